@@ -1,0 +1,42 @@
+# The environment is .venv in the checkout; `make` (re)makes it when the files that it depends on change.
+
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+DEMO_DATE ?= 2017-03-04
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+setup: $(READY) ## creates or updates .venv (each command below does so, too)
+
+$(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchain.cmake .ci/cxx20.cmake .ci/trust_store.py .ci/delta_jars.py
+	@.ci/environment
+	@touch $@
+
+demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-03-04) and prints where its report is
+	@$(PYTHON) jobs/nightly.py --config conf/demo.yaml --date $(DEMO_DATE)
+
+test: $(READY) ## runs every test (PYTEST_ARGS="-k sessions -x" for some)
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+bench: $(READY) ## measures the throughput of each stage
+	@$(PYTHON) tests/bench/run.py
+
+lint: $(READY) ## ruff and mypy
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+
+format: $(READY) ## lets ruff mend what it can
+	@$(PYTHON) -m ruff check --fix
+	@$(PYTHON) -m ruff format
+
+clean: ## removes what the commands wrote (not .venv, not the cached Horovod)
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

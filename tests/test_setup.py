@@ -1,0 +1,174 @@
+"""The wheel, the pinned constraints, the environment script and the closing line of CI."""
+
+import email
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+
+# What Databricks 15.4 LTS ML has of our base requirements; msgspec is the one package that it lacks.
+DATABRICKS_15_4 = {
+    "numpy": "1.23.5",
+    "pandas": "1.5.3",
+    "pyarrow": "14.0.1",
+    "scipy": "1.11.1",
+    "matplotlib": "3.7.2",
+    "jinja2": "3.1.2",
+    "pyyaml": "6.0",
+    "tqdm": "4.65.0",
+    "mlflow-skinny": "2.19.0",
+    "safetensors": "0.4.2",
+}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built from a copy, so that the checkout gets no build folder."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("setup.py", "pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "lib", source / "lib", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(out), "."]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    return zipfile.ZipFile(next(out.glob("recaug-*.whl")))
+
+
+@pytest.fixture(scope="module")
+def requirements(wheel: zipfile.ZipFile) -> list[Requirement]:
+    """Every requirement of the wheel, those of the extras included."""
+    metadata = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return [Requirement(line) for line in email.message_from_bytes(wheel.read(metadata)).get_all("Requires-Dist", [])]
+
+
+@pytest.fixture(scope="module")
+def pins() -> dict[str, Version]:
+    """Package to version of conf/constraints.txt; each line must be NAME==VERSION or a comment."""
+    lines = (ROOT / "conf" / "constraints.txt").read_text().splitlines()
+    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
+    names = [canonicalize_name(name) for name, _ in pinned]
+    assert len(names) == len(set(names)), "a package is pinned twice"
+    return {name: Version(version) for name, (_, version) in zip(names, pinned, strict=True)}
+
+
+def test_the_base_install_leaves_databricks_as_it_is(requirements: list[Requirement]) -> None:
+    base = {canonicalize_name(wanted.name): wanted for wanted in requirements if wanted.marker is None}
+    assert set(base) - set(DATABRICKS_15_4) == {"msgspec"}
+    upgraded = [
+        str(wanted) for name, wanted in base.items() if not wanted.specifier.contains(DATABRICKS_15_4.get(name, "1"))
+    ]
+    assert upgraded == []
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    there = {
+        str(path.relative_to(ROOT / "lib"))
+        for path in (ROOT / "lib" / "recaug").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == there
+
+
+def test_every_requirement_is_pinned_to_a_version_that_it_allows(
+    requirements: list[Requirement], pins: dict[str, Version]
+) -> None:
+    wrong = [
+        str(wanted)
+        for wanted in requirements
+        if wanted.name != "horovod"  # .ci/horovod builds it
+        and not ((pin := pins.get(canonicalize_name(wanted.name))) and wanted.specifier.contains(pin))
+    ]
+    assert wrong == []
+
+
+def test_horovod_is_built_in_the_version_that_the_wheel_asks_for(requirements: list[Requirement]) -> None:
+    built = re.search(r"^version=(.+)$", (ROOT / ".ci" / "horovod").read_text(), re.MULTILINE)
+    assert built
+    assert [str(wanted.specifier) for wanted in requirements if wanted.name == "horovod"] == [f"=={built[1]}"]
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [(["python"], "g++"), (["g++"], "Python 3.11")],
+    ids=["no g++", "no Python"],
+)
+def test_setup_says_in_one_line_what_the_machine_lacks(tmp_path: Path, there: list[str], missing: str) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "dirname", "find", "head", "sed", "uname"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    if "python" in there:
+        (tools / "python3.11").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
+    if "g++" in there:
+        (tools / "g++").symlink_to("/bin/true")
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    (tmp_path / "conf").mkdir()
+    shutil.copy(ROOT / "conf" / "constraints.txt", tmp_path / "conf")
+
+    done = subprocess.run(
+        [tmp_path / ".ci" / "environment"],
+        env={"PATH": str(tools), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert f"found no {missing}" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+SOME_TESTS = """
+import pytest
+
+def test_good(): pass
+
+def test_skipped(): pytest.skip("no GPU")
+
+@pytest.fixture
+def broken(): raise OSError
+
+BAD
+"""
+
+
+def closing_line(junit: Path) -> subprocess.CompletedProcess[str]:
+    """Run the script as .ci/run does."""
+    command = [sys.executable, str(ROOT / ".ci" / "closing_line.py"), str(junit)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("bad", "line", "code"),
+    [
+        ("", "1 passed, 0 failed, 1 skipped", 0),
+        ("def test_bad(): assert 1 == 2", "1 passed, 1 failed, 1 skipped", 1),
+        ("def test_error(broken): pass", "1 passed, 1 failed, 1 skipped", 1),
+        ("import no_such_module", "0 passed, 1 failed", 1),
+    ],
+    ids=["good", "a failure", "an error in a fixture", "an error at import"],
+)
+def test_the_closing_line_counts_what_pytest_ran(tmp_path: Path, bad: str, line: str, code: int) -> None:
+    (tmp_path / "test_some.py").write_text(SOME_TESTS.replace("BAD", bad))
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    subprocess.run([*command, "--junitxml=tests.xml"], cwd=tmp_path, check=False, capture_output=True)
+
+    done = closing_line(tmp_path / "tests.xml")
+
+    assert (done.stdout.strip(), done.returncode) == (line, code)
+
+
+def test_a_run_that_died_closes_as_failed(tmp_path: Path) -> None:
+    done = closing_line(tmp_path / "tests.xml")
+    assert (done.stdout.strip(), done.returncode) == ("0 passed, 1 failed", 1)
