@@ -1,0 +1,364 @@
+"""One run's YAML as typed structs; an unknown or wrong key is an error that names its path.
+
+Every key stands in the shipped files under conf/ with its unit; what runs is what is written.
+"""
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from recaug.errors import ConfigError
+
+Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A section of the YAML; a key that is not a field is an error."""
+
+
+class Lake(Strict, kw_only=True):
+    """Where the tables are: a folder (`path`) or a schema of a catalogue (`catalog`), one of both."""
+
+    path: str | None = None
+    catalog: str | None = None
+
+
+class Spark(Strict, kw_only=True):
+    """How the session is built where the job builds it (local mode); spark-submit's own settings win.
+
+    master: e.g. `local[2]`; null takes spark-submit's, or local[*].
+    settings: any `spark.*` key, passed on as it is.
+    """
+
+    master: str | None = None
+    shuffle_partitions: Positive = 2
+    settings: dict[str, str] = {}
+
+
+class Source(Strict, kw_only=True):
+    """One file, folder or glob in a format that Spark reads.
+
+    path: `package://NAME/inside` names a file of an installed Python package.
+    options: passed to Spark's reader, e.g. header, sep.
+    """
+
+    path: str
+    format: Literal["csv", "json", "parquet", "delta"]
+    options: dict[str, str] = {}
+
+
+class Rule(Strict, kw_only=True):
+    """Rows for which the SQL expression `when` is true are quarantined under `name`."""
+
+    name: str
+    when: str
+
+
+class Robots(Strict, kw_only=True):
+    """Users out of all proportion: their events of that day (or minute) are quarantined."""
+
+    max_events_per_day: Positive
+    max_events_per_minute: Positive
+
+
+class Events(Source, kw_only=True):
+    """The event log. Each column is a Spark SQL expression over the source's columns.
+
+    columns: user_id, item_id, event_time (timestamp, UTC) are required; event_type, price, quantity, query,
+        session_id are optional. A plain column name is the usual expression; a constant is `'purchase'`.
+    event_types: the source's value of event_type -> ours; another value is quarantined.
+    unique_by: more columns of the source that tell two events apart (an invoice number, say).
+    """
+
+    columns: dict[
+        Literal["user_id", "item_id", "event_time", "event_type", "price", "quantity", "query", "session_id"], str
+    ]
+    event_types: dict[str, str] = {}
+    unique_by: list[str] = []
+    rules: list[Rule] = []
+    robots: Robots
+    session_gap_minutes: Positive
+
+
+class Items(Source, kw_only=True):
+    """The catalogue: SQL expressions over its columns; several rows of one item give its last known values."""
+
+    item_id: str
+    title: str
+    categorical: dict[str, str] = {}
+    numeric: dict[str, str] = {}
+    text: str | None = None
+
+
+class Sources(Strict, kw_only=True):
+    """Where the data come from; without `items` the catalogue is what the events name."""
+
+    events: Events
+    items: Items | None = None
+
+
+class Prepare(Strict, kw_only=True):
+    """Windows before the night's date D, in days: train, then validation, then test, which ends with D.
+
+    task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
+        masks those already seen.
+    event_types: which of our event types make a sequence.
+    min_item_users: an item enters the vocabulary when so many users of the train window had it.
+    max_length: events of a sequence; a longer history is cut into windows that overlap by one event.
+    folds: K of the cross-fit: samples of a fold come from a generator trained on the other folds.
+    cold_events: a user with so many events or fewer before the test window counts as cold.
+    head_share: the most frequent items that make this share of the train events are the head, the others the tail.
+    """
+
+    task: Literal["repeat", "discovery"]
+    event_types: list[str]
+    train_days: Positive
+    validation_days: Positive
+    test_days: Positive
+    min_item_users: Positive
+    max_length: Annotated[int, Meta(ge=4)]
+    folds: Annotated[int, Meta(ge=2)]
+    cold_events: Count
+    head_share: Share
+
+
+class Negatives(Strict, kw_only=True):
+    """Negatives drawn in proportion to popularity^alpha (0: uniform), never one of the user's own items."""
+
+    alpha: NonNegative
+    per_user: Positive
+
+
+class CoVisitation(Strict, kw_only=True):
+    """Counts of what users had together; both the baseline and the generators' informed input.
+
+    window: how many events further on still count as together.
+    backward: weight of a pair against the order of time (1: order does not matter).
+    decay: weight of the history's older events at scoring, per event.
+    neighbours: kept for each item.
+    """
+
+    window: Positive
+    backward: NonNegative
+    decay: Share
+    neighbours: Positive
+
+
+class Training(Strict, kw_only=True):
+    """How every deep model is trained.
+
+    launcher: `horovod` (horovod.spark.run), `torch_distributor` (pyspark.ml), `local` (in this process).
+    workers: ranks, each one task slot. timeout_seconds: without progress for so long, the training is ended.
+    checkpoint_epochs: a checkpoint every so many epochs.
+    """
+
+    launcher: Literal["horovod", "torch_distributor", "local"]
+    workers: Positive
+    timeout_seconds: Positive = 600
+    checkpoint_epochs: Positive = 5
+
+
+class Optimiser(Strict, kw_only=True):
+    """AdamW with warm-up and cosine decay. batch_rows: sequences a step, over all ranks together."""
+
+    epochs: Positive
+    batch_rows: Positive
+    learning_rate: PositiveFloat
+    weight_decay: NonNegative = 0.0
+    warmup_share: Share = 0.1
+    clip_norm: PositiveFloat = 1.0
+
+
+class SASRec(Strict, kw_only=True):
+    """Self-attentive sequential recommendation (Kang and McAuley 2018).
+
+    full_softmax_items: catalogues up to this size use the full softmax, larger ones the sampled softmax with the
+        Spark negatives and the correction by their probability.
+    """
+
+    dim: Positive
+    blocks: Positive
+    heads: Positive
+    dropout: Share
+    full_softmax_items: Count
+    optimiser: Optimiser
+
+
+class VAE(Strict, kw_only=True):
+    """Behaviour VAE: multinomial likelihood, KL annealed to `beta` over `anneal_share` of the steps.
+
+    free_bits: nats a latent dimension that the KL does not punish. informed: adds the co-visitation score of the
+        context to the decoder's logits, with learned weights.
+    """
+
+    hidden: Positive
+    z_dim: Positive
+    dropout: Share
+    beta: NonNegative
+    anneal_share: Share
+    free_bits: NonNegative
+    informed: bool
+    optimiser: Optimiser
+
+
+class GAN(Strict, kw_only=True):
+    """Behaviour GAN: noise and context to the next item, straight-through Gumbel-softmax.
+
+    warmup_epochs: maximum likelihood first. loss: `non_saturating` (Goodfellow et al. 2014), `hinge`, `wasserstein`
+        (with gradient penalty). likelihood_weight: share of the likelihood that stays in the generator's loss.
+    gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
+    """
+
+    hidden: Positive
+    z_dim: Positive
+    dropout: Share
+    warmup_epochs: Count
+    loss: Literal["non_saturating", "hinge", "wasserstein"]
+    spectral_norm: bool
+    gradient_penalty: NonNegative
+    likelihood_weight: NonNegative
+    gumbel_temperature: PositiveFloat
+    discriminator_learning_rate: PositiveFloat
+    informed: bool
+    optimiser: Optimiser
+
+
+class Augment(Strict, kw_only=True):
+    """Batch sampling.
+
+    buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
+    continuations: generated next items for each real prefix. histories: generated users a real user.
+    max_users: histories are drawn from so many source users at most, lowest user hash first (null: all).
+    temperature: of the sampling softmax. weight: of a generated row in the recommender's loss.
+    min_fidelity: candidates below it are dropped before the gate.
+    """
+
+    generators: list[Literal["vae", "gan"]]
+    buckets: Positive
+    batch_rows: Positive
+    continuations: Count
+    histories: NonNegative
+    temperature: PositiveFloat
+    weight: NonNegative
+    history_weight: NonNegative
+    min_fidelity: Share
+
+
+class Gate(Strict, kw_only=True):
+    """Publishes only what held-out real data prove.
+
+    metric: of the lift, a metric of the table. min_lift: the lower bound of the relative lift must be above it,
+        overall, or for cold users while the overall lower bound is above -max_harm. confidence: of the interval.
+    min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
+        items' distribution over the real one's. max_duplicates: share of generated histories equal to another one.
+    max_copies: share of generated histories equal to a real one.
+    """
+
+    metric: Literal["ndcg@10", "hr@10", "recall@20"]
+    min_lift: float
+    max_harm: NonNegative
+    confidence: Annotated[float, Meta(gt=0.5, lt=1)]
+    bootstraps: Positive
+    min_coverage: Share
+    min_entropy: Share
+    max_duplicates: Share
+    max_copies: Share
+
+
+class Evaluate(Strict, kw_only=True):
+    """The same recommender with and without the candidates: same budget, several seeds."""
+
+    seeds: Positive
+    gate: Gate
+
+
+class Recommend(Strict, kw_only=True):
+    """Top-k lists for every user."""
+
+    k: Positive
+
+
+class Tracking(Strict, kw_only=True):
+    """MLflow: a server's address, or null for a folder under `artifacts`."""
+
+    uri: str | None = None
+    experiment: str = "recaug"
+
+
+class Config(Strict, kw_only=True):
+    """One complete run."""
+
+    seed: int
+    artifacts: str
+    lake: Lake
+    spark: Spark = Spark()
+    source: Sources
+    prepare: Prepare
+    negatives: Negatives
+    covisitation: CoVisitation
+    training: Training
+    sasrec: SASRec
+    vae: VAE
+    gan: GAN
+    augment: Augment
+    evaluate: Evaluate
+    recommend: Recommend
+    tracking: Tracking = Tracking()
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        if (self.lake.path is None) == (self.lake.catalog is None):
+            raise ValueError("set one of lake.path and lake.catalog, the other null")
+        if missing := {"user_id", "item_id", "event_time"} - set(self.source.events.columns):
+            raise ValueError(f"source.events.columns lacks {', '.join(sorted(missing))}")
+        if self.sasrec.dim % self.sasrec.heads:
+            raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
+
+    @property
+    def hash(self) -> str:
+        """Hash of what decides the rows: everything but where they lie, how Spark runs and who watches."""
+        decides = msgspec.to_builtins(self)
+        for place in ("artifacts", "lake", "spark", "tracking"):
+            del decides[place]
+        del decides["source"]["events"]["path"]
+        for watch in ("launcher", "timeout_seconds", "checkpoint_epochs"):
+            del decides["training"][watch]
+        return hashlib.sha256(msgspec.json.encode(decides, order="sorted")).hexdigest()[:16]
+
+
+def load(path: str | Path) -> Config:
+    """Read one run's YAML. Raises ConfigError that names the file and the key."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give --config an existing YAML file") from error
+    return loads(text, str(path))
+
+
+def loads(text: str, name: str = "configuration") -> Config:
+    """Parse YAML text; `name` stands for it in errors."""
+    try:
+        return msgspec.convert(yaml.safe_load(text), Config)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def parse_date(text: str, name: str) -> dt.date:
+    """Read an ISO date of the command line; a scheduler's unfilled {{template}} arrives as text, so say so."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}, not a date like 2017-03-04") from error

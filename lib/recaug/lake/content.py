@@ -1,0 +1,37 @@
+"""A hash of a table's rows that depends neither on their order nor on the files they lie in."""
+
+import hashlib
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, MapType
+
+
+def content_hash(df: DataFrame) -> tuple[int, str]:
+    """Count and hash the rows of `df`, in one pass.
+
+    Each row is hashed with xxhash64 over its columns by name and over which of them are null (xxhash64 alone skips
+    nulls); the rows' hashes are summed, by halves so that the sums cannot overflow, and xored; SHA-256 over that,
+    the count and the column names. Returns (rows, 64 hex digits).
+    """
+    names = sorted(df.columns)
+    hashed = F.xxhash64(*(_hashable(F.col(f"`{name}`"), df.schema[name].dataType) for name in names), _nulls(names))
+    row = df.select(hashed.alias("h")).agg(
+        F.count("h"),
+        F.sum(F.col("h").bitwiseAND(F.lit(0xFFFFFFFF))),
+        F.sum(F.shiftrightunsigned("h", 32)),
+        F.bit_xor("h"),
+    )
+    count, low, high, xor = row.first()  # type: ignore[misc]
+    text = "|".join([*names, str(count), str(low), str(high), str(xor)])
+    return int(count), hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hashable(column: Column, kind: DataType) -> Column:
+    """Turn a map, which has no order and no hash, into its sorted entries."""
+    return F.array_sort(F.map_entries(column)) if isinstance(kind, MapType) else column
+
+
+def _nulls(names: list[str]) -> Column:
+    """Write as text which columns of a row are null."""
+    return F.concat(*(F.col(f"`{name}`").isNull().cast("int").cast("string") for name in names))

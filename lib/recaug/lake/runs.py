@@ -1,0 +1,83 @@
+"""The runs table: one row a stage of a night; what --resume and the report read."""
+
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from recaug.lake.contracts import TABLES
+from recaug.lake.tables import Lake
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One stage of one night: the columns of `runs`. metrics is a dict here and JSON in the table.
+
+    started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
+    the stage.
+    """
+
+    run_id: str
+    event_date: dt.date
+    stage: str
+    started: dt.datetime
+    finished: dt.datetime
+    decision: str = "none"
+    reasons: list[str] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    input_versions: dict[str, int] = field(default_factory=dict)
+    config_hash: str
+    content_hash: str | None = None
+    cpu_seconds: float
+    wall_seconds: float
+    peak_memory_mb: float
+
+
+def record(lake: Lake, run: RunRecord) -> None:
+    """Write a stage's row; the same stage of the same night is replaced."""
+    values = asdict(run) | {
+        "reasons": list(run.reasons),
+        "metrics": json.dumps(run.metrics, sort_keys=True, default=str),
+        "started": _utc(run.started),
+        "finished": _utc(run.finished),
+    }
+    rows = lake.spark.createDataFrame([values], TABLES["runs"].columns).coalesce(1)
+    lake.replace(rows, "runs", {"event_date": run.event_date, "stage": run.stage}, run.run_id)
+
+
+def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:
+    """Give what is recorded of a stage of a night; None where it never finished."""
+    if not lake.exists("runs"):
+        return None
+    found = _records(lake, f"event_date = DATE'{date.isoformat()}' AND stage = '{stage}'")
+    return found[0] if found else None
+
+
+def history(lake: Lake, stage: str) -> list[RunRecord]:
+    """Give every night's record of a stage, by date."""
+    return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
+
+
+def _records(lake: Lake, condition: str) -> list[RunRecord]:
+    """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
+    columns = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
+    rows = (
+        lake.read("runs")
+        .where(condition)
+        .selectExpr(
+            *(f"double({column}) AS {column}" if column in ("started", "finished") else column for column in columns)
+        )
+        .collect()
+    )
+    found = []
+    for row in sorted(rows, key=lambda row: row["event_date"]):
+        values = row.asDict()
+        for column in ("started", "finished"):
+            values[column] = dt.datetime.fromtimestamp(values[column], dt.timezone.utc).replace(tzinfo=None)
+        found.append(RunRecord(**(values | {"metrics": json.loads(values["metrics"])})))
+    return found
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    """Mark a moment without a zone as UTC, which Spark would take as the driver's local time."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)

@@ -1,0 +1,82 @@
+"""Builds the SparkSession, or takes the one that Databricks, a notebook or spark-submit has."""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark import SparkContext
+from pyspark.find_spark_home import _find_spark_home
+from pyspark.sql import SparkSession
+
+from recaug.config import Spark
+
+# What every session gets, wherever it comes from.
+RUNTIME = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Parquet's TIMESTAMP(NANOS), pandas' default, is unreadable to Spark otherwise; source.py converts the numbers.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+}
+
+# Only for a session that is built here.
+START = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.log.level": "ERROR",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+# Only for local mode: one machine needs neither a page, nor 50 tasks to read a transaction log.
+LOCAL = {
+    "spark.driver.memory": "2g",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.databricks.delta.snapshotPartitions": "2",
+}
+
+
+def build(config: Spark, app_name: str, workers: int = 1) -> SparkSession:
+    """Give the SparkSession of a run: the running one where there is one, otherwise a new one with Delta on.
+
+    workers: task slots that training needs at the same time; local mode gets at least so many.
+    Where spark-submit started the driver, its own settings win over ours and over `config`'s.
+    """
+    session = SparkSession.getActiveSession() or _start(config, app_name, workers)
+    for key, value in RUNTIME.items():
+        session.conf.set(key, value)
+    session.conf.set("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
+    return session
+
+
+def _start(config: Spark, app_name: str, workers: int) -> SparkSession:
+    """Start a SparkContext; the Java settings of a driver that spark-submit started stay as they are."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    given: set[str] = set()
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # how pyspark itself tells that spark-submit started the driver
+    if submitted:
+        SparkContext._ensure_initialized()
+        given = {pair._1() for pair in SparkContext._jvm.SparkConf(True).getAll()}  # type: ignore[union-attr]
+    ours = dict(START)
+    master = config.master or f"local[{max(workers, os.cpu_count() or 1)}]"
+    if "spark.master" not in given:
+        ours["spark.master"] = master
+        if master.startswith("local"):
+            ours |= LOCAL
+    if not submitted:
+        ours |= _delta_packages()
+    ours |= config.settings
+    builder = SparkSession.builder.appName(app_name)
+    for key, value in ours.items():
+        if key not in given:
+            builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _delta_packages() -> dict[str, str]:
+    """Name Delta's jars for Ivy to find, unless they lie among Spark's own."""
+    if any((Path(_find_spark_home()) / "jars").glob("delta-spark_*.jar")):
+        return {}
+    from importlib.metadata import version
+
+    return {"spark.jars.packages": f"io.delta:delta-spark_2.12:{version('delta-spark')}"}

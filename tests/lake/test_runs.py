@@ -1,0 +1,46 @@
+"""A stage's record is found again as it was written, and a rerun replaces it."""
+
+import dataclasses
+import datetime as dt
+
+from recaug.lake.runs import RunRecord, find, history, record
+from recaug.lake.tables import Lake
+
+RUN = RunRecord(
+    run_id="2017-03-04-abc",
+    event_date=dt.date(2017, 3, 4),
+    stage="ingest",
+    started=dt.datetime(2017, 3, 5, 1, 2, 3),
+    finished=dt.datetime(2017, 3, 5, 1, 2, 4, 500000),
+    metrics={"rows_in": 12, "reasons": {"user_id is null": 2}},
+    input_versions={"events": 3},
+    reasons=["because"],
+    config_hash="abc",
+    content_hash="def",
+    cpu_seconds=1.5,
+    wall_seconds=1.0,
+    peak_memory_mb=100.0,
+)
+
+
+def test_a_record_comes_back_as_it_was(lake: Lake) -> None:
+    record(lake, RUN)
+    assert find(lake, RUN.event_date, "ingest") == RUN
+
+
+def test_a_rerun_replaces_its_record_and_no_other(lake: Lake) -> None:
+    later = dataclasses.replace(RUN, event_date=dt.date(2017, 3, 5))
+    prepare = dataclasses.replace(RUN, stage="prepare")
+    for run in (RUN, later, prepare, dataclasses.replace(RUN, content_hash="new")):
+        record(lake, run)
+    assert find(lake, RUN.event_date, "ingest").content_hash == "new"  # type: ignore[union-attr]
+    assert find(lake, later.event_date, "ingest") == later
+    assert find(lake, RUN.event_date, "prepare") == prepare
+    assert [run.event_date for run in history(lake, "ingest")] == [RUN.event_date, later.event_date]
+
+
+def test_what_never_ran_is_not_found(lake: Lake) -> None:
+    assert find(lake, RUN.event_date, "ingest") is None
+    assert history(lake, "ingest") == []
+    record(lake, RUN)
+    assert find(lake, RUN.event_date, "train") is None
