@@ -1,0 +1,1 @@
+"""pandas UDFs that sample from the generators in batch."""

@@ -1,0 +1,1 @@
+"""Ranking metrics, fidelity, the arms and the gate."""

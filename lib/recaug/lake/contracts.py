@@ -1,0 +1,56 @@
+"""The tables and their columns: what is relied on from outside (more columns are welcome, fewer are not)."""
+
+from typing import NamedTuple
+
+
+class Table(NamedTuple):
+    """Columns in order as Spark DDL, and the columns that the table is partitioned by."""
+
+    columns: str
+    partitioned_by: tuple[str, ...] = ()
+
+
+EVENT = (
+    "event_id string, user_id string, item_id string, event_type string, event_time timestamp, session_id string, "
+    "price double, quantity double, query string, event_date date"
+)
+GENERATED = (
+    ", generator string, generator_version string, run_id string, source_users array<string>, "
+    "parent_event_id string, weight double, fidelity double"
+)
+
+TABLES = {
+    "events": Table(EVENT, ("event_date",)),
+    # raw: the source's row as JSON; event_date is the night's where the row has no readable time (dated = false).
+    "events_quarantine": Table(
+        "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",)
+    ),
+    "items": Table(
+        "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
+        "vectors map<string,array<float>>"
+    ),
+    # item_index counts from 1, most popular first (ties by item_id); 0 is padding and whatever is unknown.
+    "vocabulary": Table("item_id string, item_index int, users int, events int, head boolean"),
+    # One row a window of a user's history (train) or one a user (validation, test). items and times are fixed-width
+    # little-endian int32 / int64 (epoch seconds) arrays of max_length, left-aligned, 0 for padding.
+    "sequences": Table(
+        "split string, user_index int, user_id string, fold int, window int, length int, n_events int, items binary, "
+        "times binary, event_ids array<string>, seen array<int>, targets array<int>, cold boolean",
+        ("split",),
+    ),
+    # Directed counts of what users of each fold had together: the sum over folds is the whole.
+    "covisitation": Table("fold int, item_index int, other_index int, weight double", ("fold",)),
+    "negatives": Table("user_index int, item_index int, probability double, event_date date", ("event_date",)),
+    "candidate_events": Table(EVENT + GENERATED, ("run_id",)),
+    "augmented_events": Table(EVENT + GENERATED, ("event_date", "generator")),
+    "recommendations": Table(
+        "event_date date, user_id string, rank int, item_id string, score double, reason string", ("event_date",)
+    ),
+    # reasons and metrics of a stage; metrics is JSON. One row a stage of a night; a rerun replaces it.
+    "runs": Table(
+        "run_id string, event_date date, stage string, started timestamp, finished timestamp, decision string, "
+        "reasons array<string>, metrics string, input_versions map<string,bigint>, config_hash string, "
+        "content_hash string, cpu_seconds double, wall_seconds double, peak_memory_mb double",
+        ("event_date", "stage"),
+    ),
+}

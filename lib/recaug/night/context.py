@@ -1,0 +1,50 @@
+"""What a stage gets and what it gives back."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from recaug.config import Config
+from recaug.lake.tables import Lake
+
+
+@dataclass(frozen=True)
+class Context:
+    """One night: its session, configuration, date, tables and artifacts.
+
+    artifacts: the folder of all nights; what belongs to this night lies in `folder`, models in `models`.
+    """
+
+    spark: SparkSession
+    config: Config
+    date: dt.date
+    lake: Lake
+    artifacts: Path
+
+    @property
+    def run_id(self) -> str:
+        """Same date and configuration, same run: a rerun replaces what it wrote."""
+        return f"{self.date.isoformat()}-{self.config.hash}"
+
+    @property
+    def folder(self) -> Path:
+        """`<artifacts>/<date>`."""
+        return self.artifacts / self.date.isoformat()
+
+    @property
+    def models(self) -> Path:
+        """`<artifacts>/models`: one folder a trained model, named after the hash of what made it."""
+        return self.artifacts / "models"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What `runs` records of a stage. metrics: anything that JSON holds."""
+
+    metrics: dict[str, Any] = field(default_factory=dict)
+    content_hash: str | None = None
+    decision: str = "none"
+    reasons: tuple[str, ...] = ()

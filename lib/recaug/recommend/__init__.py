@@ -1,0 +1,1 @@
+"""Baselines, scoring in blocks, top-k lists."""
