@@ -239,8 +239,9 @@ class Augment(Strict, kw_only=True):
 
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
-    max_users: histories are drawn from so many source users at most, lowest user hash first (null: all).
-    temperature: of the sampling softmax. weight: of a generated row in the recommender's loss.
+    max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
+    temperature: of the sampling softmax. weight: in the recommender's loss, of all continuations of an event together;
+        history_weight: of each event of a generated history.
     min_fidelity: candidates below it are dropped before the gate.
     """
 
@@ -249,6 +250,7 @@ class Augment(Strict, kw_only=True):
     batch_rows: Positive
     continuations: Count
     histories: NonNegative
+    max_users: Positive | None = None
     temperature: PositiveFloat
     weight: NonNegative
     history_weight: NonNegative
