@@ -1,0 +1,1 @@
+"""Torch modules and losses, one model a file."""

@@ -1,0 +1,73 @@
+"""What users had together, as a table of neighbours that scores a context against the whole catalogue."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class CoVisitation(nn.Module):
+    """Directed counts: an event adds 1/gap to (item, item `gap` events later) and backward/gap to the reverse.
+
+    neighbours: (n_items + 1, M) int64, 0 for none; weights: (n_items + 1, M) float32. No parameters.
+    window, backward, decay: of the counts and of the scoring, see config.CoVisitation.
+    """
+
+    def __init__(self, neighbours: Tensor, weights: Tensor, window: int, backward: float, decay: float) -> None:
+        super().__init__()
+        self.register_buffer("neighbours", neighbours.long())
+        self.register_buffer("weights", weights.float())
+        self.window, self.backward, self.decay = window, backward, decay
+
+    def ages(self, items: Tensor) -> Tensor:
+        """decay^(events since), 0 at padding. items: (batch, length) left-aligned. Returns (batch, length)."""
+        lengths = (items > 0).sum(dim=1, keepdim=True)
+        events_since = lengths - 1 - torch.arange(items.shape[1], device=items.device)
+        return torch.where(items > 0, self.decay ** events_since.clamp(min=0).float(), 0.0)
+
+    def score(self, items: Tensor) -> Tensor:
+        """Sum of the neighbours of the context's items, older events weighing less; not normalised.
+
+        items: (batch, length) left-aligned. Returns (batch, n_items + 1) float32, 0 at padding.
+        """
+        neighbours = self.neighbours[items].flatten(1)  # (batch, length * M)
+        weights = (self.weights[items] * self.ages(items)[:, :, None]).flatten(1)
+        scores = weights.new_zeros(len(items), len(self.neighbours)).scatter_add_(1, neighbours, weights)
+        scores[:, 0] = 0
+        return scores
+
+    def own_score(self, context: Tensor, history: Tensor) -> Tensor:
+        """The part of `score` that comes from the row's own pairs: what a training row must not see of itself.
+
+        context: (batch, length), a prefix of history: (batch, length), both left-aligned.
+        Returns (batch, n_items + 1) float32.
+        """
+        ages, length = self.ages(context), history.shape[1]
+        scores = ages.new_zeros(len(history), len(self.neighbours))
+        for gap in range(1, min(self.window, length - 1) + 1):
+            scores.scatter_add_(1, history[:, gap:], ages[:, :-gap] / gap)
+            scores.scatter_add_(1, history[:, :-gap], ages[:, gap:] * self.backward / gap)
+        scores[:, 0] = 0
+        return scores
+
+    def forward(self, context: Tensor, history: Tensor | None = None) -> Tensor:
+        """Scores that sum to 1 (or to 0 for a context without neighbours), without the row's own pairs if given."""
+        scores = self.score(context)
+        if history is not None:
+            scores = (scores - self.own_score(context, history)).clamp(min=0)
+        return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
+
+
+class Informed(nn.Module):
+    """Adds softplus(a) * log(co-visitation score + eps) to logits, with learned a and eps."""
+
+    def __init__(self, covisitation: CoVisitation, weight: float = 0.3, floor: float = 1e-3) -> None:
+        super().__init__()
+        self.covisitation = covisitation
+        self.weight = nn.Parameter(torch.tensor(math.log(math.expm1(weight))))
+        self.log_floor = nn.Parameter(torch.tensor(math.log(floor)))
+
+    def forward(self, context: Tensor, history: Tensor | None = None) -> Tensor:
+        """context, history as in CoVisitation. Returns (batch, n_items + 1) to be added to logits."""
+        return F.softplus(self.weight) * torch.log(self.covisitation(context, history) + self.log_floor.exp())

@@ -1,0 +1,164 @@
+"""SASRec: a causal transformer over a user's events that scores the next item."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recaug.models.context import initial_bias
+
+CHUNK = 256  # positions whose logits over the whole catalogue are held at once
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: causal self-attention, then a GELU layer of twice the width."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.attention_dropout = heads, dropout
+        self.attention_norm, self.hidden_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.query_key_value, self.attention_out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.hidden_in, self.hidden_out = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, length, dim). Returns the same shape."""
+        batch, length, dim = x.shape
+        mixed = self.query_key_value(self.attention_norm(x))
+        mixed = mixed.view(batch, length, 3, self.heads, dim // self.heads)
+        query, key, value = mixed.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, dim / heads)
+        dropout = self.attention_dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True, dropout_p=dropout)
+        x = x + self.dropout(self.attention_out(attended.transpose(1, 2).reshape(batch, length, dim)))
+        return x + self.dropout(self.hidden_out(self.dropout(F.gelu(self.hidden_in(self.hidden_norm(x))))))
+
+
+class SASRec(nn.Module):
+    """Self-attentive sequential recommendation (Kang and McAuley 2018), output weights tied to the items' embedding.
+
+    max_length: events of a training window; the model sees max_length - 1 of them and predicts the next.
+    log_popularity: (n_items + 1,), what the items' bias starts from.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        dim: int,
+        blocks: int,
+        heads: int,
+        dropout: float,
+        max_length: int,
+        log_popularity: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items + 1, dim, padding_idx=0)
+        self.positions = nn.Embedding(max_length - 1, dim)
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(blocks))
+        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.item_bias = nn.Parameter(initial_bias(n_items, log_popularity))
+        self.scale = dim**0.5 / 2
+        nn.init.normal_(self.items.weight, std=0.02)
+        nn.init.normal_(self.positions.weight, std=0.02)
+        with torch.no_grad():
+            self.items.weight[0].zero_()
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Hidden state after each event.
+
+        items: (batch, length) int64, left-aligned, 0 for padding, length below max_length.
+        Returns (batch, length, dim); after padding it means nothing.
+        """
+        x = self.dropout(self.items(items) * self.scale + self.positions.weight[: items.shape[1]])
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden: (..., dim). Returns (..., n_items + 1)."""
+        return F.linear(hidden, self.items.weight, self.item_bias)
+
+    @torch.no_grad()
+    def next_logits(self, items: Tensor) -> Tensor:
+        """Logits of the next item after each history; a longer history counts with its last max_length - 1 events.
+
+        items: (batch, length) int64, left-aligned, 0 for padding; an empty history scores by the items' bias.
+        Returns (batch, n_items + 1) float32, -inf at padding.
+        """
+        lengths, limit = (items > 0).sum(dim=1), len(self.positions.weight)
+        if (longest := int(lengths.max())) > limit:
+            start = (lengths - limit).clamp(min=0)[:, None]
+            places = start + torch.arange(limit, device=items.device)
+            items, lengths = items.gather(1, places.clamp(max=items.shape[1] - 1)), lengths.clamp(max=limit)
+        else:
+            items = items[:, : max(longest, 1)]
+        last = self(items)[torch.arange(len(items), device=items.device), (lengths - 1).clamp(min=0)]
+        logits = self.logits(last * (lengths > 0)[:, None]).float()
+        logits[:, 0] = -torch.inf
+        return logits
+
+
+class _ChunkedSoftmax(torch.autograd.Function):
+    """Weighted sum of cross-entropies with both gradients computed in the forward pass, chunk by chunk.
+
+    So the (positions, n_items + 1) logits are never stored. A position's targets share its normaliser.
+    """
+
+    @staticmethod
+    def forward(ctx, hidden, targets, weights, items, bias):  # type: ignore[no-untyped-def]
+        total = hidden.new_zeros(())
+        d_hidden, d_items, d_bias = torch.empty_like(hidden), torch.zeros_like(items), torch.zeros_like(bias)
+        for start in range(0, len(hidden), CHUNK):
+            part = slice(start, start + CHUNK)
+            logits = torch.addmm(bias, hidden[part], items.T)  # (chunk, n_items + 1)
+            logits[:, 0] = -1e9
+            at_targets = logits.gather(1, targets[part])  # (chunk, T)
+            normaliser, weight = torch.logsumexp(logits, dim=1, keepdim=True), weights[part]
+            total += ((normaliser - at_targets) * weight).sum()
+            # d loss / d logits = sum of weights * softmax - weight at each target
+            d_logits = logits.sub_(normaliser).exp_().mul_(weight.sum(dim=1, keepdim=True))
+            d_logits.scatter_add_(1, targets[part], -weight)
+            d_hidden[part] = d_logits @ items
+            d_items.addmm_(d_logits.T, hidden[part])
+            d_bias += d_logits.sum(dim=0)
+        ctx.save_for_backward(d_hidden, d_items, d_bias)
+        return total
+
+    @staticmethod
+    def backward(ctx, d_total):  # type: ignore[no-untyped-def]
+        d_hidden, d_items, d_bias = ctx.saved_tensors
+        return d_hidden * d_total, None, None, d_items * d_total, d_bias * d_total
+
+
+def full_softmax(model: SASRec, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sum of cross-entropies over the whole catalogue, padding left out.
+
+    hidden: (positions, dim); targets: (positions, T) int64, the next items of each position, 0 for none;
+    weights: (positions, T), 0 where there is none. Returns a scalar, nats.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _ChunkedSoftmax.apply(
+            hidden.float(), targets, weights.float(), model.items.weight, model.item_bias
+        )
+    return loss
+
+
+def sampled_softmax(
+    model: SASRec, hidden: Tensor, targets: Tensor, weights: Tensor, negatives: Tensor, log_probability: Tensor
+) -> Tensor:
+    """Weighted sum of cross-entropies over the target and negatives that all positions share.
+
+    exp(logit) of a negative is divided by its expected count (Bengio and Senecal 2008), so the sum over the negatives
+    estimates the sum over the catalogue. Negatives that are among the position's targets are left out.
+
+    hidden, targets, weights as in full_softmax; negatives: (n,) int64; log_probability: (n,) of the draw that gave
+    each. Returns a scalar, nats.
+    """
+    bias = model.item_bias
+    positive = (hidden[:, None] * model.items(targets)).sum(dim=2) + bias[targets]  # (positions, T)
+    correction = bias[negatives] - log_probability - math.log(len(negatives))
+    negative = torch.addmm(correction, hidden, model.items(negatives).T).float()  # (positions, n)
+    for target in targets.T:
+        negative = negative.masked_fill(target[:, None] == negatives, -torch.inf)
+    normaliser = torch.logaddexp(torch.logsumexp(negative, dim=1, keepdim=True), positive.float())
+    return ((normaliser - positive.float()) * weights).sum()

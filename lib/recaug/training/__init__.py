@@ -1,0 +1,1 @@
+"""One training loop, on Horovod: launch, batches from petastorm, loop, checkpoint."""

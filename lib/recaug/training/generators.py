@@ -1,0 +1,253 @@
+"""Behaviour generators, cross-fitted: generator k learns from every user fold but k."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pyspark.sql import SparkSession
+from torch import Tensor, nn
+
+from recaug.config import GAN, VAE, Config, CoVisitation, Optimiser
+from recaug.models import behaviour_gan, behaviour_vae, covisitation
+from recaug.models.context import distinct, sample_prefixes
+from recaug.training.batches import Columns, row_batches
+from recaug.training.checkpoint import model_folder
+from recaug.training.inputs import Neighbours, Validation
+from recaug.training.jobs import Trained, train
+from recaug.training.loop import Batch, Part, Update
+from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
+from recaug.training.validation import collapse, validation_ndcg
+from recaug.training.worker import Worker
+
+VALIDATION_EPOCHS = 2  # validation NDCG every so many epochs, and after the last
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorJob:
+    """One generator to train.
+
+    fold: left out of its rows. files: of sequences' train split; content_hash: of the rows and all else that is read.
+    rows: train rows of the other folds with two events or more; they decide the steps.
+    neighbours: co-visitation of the other folds, for an informed generator. validation: for the curves only.
+    """
+
+    kind: Literal["vae", "gan"]
+    fold: int
+    models: Path
+    files: Sequence[str]
+    content_hash: str
+    rows: int
+    seed: int
+    n_items: int
+    log_popularity: np.ndarray
+    neighbours: Neighbours | None
+    validation: Validation
+
+
+def train_generators(jobs: Sequence[GeneratorJob], spark: SparkSession, config: Config, title: str) -> list[Trained]:
+    """Train every job in one launch; finished models are found again. Load one with checkpoint.load_generator.
+
+    Raises TrainingError as jobs.train does.
+    """
+    runs = [
+        _Run(
+            job,
+            config.vae if job.kind == "vae" else config.gan,
+            config.covisitation,
+            config.prepare.task == "discovery",
+            config.training.workers,
+        )
+        for job in jobs
+    ]
+    return train(runs, spark, config.training, title)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A GeneratorJob with what the configuration adds."""
+
+    job: GeneratorJob
+    config: VAE | GAN
+    covisitation: CoVisitation
+    discovery: bool
+    workers: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.job.kind}-fold{self.job.fold}"
+
+    @property
+    def seed(self) -> int:
+        return self.job.seed
+
+    @property
+    def optimiser(self) -> Optimiser:
+        return self.config.optimiser
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return steps_per_epoch(self.job.rows, self.optimiser)
+
+    @property
+    def folder(self) -> Path:
+        return model_folder(
+            self.job.models,
+            self.name,
+            {
+                "config": self.config,
+                "meta": self.meta(),
+                "discovery": self.discovery,
+                "rows": self.job.content_hash,
+                "log_popularity": self.job.log_popularity.tobytes(),
+                "seed": self.seed,
+                "workers": self.workers,
+            },
+        )
+
+    def meta(self) -> dict[str, Any]:
+        arguments = {
+            "n_items": self.job.n_items,
+            "hidden": self.config.hidden,
+            "z_dim": self.config.z_dim,
+            "dropout": self.config.dropout,
+        }
+        if isinstance(self.config, GAN):
+            arguments["spectral_norm"] = self.config.spectral_norm
+        counts = self.covisitation
+        return {
+            "architecture": self.job.kind,
+            "arguments": arguments,
+            "covisitation": {"window": counts.window, "backward": counts.backward, "decay": counts.decay}
+            if self.config.informed
+            else None,
+        }
+
+    def task(self, worker: Worker) -> "VAETask | GANTask":
+        meta, near = self.meta(), None
+        if self.job.neighbours is not None and meta["covisitation"] is not None:
+            tables = (torch.from_numpy(table) for table in self.job.neighbours)
+            near = covisitation.CoVisitation(*tables, **meta["covisitation"])
+        extra = {"covisitation": near, "log_popularity": torch.from_numpy(self.job.log_popularity)}
+        watch = Watch(self.job.validation, self.discovery, self.seed, worker.device)
+        if isinstance(self.config, VAE):
+            return VAETask(behaviour_vae.BehaviourVAE(**meta["arguments"], **extra), self.config, watch)
+        return GANTask(behaviour_gan.BehaviourGAN(**meta["arguments"], **extra), self.config, self.discovery, watch)
+
+    def batches(self, worker: Worker) -> Iterator[Batch]:
+        """Rows of the other folds with something to predict."""
+        rows = rows_per_rank(self.optimiser, worker)
+        shuffle = min(SHUFFLE_ROWS, max(self.job.rows // worker.size, rows))
+
+        def keep(columns: Columns) -> np.ndarray:
+            chosen: np.ndarray = (columns["fold"] != self.job.fold) & (columns["length"] >= 2)
+            return chosen
+
+        columns = ["items", "fold", "length"]
+        return row_batches(self.job.files, columns, rows, self.seed, shuffle, worker.rank, worker.size, keep)
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """What is measured of a generator while it trains."""
+
+    validation: Validation
+    mask_seen: bool
+    seed: int
+    device: torch.device
+
+    def __call__(self, model: "behaviour_vae.BehaviourVAE | behaviour_gan.BehaviourGAN", epoch: int, last: bool) -> dict[str, float]:
+        contexts = self.validation.histories[self.validation.histories[:, 0] > 0]
+        metrics = collapse(model, contexts, self.seed, self.device)
+        if last or (epoch + 1) % VALIDATION_EPOCHS == 0:
+            metrics["validation_ndcg@10"] = validation_ndcg(model, self.validation, self.mask_seen, self.device)
+        return metrics
+
+
+class VAETask:
+    """The beta-VAE's bound for the whole bag, seen through a prefix of it."""
+
+    def __init__(self, model: behaviour_vae.BehaviourVAE, config: VAE, watch: Watch) -> None:
+        self.model, self.config, self.watch = model, config, watch
+        self.module: nn.Module = model
+        self.parts: Mapping[str, Part] = {
+            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999))
+        }
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        history = trimmed(batch["items"])
+        context = sample_prefixes(history)
+        noise = torch.randn(len(history), self.config.z_dim, device=history.device)
+        logits, mu, log_variance = self.model(context, history, noise)
+        beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
+        loss = behaviour_vae.negative_elbo(logits, history, mu, log_variance, beta, self.config.free_bits)
+        yield Update("model", loss.sum(), (distinct(history) > 0).sum())
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        return self.watch(self.model, epoch, last)
+
+
+class GANTask:
+    """Maximum likelihood first, then the discriminator and the generator in turn on each batch."""
+
+    def __init__(self, model: behaviour_gan.BehaviourGAN, config: GAN, discovery: bool, watch: Watch) -> None:
+        self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
+        self.module: nn.Module = model
+        betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
+        rates = config.optimiser.learning_rate, config.discriminator_learning_rate
+        self.parts: Mapping[str, Part] = {
+            "generator": Part(list(model.generator.parameters()), rates[0], betas),
+            "discriminator": Part(list(model.discriminator.parameters()), rates[1], betas),
+        }
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        history = trimmed(batch["items"])
+        context = sample_prefixes(history)
+        to_come = history.masked_fill(context > 0, 0)
+        if epoch < self.config.warmup_epochs:
+            logits = self._logits(context, history)
+            yield Update(
+                "generator", behaviour_vae.multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum()
+            )
+            return
+        rows = torch.tensor(float(len(history)), device=history.device)
+        yield Update("discriminator", self._discriminator_loss(context, history, to_come).sum(), rows)
+        yield Update("generator", self._generator_loss(context, history, to_come).sum(), rows)
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        return self.watch(self.model, epoch, last)
+
+    def _logits(self, context: Tensor, history: Tensor) -> Tensor:
+        """Logits from fresh noise; what was seen cannot come again in discovery."""
+        z = torch.randn(len(context), self.config.z_dim, device=context.device)
+        logits: Tensor = self.model.generator(z, context, history)
+        return logits.scatter(1, context, -torch.inf) if self.discovery else logits
+
+    def _discriminator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
+        judge = self.model.discriminator
+        with torch.no_grad():
+            fake = judge.items(torch.multinomial(torch.softmax(self._logits(context, history), dim=1), 1).squeeze(1))
+        fake = fake.detach()
+        chosen = torch.multinomial((to_come > 0).float(), 1)  # one of the items to come, each as likely
+        real = judge.items(to_come.gather(1, chosen).squeeze(1))
+        loss = behaviour_gan.DISCRIMINATOR_LOSSES[self.config.loss](judge(context, real), judge(context, fake))
+        if self.config.loss == "wasserstein" and self.config.gradient_penalty:
+            penalty = behaviour_gan.gradient_penalty(judge, context, real, fake)
+            loss = loss + self.config.gradient_penalty * penalty
+        return loss
+
+    def _generator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
+        judge, logits = self.model.discriminator, self._logits(context, history)
+        fake = behaviour_gan.gumbel_one_hot(logits, self.config.gumbel_temperature) @ judge.items.weight
+        loss = behaviour_gan.GENERATOR_LOSSES[self.config.loss](judge(context, fake))
+        if self.config.likelihood_weight:
+            items = (distinct(to_come) > 0).sum(dim=1).clamp(min=1)
+            loss = loss + self.config.likelihood_weight * behaviour_vae.multinomial_nll(logits, to_come) / items
+        return loss
+
+
+def trimmed(items: Tensor) -> Tensor:
+    """Cut a left-aligned batch to its longest row. items: (batch, length)."""
+    return items[:, : max(int((items > 0).sum(dim=1).max()), 2)]

@@ -1,0 +1,217 @@
+"""SASRec on real rows, or on real plus generated rows, with the same number of steps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pyspark.sql import SparkSession
+from torch import Tensor, nn
+
+from recaug.config import Config, Optimiser, SASRec
+from recaug.models import sasrec
+from recaug.training.batches import row_batches
+from recaug.training.checkpoint import model_folder
+from recaug.training.jobs import Trained, train
+from recaug.training.loop import Batch, Part, Update
+from recaug.training.worker import Worker
+
+SHUFFLE_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class SASRecJob:
+    """One recommender to train.
+
+    name: in the progress bar, such as none-seed0. models: the folder of all models.
+    files: addresses of the arm's rows: sequences' train columns and, if any, `continuations` (binary, int32, max_length
+        * n position-major, 0 none), `continuation_weight` (of each generated item) and `row_weight` (of the row).
+    content_hash: of those rows, so that the same input finds the finished model.
+    real_rows: real train rows; they alone decide the steps, so every arm has the same budget.
+    negatives_files: of the negatives table; read only above full_softmax_items, may be empty below.
+    log_popularity: (n_items + 1,), see inputs.log_popularity.
+    """
+
+    name: str
+    models: Path
+    files: Sequence[str]
+    content_hash: str
+    real_rows: int
+    seed: int
+    n_items: int
+    log_popularity: np.ndarray
+    negatives_files: Sequence[str] = ()
+    augmented: bool = True
+
+
+def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config, title: str) -> list[Trained]:
+    """Train every job in one launch; finished models are found again. Load one with checkpoint.load_recommender.
+
+    Raises TrainingError as jobs.train does.
+    """
+    runs = [
+        _Run(job, config.sasrec, config.prepare.max_length, config.training.workers, config.negatives.per_user)
+        for job in jobs
+    ]
+    return train(runs, spark, config.training, title)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A SASRecJob with what the configuration adds.
+
+    negatives_per_row: drawn for each row of a batch, shared by all positions of the step.
+    """
+
+    job: SASRecJob
+    config: SASRec
+    max_length: int
+    workers: int
+    negatives_per_row: int
+
+    @property
+    def name(self) -> str:
+        return self.job.name
+
+    @property
+    def seed(self) -> int:
+        return self.job.seed
+
+    @property
+    def optimiser(self) -> Optimiser:
+        return self.config.optimiser
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return steps_per_epoch(self.job.real_rows, self.optimiser)
+
+    @property
+    def sampled(self) -> bool:
+        return self.job.n_items > self.config.full_softmax_items
+
+    @property
+    def folder(self) -> Path:
+        return model_folder(
+            self.job.models,
+            "sasrec",
+            {
+                "config": self.config,
+                "arguments": self.meta()["arguments"],
+                "rows": self.job.content_hash,
+                "real_rows": self.job.real_rows,
+                "log_popularity": self.job.log_popularity.tobytes(),
+                "negatives_per_row": self.negatives_per_row if self.sampled else 0,
+                "seed": self.seed,
+                "workers": self.workers,
+            },
+        )
+
+    def meta(self) -> dict[str, Any]:
+        return {
+            "architecture": "sasrec",
+            "arguments": {
+                "n_items": self.job.n_items,
+                "dim": self.config.dim,
+                "blocks": self.config.blocks,
+                "heads": self.config.heads,
+                "dropout": self.config.dropout,
+                "max_length": self.max_length,
+            },
+        }
+
+    def task(self, worker: Worker) -> "SASRecTask":
+        log_popularity = torch.from_numpy(self.job.log_popularity)
+        model = sasrec.SASRec(**self.meta()["arguments"], log_popularity=log_popularity)
+        return SASRecTask(model, self.optimiser.learning_rate)
+
+    def batches(self, worker: Worker) -> Iterator[Batch]:
+        """The arm's rows and, for the sampled softmax, negatives that all positions of the step share."""
+        rows = rows_per_rank(self.optimiser, worker)
+        columns = ["items"]
+        if self.job.augmented:
+            columns += ["continuations", "continuation_weight", "row_weight"]
+        shuffle = min(SHUFFLE_ROWS, max(self.job.real_rows // worker.size, rows))
+        arm = row_batches(self.job.files, columns, rows, self.seed, shuffle, worker.rank, worker.size)
+        if not self.sampled:
+            yield from arm
+            return
+        drawn = self.negatives_per_row * rows
+        negatives = row_batches(
+            self.job.negatives_files,
+            ["item_index", "probability"],
+            drawn,
+            self.seed,
+            min(SHUFFLE_ROWS * 16, shuffle * self.negatives_per_row),
+            worker.rank,
+            worker.size,
+        )
+        try:
+            for batch, negative in zip(arm, negatives):
+                yield batch | {
+                    "negatives": negative["item_index"].long(),
+                    "log_probability": negative["probability"].log().float(),
+                }
+        finally:
+            arm.close()  # type: ignore[attr-defined]
+            negatives.close()  # type: ignore[attr-defined]
+
+
+class SASRecTask:
+    """Next item at every position, by the full or (where the batch has negatives) the sampled softmax.
+
+    A generated continuation is another next item that could have come: its cross-entropy counts beside the real
+    one's with its weight; every weight of a row counts times row_weight.
+    """
+
+    def __init__(self, model: sasrec.SASRec, learning_rate: float) -> None:
+        self.model = model
+        self.module: nn.Module = model
+        self.parts: Mapping[str, Part] = {"model": Part(list(model.parameters()), learning_rate)}
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        inputs, targets, weights = next_item_targets(batch)
+        used = (targets > 0).any(dim=2)  # (batch, length)
+        hidden = self.model(inputs)[used]  # (positions, dim)
+        arguments = (self.model, hidden, targets[used], weights[used])
+        if "negatives" in batch:
+            loss = sasrec.sampled_softmax(*arguments, batch["negatives"], batch["log_probability"])
+        else:
+            loss = sasrec.full_softmax(*arguments)
+        yield Update("model", loss, weights.sum())
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        return {}
+
+
+def next_item_targets(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """What each position is to predict: the real next item and its generated alternatives.
+
+    batch: items (batch, max_length), and possibly continuations (batch, max_length * n), continuation_weight and
+    row_weight (batch,). Returns inputs (batch, length), targets and weights (batch, length, 1 + n), cut to the
+    longest row; target 0 is none and has weight 0. Without any continuation in the batch n is 0.
+    """
+    items = batch["items"]
+    rows, max_length = items.shape
+    inputs, targets = items[:, :-1], items[:, 1:, None]
+    weights = (targets > 0).float()
+    if "continuations" in batch and bool(batch["continuations"].any()):
+        continuations = batch["continuations"].view(rows, max_length, -1)[:, :-1] * (inputs > 0)[:, :, None]
+        generated = (continuations > 0).float() * batch["continuation_weight"].float()[:, None, None]
+        targets, weights = torch.cat([targets, continuations], dim=2), torch.cat([weights, generated], dim=2)
+    if "row_weight" in batch:
+        weights = weights * batch["row_weight"].float()[:, None, None]
+    used = (targets > 0).any(dim=2).any(dim=0).nonzero()
+    longest = int(used.max()) + 1 if len(used) else 1
+    return inputs[:, :longest], targets[:, :longest], weights[:, :longest]
+
+
+def rows_per_rank(optimiser: Optimiser, worker: Worker) -> int:
+    """Rows of a step on this rank."""
+    return max(optimiser.batch_rows // worker.size, 1)
+
+
+def steps_per_epoch(rows: int, optimiser: Optimiser) -> int:
+    """Steps that see so many rows about once."""
+    return max(-(-rows // optimiser.batch_rows), 1)

@@ -1,0 +1,63 @@
+"""How a generator does while it trains: ranking on held-out users, and how varied its samples are."""
+
+import torch
+from torch import Tensor
+
+from recaug.models.behaviour_gan import BehaviourGAN
+from recaug.models.behaviour_vae import BehaviourVAE
+from recaug.training.inputs import Validation
+
+BATCH_ROWS = 256
+COLLAPSE_CONTEXTS = 1024
+COLLAPSE_SAMPLES = 5
+
+
+def ndcg_at_k(logits: Tensor, targets: Tensor, n_targets: Tensor, k: int = 10) -> Tensor:
+    """NDCG@k over the whole catalogue: sum of 1 / log2(rank + 1) at hits, over the best that n_targets allow.
+
+    logits: (users, n_items + 1), -inf where not to be recommended; targets: (users, longest) distinct, 0 for
+    padding and items outside the vocabulary; n_targets: (users,), with those. Returns (users,).
+    """
+    best = logits.topk(min(k, logits.shape[1]), dim=1).indices
+    discount = 1 / torch.log2(torch.arange(2, best.shape[1] + 2, device=logits.device))
+    hits = ((best[:, :, None] == targets[:, None, :]) & (targets > 0)[:, None, :]).any(dim=2)
+    ideal = discount.cumsum(0)[n_targets.clamp(min=1, max=best.shape[1]) - 1]
+    return (hits * discount).sum(dim=1) / ideal
+
+
+def validation_ndcg(model: BehaviourVAE | BehaviourGAN, sample: Validation, mask_seen: bool, device: torch.device) -> float:
+    """Mean NDCG@10 of next_logits without noise on the sampled validation users. mask_seen: for discovery."""
+    total = 0.0
+    for start in range(0, len(sample.histories), BATCH_ROWS):
+        part = slice(start, start + BATCH_ROWS)
+        histories, seen, targets, n_targets = (values[part].to(device) for values in sample)
+        logits = model.next_logits(histories)
+        if mask_seen:
+            logits = logits.scatter(1, seen, -torch.inf)
+        total += float(ndcg_at_k(logits, targets, n_targets).sum())
+    return total / max(len(sample.histories), 1)
+
+
+def collapse(model: BehaviourVAE | BehaviourGAN, contexts: Tensor, seed: int, device: torch.device) -> dict[str, float]:
+    """How varied five sampled next items of each context are.
+
+    contexts: (users, length) left-aligned; the first 1,024 count. Returns `distinct_items`, `entropy` (nats, of the
+    samples' distribution over items) and `duplicates` (share of contexts whose five items another context has too).
+    """
+    noise = torch.Generator().manual_seed(seed)
+    drawn = []
+    for start in range(0, min(len(contexts), COLLAPSE_CONTEXTS), BATCH_ROWS):
+        logits = model.next_logits(contexts[start : start + BATCH_ROWS].to(device), noise)
+        chances = torch.softmax(logits, dim=1).cpu()
+        drawn.append(torch.multinomial(chances, COLLAPSE_SAMPLES, replacement=True, generator=noise))
+    if not drawn:
+        return {}
+    samples = torch.cat(drawn)
+    counts = samples.unique(return_counts=True)[1].double()
+    shares = counts / counts.sum()
+    same = samples.sort(dim=1).values.unique(dim=0, return_counts=True)[1]
+    return {
+        "distinct_items": float(len(counts)),
+        "entropy": float(-(shares * shares.log()).sum()),
+        "duplicates": float(same[same > 1].sum()) / len(samples),
+    }

@@ -1,0 +1,73 @@
+"""What the training loop sees of the ranks it runs on: their number, its device, and how they average."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Worker:
+    """One rank among `size`; here the only one. launch.py has the ranks of each launcher, with its primitives.
+
+    device: where this rank computes, a GPU by local rank where there is one.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
+        self.rank, self.size = rank, size
+        gpus = torch.cuda.device_count()
+        self.device = torch.device(f"cuda:{local_rank % gpus}") if gpus else torch.device("cpu")
+
+    def all_reduce(self, flat: Tensor) -> Tensor:
+        """Sum a flat tensor over the ranks."""
+        return flat
+
+    def broadcast_from_first(self, flat: Tensor) -> Tensor:
+        """Give every rank what rank 0 has."""
+        return flat
+
+    def gather(self, value: Any) -> list[Any]:
+        """Give every rank the picklable value of each, in rank order."""
+        return [value]
+
+    def broadcast(self, module: nn.Module) -> None:
+        """Start all ranks from rank 0's weights; buffers are the same by construction."""
+        if self.size == 1:
+            return
+        parameters = [parameter.data for parameter in module.parameters()]
+        _scatter(self.broadcast_from_first(_flatten(parameters)), parameters)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter], weight: Tensor) -> Tensor:
+        """Turn each rank's gradient of a summed loss into the gradient of the mean over all ranks' weight.
+
+        One fused all-reduce carries gradients and weight, so the result equals that of one process with the whole
+        batch. weight: scalar, what this rank's loss was summed over. Returns the weight over all ranks.
+        """
+        gradients = []
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        total = weight.detach().reshape(1).float()
+        if self.size > 1:
+            flat = self.all_reduce(torch.cat([_flatten(gradients), total]))
+            _scatter(flat[:-1], gradients)
+            total = flat[-1:]
+        torch._foreach_mul_(gradients, 1.0 / total.clamp(min=1e-9).item())
+        return total[0]
+
+    def mean(self, sums: Mapping[str, float], weight: float) -> dict[str, float]:
+        """Divide sums by the weight, both over all ranks."""
+        flat = torch.tensor([*sums.values(), weight], dtype=torch.float64, device=self.device)
+        *totals, total = self.all_reduce(flat).tolist()
+        return {name: value / max(total, 1e-9) for name, value in zip(sums, totals)}
+
+
+def _flatten(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+def _scatter(flat: Tensor, tensors: list[Tensor]) -> None:
+    """Copy slices of a flat tensor back into the tensors that it was made of."""
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
+        tensor.copy_(part.view_as(tensor))
