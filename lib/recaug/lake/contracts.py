@@ -40,6 +40,12 @@ TABLES = {
     ),
     # Directed counts of what users of each fold had together: the sum over folds is the whole.
     "covisitation": Table("fold int, item_index int, other_index int, weight double", ("fold",)),
+    # What the recommender learns from in each arm of the comparison: evaluate/arms.py.
+    "training_rows": Table(
+        "arm string, user_index int, window int, length int, fold int, items binary, continuations binary, "
+        "continuation_weight double, row_weight double",
+        ("arm",),
+    ),
     "negatives": Table("user_index int, item_index int, probability double, event_date date", ("event_date",)),
     "candidate_events": Table(EVENT + GENERATED, ("run_id",)),
     "augmented_events": Table(EVENT + GENERATED, ("event_date", "generator")),

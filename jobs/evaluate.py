@@ -1,0 +1,8 @@
+"""The evaluate stage alone: evaluate.py --config FILE --date D [--until D2] [--resume] [--dry-run]."""
+
+import sys
+
+from recaug.night.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(stage="evaluate"))

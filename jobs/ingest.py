@@ -1,0 +1,8 @@
+"""The ingest stage alone: ingest.py --config FILE --date D [--until D2] [--resume] [--dry-run]."""
+
+import sys
+
+from recaug.night.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(stage="ingest"))

@@ -1,0 +1,256 @@
+"""Samples behaviour from the cross-fitted generators, bucket by bucket, in pandas UDFs."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.config import Augment
+from recaug.training.checkpoint import load_generator
+
+MIN_HISTORY = 3  # events of a generated history and of the users that it is drawn from; less is no history
+SAMPLES = (
+    "user_id string, item_index int, event_second bigint, parent_event_id string, source_users array<string>, "
+    "weight double, fidelity double, serial int"
+)
+
+
+class Histories(NamedTuple):
+    """A bucket's users, in the order of user_id; events of all users one after the other.
+
+    user_ids, folds: (users,). starts: (users + 1,) where each user's events begin. items, times, event_ids: (events,).
+    """
+
+    user_ids: NDArray[Any]
+    folds: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    items: NDArray[np.int64]
+    times: NDArray[np.int64]
+    event_ids: NDArray[Any]
+
+    def contexts(self, ends: NDArray[np.int64], users: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+        """The last `length` events up to and with each of `ends` (event numbers), left-aligned: (ends, length)."""
+        first = np.maximum(self.starts[users], ends + 1 - length)
+        places = first[:, None] + np.arange(length)
+        return np.where(places <= ends[:, None], self.items[np.minimum(places, len(self.items) - 1)], 0)
+
+
+def generate(
+    train: DataFrame,
+    models: Mapping[int, Path],
+    kind: str,
+    config: Augment,
+    seed: int,
+    run_id: str,
+    max_length: int,
+    discovery: bool,
+) -> DataFrame:
+    """Sample continuations and histories of every user from the generator that has not seen the user.
+
+    Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out.
+    Gives item_index and the columns of candidate_events but item_id, event_type and event_date. Deterministic: the
+    random numbers of a bucket come from (seed, kind, bucket) and the bucket is one unit.
+    discovery: what the user has had does not come again.
+    """
+    folders = {fold: str(folder) for fold, folder in models.items()}
+
+    def sample(key: tuple[int], rows: pd.DataFrame) -> pd.DataFrame:
+        torch.set_num_threads(1)  # one Spark task, one core; also what makes the sums reproducible
+        histories = gather(rows)
+        random = torch.Generator().manual_seed(_seed(seed, kind, key[0]))
+        parts = []
+        with torch.inference_mode():
+            for fold, folder in sorted(folders.items()):
+                model = _load(folder)
+                parts += _continuations(model, histories, fold, config, max_length, discovery, random)
+                parts += _generated_users(model, histories, fold, config, max_length, random, f"{run_id}|{kind}")
+        columns = [column.split()[0] for column in SAMPLES.split(", ")]
+        return pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+
+    bucket = F.pmod(F.xxhash64("user_id"), F.lit(config.buckets)).cast("int")
+    sources = train.select("user_id", "fold", "window", "length", "items", "times", "event_ids")
+    if config.max_users is not None:
+        chosen = sources.select("user_id").distinct().orderBy(F.xxhash64("user_id"), "user_id").limit(config.max_users)
+        sources = sources.join(F.broadcast(chosen), "user_id", how="left_semi")
+    version = hashlib.sha256("|".join(Path(folders[fold]).name for fold in sorted(folders)).encode()).hexdigest()[:16]
+    parent = F.coalesce("parent_event_id", "user_id")
+    return (
+        sources.withColumn("bucket", bucket)
+        .groupBy("bucket")
+        .applyInPandas(sample, SAMPLES)
+        .select(
+            F.substring(F.sha2(F.concat_ws("|", F.lit(run_id), F.lit(kind), parent, "serial"), 256), 1, 32).alias(
+                "event_id"
+            ),
+            "user_id",
+            "item_index",
+            F.timestamp_seconds("event_second").alias("event_time"),
+            F.lit(None).cast("string").alias("session_id"),
+            F.lit(None).cast("double").alias("price"),
+            F.lit(None).cast("double").alias("quantity"),
+            F.lit(None).cast("string").alias("query"),
+            F.lit(kind).alias("generator"),
+            F.lit(version).alias("generator_version"),
+            F.lit(run_id).alias("run_id"),
+            "source_users",
+            "parent_event_id",
+            "weight",
+            "fidelity",
+        )
+    )
+
+
+def gather(rows: pd.DataFrame) -> Histories:
+    """Join each user's windows, which overlap by one event, to one history.
+
+    rows: user_id, fold, window, length, items (int32 binary), times (int64 binary), event_ids.
+    """
+    rows = rows.sort_values(["user_id", "window"], ignore_index=True)
+    lengths, skip = rows["length"].to_numpy(), (rows["window"] > 0).to_numpy().astype(np.int64)
+    items = np.frombuffer(b"".join(rows["items"]), dtype="<i4").reshape(len(rows), -1)
+    times = np.frombuffer(b"".join(rows["times"]), dtype="<i8").reshape(len(rows), -1)
+    place = np.arange(items.shape[1])
+    kept = (place >= skip[:, None]) & (place < lengths[:, None])
+    user_ids, first = np.unique(rows["user_id"].to_numpy(dtype=object), return_index=True)
+    counts = np.add.reduceat(lengths - skip, first)
+    return Histories(
+        user_ids=user_ids,
+        folds=rows["fold"].to_numpy()[first].astype(np.int64),
+        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        items=items[kept].astype(np.int64),
+        times=times[kept],
+        event_ids=np.concatenate([ids[drop:] for ids, drop in zip(rows["event_ids"], skip, strict=True)]),
+    )
+
+
+def _continuations(
+    model: Any,
+    histories: Histories,
+    fold: int,
+    config: Augment,
+    max_length: int,
+    discovery: bool,
+    random: torch.Generator,
+) -> Iterator[pd.DataFrame]:
+    """Sample next items, distinct ones, after every event of the fold's users."""
+    if not config.continuations:
+        return
+    user_of = np.repeat(np.arange(len(histories.user_ids)), np.diff(histories.starts))
+    ends = np.flatnonzero(histories.folds[user_of] == fold)
+    for start in range(0, len(ends), config.batch_rows):
+        end = ends[start : start + config.batch_rows]
+        users = user_of[end]
+        contexts = torch.from_numpy(histories.contexts(end, users, max_length))
+        logits = model.next_logits(contexts, random)
+        seen = _seen(histories, end, users) if discovery else None
+        chosen = _draw(logits, config.continuations, config.temperature, random, seen)
+        fidelity = model.fidelity(contexts, chosen, logits)
+        n, listed = config.continuations, chosen.numpy().ravel()
+        yield pd.DataFrame(
+            {
+                "user_id": np.repeat(histories.user_ids[users], n),
+                "item_index": listed.astype(np.int32),
+                "event_second": np.repeat(histories.times[end], n),
+                "parent_event_id": np.repeat(histories.event_ids[end], n),
+                "source_users": [[user] for user in np.repeat(histories.user_ids[users], n)],
+                "weight": config.weight / n,
+                "fidelity": fidelity.numpy().astype(np.float64).ravel(),
+                "serial": np.tile(np.arange(n, dtype=np.int32), len(end)),
+            }
+        )[listed > 0]
+
+
+def _generated_users(
+    model: Any,
+    histories: Histories,
+    fold: int,
+    config: Augment,
+    max_length: int,
+    random: torch.Generator,
+    run: str,
+) -> Iterator[pd.DataFrame]:
+    """Draw users like a source user of the fold: the items from the model, length and times from a second user.
+
+    For the VAE: z from q(z | source), then so many draws of the multinomial, without replacement.
+    """
+    lengths = np.diff(histories.starts)
+    sources = np.flatnonzero((histories.folds == fold) & (lengths >= MIN_HISTORY))
+    timers = np.flatnonzero(lengths >= MIN_HISTORY)
+    if not len(sources) or not config.histories:
+        return
+    wanted = int(config.histories) + (
+        torch.rand(len(sources), generator=random).numpy() < config.histories - int(config.histories)
+    )
+    sources = np.repeat(sources, wanted)
+    timing = timers[torch.randint(len(timers), (len(sources),), generator=random).numpy()]
+    for start in range(0, len(sources), config.batch_rows):
+        source, timer = sources[start : start + config.batch_rows], timing[start : start + config.batch_rows]
+        contexts = torch.from_numpy(histories.contexts(histories.starts[source + 1] - 1, source, max_length))
+        size = np.minimum(lengths[timer], max_length)
+        logits = model.next_logits(contexts, random)
+        chosen = _draw(logits, int(size.max()), config.temperature, random, None)
+        fidelity = model.fidelity(contexts, chosen, logits).numpy().astype(np.float64)
+        serial = np.arange(chosen.shape[1])
+        used = (serial < size[:, None]) & (chosen.numpy() > 0)
+        row, column = np.nonzero(used)
+        names = [
+            "generated-" + hashlib.sha256(f"{run}|{histories.user_ids[s]}|{start + i}".encode()).hexdigest()[:20]
+            for i, s in enumerate(source)
+        ]
+        pairs = [
+            sorted({histories.user_ids[a], histories.user_ids[b]}) for a, b in zip(source, timer, strict=True)
+        ]
+        yield pd.DataFrame(
+            {
+                "user_id": np.asarray(names, dtype=object)[row],
+                "item_index": chosen.numpy()[used].astype(np.int32),
+                "event_second": histories.times[histories.starts[timer[row]] + column],
+                "parent_event_id": None,
+                "source_users": [pairs[i] for i in row],
+                "weight": config.history_weight,
+                "fidelity": fidelity[used],
+                "serial": column.astype(np.int32),
+            }
+        )
+
+
+def _draw(
+    logits: torch.Tensor, n: int, temperature: float, random: torch.Generator, seen: tuple[Any, Any] | None
+) -> torch.Tensor:
+    """Draw n distinct items a row in proportion to softmax(logits / temperature): the Gumbel top-n.
+
+    logits: (batch, n_items + 1); seen: rows and items that must not come. Returns (batch, n), 0 where none is left.
+    """
+    noise = torch.empty_like(logits).exponential_(generator=random).log_()
+    scores = logits / temperature - noise
+    if seen is not None:
+        scores[seen] = -torch.inf
+    value, chosen = scores.topk(min(n, logits.shape[1]), dim=1)
+    return chosen.masked_fill(value.isneginf(), 0)
+
+
+def _seen(histories: Histories, ends: NDArray[np.int64], users: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Row numbers and items of everything that each user had up to and with the event."""
+    counts = ends + 1 - histories.starts[users]
+    rows = np.repeat(np.arange(len(ends)), counts)
+    offset = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return torch.from_numpy(rows), torch.from_numpy(histories.items[np.repeat(histories.starts[users], counts) + offset])
+
+
+def _seed(seed: int, kind: str, bucket: int) -> int:
+    """Spread (seed, generator, bucket) to a seed of 63 bits."""
+    return int.from_bytes(hashlib.sha256(f"{seed}|{kind}|{bucket}".encode()).digest()[:8], "big") >> 1
+
+
+@lru_cache(maxsize=4)
+def _load(folder: str) -> Any:
+    """Load a generator once a Python worker; a folder's name is the hash of what made it, so it never changes."""
+    return load_generator(Path(folder)).eval()

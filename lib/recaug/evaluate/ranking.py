@@ -1,0 +1,65 @@
+"""Ranks the catalogue for every user of a window by several recommenders, and measures each user's list."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.evaluate.metrics import USER_METRICS, recall
+from recaug.recommend.scoring import Scorer, best_items
+
+K = 20  # the longest list that a metric looks at
+SLICED = ("recall@20 head", "recall@20 tail")
+MEASURES = (*USER_METRICS, *SLICED)
+
+
+def user_metrics(
+    rows: DataFrame, scorers: Mapping[str, Scorer], head: NDArray[np.bool_], mask_seen: bool
+) -> DataFrame:
+    """Measure every user of `rows` under every scorer, full ranking.
+
+    Columns: `rows` as sequences' validation and test splits. head: (n_items + 1,) whether an item is of the head.
+    Gives split, user_index, cold, scorer, one column a measure (`recall@20 head` and `tail` over the targets of that
+    kind, null for users without any), top (array<int>, best first).
+    """
+    names = ", ".join(f"`{measure}` double" for measure in MEASURES)
+    schema = f"split string, user_index int, cold boolean, scorer string, {names}, top array<int>"
+
+    def measure(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        torch.set_num_threads(1)  # one Spark task, one core
+        for frame in frames:
+            for name, scorer in scorers.items():
+                top, _ = best_items(frame, scorer, K, mask_seen)
+                yield _measured(frame, top, head).assign(scorer=name)[
+                    ["split", "user_index", "cold", "scorer", *MEASURES, "top"]
+                ]
+
+    needed = rows.select("split", "user_index", "cold", "items", "seen", "targets")
+    return needed.mapInPandas(measure, schema)
+
+
+def _measured(frame: pd.DataFrame, top: NDArray[np.int64], head: NDArray[np.bool_]) -> pd.DataFrame:
+    """Every measure of each row's list. top: (rows, K), 0 for no item."""
+    n = len(head)
+    lengths = frame["targets"].map(len).to_numpy(dtype=np.int64)
+    row = np.repeat(np.arange(len(frame)), lengths)
+    target = np.concatenate(frame["targets"].to_list()).astype(np.int64)
+    wanted = row[target > 0] * n + target[target > 0]
+    hits = np.isin(np.arange(len(frame))[:, None] * n + top, wanted) & (top > 0)
+    found = {name: metric(hits, lengths, k) for name, (metric, k) in USER_METRICS.items()}
+    for name, kind in (("head", head), ("tail", ~head)):
+        of_kind = np.bincount(row[(target > 0) & kind[target]], minlength=len(frame))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = recall(hits & kind[top], of_kind, K)
+        found[f"recall@20 {name}"] = np.where(of_kind > 0, share, np.nan)
+    return frame[["split", "user_index", "cold"]].assign(**found, top=[*top.astype(np.int32)])
+
+
+def exposures(measured: DataFrame, split: str, k: int) -> pd.DataFrame:
+    """Count how often each scorer lists each item among the first k: scorer, item_index, n."""
+    shown = measured.where(F.col("split") == split).select("scorer", F.explode(F.slice("top", 1, k)).alias("item_index"))
+    return shown.where("item_index > 0").groupBy("scorer", "item_index").agg(F.count("*").alias("n")).toPandas()

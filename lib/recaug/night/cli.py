@@ -1,0 +1,53 @@
+"""The command line that every job shares: parse, load, call, print; errors end in one line and an exit code."""
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Sequence
+
+from recaug import config as configuration
+from recaug.config import STAGES
+from recaug.errors import ConfigError, RecaugError
+from recaug.night.nightly import parse_stages, plan, run_night
+from recaug.session import build
+
+
+def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
+    """Run a night, or one stage of it if `stage` is given. Returns the exit code of design: 0, 2, 3, 4 or 5."""
+    try:
+        return _run(_parser(stage).parse_args(argv), stage)
+    except RecaugError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser(stage: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=f"The {stage} stage of a night." if stage else "A whole night.")
+    parser.add_argument("--config", required=True, help="one run's YAML")
+    parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
+    parser.add_argument("--until", help="last date of a backfill: one night a day from --date on")
+    parser.add_argument("--resume", action="store_true", help="skip what runs shows as done from the same inputs")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and touch nothing")
+    if stage is None:
+        parser.add_argument("--stages", help=f"of {','.join(STAGES)}")
+    return parser
+
+
+def _run(arguments: argparse.Namespace, stage: str | None) -> int:
+    config = configuration.load(arguments.config)
+    first = configuration.parse_date(arguments.date, "--date")
+    last = configuration.parse_date(arguments.until, "--until") if arguments.until else first
+    if last < first:
+        raise ConfigError(f"--until {last} is before --date {first}")
+    stages = [stage] if stage else parse_stages(arguments.stages)
+    spark = build(config.spark, "recaug", config.training.workers)
+    try:
+        for day in range((last - first).days + 1):
+            date = first + dt.timedelta(days=day)
+            if arguments.dry_run:
+                print("\n".join(plan(config, date, spark, stages)))
+            else:
+                run_night(config, date, spark, stages, arguments.resume)
+    finally:
+        spark.stop()
+    return 0

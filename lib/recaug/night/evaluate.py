@@ -1,0 +1,250 @@
+"""Train the recommender with and without the candidates, prove or disprove the lift, and let the gate decide."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream.splits import windows
+from recaug.errors import ContractError
+from recaug.evaluate.arms import NONE, training_rows
+from recaug.evaluate.fidelity import collapse
+from recaug.evaluate.gate import Interval, Verdict, decide, mean_interval, relative_lift
+from recaug.evaluate.metrics import coverage, gini, novelty
+from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
+from recaug.models.covisitation import CoVisitation
+from recaug.night.context import Context, StageResult
+from recaug.recommend.baselines import CoVisitationCounts, Popularity
+from recaug.recommend.deep import Trained
+from recaug.recommend.scoring import Scorer
+from recaug.training.inputs import log_popularity, neighbours
+from recaug.training.recommender import SASRecJob, train_sasrec
+
+LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
+
+
+def run(context: Context) -> StageResult:
+    """Compare the arms on the validation window, choose one there, and prove it on the test window.
+
+    Raises ContractError if a candidate is dated after the train window: that would be a leak.
+    """
+    config, lake = context.config, context.lake
+    candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id)
+    _refuse_leaks(context, candidates)
+    arms = [NONE, *config.augment.generators]
+    jobs = _jobs(context, candidates, arms)
+    trained = train_sasrec(jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds")
+    folders = {job.name: str(model.folder) for job, model in zip(jobs, trained, strict=True)}
+
+    vocabulary = lake.read("vocabulary").select("item_index", "events", "head").orderBy("item_index").toPandas()
+    events = np.zeros(len(vocabulary) + 1, dtype=np.float32)
+    events[vocabulary["item_index"]] = vocabulary["events"]
+    head = np.zeros(len(events), dtype=bool)
+    head[vocabulary["item_index"]] = vocabulary["head"]
+    scorers = _baselines(context, events) | {name: Trained(folder) for name, folder in folders.items()}
+    held_out = lake.read("sequences").where(F.col("split").isin("validation", "test"))
+    measured = user_metrics(held_out, scorers, head, config.prepare.task == "discovery").persist()
+    try:
+        table = measured.drop("top").orderBy("split", "user_index").toPandas()
+        shown = exposures(measured, "test", LIST)
+    finally:
+        measured.unpersist()
+
+    seeds = range(config.evaluate.seeds)
+    named = {arm: [f"{arm}-seed{seed}" for seed in seeds] for arm in arms} | {
+        name: [name] for name in ("popularity", "covisitation")
+    }
+    summaries = {
+        name: _summary(table[table["split"] == "test"], models, context)
+        | {"catalogue": _catalogue(shown[shown["scorer"].isin(models)], models, events)}
+        for name, models in named.items()
+    }
+    lift = {arm: _lifts(table[table["split"] == "test"], named, arm, context) for arm in arms[1:]}
+    validation = {arm: _lifts(table[table["split"] == "validation"], named, arm, context) for arm in arms[1:]}
+    fidelity = _fidelity(context, candidates, arms[1:])
+    chosen, verdict = _decide(context, lift, validation, fidelity)
+    users = table[(table["split"] == "test") & (table["scorer"] == "popularity")]
+    return StageResult(
+        metrics={
+            "arms": {arm: summaries[arm] for arm in arms},
+            "baselines": {name: summaries[name] for name in ("popularity", "covisitation")},
+            "lift": lift,
+            "validation_lift": validation,
+            "chosen": chosen,
+            "fidelity": fidelity,
+            "models": folders,
+            "training_seconds": {model.name: model.seconds for model in trained},
+            "users": {
+                "overall": len(users),
+                "cold": int(users["cold"].sum()),
+                "warm": int((~users["cold"].astype(bool)).sum()),
+            },
+            "seeds": config.evaluate.seeds,
+            "task": config.prepare.task,
+            "metric": config.evaluate.gate.metric,
+        },
+        decision=verdict.decision,
+        reasons=verdict.reasons,
+    )
+
+
+def _refuse_leaks(context: Context, candidates: DataFrame) -> None:
+    """Raise if any candidate is dated in or after the validation window."""
+    cut = windows(context.date, context.config.prepare).validation_start
+    late = candidates.where(F.col("event_time") >= F.lit(cut).cast("timestamp")).count()
+    if late:
+        raise ContractError(f"{late} rows of candidate_events are dated {cut} or later, after the train window: a leak")
+
+
+def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASRecJob]:
+    """Write each arm's rows and name the trainings, the seeds of an arm one after the other."""
+    config, lake = context.config, context.lake
+    train = lake.read("sequences").where("split = 'train'")
+    vocabulary = lake.read("vocabulary")
+    popularity = log_popularity(vocabulary)
+    real_rows = train.where("length >= 2").count()
+    _, negatives = lake.snapshot_files("negatives", {"event_date": context.date})
+    jobs = []
+    for arm in arms:
+        rows = training_rows(
+            train,
+            candidates.where(F.col("generator") == arm),
+            vocabulary,
+            config.prepare.max_length,
+            max(config.augment.continuations, 1),
+        )
+        commit = lake.replace(
+            rows.withColumn("arm", F.lit(arm)),
+            "training_rows",
+            {"arm": arm},
+            context.run_id,
+            files=4 * config.training.workers,
+            by=("user_index", "window"),
+        )
+        _, files = lake.snapshot_files("training_rows", {"arm": arm})
+        jobs += [
+            SASRecJob(
+                name=f"{arm}-seed{seed}",
+                models=context.models,
+                files=files,
+                content_hash=commit.content_hash,
+                real_rows=real_rows,
+                seed=config.seed + seed,
+                n_items=len(popularity) - 1,
+                log_popularity=popularity,
+                negatives_files=negatives,
+                augmented=arm != NONE,
+            )
+            for seed in range(config.evaluate.seeds)
+        ]
+    return jobs
+
+
+def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Scorer]:
+    """Popularity and co-visitation counts of the train window."""
+    counts = context.config.covisitation
+    near = neighbours(context.lake.read("covisitation"), len(events) - 1, counts.neighbours)
+    table = CoVisitation(
+        torch.from_numpy(near.items), torch.from_numpy(near.weights), counts.window, counts.backward, counts.decay
+    )
+    return {"popularity": Popularity(events), "covisitation": CoVisitationCounts(table, events)}
+
+
+def _values(table: pd.DataFrame, models: list[str], measure: str) -> NDArray[np.float64]:
+    """One measure as (seeds, users), users in the same order for every model; users without a value are left out."""
+    values = np.stack([table.loc[table["scorer"] == model, measure].to_numpy(dtype=np.float64) for model in models])
+    return values[:, ~np.isnan(values).any(axis=0)]
+
+
+def _slices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """All users, and the cold and the warm ones; a slice without users is left out."""
+    cold = table["cold"].astype(bool)
+    found = {"overall": table, "cold": table[cold], "warm": table[~cold]}
+    return {name: part for name, part in found.items() if len(part)}
+
+
+def _summary(table: pd.DataFrame, models: list[str], context: Context) -> dict[str, Any]:
+    """Mean and interval of every measure, by slice of users."""
+    gate = context.config.evaluate.gate
+    found: dict[str, Any] = {}
+    for name, part in _slices(table).items():
+        found[name] = {}
+        for measure in MEASURES:
+            values = _values(part, models, measure)
+            if values.size:
+                interval = mean_interval(values, gate.bootstraps, gate.confidence, context.config.seed)
+                found[name][measure] = interval._asdict()
+    return found
+
+
+def _catalogue(shown: pd.DataFrame, models: list[str], events: NDArray[np.float32]) -> dict[str, float]:
+    """Coverage, Gini and novelty of the lists on the test window, mean over the seeds."""
+    share = (events / events.sum()).astype(np.float64)[1:]
+    found = []
+    for model in models:
+        rows = shown[shown["scorer"] == model]
+        counts = np.bincount(rows["item_index"], weights=rows["n"], minlength=len(events))[1:].astype(np.int64)
+        found.append((coverage(counts), gini(counts), novelty(counts, share)))
+    return dict(zip(("coverage@10", "gini@10", "novelty@10"), np.mean(found, axis=0).tolist(), strict=True))
+
+
+def _lifts(table: pd.DataFrame, named: Mapping[str, list[str]], arm: str, context: Context) -> dict[str, Any]:
+    """Relative lift of the gate's metric over the arm without generated rows, by slice of users."""
+    gate = context.config.evaluate.gate
+    return {
+        name: relative_lift(
+            _values(part, named[NONE], gate.metric),
+            _values(part, named[arm], gate.metric),
+            gate.bootstraps,
+            gate.confidence,
+            context.config.seed,
+        )._asdict()
+        for name, part in _slices(table).items()
+    }
+
+
+def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[str, Any]:
+    """Collapse and copies of each generator's candidates."""
+    vocabulary = context.lake.read("vocabulary").select("item_id", "item_index")
+    train = context.lake.read("sequences").where("split = 'train'")
+    # one row an event of the train window; windows overlap by their first event
+    real = train.select("user_index", "window", "length", F.posexplode(_integers("items")).alias("place", "item_index"))
+    real = real.where("place < length AND (window = 0 OR place > 0)").persist()
+    users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
+    indexed = candidates.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
+    try:
+        return {arm: collapse(indexed.where(F.col("generator") == arm), real, users) for arm in arms}
+    finally:
+        real.unpersist()
+        indexed.unpersist()
+
+
+def _integers(column: str) -> Any:
+    """A fixed-width int32 binary column as array<int>."""
+
+    @F.pandas_udf("array<int>")  # type: ignore[call-overload]
+    def unpack(values: pd.Series) -> pd.Series:
+        return values.map(lambda value: np.frombuffer(value, dtype="<i4"))
+
+    return unpack(column)
+
+
+def _decide(
+    context: Context, lift: Mapping[str, Any], validation: Mapping[str, Any], fidelity: Mapping[str, Any]
+) -> tuple[str | None, Verdict]:
+    """Choose the arm on the validation window; only that one meets the gate on the test window."""
+    gate = context.config.evaluate.gate
+    usable = {arm: validation[arm]["overall"]["mean"] for arm in validation if fidelity[arm]["rows"]}
+    if not usable:
+        return None, Verdict("hold", ("no candidate passed the fidelity filter",))
+    chosen = max(usable, key=lambda arm: usable[arm])
+    if usable[chosen] <= 0:
+        why = f"no generator helps on the validation window; the best, {chosen}, changes {gate.metric} by"
+        return chosen, Verdict("hold", (f"{why} {usable[chosen]:+.1%}",))
+    intervals = {name: Interval(**interval) for name, interval in lift[chosen].items()}
+    return chosen, decide(chosen, intervals, fidelity[chosen], gate)
