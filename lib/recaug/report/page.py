@@ -1,0 +1,189 @@
+"""The page: one HTML file with everything in it, that opens from a folder without a network."""
+
+import datetime as dt
+import platform
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from recaug.config import Gate
+from recaug.report import distributions, plots, tables
+
+PACKAGES = (
+    "recaug",
+    "pyspark",
+    "delta-spark",
+    "torch",
+    "horovod",
+    "petastorm",
+    "pyarrow",
+    "numpy",
+    "pandas",
+    "scipy",
+    "mlflow-skinny",
+)
+SHOWN_EVENTS = 12  # of an example's user
+
+MEASURES = {
+    "loss": "loss, nats",
+    "generator_loss": "generator's loss, nats",
+    "discriminator_loss": "discriminator's loss, nats",
+    "likelihood": "negative log-likelihood, nats an item",
+    "reconstruction": "reconstruction, nats a row",
+    "kl": "KL divergence, nats a row",
+    "beta": "beta, the KL's weight",
+    "distinct": "distinct items in the samples",
+    "entropy": "entropy of the sampled items, nats",
+    "duplicates": "share of samples equal to another",
+}
+
+
+@dataclass(frozen=True)
+class Night:
+    """What the page shows of one night; what is missing is left out.
+
+    stages: records by name. counts: rows by what they are (keys of tables.FLOWS). history: the decisions of the last
+    nights (event_date, decision, reason). The DataFrames are what distributions gives, as pandas; histories holds the
+    events of examples' users and of their source users. versions: of the tables, by name.
+    """
+
+    date: dt.date
+    run_id: str
+    config_hash: str
+    task: str
+    gate: Gate
+    stages: tables.Stages
+    counts: tables.Counts
+    category: str | None = None
+    popularity: pd.DataFrame | None = None
+    lengths: pd.DataFrame | None = None
+    gaps: pd.DataFrame | None = None
+    categories: pd.DataFrame | None = None
+    examples: pd.DataFrame | None = None
+    generated_histories: pd.DataFrame | None = None
+    source_histories: pd.DataFrame | None = None
+    quarantine: pd.DataFrame | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+def render(night: Night) -> str:
+    """Write the page of a night as one HTML document without any outside reference."""
+    evaluation = night.stages["evaluate"].metrics if "evaluate" in night.stages else {}
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("recaug.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"seconds": seconds, "percent": percent, "figure": figure, "label": plots.name}
+    return environment.get_template("page.html").render(
+        night=night,
+        decision=tables.decision(night.stages),
+        verdict=tables.verdict(night.stages, night.counts, night.date),
+        reasons=tables.reasons(night.stages),
+        flows=tables.flows(night.stages, night.counts),
+        training=training_figures(night.stages),
+        likeness=likeness_figures(night),
+        fidelity=tables.fidelity(evaluation, night.gate),
+        metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
+        seeds=evaluation.get("seeds"),
+        lift=lift_figure(evaluation, night.gate),
+        examples=example_cards(night),
+        costs=tables.costs(night.stages),
+        packages=package_versions(),
+        platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+    )
+
+
+def training_figures(stages: tables.Stages) -> list[dict[str, str]]:
+    """Curves of each kind of model, then the collapse of the generators' samples: title and svg."""
+    values = tables.curves(stages, "curves")
+    figures = [
+        {"title": plots.name(str(kind)), "svg": plots.curves(models, MEASURES)}
+        for kind, models in values.groupby("kind", sort=False)
+    ]
+    collapse = tables.curves(stages, "collapse")
+    if len(collapse):
+        figures.append({"title": "Collapse: what the generators sample after each epoch",
+                        "svg": plots.curves(collapse, MEASURES)})  # fmt: skip
+    return figures
+
+
+def likeness_figures(night: Night) -> list[dict[str, str]]:
+    """Real against generated distributions, those that there are: title and svg."""
+    figures = []
+    if night.popularity is not None:
+        figures.append({"title": "Item popularity", "svg": plots.popularity(night.popularity)})
+    if night.lengths is not None:
+        figures.append({"title": "Length of a history", "svg": plots.lengths(night.lengths)})
+    if night.gaps is not None and len(night.gaps):
+        figures.append({"title": "Time between events", "svg": plots.gaps(night.gaps, distributions.gap_names())})
+    if night.categories is not None:
+        figures.append({"title": f"Mix of {night.category}", "svg": plots.categories(night.categories)})
+    return figures
+
+
+def lift_figure(evaluation: Mapping[str, Any], gate: Gate) -> str | None:
+    """Forest plot of the lifts, or None where none was measured."""
+    lifts = tables.lifts(evaluation)
+    return plots.forest(lifts, gate.min_lift, gate.max_harm, gate.confidence) if len(lifts) else None
+
+
+def example_cards(night: Night) -> list[dict[str, Any]]:
+    """Generated users beside their source users: generator, fidelity, whole, n_sources, real and generated events.
+
+    An event has title, category and, beside a continuation, `next`: the titles generated to follow it.
+    """
+    if night.examples is None or night.generated_histories is None or night.source_histories is None:
+        return []
+    cards = []
+    for user in night.examples.to_dict("records"):
+        real = _events(night.source_histories, user["source_user"])
+        own = night.generated_histories[night.generated_histories["generator"] == user["generator"]]
+        made = _events(own, user["user_id"])
+        if not user["whole"]:
+            for event in real:
+                event["next"] = [one for one in made if one["parent_event_id"] == event["event_id"]]
+        cards.append({"user": user, "real": real, "generated": made[:SHOWN_EVENTS] if user["whole"] else []})
+    return cards
+
+
+def _events(histories: pd.DataFrame, user: str) -> list[dict[Hashable, Any]]:
+    """One user's events in order as dicts; pandas' missing values become None."""
+    own = histories[histories["user_id"] == user].astype(object)
+    return own.where(own.notna(), None).to_dict("records")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that made the night, those that are installed."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def seconds(value: float) -> str:
+    """`48 s`, `3 min 20 s`."""
+    if value < 60:
+        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def percent(share: float, digits: int = 1, sign: bool = False) -> str:
+    """`12.3 %`, with its sign where asked."""
+    return f"{share * 100:{'+' if sign else ''}.{digits}f} %"
+
+
+def figure(value: float) -> str:
+    """A metric with as many digits as say something: `.0812`, `5.21`."""
+    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"

@@ -1,0 +1,243 @@
+"""Figures of the report as inline SVG that follows the page's colours, light or dark.
+
+Each function takes a small pandas DataFrame and gives one `<svg>` element. Colours are drawn as sentinels and
+replaced by CSS variables, text stays text: so the page decides how a figure looks.
+"""
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+# What is drawn -> the page's CSS variable.
+INK, FAINT, GRID = "#010203", "#040506", "#070809"
+COLOURS = {"real": "#0a0b0c", "vae": "#0d0e0f", "gan": "#101112", "sasrec": "#131415", "none": "#0a0b0c"}
+VARIABLES = {
+    INK: "--ink",
+    FAINT: "--faint",
+    GRID: "--grid",
+    COLOURS["real"]: "--real",
+    COLOURS["vae"]: "--vae",
+    COLOURS["gan"]: "--gan",
+    COLOURS["sasrec"]: "--sasrec",
+}
+NAMES = {"real": "real events", "vae": "VAE", "gan": "GAN", "none": "no generated rows", "sasrec": "SASRec"}
+FULL, HALF = 10.0, 4.9  # inches; the page scales a figure to its column
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.solid_capstyle": "round",
+}
+
+
+def name(series: str) -> str:
+    """Name a series as a reader would."""
+    return NAMES.get(series, series)
+
+
+def colour(series: str) -> str:
+    """Colour of a series."""
+    return COLOURS.get(series, INK)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Draw in the report's style without touching the process's."""
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def _svg(figure: Figure) -> str:
+    """Write a figure as an `<svg>` element with CSS variables for colours and no ids but those it refers to."""
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "recaug"}):
+        figure.savefig(
+            text, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.04, metadata={"Date": None}
+        )
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
+    for sentinel, variable in VARIABLES.items():
+        svg = svg.replace(sentinel, f"var({variable})")
+    return svg.strip()
+
+
+def _order(series: Iterable[str]) -> list[str]:
+    """Real first, then the generators by name."""
+    return sorted(set(series), key=lambda one: (one != "real", one))
+
+
+def popularity(counts: pd.DataFrame) -> str:
+    """Rank-frequency curves on log axes. counts: series, events (of one item), items (that occur so often)."""
+    with _style():
+        figure = Figure(figsize=(HALF, 3.3))
+        axes = figure.subplots()
+        for series in _order(counts["series"]):
+            one = counts[counts["series"] == series].sort_values("events", ascending=False)
+            last_rank = one["items"].cumsum().to_numpy()
+            first_rank = last_rank - one["items"].to_numpy() + 1
+            ranks = np.column_stack([first_rank, last_rank]).ravel()
+            share = (one["events"] / (one["events"] * one["items"]).sum()).repeat(2)
+            axes.plot(ranks, share, color=colour(series), label=name(series))
+        axes.set(xscale="log", yscale="log", xlabel="item, by rank of popularity", ylabel="share of events")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.4%}".rstrip("0").rstrip(".%") + " %"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda rank, _: f"{rank:,.0f}"))
+        axes.minorticks_off()
+        axes.legend()
+        return _svg(figure)
+
+
+def lengths(counts: pd.DataFrame) -> str:
+    """Share of histories at least so long, on a log axis. counts: series, events (of one user), users."""
+    with _style():
+        figure = Figure(figsize=(HALF, 3.3))
+        axes = figure.subplots()
+        for series in _order(counts["series"]):
+            one = counts[counts["series"] == series].sort_values("events")
+            at_least = one["users"][::-1].cumsum()[::-1] / one["users"].sum()
+            axes.step(one["events"], at_least, where="pre", color=colour(series), label=name(series))
+        axes.set(xscale="log", ylim=(0, 1.02), xlabel="events of a history", ylabel="histories at least so long")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda events, _: f"{events:,.0f}"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.minorticks_off()
+        axes.legend()
+        return _svg(figure)
+
+
+def gaps(counts: pd.DataFrame, names: Sequence[str]) -> str:
+    """Share of silences between a user's events by their length. counts: series, bucket (index into names), gaps."""
+    wide = counts.pivot_table(index="bucket", columns="series", values="gaps", aggfunc="sum")
+    wide = wide.reindex(range(len(names))).fillna(0)
+    return _shares(wide.set_axis(list(names)), "share of the gaps between two events")
+
+
+def categories(counts: pd.DataFrame, most: int = 12) -> str:
+    """Share of events by category, the most frequent first, the rest together. counts: series, category, events."""
+    counts = counts.assign(category=counts["category"].fillna("(missing)"))
+    wide = counts.pivot_table(index="category", columns="series", values="events", aggfunc="sum").fillna(0)
+    first = _order(wide.columns)[0]
+    wide = wide.sort_values([first], ascending=False)
+    shown, rest = wide.iloc[:most], wide.iloc[most:]
+    if len(rest):
+        shown = pd.concat([shown, rest.sum().to_frame(f"{len(rest)} others").T])
+    return _shares(shown, "share of events")
+
+
+def _shares(counts: pd.DataFrame, label: str) -> str:
+    """Dots of shares: one row an index value from top to bottom, one colour a column."""
+    shares = counts / counts.sum()
+    rows = np.arange(len(shares))[::-1]
+    with _style():
+        figure = Figure(figsize=(HALF, 0.9 + 0.24 * len(shares)))
+        axes = figure.subplots()
+        axes.hlines(rows, shares.min(axis=1), shares.max(axis=1), color=GRID, linewidth=3)
+        for series in _order(shares.columns):
+            axes.plot(shares[series], rows, "o", markersize=5, color=colour(series), label=name(series), alpha=0.9)
+        axes.set_yticks(rows, [_short(str(row)) for row in shares.index])
+        axes.set(xlabel=label, xlim=(0, None), ylim=(-0.6, len(shares) - 0.4))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.grid(axis="y", visible=False)
+        _legend_above(axes)
+        return _svg(figure)
+
+
+def _short(text: str, longest: int = 24) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def _legend_above(axes: Axes) -> None:
+    """Put the legend in one line above the axes, out of the data's way."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0, handletextpad=0.5, columnspacing=1.4
+    )
+
+
+def curves(values: pd.DataFrame, labels: Mapping[str, str], columns: int = 3) -> str:
+    """Small multiples over the epochs: one panel a measure, one line a model.
+
+    values: kind (which gives the colour), model, epoch, measure, value. labels: measure -> axis label with its unit.
+    """
+    measures = list(dict.fromkeys(values["measure"]))
+    columns = max(2, min(columns, len(measures)))
+    rows = -(-len(measures) // columns)
+    with _style():
+        figure = Figure(figsize=(FULL if columns > 2 else FULL * 2 / 3, 2.3 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, measure in zip(panels, measures, strict=False):
+            _panel(axes, values[values["measure"] == measure])
+            axes.set_title(labels.get(measure, measure.replace("_", " ")))
+            axes.set_xlabel("epoch")
+        for axes in panels[len(measures) :]:
+            axes.set_visible(False)
+        return _svg(figure)
+
+
+def _panel(axes: Axes, values: pd.DataFrame) -> None:
+    """Lines of one measure; the models of one kind share a colour and differ in dash, and are named at the end."""
+    dashes = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+    for _, models in values.groupby("kind", sort=True):
+        for number, (model, epochs) in enumerate(models.groupby("model", sort=True)):
+            line = epochs.sort_values("epoch")
+            dash = dashes[number % len(dashes)]
+            axes.plot(line["epoch"], line["value"], color=colour(line["kind"].iloc[0]), linestyle=dash, label=model)
+            if len(line) == 1:
+                axes.plot(line["epoch"], line["value"], "o", markersize=4, color=colour(line["kind"].iloc[0]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.legend(fontsize=7.5, handlelength=2.2, labelspacing=0.25)
+
+
+def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: float) -> str:
+    """Relative lifts with their intervals, one row a slice and generator; the gate's bounds as lines.
+
+    lifts: slice, generator, window (`test` or `validation`), mean, low, high, all shares (.05 is 5 %).
+    """
+    rows = np.arange(len(lifts))[::-1]
+    with _style():
+        figure = Figure(figsize=(FULL, 0.9 + 0.3 * len(lifts)))
+        axes = figure.subplots()
+        axes.axvline(0, color=FAINT, linewidth=1)
+        axes.axvline(min_lift, color=INK, linewidth=1, linestyle=(0, (4, 2)))
+        axes.axvline(-max_harm, color=FAINT, linewidth=1, linestyle=(0, (1, 2)))
+        for row, lift in zip(rows, lifts.to_dict("records"), strict=True):
+            shade, tested = colour(lift["generator"]), lift["window"] == "test"
+            axes.hlines(row, lift["low"], lift["high"], color=shade, linewidth=2 if tested else 1)
+            fill = shade if tested else "none"
+            axes.plot(lift["mean"], row, "o", markersize=6, markerfacecolor=fill, markeredgecolor=shade)
+        labels = lifts["slice"] + ", " + lifts["generator"].map(name) + ", " + lifts["window"]
+        axes.set_yticks(rows, list(labels))
+        axes.set_xlabel(f"lift over no generated rows, {confidence:.0%} interval")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("%", " %")))
+        axes.set_ylim(-0.6, len(lifts) - 0.4)
+        axes.grid(axis="y", visible=False)
+        return _svg(figure)

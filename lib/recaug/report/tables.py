@@ -1,0 +1,226 @@
+"""What the page shows as text and tables, shaped from the stages' records of one night."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from recaug.config import STAGES, Gate
+from recaug.lake.runs import RunRecord
+from recaug.report.plots import name
+
+Stages = Mapping[str, RunRecord]
+Counts = Mapping[str, int]
+
+SLICES = ("overall", "cold", "warm", "head", "tail")
+METRICS = {
+    "hr@10": "HR@10",
+    "ndcg@10": "NDCG@10",
+    "recall@20": "Recall@20",
+    "mrr@10": "MRR@10",
+    "map@10": "MAP@10",
+    "coverage@10": "Coverage@10",
+    "novelty@10": "Novelty@10, bits",
+    "gini@10": "Gini@10",
+}
+LOWER_IS_BETTER = frozenset({"gini@10"})
+ARMS = {"none": "SASRec, no generated rows", "vae": "SASRec + VAE rows", "gan": "SASRec + GAN rows"}
+BASELINES = {"popularity": "popularity", "covisitation": "co-visitation"}
+
+# The stages' rows: what each reads and what it writes, as keys of Counts with what a reader calls them.
+FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "ingest": (
+        {"rows_in": "rows of the source"},
+        {"events": "events", "duplicates": "duplicates dropped", "quarantined": "quarantined"},
+    ),
+    "prepare": (
+        {"events": "events of the night", "events_all": "events of the lake"},
+        {
+            "sequences_train": "train windows",
+            "sequences_validation": "validation users",
+            "sequences_test": "test users",
+            "sequences_serve": "users to serve",
+            "vocabulary": "items",
+            "negatives": "negatives",
+        },
+    ),
+    "train": ({"sequences_train": "train windows"}, {"models": "models"}),
+    "augment": (
+        {"sequences_train": "train windows"},
+        {"continuations": "continuations", "history_events": "events of generated histories"},
+    ),
+    "evaluate": (
+        {"candidates": "candidate rows", "sequences_test": "test users"},
+        {"recommenders": "recommenders compared"},
+    ),
+    "publish": ({"candidates": "candidate rows"}, {"augmented": "rows published"}),
+    "recommend": ({"sequences_serve": "users"}, {"recommendations": "recommendations"}),
+}
+
+
+def decision(stages: Stages) -> str:
+    """`publish`, `hold` or `none`: what publish recorded, or the gate where publish has not run."""
+    for stage in ("publish", "evaluate"):
+        if stage in stages and stages[stage].decision != "none":
+            return stages[stage].decision
+    return "none"
+
+
+def reasons(stages: Stages) -> list[str]:
+    """Why, in the words of the stage that decided."""
+    for stage in ("publish", "evaluate"):
+        if stage in stages and stages[stage].reasons:
+            return list(stages[stage].reasons)
+    return []
+
+
+def verdict(stages: Stages, counts: Counts, date: dt.date) -> str:
+    """The decision in one sentence, without its reasons."""
+    chosen = stages["evaluate"].metrics.get("chosen") if "evaluate" in stages else None
+    rows = counts.get("augmented", 0)
+    match decision(stages):
+        case "publish" if rows:
+            by = f" of the {name(chosen)}" if chosen else ""
+            return f"Published: {rows:,} generated rows{by} are the partition of {date}."
+        case "publish":
+            return f"The gate says publish; the partition of {date} is not written yet."
+        case "hold":
+            return f"Held: no generated rows for {date}."
+    missing = [stage for stage in STAGES[:-1] if stage not in stages]
+    if missing:
+        return f"No decision for {date}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not recorded."
+    return f"No decision for {date}."
+
+
+def flows(stages: Stages, counts: Counts) -> list[dict[str, Any]]:
+    """Rows in and out of each recorded stage: stage, read and wrote, each a list of (rows, label)."""
+
+    def known(labels: Mapping[str, str]) -> list[tuple[int, str]]:
+        return [(counts[key], label) for key, label in labels.items() if key in counts]
+
+    return [
+        {"stage": stage, "read": known(reads), "wrote": known(writes)}
+        for stage, (reads, writes) in FLOWS.items()
+        if stage in stages
+    ]
+
+
+def curves(stages: Stages, key: str) -> pd.DataFrame:
+    """Read per-epoch values of the night's models in long form: kind, model, epoch, measure, value.
+
+    key: `curves` (losses and validation metrics) or `collapse` (of the generators' samples).
+    """
+    rows = []
+    for stage in stages.values():
+        for model, result in stage.metrics.get("models", {}).items():
+            for epoch in result.get(key) or ():
+                for measure, value in epoch.items():
+                    if measure in UNPLOTTED or not isinstance(value, int | float):
+                        continue
+                    rows.append((model.split("-")[0], model, epoch["epoch"], measure, float(value)))
+    return pd.DataFrame(rows, columns=["kind", "model", "epoch", "measure", "value"])
+
+
+UNPLOTTED = frozenset({"epoch", "step", "seconds", "rows_per_second"})
+
+
+def metric_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | None:
+    """The arms and baselines of one slice as rows: metrics (labels), rows of label and cells; None where not measured.
+
+    A cell is None or has mean, low, high (both None where there is no interval), best (of its column).
+    """
+    measured = {label: evaluation.get("arms", {}).get(arm, {}).get(part) for arm, label in ARMS.items()}
+    measured |= {label: evaluation.get("baselines", {}).get(arm, {}).get(part) for arm, label in BASELINES.items()}
+    measured = {label: values for label, values in measured.items() if values}
+    metrics = [metric for metric in METRICS if any(metric in values for values in measured.values())]
+    if not metrics:
+        return None
+    best = {}
+    for metric in metrics:
+        means = [_interval(values[metric])["mean"] for values in measured.values() if metric in values]
+        best[metric] = min(means) if metric in LOWER_IS_BETTER else max(means)
+    rows = []
+    for label, values in measured.items():
+        cells = [_interval(values[metric]) if metric in values else None for metric in metrics]
+        for metric, cell in zip(metrics, cells, strict=True):
+            if cell is not None:
+                cell["best"] = cell["mean"] == best[metric]
+        rows.append({"label": label, "cells": cells})
+    users = evaluation.get("users", {}).get(part)
+    return {"slice": part, "users": users, "metrics": [METRICS[metric] for metric in metrics], "rows": rows}
+
+
+def _interval(value: Any) -> dict[str, Any]:
+    """A metric is a plain number or has mean, low and high."""
+    if isinstance(value, Mapping):
+        return {"mean": value["mean"], "low": value.get("low"), "high": value.get("high")}
+    return {"mean": value, "low": None, "high": None}
+
+
+def lifts(evaluation: Mapping[str, Any]) -> pd.DataFrame:
+    """Lifts in long form, for the forest plot: slice, generator, window, mean, low, high."""
+    rows = []
+    for window, key in (("test", "lift"), ("validation", "validation_lift")):
+        for generator, parts in evaluation.get(key, {}).items():
+            for part, lift in parts.items():
+                if isinstance(lift, Mapping) and lift.get("mean") is not None:
+                    rows.append((part, generator, window, lift["mean"], lift.get("low"), lift.get("high")))
+    frame = pd.DataFrame(rows, columns=["slice", "generator", "window", "mean", "low", "high"])
+    order = {part: place for place, part in enumerate(SLICES)}
+    place = frame["slice"].map(order).fillna(len(order))
+    return frame.assign(place=place).sort_values(["place", "generator", "window"]).drop(columns="place")
+
+
+def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None:
+    """Fidelity and collapse of each generator beside the gate's bounds: generators, rows of label, bound, values.
+
+    A value has number and kept (None where there is no bound).
+    """
+    measured = evaluation.get("fidelity") or {}
+    if not measured:
+        return None
+    rows = []
+    for key, label, low, high in (
+        ("coverage", "distinct items generated, of the real ones", gate.min_coverage, None),
+        ("entropy_ratio", "entropy of the items, of the real one's", gate.min_entropy, None),
+        ("duplicates", "histories equal to another generated one", None, gate.max_duplicates),
+        ("copies", "histories equal to a real one", None, gate.max_copies),
+        ("kept_share", "candidates above the fidelity bound", None, None),
+        ("mean_fidelity", "mean fidelity", None, None),
+    ):
+        values = [_bounded(of.get(key), low, high) for of in measured.values()]
+        if any(value is not None for value in values):
+            bound = f"at least {low:.1%}" if low is not None else f"at most {high:.1%}" if high is not None else ""
+            rows.append({"label": label, "bound": bound, "values": values})
+    return {"generators": [name(generator) for generator in measured], "rows": rows}
+
+
+def _bounded(number: float | None, low: float | None, high: float | None) -> dict[str, Any] | None:
+    if number is None:
+        return None
+    kept = None if low is None and high is None else (low is None or number >= low) and (high is None or number <= high)
+    return {"number": number, "kept": kept}
+
+
+def costs(stages: Stages) -> list[dict[str, Any]]:
+    """Cost of each recorded stage and of the night: stage, cpu_seconds, wall_seconds, peak_memory_mb, share.
+
+    The last row is the night: sums of the seconds, the highest peak. The report itself is not finished yet.
+    """
+    done = [stage for stage in stages.values() if stage.stage != "report"]
+    if not done:
+        return []
+    longest = max(stage.wall_seconds for stage in done) or 1.0
+    rows = [_cost(stage.stage, [stage], stage.wall_seconds / longest) for stage in done]
+    return [*rows, _cost("night", done, 0.0)]
+
+
+def _cost(label: str, stages: Sequence[RunRecord], share: float) -> dict[str, Any]:
+    return {
+        "stage": label,
+        "cpu_seconds": sum(stage.cpu_seconds for stage in stages),
+        "wall_seconds": sum(stage.wall_seconds for stage in stages),
+        "peak_memory_mb": max(stage.peak_memory_mb for stage in stages),
+        "share": share,
+    }

@@ -1,0 +1,133 @@
+"""MLflow: one run a night, and below it one run a model that the night trained.
+
+A folder under the artifacts by default, a server by configuration. Tracking watches the night and never decides it:
+where MLflow cannot be reached, a line in the log says so and the night goes on.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from recaug.night.context import Context
+
+FOLDER = "mlflow"  # under the artifacts
+NIGHT, MODEL = "recaug.night", "recaug.model"  # tags: run_id of the night, name of the model
+BATCH = 100  # params or metrics that a server takes at once
+
+log = logging.getLogger(__name__)
+
+
+class Tracker(NamedTuple):
+    """An open connection and the night's run in it."""
+
+    client: MlflowClient
+    experiment_id: str
+    night: str
+
+
+def log_training(context: Context, models: Mapping[str, Mapping[str, Any]]) -> None:
+    """Log each model as a run nested in the night's: its losses and validation metrics by epoch, and its folder.
+
+    models: name -> folder, seconds, curves and collapse (lists of values by name, each with `epoch`); the train
+    stage's metrics. A rerun replaces the models of the same name.
+    """
+    with _tracking(context) as tracker:
+        for name, model in models.items():
+            for old in _children(tracker, name):
+                tracker.client.delete_run(old.info.run_id)
+            tags = {MLFLOW_PARENT_RUN_ID: tracker.night, MODEL: name}
+            run = tracker.client.create_run(tracker.experiment_id, run_name=name, tags=tags).info.run_id
+            values = {key: value for key, value in model.items() if isinstance(value, str | int | float)}
+            _log_params(tracker.client, run, values)
+            for epoch in [*(model.get("curves") or ()), *(model.get("collapse") or ())]:
+                _log_metrics(tracker.client, run, {**epoch, "epoch": None}, step=int(epoch["epoch"]))
+            tracker.client.set_terminated(run)
+
+
+def log_night(context: Context, summary: Mapping[str, Any]) -> None:
+    """Log a finished night: the summary's rows, metrics, lift and costs, the decision and its reasons, the page.
+
+    summary: what summary.json holds.
+    """
+    with _tracking(context) as tracker:
+        client, night = tracker.client, tracker.night
+        _log_metrics(client, night, summary)
+        client.set_tag(night, "decision", summary["decision"])
+        client.set_tag(night, "reasons", "; ".join(summary["reasons"]))
+        client.set_tag(night, "content_hash", summary["content_hash"] or "")
+        page = context.folder / "report" / "index.html"
+        if page.exists():
+            client.log_artifact(night, str(page))
+        client.set_terminated(night)
+
+
+@contextmanager
+def _tracking(context: Context) -> Iterator[Tracker]:
+    """Connect, find or create the night's run; what MLflow raises becomes a warning."""
+    uri = context.config.tracking.uri or (context.artifacts / FOLDER).resolve().as_uri()
+    try:
+        client = MlflowClient(uri)
+        name = context.config.tracking.experiment
+        found = client.get_experiment_by_name(name)
+        experiment = found.experiment_id if found else client.create_experiment(name)
+        yield Tracker(client, experiment, _night_run(client, experiment, context))
+    except (MlflowException, requests.RequestException, OSError) as error:
+        log.warning("MLflow at %s: %s; the night goes on without it", uri, " ".join(str(error).split())[:300])
+
+
+def _night_run(client: MlflowClient, experiment: str, context: Context) -> str:
+    """Give the id of the night's run; a new one gets the configuration as its params."""
+    found = client.search_runs([experiment], f"tags.`{NIGHT}` = '{context.run_id}'", max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {NIGHT: context.run_id, "date": context.date.isoformat(), "config_hash": context.config.hash}
+    run = str(client.create_run(experiment, run_name=context.run_id, tags=tags).info.run_id)
+    _log_params(client, run, msgspec.to_builtins(context.config))
+    return run
+
+
+def _children(tracker: Tracker, model: str) -> list[Run]:
+    """Runs of a model below the night's."""
+    where = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{tracker.night}' AND tags.`{MODEL}` = '{model}'"
+    return list(tracker.client.search_runs([tracker.experiment_id], where))
+
+
+def _log_params(client: MlflowClient, run: str, values: Mapping[str, Any]) -> None:
+    params = [Param(_key(key), str(value)[:500]) for key, value in flatten(values)]
+    for start in range(0, len(params), BATCH):
+        client.log_batch(run, params=params[start : start + BATCH])
+
+
+def _log_metrics(client: MlflowClient, run: str, values: Mapping[str, Any], step: int = 0) -> None:
+    now = int(time.time() * 1000)
+    numbers = [(key, value) for key, value in flatten(values) if isinstance(value, int | float)]
+    metrics = [Metric(_key(key), float(value), now, step) for key, value in numbers]
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run, metrics=metrics[start : start + BATCH])
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk nested mappings as dotted keys.
+
+    >>> dict(flatten({"lift": {"mean": 0.1}, "rows": 3}))
+    {'lift.mean': 0.1, 'rows': 3}
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _key(name: str) -> str:
+    """MLflow's names have no @: ndcg@10 is ndcg_at_10."""
+    return name.replace("@", "_at_")
