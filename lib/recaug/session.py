@@ -13,6 +13,7 @@ from recaug.config import Spark
 # What every session gets, wherever it comes from.
 RUNTIME = {
     "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "false",  # a value that cannot be cast is null, and goes to quarantine
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Parquet's TIMESTAMP(NANOS), pandas' default, is unreadable to Spark otherwise; source.py converts the numbers.
     "spark.sql.legacy.parquet.nanosAsLong": "true",

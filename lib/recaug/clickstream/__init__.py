@@ -1,0 +1,1 @@
+"""PySpark: ingest, cleaning, sessions, items, splits, sequences, co-visitation, negatives."""

@@ -1,0 +1,138 @@
+"""Tells events from noise; whatever is no event says why, and nothing is lost."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from recaug.clickstream.source import CORRUPT, expression
+from recaug.config import Events, Robots
+
+NUMBERS = ("price", "quantity")
+
+
+def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> DataFrame:
+    """Give each row its event, and the reasons why it is none.
+
+    mapped: the source's columns with _source, _corrupt_record and `_event`, of source.map_events.
+    robots: (user_id, day, minute) of find_robots, broadcast; null day or minute where the other counts.
+    Gives user_id, item_id, event_type, event_time, price, quantity, query, session_id, event_id, reasons
+    (array<string>, empty for an event), raw (the source's row as JSON; null for an event), source (file name).
+    Raises ContractError for a rule that names no column of the source.
+    """
+    event = {name: F.col(f"_event.{name}") for name in mapped.schema["_event"].dataType.fieldNames()}
+    event["event_type"] = _our_type(event["event_type"], events)
+    faults = {
+        "malformed row": F.col(CORRUPT).isNotNull(),
+        "no user_id": event["user_id"].isNull(),
+        "no item_id": event["item_id"].isNull(),
+        "unreadable event_time": event["event_time"].isNull(),
+        "unknown event_type": event["event_type"].isNull(),
+        **{f"{name} is not a number": _not_a_number(event, name) for name in NUMBERS},
+        "price is negative": event["price"] < 0,
+        **{rule.name: expression(mapped, rule.when, f"source.events.rules.{rule.name}") for rule in events.rules},
+    }
+    if robots is not None:
+        mapped = _join_robots(mapped, robots)
+        faults["robot: too many events in a day"] = F.col("_robot_day")
+        faults["robot: too many events in a minute"] = F.col("_robot_minute")
+    reasons = F.filter(F.array(*(F.when(fault, F.lit(name)) for name, fault in faults.items())), lambda x: x.isNotNull())
+    has = [name for name in mapped.columns if not name.startswith("_") or name == CORRUPT]
+    raw = F.when(F.size("reasons") > 0, F.to_json(F.struct(*(F.col(f"`{name}`") for name in has))))
+    names = ("user_id", "item_id", "event_type", "event_time", "price", "quantity", "query", "session_id")
+    return mapped.withColumn("reasons", reasons).select(
+        *(event[name].alias(name) for name in names),
+        event_id(event).alias("event_id"),
+        "reasons",
+        raw.alias("raw"),
+        F.col("_source").alias("source"),
+    )
+
+
+def find_robots(mapped: DataFrame, robots: Robots) -> DataFrame:
+    """Find the users with more distinct events in a day or a minute than a person can make.
+
+    mapped: with `_event`. Gives (user_id, day date, minute long): each row one day or one minute (epoch minutes) of
+    one user, the other null. Exact copies of a row count once, so that a log delivered twice makes no robots.
+    """
+    seen = mapped.select("_event.user_id", "_event.event_time", "_event.item_id", "_event.event_type").where(
+        "user_id IS NOT NULL AND event_time IS NOT NULL"
+    )
+    minutes = seen.withColumn("minute", F.floor(F.unix_seconds("event_time") / 60))
+    # Most users stay below both bounds in each whole day; only the others are counted exactly.
+    bound = min(robots.max_events_per_day, robots.max_events_per_minute)
+    days = minutes.groupBy("user_id", F.floor(F.col("minute") / 1440)).count()
+    suspects = days.where(F.col("count") > bound).select("user_id").distinct()
+    exact = (
+        minutes.join(F.broadcast(suspects), on="user_id", how="left_semi")
+        .distinct()
+        .groupBy("user_id", "minute")
+        .count()
+        .withColumn("day", F.to_date(F.timestamp_seconds(F.col("minute") * 60)))
+    )
+    in_a_day = exact.groupBy("user_id", "day").agg(F.sum("count").alias("count"))
+    return (
+        in_a_day.where(F.col("count") > robots.max_events_per_day)
+        .select("user_id", "day", F.lit(None).cast("long").alias("minute"))
+        .unionByName(
+            exact.where(F.col("count") > robots.max_events_per_minute).select(
+                "user_id", F.lit(None).cast("date").alias("day"), "minute"
+            )
+        )
+    )
+
+
+def deduplicate(events: DataFrame) -> DataFrame:
+    """Keep one of the rows with the same event_id: the same one wherever they lie.
+
+    events: event_id with the columns that mark gives. The rows that go are copies in all that makes the event_id;
+    of those the one with the lowest price, then quantity, then session_id stays.
+    """
+    # Copies have one user and one time, so this order puts them side by side; sessions use the same order.
+    order = ("event_time", "event_id", "price", "quantity", "session_id")
+    before = F.lag("event_id").over(Window.partitionBy("user_id").orderBy(*order))
+    return events.withColumn("_before", before).where("_before IS NULL OR _before != event_id").drop("_before")
+
+
+def event_id(event: dict[str, Column]) -> Column:
+    """Name an event by what it is: the first 32 hex digits of SHA-256 over user, item, time, type, query, unique_by."""
+    parts = [
+        event["user_id"],
+        event["item_id"],
+        F.unix_micros(event["event_time"]).cast("string"),
+        event["event_type"],
+        event["query"],
+        F.array_join(event["unique"], "\x1f"),
+    ]
+    return F.substring(F.sha2(F.concat_ws("\x1e", *(F.coalesce(part, F.lit("\x00")) for part in parts)), 256), 1, 32)
+
+
+def _our_type(source_type: Column, events: Events) -> Column:
+    """Translate the source's event type; null where it is unknown."""
+    if not events.event_types:
+        return source_type
+    pairs = [F.lit(text) for pair in events.event_types.items() for text in pair]
+    return F.create_map(*pairs)[source_type]
+
+
+def _not_a_number(event: dict[str, Column], name: str) -> Column:
+    """Say whether the source gives a value that is no finite number."""
+    infinite = F.isnan(event[name]) | (F.abs(event[name]) == F.lit(float("inf")))
+    return event[f"{name}_given"] & (event[name].isNull() | infinite)
+
+
+def _join_robots(mapped: DataFrame, robots: DataFrame) -> DataFrame:
+    """Add _robot_day and _robot_minute."""
+    time = F.col("_event.event_time")
+    days = robots.where("day IS NOT NULL").select(
+        F.col("user_id").alias("_user"), F.col("day").alias("_day"), F.lit(True).alias("_robot_day")
+    )
+    minutes = robots.where("minute IS NOT NULL").select(
+        F.col("user_id").alias("_user"), F.col("minute").alias("_minute"), F.lit(True).alias("_robot_minute")
+    )
+    on_day = (F.col("_event.user_id") == F.col("_user")) & (F.to_date(time) == F.col("_day"))
+    on_minute = (F.col("_event.user_id") == F.col("_user")) & (F.floor(F.unix_seconds(time) / 60) == F.col("_minute"))
+    return (
+        mapped.join(F.broadcast(days), on=on_day, how="left")
+        .drop("_user", "_day")
+        .join(F.broadcast(minutes), on=on_minute, how="left")
+        .drop("_user", "_minute")
+    )

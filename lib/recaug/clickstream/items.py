@@ -1,0 +1,70 @@
+"""The catalogue: what is known of each item; what is missing stays missing."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream.source import expression
+from recaug.config import Items
+
+VECTORS = "map<string,array<float>>"
+
+
+def catalogue(rows: DataFrame, items: Items) -> DataFrame:
+    """Make one row an item of a source's rows, each attribute at its last known value.
+
+    rows: the source's columns and _position, of source.read_source. Attributes that are null, blank or no number
+    are left out of the maps. Gives item_id, title, categorical, numeric, text, vectors (null).
+    Raises ContractError that names the key of a column that the source lacks.
+    """
+    text = {"title": items.title} | ({"text": items.text} if items.text else {})
+    columns = {f"t_{name}": _text(rows, sql, f"source.items.{name}") for name, sql in text.items()}
+    for name, sql in items.categorical.items():
+        columns[f"c_{name}"] = _text(rows, sql, f"source.items.categorical.{name}")
+    for name, sql in items.numeric.items():
+        number = expression(rows, sql, f"source.items.numeric.{name}").cast("double")
+        columns[f"n_{name}"] = F.when(~F.isnan(number), number)
+    known = rows.select(
+        _text(rows, items.item_id, "source.items.item_id").alias("item_id"),
+        "_position",
+        *(column.alias(name) for name, column in columns.items()),
+    ).where("item_id IS NOT NULL")
+    last = known.groupBy("item_id").agg(
+        *(F.max_by(F.col(f"`{n}`"), F.when(F.col(f"`{n}`").isNotNull(), F.col("_position"))).alias(n) for n in columns)
+    )
+    return last.select(
+        "item_id",
+        F.col("t_title").alias("title"),
+        _map(items.categorical, "c", "string").alias("categorical"),
+        _map(items.numeric, "n", "double").alias("numeric"),
+        (F.col("t_text") if items.text else F.lit(None).cast("string")).alias("text"),
+        F.lit(None).cast(VECTORS).alias("vectors"),
+    )
+
+
+def named_by_events(events: DataFrame) -> DataFrame:
+    """Make a catalogue of what the events name, without any attribute. Columns as catalogue gives."""
+    return (
+        events.select("item_id")
+        .distinct()
+        .select(
+            "item_id",
+            F.lit(None).cast("string").alias("title"),
+            F.create_map().cast("map<string,string>").alias("categorical"),
+            F.create_map().cast("map<string,double>").alias("numeric"),
+            F.lit(None).cast("string").alias("text"),
+            F.lit(None).cast(VECTORS).alias("vectors"),
+        )
+    )
+
+
+def _text(rows: DataFrame, sql: str, key: str) -> Column:
+    """Read an expression as text; blank is null."""
+    trimmed = F.trim(expression(rows, sql, key).cast("string"))
+    return F.when(trimmed != "", trimmed)
+
+
+def _map(names: dict[str, str], prefix: str, kind: str) -> Column:
+    """Make a map of the columns that are not null."""
+    pairs = [part for name in names for part in (F.lit(name), F.col(f"`{prefix}_{name}`"))]
+    whole = F.create_map(*pairs).cast(f"map<string,{kind}>")
+    return F.map_filter(whole, lambda _, value: value.isNotNull())

@@ -1,0 +1,170 @@
+"""Reads an event log or a catalogue and maps its columns, by the YAML alone."""
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+from recaug.config import Events, Source
+from recaug.errors import ContractError
+
+# Where Spark puts a line that it cannot parse, such as one that was cut off.
+CORRUPT = "_corrupt_record"
+# The types that a mapped column may have in the source.
+NUMBERS = {"tinyint", "smallint", "int", "bigint", "float", "double", "string", "void"}
+TIMES = {"timestamp", "timestamp_ntz", "date", "string", "void"}
+
+
+def read_source(spark: SparkSession, source: Source, key: str, position: bool = False) -> DataFrame:
+    """Read a source as it is: CSV columns as text, Parquet's nanoseconds as timestamps.
+
+    key: the YAML's section, for errors, such as source.events.
+    Adds _source (the file's name), _corrupt_record (CSV, JSON: the line that could not be parsed, else null) and,
+    where `position` is true, _position (a struct that orders rows as the files have them, by path).
+    Raises ContractError where nothing can be read at the path.
+    """
+    path = locate(source.path, key)
+    reader = spark.read.format(source.format).options(**_options(source))
+    try:
+        df = reader.load(path)
+        if source.format == "csv":
+            schema = StructType([*df.schema.fields, StructField(CORRUPT, StringType())])
+            df = reader.schema(schema).load(path) if df.columns else df
+        if not df.columns:
+            raise ContractError(f"{key}.path: {source.path} is empty")
+        df = _with_timestamps(df) if source.format == "parquet" else df
+    except PySparkException as error:
+        raise unreadable(error, source, key) from error
+    if CORRUPT not in df.columns:
+        df = df.withColumn(CORRUPT, F.lit(None).cast("string"))
+    names = df.columns
+    if position:
+        # The id's low 33 bits count within a task, which reads the blocks of a file in their order.
+        row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1))
+        place = F.struct("_metadata.file_path", "_metadata.file_block_start", row.alias("row"))
+        return df.select(*_quoted(names), F.col("_metadata.file_name").alias("_source"), place.alias("_position"))
+    return df.select(*_quoted(names), F.col("_metadata.file_name").alias("_source"))
+
+
+def locate(path: str, key: str) -> str:
+    """Give a path that Spark reads; package://NAME/inside is a file of an installed Python package.
+
+    Raises ContractError where there is no such package or no such file in it.
+    """
+    if not path.startswith("package://"):
+        return path
+    name, _, inside = path.removeprefix("package://").partition("/")
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        raise ContractError(f"{key}.path: no Python package {name} is installed; install it or set another path")
+    file = Path(next(iter(found.submodule_search_locations))) / inside
+    if not file.exists():
+        raise ContractError(f"{key}.path: the package {name} has no {inside}")
+    return str(file)
+
+
+def map_events(df: DataFrame, events: Events) -> DataFrame:
+    """Add `_event`: what the row says as an event, before any judgement.
+
+    Fields of `_event`: user_id, item_id, event_type, query, session_id (text; blank is null), event_time, price,
+    quantity, price_given and quantity_given (whether the source says anything there), unique (texts of unique_by).
+    Raises ContractError that names the key and the column where the source lacks it or has another type.
+    """
+    columns = {
+        name: expression(df, text, f"source.events.columns.{name}") for name, text in events.columns.items()
+    }
+    types = dict(df.select(*(column.alias(name) for name, column in columns.items())).dtypes)
+    for name in ("event_time", "price", "quantity"):
+        allowed = TIMES if name == "event_time" else NUMBERS
+        if name in types and types[name] not in allowed and not types[name].startswith("decimal"):
+            wanted = "a timestamp (timestamp_seconds(...) makes one)" if name == "event_time" else "a number"
+            raise ContractError(f"source.events.columns.{name}: {events.columns[name]} is {types[name]}, not {wanted}")
+    text, number = F.lit(None).cast("string"), F.lit(None).cast("double")
+    unique = [expression(df, name, "source.events.unique_by").cast("string") for name in events.unique_by]
+    fields = [
+        _text(columns["user_id"]).alias("user_id"),
+        _text(columns["item_id"]).alias("item_id"),
+        (_text(columns["event_type"]) if "event_type" in columns else F.lit("event")).alias("event_type"),
+        (_text(columns["query"]) if "query" in columns else text).alias("query"),
+        (_text(columns["session_id"]) if "session_id" in columns else text).alias("session_id"),
+        columns["event_time"].cast("timestamp").alias("event_time"),
+        *((columns[n].cast("double") if n in columns else number).alias(n) for n in ("price", "quantity")),
+        *((columns[n].isNotNull() if n in columns else F.lit(False)).alias(f"{n}_given") for n in ("price", "quantity")),
+        F.array(*(F.coalesce(column, F.lit("")) for column in unique)).cast("array<string>").alias("unique"),
+    ]
+    return df.withColumn("_event", F.struct(*fields))
+
+
+def expression(df: DataFrame, text: str, key: str) -> Column:
+    """Read a SQL expression over the columns of `df`. Raises ContractError that names the key and what is wrong."""
+    try:
+        column = F.expr(text)
+        df.select(column)
+    except ParseException as error:
+        raise ContractError(f"{key}: {text!r} is no SQL expression: {_first_line(error)}") from error
+    except AnalysisException as error:
+        if "UNRESOLVED_COLUMN" in (error.getErrorClass() or ""):
+            missing = (error.getMessageParameters() or {}).get("objectName", text)
+            has = ", ".join(name for name in df.columns if not name.startswith("_"))
+            raise ContractError(f"{key}: the source has no column {missing}; it has {has}") from error
+        raise ContractError(f"{key}: {text!r}: {_first_line(error)}") from error
+    return column
+
+
+def unreadable(error: Exception, source: Source, key: str) -> ContractError | Exception:
+    """Say in one line why a source could not be read; an error of another kind comes back as it is."""
+    text = str(error)
+    if "PATH_NOT_FOUND" in text or "does not exist" in text or "doesn't exist" in text:
+        return ContractError(f"{key}.path: nothing at {source.path}")
+    if "UNABLE_TO_INFER_SCHEMA" in text:
+        return ContractError(f"{key}.path: {source.path} has no readable {source.format} file")
+    if "CSV header does not conform" in text:
+        return ContractError(f"{key}.path: the files of {source.path} have different columns")
+    broken = r"is not a Parquet file|EOFException|Unexpected end of|incorrect header check|not a gzip|ZipException"
+    if re.search(rf"{broken}|FileReadException|FAILED_READ_FILE|CANNOT_READ_FILE|Could not read footer", text):
+        return ContractError(f"{key}.path: a file of {source.path} is damaged or no {source.format}")
+    if "Permission denied" in text or "AccessDenied" in text:
+        return ContractError(f"{key}.path: {source.path} may not be read; check its permissions")
+    return error
+
+
+def _options(source: Source) -> Mapping[str, str]:
+    """Spark's options, with those under which every reading of a file finds the same bad lines."""
+    if source.format == "csv":
+        # Without pruning a line's fields are always counted; with the check a file of other columns is an error.
+        return {"columnPruning": "false", "enforceSchema": "false", "mode": "PERMISSIVE"} | source.options
+    return source.options
+
+
+def _with_timestamps(df: DataFrame) -> DataFrame:
+    """Turn Parquet's TIMESTAMP(NANOS), which Spark reads as long, into timestamps (to the microsecond)."""
+    if "bigint" not in (kind for _, kind in df.dtypes):
+        return df
+    jvm = df.sparkSession._jvm
+    file = jvm.org.apache.hadoop.fs.Path(df.inputFiles()[0])  # type: ignore[union-attr]
+    configuration = df.sparkSession._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+    footer = jvm.org.apache.parquet.hadoop.ParquetFileReader.readFooter(configuration, file)  # type: ignore[union-attr]
+    for field in footer.getFileMetaData().getSchema().getFields():
+        if "TIMESTAMP(NANOS" in str(field.getLogicalTypeAnnotation()):
+            name = field.getName()
+            df = df.withColumn(name, F.timestamp_micros(F.floor(F.col(f"`{name}`") / 1000)))
+    return df
+
+
+def _text(column: Column) -> Column:
+    """Cast to text; blank is null."""
+    trimmed = F.trim(column.cast("string"))
+    return F.when(trimmed != "", trimmed)
+
+
+def _quoted(names: list[str]) -> list[Column]:
+    return [F.col(f"`{name}`") for name in names]
+
+
+def _first_line(error: PySparkException) -> str:
+    return " ".join(str(error).strip().splitlines()[0].split())
