@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from recaug.config import Spark
 from recaug.lake.tables import Lake
 from recaug.session import build
+
+# The machine's speed is no property of the code.
+settings.register_profile("recaug", deadline=None, max_examples=30)
+settings.load_profile("recaug")
 
 
 @pytest.fixture(scope="session")

@@ -114,9 +114,14 @@ class BehaviourGAN(nn.Module):
         return self.generator(noise.to(items.device), items)
 
     @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor) -> Tensor:
-        """The discriminator's probability that the item is real. generated: (batch,). Returns (batch,) in 0 to 1."""
-        return torch.sigmoid(self.discriminator(items, self.discriminator.items(generated)))
+    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+        """The discriminator's probability that each item is real.
+
+        items: (batch, length), the contexts; generated: (batch, n); logits: not used. Returns (batch, n) in 0 to 1.
+        """
+        contexts = items.repeat_interleave(generated.shape[1], dim=0)  # (batch * n, length)
+        judged = self.discriminator(contexts, self.discriminator.items(generated.flatten()))
+        return torch.sigmoid(judged).view(generated.shape)
 
 
 def gumbel_one_hot(logits: Tensor, temperature: float) -> Tensor:

@@ -67,13 +67,13 @@ class BehaviourVAE(nn.Module):
         return self.decode(mu + noise * torch.exp(0.5 * log_variance), items)
 
     @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor) -> Tensor:
-        """Likelihood of the generated item over that of the likeliest one, at z = mu.
+    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+        """Likelihood of each generated item over that of the likeliest one.
 
-        items: (batch, length); generated: (batch,). Returns (batch,) in 0 to 1.
+        items: (batch, length), the contexts; generated: (batch, n), drawn from logits: (batch, n_items + 1).
+        Returns (batch, n) in 0 to 1.
         """
-        logits = self.next_logits(items)
-        return torch.exp(logits.gather(1, generated[:, None]).squeeze(1) - logits.max(dim=1).values)
+        return torch.exp(logits.gather(1, generated) - logits.max(dim=1, keepdim=True).values)
 
 
 def multinomial_nll(logits: Tensor, items: Tensor) -> Tensor:

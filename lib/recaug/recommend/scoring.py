@@ -73,7 +73,7 @@ def best_items(
     for start in range(0, len(frame), BLOCK):
         block = frame.iloc[start : start + BLOCK]
         items = np.frombuffer(b"".join(block["items"]), dtype="<i4").reshape(len(block), -1)
-        with torch.inference_mode():
+        with torch.no_grad():
             scores = scorer.scores(torch.from_numpy(items.astype(np.int64))).clone()
         scores[:, 0] = -torch.inf
         if mask_seen:

@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recaug.augment.behaviour import gather, generate
+from recaug.config import Augment
+from recaug.lake.content import content_hash
+from recaug.models.behaviour_gan import BehaviourGAN
+from recaug.models.behaviour_vae import BehaviourVAE
+from recaug.training.checkpoint import finish_model
+
+L, ITEMS = 6, 40
+CONFIG = Augment(
+    generators=["vae"],
+    buckets=4,
+    batch_rows=16,
+    continuations=2,
+    histories=0.5,
+    temperature=1.0,
+    weight=0.3,
+    history_weight=0.2,
+    min_fidelity=0.0,
+)
+
+
+def windows(user, items):
+    """Rows of sequences' train split: windows of L that overlap by one event."""
+    rows = []
+    for window, start in enumerate(range(0, max(len(items) - 1, 1), L - 1)):
+        part = items[start : start + L]
+        times = [1_483_228_800 + 60 * (start + k) for k in range(len(part))]
+        rows.append(
+            {
+                "user_index": user,
+                "user_id": f"u{user:03}",
+                "fold": user % 2,
+                "window": window,
+                "length": len(part),
+                "items": np.array(part + [0] * (L - len(part)), "<i4").tobytes(),
+                "times": np.array(times + [0] * (L - len(part)), "<i8").tobytes(),
+                "event_ids": [f"u{user:03}e{start + k}" for k in range(len(part))],
+            }
+        )
+    return rows
+
+
+def histories(users=30, seed=0):
+    rng = np.random.default_rng(seed)
+    return {user: [int(i) for i in rng.permutation(ITEMS)[: rng.integers(1, 15)] + 1] for user in range(users)}
+
+
+@pytest.fixture
+def train(spark):
+    rows = [row for user, items in histories().items() for row in windows(user, items)]
+    schema = (
+        "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
+        "event_ids array<string>"
+    )
+    return spark.createDataFrame(pd.DataFrame(rows), schema)
+
+
+def model(folder: Path, architecture: str, favourites: range) -> Path:
+    """A generator that hardly ever draws anything but `favourites`."""
+    torch.manual_seed(0)
+    arguments = {"n_items": ITEMS, "hidden": 8, "z_dim": 4, "dropout": 0.0}
+    popularity = torch.full((ITEMS + 1,), -20.0)
+    popularity[list(favourites)] = 0.0
+    if architecture == "gan":
+        arguments["spectral_norm"] = False
+    module = {"vae": BehaviourVAE, "gan": BehaviourGAN}[architecture](**arguments, log_popularity=popularity)
+    finish_model(folder, module, {"architecture": architecture, "arguments": arguments, "seconds": 0, "curves": []})
+    return folder
+
+
+@pytest.fixture(params=["vae", "gan"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def models(kind, tmp_path):
+    return {0: model(tmp_path / "a", kind, range(1, 21)), 1: model(tmp_path / "b", kind, range(21, 41))}
+
+
+def sample(train, models, kind, seed=1, config=CONFIG, discovery=True):
+    return generate(train, models, kind, config, seed, "run", L, discovery)
+
+
+def test_windows_are_joined_to_the_history_that_they_were_cut_from():
+    real = histories(5)
+    rows = pd.DataFrame([row for user, items in real.items() for row in reversed(windows(user, items))])
+    joined = gather(rows)
+    for user, items in real.items():
+        own = slice(joined.starts[user], joined.starts[user + 1])
+        assert joined.items[own].tolist() == items
+        assert joined.event_ids[own].tolist() == [f"u{user:03}e{k}" for k in range(len(items))]
+
+
+def test_a_context_is_the_last_events_up_to_its_end():
+    joined = gather(pd.DataFrame(windows(0, list(range(1, 10)))))
+    contexts = joined.contexts(np.array([1, 8]), np.array([0, 0]), 4)
+    assert contexts.tolist() == [[1, 2, 0, 0], [6, 7, 8, 9]]
+
+
+def test_every_event_gets_its_continuations_and_none_repeats_what_the_user_had(train, models, kind):
+    found = sample(train, models, kind).where("parent_event_id IS NOT NULL").toPandas()
+    real = histories()
+    assert len(found) == 2 * sum(len(items) for items in real.values())
+    for parent, group in found.groupby("parent_event_id"):
+        user, event = int(parent[1:4]), int(parent[5:])
+        assert set(group["user_id"]) == {f"u{user:03}"}
+        assert group["item_index"].nunique() == 2
+        assert not set(group["item_index"]) & set(real[user][: event + 1])
+    assert set(found["weight"]) == {0.15}
+    assert (found["source_users"].map(list) == found["user_id"].map(lambda user: [user])).all()
+
+
+def test_a_user_is_sampled_from_the_model_that_left_the_fold_out(train, models, kind):
+    found = sample(train, models, kind, discovery=False).where("parent_event_id IS NOT NULL").toPandas()
+    fold = found["user_id"].str[1:].astype(int) % 2
+    assert (found.loc[fold == 0, "item_index"] <= 20).mean() > 0.95
+    assert (found.loc[fold == 1, "item_index"] > 20).mean() > 0.95
+
+
+def test_a_generated_user_is_new_has_distinct_items_and_names_its_sources(train, models, kind):
+    found = sample(train, models, kind).where("parent_event_id IS NULL").toPandas()
+    real = histories()
+    assert found["user_id"].str.startswith("generated-").all()
+    lengths = {min(len(items), L) for items in real.values() if len(items) >= 3}
+    for _, group in found.groupby("user_id"):
+        assert group["item_index"].is_unique
+        assert len(group) in lengths
+        assert group["event_time"].is_unique
+        (sources,) = {tuple(users) for users in group["source_users"]}
+        assert all(len(real[int(user[1:])]) >= 3 for user in sources)
+    assert 5 <= found["user_id"].nunique() <= 20  # half of some 25 users of three events or more
+
+
+def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(train, models, kind):
+    first = content_hash(sample(train, models, kind))
+    again = content_hash(sample(train.repartition(7).orderBy("length"), models, kind))
+    assert first == again
+    assert content_hash(sample(train, models, kind, seed=2)) != first
+
+
+def test_event_ids_are_unique_and_fidelity_is_a_share(train, models, kind):
+    found = sample(train, models, kind).toPandas()
+    assert found["event_id"].is_unique
+    assert found["fidelity"].between(0, 1).all()
+    assert found["generator_version"].nunique() == 1

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from recaug.config import Gate
+from recaug.evaluate.gate import Interval, decide, mean_interval, relative_lift
+
+GATE = Gate(
+    metric="ndcg@10",
+    min_lift=0.0,
+    max_harm=0.02,
+    confidence=0.95,
+    bootstraps=500,
+    min_coverage=0.2,
+    min_entropy=0.8,
+    max_duplicates=0.01,
+    max_copies=0.0,
+)
+SOUND = {"coverage": 0.6, "entropy_ratio": 0.95, "duplicates": 0.0, "copies": 0.0}
+
+
+def user_values(seed, users=800, seeds=3):
+    return np.random.default_rng(seed).gamma(0.3, 0.2, (seeds, users))
+
+
+def test_a_lift_for_every_user_is_proved():
+    base = user_values(0)
+    lift = relative_lift(base, base * 1.1, 500, 0.95, 0)
+    assert (lift.mean, lift.low, lift.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_noise_around_the_same_mean_is_no_proof():
+    base = user_values(1)
+    noise = np.random.default_rng(2).normal(0, 0.05, base.shape)
+    lift = relative_lift(base, base + noise - noise.mean(), 500, 0.95, 0)
+    assert lift.low < 0 < lift.high
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says():
+    covered = 0
+    for trial in range(200):
+        rng = np.random.default_rng(trial)
+        interval = mean_interval(rng.normal(0.5, 0.3, (1, 300)), 400, 0.9, trial)
+        covered += interval.low <= 0.5 <= interval.high
+    assert 0.83 <= covered / 200 <= 0.96
+
+
+def test_two_tables_of_different_users_are_refused():
+    with pytest.raises(ValueError, match="paired"):
+        relative_lift(user_values(0, users=10), user_values(0, users=11), 10, 0.95, 0)
+
+
+def test_a_base_that_finds_nothing_proves_nothing():
+    lift = relative_lift(np.zeros((3, 9)), np.ones((3, 9)), 10, 0.95, 0)
+    assert lift.low == -np.inf
+    assert decide("vae", {"overall": lift}, SOUND, GATE).decision == "hold"
+
+
+def test_a_proved_lift_without_collapse_is_published():
+    verdict = decide("vae", {"overall": Interval(0.05, 0.01, 0.09)}, SOUND, GATE)
+    assert verdict.decision == "publish"
+    assert "+5.0% [+1.0%, +9.0%]" in verdict.reasons[0]
+
+
+def test_a_lift_that_may_be_nothing_is_held():
+    assert decide("vae", {"overall": Interval(0.05, -0.001, 0.09)}, SOUND, GATE).decision == "hold"
+
+
+def test_cold_users_alone_can_carry_it_if_the_others_are_not_harmed():
+    cold = Interval(0.1, 0.03, 0.2)
+    assert decide("vae", {"overall": Interval(0.0, -0.01, 0.01), "cold": cold}, SOUND, GATE).decision == "publish"
+    assert decide("vae", {"overall": Interval(-0.01, -0.03, 0.01), "cold": cold}, SOUND, GATE).decision == "hold"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"coverage": 0.1}, "coverage of the catalogue 0.100 is below 0.2"),
+        ({"entropy_ratio": 0.5}, "entropy over the real one 0.500 is below 0.8"),
+        ({"duplicates": 0.5}, "share of duplicate histories 0.500 is above 0.01"),
+        ({"copies": 0.002}, "share of copied histories 0.002 is above 0"),
+    ],
+)
+def test_a_collapse_or_a_copy_holds_whatever_the_lift(fault, said):
+    verdict = decide("gan", {"overall": Interval(0.5, 0.4, 0.6)}, SOUND | fault, GATE)
+    assert verdict.decision == "hold"
+    assert said in verdict.reasons[0]

@@ -1,0 +1,78 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recaug.models.covisitation import CoVisitation
+from recaug.recommend.baselines import CoVisitationCounts, Popularity
+from recaug.recommend.scoring import lists, top_k
+
+
+def frame(histories, width=4):
+    items = [np.array(h + [0] * (width - len(h)), dtype="<i4").tobytes() for h in histories]
+    seen = [sorted(set(h)) for h in histories]
+    return pd.DataFrame({"user_index": range(len(histories)), "items": items, "seen": seen})
+
+
+def test_the_best_come_first_and_what_may_not_be_listed_never():
+    scores = torch.tensor([[-torch.inf, 0.1, 0.9, 0.5], [-torch.inf, 0.3, -torch.inf, -torch.inf]])
+    index, value = top_k(scores, 3)
+    assert index.tolist() == [[2, 3, 1], [1, 0, 0]]
+    assert value[0].tolist() == pytest.approx([0.9, 0.5, 0.1])
+
+
+def test_ties_are_broken_the_same_way_in_every_row_and_not_by_item_number():
+    scores = torch.zeros(50, 1001)
+    scores[:, 0] = -torch.inf
+    index, _ = top_k(scores, 10)
+    assert (index == index[0]).all()
+    assert len(set(index[0])) == 10
+    assert index[0].tolist() != list(range(1, 11))
+
+
+def test_a_model_that_scores_all_alike_gets_what_chance_gives():
+    targets = np.random.default_rng(3).integers(1, 201, 4000)
+    scores = torch.zeros(1, 201)
+    scores[:, 0] = -torch.inf
+    index, _ = top_k(scores, 20)
+    assert np.isin(targets, index).mean() == pytest.approx(20 / 200, abs=0.03)
+
+
+def test_a_tie_at_the_edge_of_the_list_is_cut_by_the_rule():
+    scores = torch.tensor([[-torch.inf, 5.0, 1.0, 1.0, 1.0, 1.0]])
+    (first,), _ = top_k(scores, 2)
+    (all_five,), _ = top_k(scores, 5)
+    assert first.tolist() == all_five[:2].tolist()
+
+
+@dataclass(frozen=True)
+class Countdown:
+    """Scores item i with -i, so the order is known."""
+
+    n: int
+
+    def scores(self, items):
+        return -torch.arange(self.n + 1, dtype=torch.float32).expand(len(items), -1)
+
+
+def test_lists_leave_out_what_the_user_has_had_only_if_asked(spark):
+    rows = spark.createDataFrame(frame([[1, 3], []]), "user_index int, items binary, seen array<int>")
+    masked = {row.user_index: list(row.top) for row in lists(rows, Countdown(5), 3, True).collect()}
+    assert masked == {0: [2, 4, 5], 1: [1, 2, 3]}
+    repeated = {row.user_index: list(row.top) for row in lists(rows, Countdown(5), 3, False).collect()}
+    assert repeated == {0: [1, 2, 3], 1: [1, 2, 3]}
+
+
+def test_popularity_ranks_by_events():
+    scores = Popularity(np.array([0, 2, 9, 4], np.float32)).scores(torch.tensor([[1, 0]]))
+    assert top_k(scores[:, :], 3)[0].tolist() == [[2, 3, 1]]
+
+
+def test_co_visitation_ranks_neighbours_first_and_falls_back_to_popularity():
+    neighbours, weights = torch.tensor([[0], [3], [0], [1]]), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
+    scorer = CoVisitationCounts(CoVisitation(neighbours, weights, 5, 1.0, 0.9), np.array([0, 2, 9, 4], np.float32))
+    scores = scorer.scores(torch.tensor([[1, 0], [0, 0]])).clone()
+    scores[:, 0] = -torch.inf
+    assert top_k(scores, 3)[0].tolist() == [[3, 2, 1], [2, 3, 1]]
