@@ -12,7 +12,7 @@ from recaug.models.covisitation import CoVisitation, Informed
 
 
 class ContextEncoder(nn.Module):
-    """The bag of the context's items and its last item, joined. items: (batch, length) -> (batch, hidden)."""
+    """The bag of the context's items and its last item, joined."""
 
     def __init__(self, n_items: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -23,6 +23,7 @@ class ContextEncoder(nn.Module):
             self.last.weight[0].zero_()
 
     def forward(self, items: Tensor) -> Tensor:
+        """items: (batch, length) left-aligned. Returns (batch, hidden)."""
         return torch.tanh(self.bag(items) + self.last(last_items(items)))
 
 
@@ -32,6 +33,7 @@ class Generator(nn.Module):
     def __init__(
         self,
         n_items: int,
+        *,
         hidden: int,
         z_dim: int,
         dropout: float,
@@ -90,6 +92,7 @@ class BehaviourGAN(nn.Module):
     def __init__(
         self,
         n_items: int,
+        *,
         hidden: int,
         z_dim: int,
         dropout: float,
@@ -98,7 +101,14 @@ class BehaviourGAN(nn.Module):
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.generator = Generator(n_items, hidden, z_dim, dropout, covisitation, log_popularity)
+        self.generator = Generator(
+            n_items,
+            hidden=hidden,
+            z_dim=z_dim,
+            dropout=dropout,
+            covisitation=covisitation,
+            log_popularity=log_popularity,
+        )
         self.discriminator = Discriminator(n_items, hidden, dropout, spectral_norm)
 
     @torch.no_grad()

@@ -18,6 +18,7 @@ class BehaviourVAE(nn.Module):
     def __init__(
         self,
         n_items: int,
+        *,
         hidden: int,
         z_dim: int,
         dropout: float,
@@ -96,7 +97,7 @@ def kl_divergence(mu: Tensor, log_variance: Tensor, free_bits: float = 0.0) -> T
 
 
 def negative_elbo(
-    logits: Tensor, items: Tensor, mu: Tensor, log_variance: Tensor, beta: float, free_bits: float
+    logits: Tensor, items: Tensor, mu: Tensor, log_variance: Tensor, *, beta: float, free_bits: float
 ) -> Tensor:
     """Reconstruction + beta * KL, the loss of a beta-VAE. Returns (batch,) nats."""
     return multinomial_nll(logits, items) + beta * kl_divergence(mu, log_variance, free_bits)

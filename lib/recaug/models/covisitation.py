@@ -14,7 +14,10 @@ class CoVisitation(nn.Module):
     window, backward, decay: of the counts and of the scoring, see config.CoVisitation.
     """
 
-    def __init__(self, neighbours: Tensor, weights: Tensor, window: int, backward: float, decay: float) -> None:
+    neighbours: Tensor
+    weights: Tensor
+
+    def __init__(self, neighbours: Tensor, weights: Tensor, *, window: int, backward: float, decay: float) -> None:
         super().__init__()
         self.register_buffer("neighbours", neighbours.long())
         self.register_buffer("weights", weights.float())

@@ -20,6 +20,7 @@ def row_batches(
     files: Sequence[str],
     columns: Sequence[str],
     batch_rows: int,
+    *,
     seed: int,
     shuffle_rows: int,
     rank: int = 0,
@@ -39,10 +40,11 @@ def row_batches(
     groups = _row_groups(files, columns, seed, rank, size)
     block: list[Columns] = []
     waiting, barren = 0, 0
-    for group in groups:
+    for read in groups:
+        group = read
         if keep is not None:
-            chosen = keep(group)
-            group = {name: values[chosen] for name, values in group.items()}
+            chosen = keep(read)
+            group = {name: values[chosen] for name, values in read.items()}
         rows = len(next(iter(group.values())))
         barren = 0 if rows else barren + 1
         if barren > 10_000:
@@ -64,6 +66,8 @@ def _row_groups(files: Sequence[str], columns: Sequence[str], seed: int, rank: i
     """This rank's row groups without end, in an order that the seed decides."""
     # pyarrow deprecated what petastorm 0.12 calls; the calls work with the pinned versions
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\b")
+    # lists of varying length, which are not asked for
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"petastorm\.unischema")
     try:
         reader = make_batch_reader(
             list(files),

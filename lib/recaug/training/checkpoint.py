@@ -74,7 +74,7 @@ def load_model(folder: str | Path) -> nn.Module:
 
 
 def load_generator(folder: str | Path) -> BehaviourVAE | BehaviourGAN:
-    """Build a finished generator: next_logits(items, generator) and fidelity(items, generated)."""
+    """Build a finished generator: next_logits(items, generator) and fidelity(items, generated, logits)."""
     module = load_model(folder)
     if not isinstance(module, (BehaviourVAE, BehaviourGAN)):
         raise ValueError(f"{folder} holds a {type(module).__name__}, not a generator")

@@ -128,9 +128,9 @@ class _Run:
     def task(self, worker: Worker) -> "VAETask | GANTask":
         meta, near = self.meta(), None
         if self.job.neighbours is not None and meta["covisitation"] is not None:
-            tables = (torch.from_numpy(table) for table in self.job.neighbours)
-            near = covisitation.CoVisitation(*tables, **meta["covisitation"])
-        extra = {"covisitation": near, "log_popularity": torch.from_numpy(self.job.log_popularity)}
+            items, weights = (torch.from_numpy(table) for table in self.job.neighbours)
+            near = covisitation.CoVisitation(items, weights, **meta["covisitation"])
+        extra: dict[str, Any] = {"covisitation": near, "log_popularity": torch.from_numpy(self.job.log_popularity)}
         watch = Watch(self.job.validation, self.discovery, self.seed, worker.device)
         if isinstance(self.config, VAE):
             return VAETask(behaviour_vae.BehaviourVAE(**meta["arguments"], **extra), self.config, watch)
@@ -146,7 +146,16 @@ class _Run:
             return chosen
 
         columns = ["items", "fold", "length"]
-        return row_batches(self.job.files, columns, rows, self.seed, shuffle, worker.rank, worker.size, keep)
+        return row_batches(
+            self.job.files,
+            columns,
+            rows,
+            seed=self.seed,
+            shuffle_rows=shuffle,
+            rank=worker.rank,
+            size=worker.size,
+            keep=keep,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +167,10 @@ class Watch:
     seed: int
     device: torch.device
 
-    def __call__(self, model: "behaviour_vae.BehaviourVAE | behaviour_gan.BehaviourGAN", epoch: int, last: bool) -> dict[str, float]:
+    def measure(
+        self, model: behaviour_vae.BehaviourVAE | behaviour_gan.BehaviourGAN, epoch: int, last: bool
+    ) -> dict[str, float]:
+        """Collapse of samples, and now and then the ranking of held-out items."""
         contexts = self.validation.histories[self.validation.histories[:, 0] > 0]
         metrics = collapse(model, contexts, self.seed, self.device)
         if last or (epoch + 1) % VALIDATION_EPOCHS == 0:
@@ -173,20 +185,24 @@ class VAETask:
         self.model, self.config, self.watch = model, config, watch
         self.module: nn.Module = model
         self.parts: Mapping[str, Part] = {
-            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999))
+            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.informed))
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        """One update a batch."""
         history = trimmed(batch["items"])
         context = sample_prefixes(history)
         noise = torch.randn(len(history), self.config.z_dim, device=history.device)
         logits, mu, log_variance = self.model(context, history, noise)
         beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
-        loss = behaviour_vae.negative_elbo(logits, history, mu, log_variance, beta, self.config.free_bits)
+        loss = behaviour_vae.negative_elbo(
+            logits, history, mu, log_variance, beta=beta, free_bits=self.config.free_bits
+        )
         yield Update("model", loss.sum(), (distinct(history) > 0).sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        return self.watch(self.model, epoch, last)
+        """Collapse and validation."""
+        return self.watch.measure(self.model, epoch, last)
 
 
 class GANTask:
@@ -198,11 +214,12 @@ class GANTask:
         betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
         rates = config.optimiser.learning_rate, config.discriminator_learning_rate
         self.parts: Mapping[str, Part] = {
-            "generator": Part(list(model.generator.parameters()), rates[0], betas),
+            "generator": Part(list(model.generator.parameters()), rates[0], betas, fast(model.generator.informed)),
             "discriminator": Part(list(model.discriminator.parameters()), rates[1], betas),
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        """The generator alone in the warm-up; then the discriminator, then the generator against it."""
         history = trimmed(batch["items"])
         context = sample_prefixes(history)
         to_come = history.masked_fill(context > 0, 0)
@@ -217,7 +234,8 @@ class GANTask:
         yield Update("generator", self._generator_loss(context, history, to_come).sum(), rows)
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        return self.watch(self.model, epoch, last)
+        """Collapse and validation."""
+        return self.watch.measure(self.model, epoch, last)
 
     def _logits(self, context: Tensor, history: Tensor) -> Tensor:
         """Logits from fresh noise; what was seen cannot come again in discovery."""
@@ -246,6 +264,11 @@ class GANTask:
             items = (distinct(to_come) > 0).sum(dim=1).clamp(min=1)
             loss = loss + self.config.likelihood_weight * behaviour_vae.multinomial_nll(logits, to_come) / items
         return loss
+
+
+def fast(informed: covisitation.Informed | None) -> tuple[nn.Parameter, ...]:
+    """The scalars of the informed term: they have further to go than weights among thousands."""
+    return tuple(informed.parameters()) if informed is not None else ()
 
 
 def trimmed(items: Tensor) -> Tensor:

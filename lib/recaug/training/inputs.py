@@ -1,8 +1,10 @@
 """What trainings need from the tables beside rows: popularity, co-visitation neighbours, a validation sample."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -80,9 +82,9 @@ def validation_sample(sequences: DataFrame, max_length: int, users: int = VALIDA
     )
 
 
-def _padded(lists: "np.ndarray") -> Tensor:
+def _padded(lists: Sequence[Sequence[int]] | pd.Series) -> Tensor:
     """Ragged lists to (rows, longest) int64 with 0 for padding."""
-    padded = np.zeros((len(lists), max([len(one) for one in lists] + [1])), np.int64)
-    for row, one in zip(padded, lists):
+    padded = np.zeros((len(lists), max([1, *(len(one) for one in lists)])), np.int64)
+    for row, one in zip(padded, lists, strict=True):
         row[: len(one)] = one
     return torch.from_numpy(padded)

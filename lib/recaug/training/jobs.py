@@ -30,13 +30,19 @@ class Job(Protocol):
         ...
 
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """Of weights, batches and noise."""
+        ...
 
     @property
-    def optimiser(self) -> Optimiser: ...
+    def optimiser(self) -> Optimiser:
+        """Epochs, batch rows and learning rate."""
+        ...
 
     @property
-    def steps_per_epoch(self) -> int: ...
+    def steps_per_epoch(self) -> int:
+        """The same on every rank."""
+        ...
 
     def task(self, worker: Worker) -> Task:
         """Build the model and what is trained of it. Called after the seed is set."""
@@ -101,7 +107,15 @@ def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -
         work = working_folder(job.folder)
         try:
             curves = fit(
-                task, batches, worker, work, job.name, job.optimiser, job.steps_per_epoch, job.seed, checkpoint_epochs
+                task,
+                batches,
+                worker,
+                work=work,
+                name=job.name,
+                optimiser=job.optimiser,
+                steps_per_epoch=job.steps_per_epoch,
+                seed=job.seed,
+                checkpoint_epochs=checkpoint_epochs,
             )
         finally:
             batches.close()  # type: ignore[attr-defined]

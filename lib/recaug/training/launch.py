@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from pyspark.sql import SparkSession
 from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from tqdm import tqdm
 
@@ -54,14 +55,17 @@ class HorovodWorker(Worker):
         self.hvd = hvd
 
     def all_reduce(self, flat: Tensor) -> Tensor:
+        """Sum over the ranks."""
         total: Tensor = self.hvd.allreduce(flat, op=self.hvd.Sum)
         return total
 
     def broadcast_from_first(self, flat: Tensor) -> Tensor:
+        """Give what rank 0 has."""
         first: Tensor = self.hvd.broadcast(flat, root_rank=0)
         return first
 
     def gather(self, value: Any) -> list[Any]:
+        """Give what every rank has."""
         values: list[Any] = self.hvd.allgather_object(value)
         return values
 
@@ -73,16 +77,19 @@ class DistributedWorker(Worker):
         super().__init__(dist.get_rank(), dist.get_world_size(), local_rank)
 
     def all_reduce(self, flat: Tensor) -> Tensor:
+        """Sum over the ranks."""
         total = flat.clone()
         dist.all_reduce(total)
         return total
 
     def broadcast_from_first(self, flat: Tensor) -> Tensor:
+        """Give what rank 0 has."""
         first = flat.clone()
         dist.broadcast(first, src=0)
         return first
 
     def gather(self, value: Any) -> list[Any]:
+        """Give what every rank has."""
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
@@ -109,7 +116,7 @@ def check_slots(spark: SparkSession, workers: int) -> None:
     """Raise TrainingError if Spark cannot run so many tasks at once; waits a little for executors to register."""
     jvm_context = spark.sparkContext._jsc.sc()
     profile = jvm_context.resourceProfileManager().defaultResourceProfile()
-    deadline = time.monotonic() + (0 if spark.sparkContext.master.startswith("local") else SLOT_SECONDS)
+    deadline = time.monotonic() + (0 if str(spark.sparkContext.master).startswith("local") else SLOT_SECONDS)
     while (slots := jvm_context.maxNumConcurrentTasks(profile)) < workers:
         if time.monotonic() > deadline:
             raise TrainingError(
@@ -194,7 +201,7 @@ def _torch_distributor(
             results = distributor.run(_distributed_rank, function, dict(arguments), _threads(spark))
         except Exception as error:
             raise _died(watched.title, training, hung, error, "") from error
-    return _results(watched.title, results)
+    return _results(watched.title, results or [])
 
 
 def _distributed_rank(function: RankFunction, arguments: Mapping[str, Any], threads: int) -> list[Any]:
@@ -205,7 +212,7 @@ def _distributed_rank(function: RankFunction, arguments: Mapping[str, Any], thre
     torch.set_num_threads(threads)
     store, rank, size = next(rendezvous("env://"))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, store=dist.PrefixStore("ranks", store), rank=rank, world_size=size)
+    dist.init_process_group(backend, store=PrefixStore("ranks", store), rank=rank, world_size=size)
     try:
         outcome = function(DistributedWorker(int(os.environ["LOCAL_RANK"])), **arguments)
     except Exception as error:
@@ -245,9 +252,7 @@ def _one_line(title: str, failure: _Failure) -> TrainingError:
     return error
 
 
-def _died(
-    title: str, training: Training, hung: threading.Event, error: Exception, spoken: str
-) -> TrainingError:
+def _died(title: str, training: Training, hung: threading.Event, error: Exception, spoken: str) -> TrainingError:
     """A rank ended without a result."""
     if hung.is_set():
         return TrainingError(f"{title}: no progress for {training.timeout_seconds} s, ended the ranks")

@@ -19,6 +19,7 @@ from recaug.training.loop import Batch, Part, Update
 from recaug.training.worker import Worker
 
 SHUFFLE_ROWS = 1 << 16
+MAX_NEGATIVES = 1024  # a step and rank; more estimate the softmax no better and cost time
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,22 +134,24 @@ class _Run:
         if self.job.augmented:
             columns += ["continuations", "continuation_weight", "row_weight"]
         shuffle = min(SHUFFLE_ROWS, max(self.job.real_rows // worker.size, rows))
-        arm = row_batches(self.job.files, columns, rows, self.seed, shuffle, worker.rank, worker.size)
+        arm = row_batches(
+            self.job.files, columns, rows, seed=self.seed, shuffle_rows=shuffle, rank=worker.rank, size=worker.size
+        )
         if not self.sampled:
             yield from arm
             return
-        drawn = self.negatives_per_row * rows
+        drawn = min(self.negatives_per_row * rows, MAX_NEGATIVES)
         negatives = row_batches(
             self.job.negatives_files,
             ["item_index", "probability"],
             drawn,
-            self.seed,
-            min(SHUFFLE_ROWS * 16, shuffle * self.negatives_per_row),
-            worker.rank,
-            worker.size,
+            seed=self.seed,
+            shuffle_rows=min(SHUFFLE_ROWS * 16, shuffle * self.negatives_per_row),
+            rank=worker.rank,
+            size=worker.size,
         )
         try:
-            for batch, negative in zip(arm, negatives):
+            for batch, negative in zip(arm, negatives, strict=True):
                 yield batch | {
                     "negatives": negative["item_index"].long(),
                     "log_probability": negative["probability"].log().float(),
@@ -171,17 +174,21 @@ class SASRecTask:
         self.parts: Mapping[str, Part] = {"model": Part(list(model.parameters()), learning_rate)}
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        """One update a batch."""
         inputs, targets, weights = next_item_targets(batch)
         used = (targets > 0).any(dim=2)  # (batch, length)
         hidden = self.model(inputs)[used]  # (positions, dim)
         arguments = (self.model, hidden, targets[used], weights[used])
         if "negatives" in batch:
-            loss = sasrec.sampled_softmax(*arguments, batch["negatives"], batch["log_probability"])
+            loss = sasrec.sampled_softmax(
+                *arguments, negatives=batch["negatives"], log_probability=batch["log_probability"]
+            )
         else:
             loss = sasrec.full_softmax(*arguments)
         yield Update("model", loss, weights.sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        """Nothing: the arms are compared once, after training."""
         return {}
 
 

@@ -25,7 +25,9 @@ def ndcg_at_k(logits: Tensor, targets: Tensor, n_targets: Tensor, k: int = 10) -
     return (hits * discount).sum(dim=1) / ideal
 
 
-def validation_ndcg(model: BehaviourVAE | BehaviourGAN, sample: Validation, mask_seen: bool, device: torch.device) -> float:
+def validation_ndcg(
+    model: BehaviourVAE | BehaviourGAN, sample: Validation, mask_seen: bool, device: torch.device
+) -> float:
     """Mean NDCG@10 of next_logits without noise on the sampled validation users. mask_seen: for discovery."""
     total = 0.0
     for start in range(0, len(sample.histories), BATCH_ROWS):

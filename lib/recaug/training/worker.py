@@ -60,7 +60,7 @@ class Worker:
         """Divide sums by the weight, both over all ranks."""
         flat = torch.tensor([*sums.values(), weight], dtype=torch.float64, device=self.device)
         *totals, total = self.all_reduce(flat).tolist()
-        return {name: value / max(total, 1e-9) for name, value in zip(sums, totals)}
+        return {name: value / max(total, 1e-9) for name, value in zip(sums, totals, strict=True)}
 
 
 def _flatten(tensors: list[Tensor]) -> Tensor:
@@ -69,5 +69,5 @@ def _flatten(tensors: list[Tensor]) -> Tensor:
 
 def _scatter(flat: Tensor, tensors: list[Tensor]) -> None:
     """Copy slices of a flat tensor back into the tensors that it was made of."""
-    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(part.view_as(tensor))
