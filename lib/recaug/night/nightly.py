@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,14 @@ def run_night(
     spark: SparkSession,
     stages: Iterable[str] = STAGES,
     resume: bool = False,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = partial(print, flush=True),
 ) -> dict[str, Any]:
     """Run the stages of one night and write summary.json. Returns the summary.
 
     resume: skip a stage that `runs` shows as done with the same configuration and input versions.
     Raises a RecaugError; the tables are then as the finished stages left them.
     """
-    context = Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), Path(config.artifacts))
+    context = _context(config, date, spark)
     say(f"night of {date}, run {context.run_id}")
     for stage in stages:
         versions = {name: version for name in READS[stage] if (version := context.lake.version(name)) is not None}
@@ -157,9 +158,9 @@ def summarise(context: Context) -> dict[str, Any]:
         "content_hash": hashed.content_hash if hashed else None,
     }
     context.folder.mkdir(parents=True, exist_ok=True)
-    partial = context.folder / "summary.json.partial"
-    partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, context.folder / "summary.json")
+    unfinished = context.folder / "summary.json.partial"
+    unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, context.folder / "summary.json")
     return summary
 
 
@@ -188,18 +189,21 @@ def tell(stage: str, done: RunRecord) -> str:
 
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:
     """Say what a night would do, one line each, and touch nothing."""
-    lake = Lake(spark, config.lake.path, config.lake.catalog)
-    held = {name: lake.version(name) for names in READS.values() for name in names}
-    estimate = ingest.estimate(spark, config, date, lake)
+    context = _context(config, date, spark)
+    held = {name: context.lake.version(name) for names in READS.values() for name in names}
     return [
-        f"night of {date}, run {Context(spark, config, date, lake, Path(config.artifacts)).run_id}",
-        f"source: {config.source.events.path} ({config.source.events.format}), about {estimate:,} rows to ingest",
+        f"night of {date}, run {context.run_id}",
+        f"source: {config.source.events.path} ({config.source.events.format}), {ingest.estimate(context):,} rows to ingest",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
             f"{stage}: reads {', '.join(_version(name, held[name]) for name in READS[stage]) or 'the source'}"
             for stage in stages
         ),
     ]
+
+
+def _context(config: Config, date: dt.date, spark: SparkSession) -> Context:
+    return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), Path(config.artifacts))
 
 
 def _version(name: str, version: int | None) -> str:

@@ -1,0 +1,214 @@
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from recaug.config import STAGES
+from recaug.errors import ConfigError, ContractError, StorageError
+from recaug.lake import runs
+from recaug.lake.tables import Lake
+from recaug.night.nightly import parse_stages, run_night
+
+ROOT = Path(__file__).parents[2]
+DATE = "2017-01-21"  # the last day of the thin source
+DAY = dt.date.fromisoformat(DATE)
+
+
+def nightly(config: Path, *arguments: str, job: str = "nightly.py", **options: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "jobs" / job), "--config", str(config), "--date", DATE, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, **options)
+
+
+def quiet(line: str) -> None:
+    """Swallow what a night prints."""
+
+
+def opened(config, name):
+    return DeltaTable(f"{config.lake.path}/{name}")
+
+
+def count(config, name):
+    return opened(config, name).to_pyarrow_table().num_rows
+
+
+@pytest.mark.slow
+def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_says(spark, thin_config):
+    config = thin_config()
+    summary = run_night(config, DAY, spark, say=quiet)
+    rows = summary["rows"]
+    assert rows["in"] == rows["events"] + rows["duplicates"] + rows["quarantined"]
+    assert count(config, "events") == rows["events"] > 1000
+    assert count(config, "events_quarantine") == rows["quarantined"] > 0
+    assert count(config, "candidate_events") == rows["candidates"] > 1000
+    assert count(config, "recommendations") == rows["recommendations"] > 1000
+    assert summary["decision"] in ("publish", "hold")
+    assert summary["reasons"]
+    augmented = count(config, "augmented_events") if summary["decision"] == "publish" else 0
+    assert augmented == rows["augmented"]
+    assert (rows["augmented"] > 0) == (summary["decision"] == "publish")
+    assert set(summary["metrics"]) == {"none", "vae", "gan"}
+    assert set(summary["cpu_seconds"]) == set(STAGES)
+    on_disk = json.loads((Path(config.artifacts) / DATE / "summary.json").read_text())
+    assert on_disk == json.loads(json.dumps(summary))
+    assert (Path(config.artifacts) / DATE / "report" / "index.html").stat().st_size > 50_000
+
+    # nothing generated is dated in the windows that prove it, and every row names whom it comes from
+    generated = opened(config, "candidate_events").to_pyarrow_table().to_pandas()
+    assert generated["event_time"].max() < dt.datetime.fromisoformat("2017-01-12T00:00:00+00:00")
+    assert generated["source_users"].map(len).min() >= 1
+    real = set(opened(config, "events").to_pyarrow_table()["event_id"].to_pylist())
+    assert set(generated["parent_event_id"].dropna()) <= real
+    assert not set(generated["event_id"]) & real
+
+    # a rerun writes the same rows, and --resume finds nothing to do
+    version = opened(config, "candidate_events").version()
+    said: list[str] = []
+    resumed = run_night(config, DAY, spark, resume=True, say=said.append)
+    assert sum("skipped" in line for line in said) == len(STAGES)
+    assert opened(config, "candidate_events").version() == version
+    assert resumed["content_hash"] == summary["content_hash"]
+
+
+@pytest.mark.slow
+def test_the_rows_do_not_depend_on_partitions_or_cores(spark, thin_config, thin_yaml):
+    stages = STAGES[: STAGES.index("publish") + 1]
+    hashes = {}
+    for partitions in (1, 8):
+        spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+        try:
+            config = thin_config(name=f"partitions-{partitions}")
+            hashes[partitions] = run_night(config, DAY, spark, stages, say=quiet)["content_hash"]
+        finally:
+            spark.conf.set("spark.sql.shuffle.partitions", "2")
+    one_core = thin_yaml({"spark": {"master": "local[1]", "shuffle_partitions": 2}}, "one-core")
+    assert nightly(one_core, "--stages", ",".join(stages)).returncode == 0
+    summary = json.loads((one_core.parent / "artifacts" / DATE / "summary.json").read_text())
+    assert summary["content_hash"] is not None
+    assert {hashes[1], hashes[8], summary["content_hash"]} == {summary["content_hash"]}
+
+
+@pytest.mark.slow
+def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(spark, thin_config, thin_yaml):
+    reference = run_night(thin_config(name="whole"), DAY, spark, say=quiet)
+    path = thin_yaml(name="killed")
+    log = path.parent / "log"
+    command = [sys.executable, "-u", str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE]
+    killed = []
+    for stage in STAGES:
+        with log.open("w") as out:
+            process = subprocess.Popen([*command, "--resume"], stdout=out, stderr=out, start_new_session=True)
+            reached = stage_begins(process, log, stage)
+            time.sleep(1.0)
+            if process.poll() is None and reached:
+                os.killpg(process.pid, signal.SIGKILL)
+                killed.append(stage)
+            process.wait(timeout=300)
+    assert len(killed) >= len(STAGES) - 2, f"killed only in {killed}; {log.read_text()}"
+    last = nightly(path, "--resume")
+    assert last.returncode == 0, last.stderr
+    summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())
+    assert summary["content_hash"] == reference["content_hash"]
+    assert summary["rows"] == reference["rows"]
+    assert summary["decision"] == reference["decision"]
+    found = DeltaTable(str(path.parent / "lake" / "candidate_events")).to_pyarrow_table().to_pandas()
+    assert found["event_id"].is_unique
+    assert len(found) == summary["rows"]["candidates"]
+
+
+def stage_begins(process: subprocess.Popen, log: Path, stage: str) -> bool:
+    """Wait until the stage before has ended, which the night's output tells."""
+    before = "night of" if stage == STAGES[0] else f"  {STAGES[STAGES.index(stage) - 1]}"
+    for _ in range(600):
+        if any(line.startswith(before) for line in log.read_text().splitlines()):
+            return True
+        if process.poll() is not None:
+            return False
+        time.sleep(0.2)
+    return False
+
+
+def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
+    path = thin_yaml()
+    text = path.read_text()
+    cases = {
+        text.replace("user_id: household_id", "user_id: household"): (3, "household"),
+        text.replace("seed: 2017", "seeds: 2017"): (2, "seeds"),
+        text.replace("transactions.parquet", "no-such.parquet"): (3, "no-such.parquet"),
+    }
+    for changed, (code, said) in cases.items():
+        assert changed != text
+        path.write_text(changed)
+        ended = nightly(path)
+        assert ended.returncode == code, ended.stderr
+        lines = [line for line in ended.stderr.splitlines() if "WARN" not in line and line.strip()]
+        assert lines[-1].startswith("error: ")
+        assert said in lines[-1]
+        assert "Traceback" not in ended.stderr
+        assert not (path.parent / "lake" / "events").exists()
+
+
+def test_a_date_without_data_leaves_the_tables_as_they_were(spark, thin_config):
+    config = thin_config()
+    run_night(config, DAY, spark, ["ingest"], say=quiet)
+    before = opened(config, "events").version()
+    with pytest.raises(ContractError, match="2017-03-01"):
+        run_night(config, dt.date(2017, 3, 1), spark, ["ingest"], say=quiet)
+    assert opened(config, "events").version() == before
+
+
+def test_a_lake_that_cannot_be_written_is_a_storage_error(spark, thin_config, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    config = thin_config({"lake": {"path": str(tmp_path / "file" / "lake")}})
+    with pytest.raises(StorageError):
+        run_night(config, DAY, spark, ["ingest"], say=quiet)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_is_a_storage_error_and_the_tables_stay_as_they_were(spark, thin_config, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)], check=False).returncode:
+        pytest.skip("this machine does not let tests mount a file system")
+    try:
+        with pytest.raises(StorageError, match="no space left"):
+            run_night(thin_config({"lake": {"path": str(small / "lake")}}), DAY, spark, ["ingest"], say=quiet)
+        assert not Lake(spark, str(small / "lake")).exists("events")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_stage_before_its_input_says_which_stage_is_missing(spark, thin_config):
+    for stage, missing in (("prepare", "events"), ("augment", "train"), ("publish", "evaluate")):
+        with pytest.raises(ContractError, match=missing):
+            run_night(thin_config(), DAY, spark, [stage], say=quiet)
+
+
+def test_stages_run_in_the_order_of_the_night():
+    assert parse_stages("train,ingest") == ["ingest", "train"]
+    with pytest.raises(ConfigError, match="brew"):
+        parse_stages("ingest,brew")
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(thin_yaml):
+    path = thin_yaml()
+    ended = nightly(path, "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    assert "rows to ingest" in ended.stdout
+    assert all(f"{stage}: reads" in ended.stdout for stage in STAGES)
+    assert {child.name for child in path.parent.iterdir()} == {"night.yaml"}
+
+
+def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config):
+    ended = nightly(thin_yaml(), "--until", "2017-01-22", "--stages", "ingest")
+    # the log ends with 2017-01-21: the second night has no data and says so, the first is done
+    assert ended.returncode == 3
+    assert "2017-01-22" in ended.stderr
+    config = thin_config()
+    assert runs.find(Lake(spark, config.lake.path), DAY, "ingest") is not None

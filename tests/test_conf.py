@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from recaug.config import load, loads, parse_date
+from recaug.errors import ConfigError
+
+CONF = Path(__file__).parents[1] / "conf"
+SHIPPED = sorted(CONF.glob("*.yaml"))
+DEMO = (CONF / "demo.yaml").read_text()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_configuration_loads(path):
+    assert load(path).seed is not None
+
+
+def test_the_demo_is_among_them():
+    assert {"demo.yaml", "online_retail.yaml", "rees46.yaml"} <= {path.name for path in SHIPPED}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  dim: 64", "  dims: 64", "`dims` - at `$.sasrec`"),
+        ("  dropout: 0.3", "  dropout: 1.3", "$.sasrec.dropout"),
+        ("learning_rate: 0.001", "learning_rate: 1e-3", "learning_rate"),
+        ("  heads: 2", "  heads: 3", "no multiple"),
+        ("task: discovery", "task: explore", "$.prepare.task"),
+        ("  catalog: null", "  catalog: main.recaug", "one of lake.path and lake.catalog"),
+        ("      item_id: product_id\n      event", "      event", "lacks item_id"),
+        ("seed: 2017", "seed: [2017", "not YAML"),
+    ],
+)
+def test_a_wrong_key_is_an_error_that_names_its_place(old, new, said):
+    assert old in DEMO
+    with pytest.raises(ConfigError) as error:
+        loads(DEMO.replace(old, new, 1), "demo.yaml")
+    assert said in str(error.value)
+    assert str(error.value).startswith("demo.yaml: ")
+
+
+def test_the_hash_knows_what_decides_the_rows_and_nothing_else():
+    base = loads(DEMO).hash
+    elsewhere = DEMO.replace("build/demo", "/elsewhere").replace("shuffle_partitions: 2", "shuffle_partitions: 8")
+    assert loads(elsewhere.replace("launcher: horovod", "launcher: local")).hash == base
+    assert loads(DEMO.replace("seed: 2017", "seed: 2018")).hash != base
+    assert loads(DEMO.replace("temperature: 1.0", "temperature: 0.9")).hash != base
+
+
+def test_an_unfilled_template_is_no_date():
+    with pytest.raises(ConfigError, match="--date is '{{job.start_time}}'"):
+        parse_date("{{job.start_time}}", "--date")
