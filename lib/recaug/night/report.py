@@ -138,7 +138,7 @@ def examples(
         own, chosen = candidates.where(F.col("generator").eqNullSafe(generator)), users[users["generator"] == generator]
         events = distributions.histories(own, list(chosen["user_id"]), items, attribute, longest)
         made.append(events.toPandas().assign(generator=generator))
-    sources = sorted(set(users["source_user"].dropna()))
+    sources = sorted({source for of_user in users["source_users"] for source in of_user})
     return {
         "examples": users,
         "generated_histories": pd.concat(made) if made else None,

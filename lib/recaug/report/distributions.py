@@ -109,11 +109,10 @@ def example_users(candidates: DataFrame, users: int) -> DataFrame:
     """Choose generated users to show, evenly over the generators, by a hash of their id.
 
     Whole generated histories where there are any, otherwise real users with continuations. Gives generator, user_id,
-    source_user (the first), n_sources, fidelity (mean over the rows), whole (boolean: a whole history).
+    source_users, fidelity (mean over the rows), whole (boolean: a whole history).
     """
     per_user = candidates.groupBy("generator", "user_id", F.col("parent_event_id").isNull().alias("whole")).agg(
-        F.min(F.col("source_users").getItem(0)).alias("source_user"),
-        F.max(F.size("source_users")).alias("n_sources"),
+        F.min("source_users").alias("source_users"),
         F.avg("fidelity").alias("fidelity"),
     )
     turn = Window.partitionBy("generator").orderBy(F.desc("whole"), F.xxhash64("user_id"), "user_id")

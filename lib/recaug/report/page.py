@@ -29,17 +29,16 @@ PACKAGES = (
 SHOWN_EVENTS = 12  # of an example's user
 
 MEASURES = {
-    "loss": "loss, nats",
-    "generator_loss": "generator's loss, nats",
-    "discriminator_loss": "discriminator's loss, nats",
-    "likelihood": "negative log-likelihood, nats an item",
-    "reconstruction": "reconstruction, nats a row",
-    "kl": "KL divergence, nats a row",
-    "beta": "beta, the KL's weight",
-    "distinct": "distinct items in the samples",
-    "entropy": "entropy of the sampled items, nats",
+    "loss": "loss, nats an item",
+    "loss_warmup": "likelihood warm-up: loss, nats an item",
+    "loss_generator": "generator's loss, nats",
+    "loss_discriminator": "discriminator's loss, nats",
+    "validation_ndcg@10": "NDCG@10 on validation users",
+    "distinct_items": "distinct items",
+    "entropy": "entropy of the items, nats",
     "duplicates": "share of samples equal to another",
 }
+COLLAPSE = frozenset({"distinct_items", "entropy", "duplicates"})
 
 
 @dataclass(frozen=True)
@@ -102,16 +101,16 @@ def render(night: Night) -> str:
 
 
 def training_figures(stages: tables.Stages) -> list[dict[str, str]]:
-    """Curves of each kind of model, then the collapse of the generators' samples: title and svg."""
-    values = tables.curves(stages, "curves")
+    """Losses and validation metrics of each kind of generator, then how varied its samples are: title and svg."""
+    values = tables.curves(stages)
+    varied = values["measure"].isin(COLLAPSE)
     figures = [
         {"title": plots.name(str(kind)), "svg": plots.curves(models, MEASURES)}
-        for kind, models in values.groupby("kind", sort=False)
+        for kind, models in values[~varied].groupby("kind", sort=False)
     ]
-    collapse = tables.curves(stages, "collapse")
-    if len(collapse):
-        figures.append({"title": "Collapse: what the generators sample after each epoch",
-                        "svg": plots.curves(collapse, MEASURES)})  # fmt: skip
+    if varied.any():
+        title = "Collapse: five items sampled for each of the same contexts, after each epoch"
+        figures.append({"title": title, "svg": plots.curves(values[varied], MEASURES)})
     return figures
 
 
@@ -136,7 +135,7 @@ def lift_figure(evaluation: Mapping[str, Any], gate: Gate) -> str | None:
 
 
 def example_cards(night: Night) -> list[dict[str, Any]]:
-    """Generated users beside their source users: generator, fidelity, whole, n_sources, real and generated events.
+    """Generated users beside their source users: user, real (events by source user) and generated.
 
     An event has title, category and, beside a continuation, `next`: the titles generated to follow it.
     """
@@ -144,13 +143,13 @@ def example_cards(night: Night) -> list[dict[str, Any]]:
         return []
     cards = []
     for user in night.examples.to_dict("records"):
-        real = _events(night.source_histories, user["source_user"])
+        real = {source: _events(night.source_histories, source) for source in user["source_users"]}
         own = night.generated_histories[night.generated_histories["generator"] == user["generator"]]
         made = _events(own, user["user_id"])
         if not user["whole"]:
-            for event in real:
+            for event in (event for events in real.values() for event in events):
                 event["next"] = [one for one in made if one["parent_event_id"] == event["event_id"]]
-        cards.append({"user": user, "real": real, "generated": made[:SHOWN_EVENTS] if user["whole"] else []})
+        cards.append({"user": user, "real": real, "generated": made[:SHOWN_EVENTS]})
     return cards
 
 

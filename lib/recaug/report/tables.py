@@ -1,6 +1,7 @@
 """What the page shows as text and tables, shaped from the stages' records of one night."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +14,18 @@ from recaug.report.plots import name
 Stages = Mapping[str, RunRecord]
 Counts = Mapping[str, int]
 
-SLICES = ("overall", "cold", "warm", "head", "tail")
+SLICES = {
+    "overall": "All users",
+    "cold": "Cold users",
+    "warm": "Warm users",
+    "catalogue": "The catalogue in everybody's lists",
+}
 METRICS = {
     "hr@10": "HR@10",
     "ndcg@10": "NDCG@10",
     "recall@20": "Recall@20",
+    "recall@20 head": "Recall@20, head",
+    "recall@20 tail": "Recall@20, tail",
     "mrr@10": "MRR@10",
     "map@10": "MAP@10",
     "coverage@10": "Coverage@10",
@@ -106,23 +114,25 @@ def flows(stages: Stages, counts: Counts) -> list[dict[str, Any]]:
     ]
 
 
-def curves(stages: Stages, key: str) -> pd.DataFrame:
-    """Read per-epoch values of the night's models in long form: kind, model, epoch, measure, value.
+def curves(stages: Stages) -> pd.DataFrame:
+    """Read per-epoch values of the night's generators in long form: kind, model, epoch, measure, value.
 
-    key: `curves` (losses and validation metrics) or `collapse` (of the generators' samples).
+    A GAN's generator loss of the warm-up, which has no discriminator, is a likelihood and so a measure of its own.
     """
     rows = []
-    for stage in stages.values():
-        for model, result in stage.metrics.get("models", {}).items():
-            for epoch in result.get(key) or ():
-                for measure, value in epoch.items():
-                    if measure in UNPLOTTED or not isinstance(value, int | float):
-                        continue
-                    rows.append((model.split("-")[0], model, epoch["epoch"], measure, float(value)))
-    return pd.DataFrame(rows, columns=["kind", "model", "epoch", "measure", "value"])
+    models = stages["train"].metrics.get("models", {}) if "train" in stages else {}
+    for model, result in models.items():
+        for epoch in result["curves"]:
+            values = dict(epoch)
+            if "loss_discriminator" not in values and "loss_generator" in values:
+                values["loss_warmup"] = values.pop("loss_generator")
+            for measure in values.keys() - UNPLOTTED:
+                rows.append((model.split("-")[0], model, epoch["epoch"], measure, float(values[measure])))
+    frame = pd.DataFrame(rows, columns=["kind", "model", "epoch", "measure", "value"])
+    return frame.sort_values(["model", "measure", "epoch"], ignore_index=True)
 
 
-UNPLOTTED = frozenset({"epoch", "step", "seconds", "rows_per_second"})
+UNPLOTTED = frozenset({"epoch", "seconds", "rows_per_second"})
 
 
 def metric_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | None:
@@ -148,7 +158,7 @@ def metric_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | N
                 cell["best"] = cell["mean"] == best[metric]
         rows.append({"label": label, "cells": cells})
     users = evaluation.get("users", {}).get(part)
-    return {"slice": part, "users": users, "metrics": [METRICS[metric] for metric in metrics], "rows": rows}
+    return {"slice": SLICES[part], "users": users, "metrics": [METRICS[metric] for metric in metrics], "rows": rows}
 
 
 def _interval(value: Any) -> dict[str, Any]:
@@ -159,17 +169,19 @@ def _interval(value: Any) -> dict[str, Any]:
 
 
 def lifts(evaluation: Mapping[str, Any]) -> pd.DataFrame:
-    """Lifts in long form, for the forest plot: slice, generator, window, mean, low, high."""
+    """Lifts in long form, for the forest plot: slice, generator, window, mean, low, high.
+
+    A lift without finite bounds (the base found nothing) is left out.
+    """
     rows = []
-    for window, key in (("test", "lift"), ("validation", "validation_lift")):
-        for generator, parts in evaluation.get(key, {}).items():
-            for part, lift in parts.items():
-                if isinstance(lift, Mapping) and lift.get("mean") is not None:
-                    rows.append((part, generator, window, lift["mean"], lift.get("low"), lift.get("high")))
+    for part, label in SLICES.items():
+        for window, key in (("test", "lift"), ("validation", "validation_lift")):
+            for generator, lift in sorted(evaluation.get(key, {}).items()):
+                if part in lift and all(math.isfinite(lift[part][bound]) for bound in ("low", "high")):
+                    values = lift[part]
+                    rows.append((label, generator, window, values["mean"], values["low"], values["high"]))
     frame = pd.DataFrame(rows, columns=["slice", "generator", "window", "mean", "low", "high"])
-    order = {part: place for place, part in enumerate(SLICES)}
-    place = frame["slice"].map(order).fillna(len(order))
-    return frame.assign(place=place).sort_values(["place", "generator", "window"]).drop(columns="place")
+    return frame.sort_values(["slice", "generator"], kind="stable", ignore_index=True)
 
 
 def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None:
@@ -186,8 +198,7 @@ def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None
         ("entropy_ratio", "entropy of the items, of the real one's", gate.min_entropy, None),
         ("duplicates", "histories equal to another generated one", None, gate.max_duplicates),
         ("copies", "histories equal to a real one", None, gate.max_copies),
-        ("kept_share", "candidates above the fidelity bound", None, None),
-        ("mean_fidelity", "mean fidelity", None, None),
+        ("mean_fidelity", "mean fidelity of the candidates", None, None),
     ):
         values = [_bounded(of.get(key), low, high) for of in measured.values()]
         if any(value is not None for value in values):

@@ -1,0 +1,193 @@
+"""The page a person reads after a night."""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+from recaug.config import STAGES
+from recaug.errors import StorageError
+from recaug.lake.tables import Lake
+from recaug.night import report
+from recaug.night.context import Context
+from recaug.report import page
+
+
+class Text(HTMLParser):
+    """Collects a page's visible words, its ids and what it refers to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.ids: set[str] = set()
+        self.references: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        for key, value in attrs:
+            if key == "id":
+                self.ids.add(value or "")
+            if key in ("href", "src", "xlink:href"):
+                self.references.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open[-1:]:
+            self.words.append(data.strip())
+
+    @property
+    def text(self) -> str:
+        return " ".join(word for word in self.words if word)
+
+
+@pytest.fixture(scope="module")
+def night(published: Context) -> page.Night:
+    """What the page of the published night is made from."""
+    return report.collect(published)
+
+
+def until(night: page.Night, reached: int) -> page.Night:
+    """The night as it is recorded after its first `reached` stages."""
+    kept = STAGES[:reached]
+    gone = set() if "augment" in kept else {"examples", "generated_histories", "source_histories"}
+    gone |= set() if "prepare" in kept else {"popularity", "lengths", "gaps", "categories"}
+    gone |= set() if "ingest" in kept else {"quarantine"}
+    stages = {stage: record for stage, record in night.stages.items() if stage in kept}
+    return replace(night, stages=stages, **dict.fromkeys(gone))
+
+
+def decided(night: page.Night, decision: str, reason: str) -> page.Night:
+    """The night with another end."""
+    other = {
+        stage: replace(record, decision=decision, reasons=[reason]) if stage in ("evaluate", "publish") else record
+        for stage, record in night.stages.items()
+    }
+    return replace(night, stages=other, counts={**night.counts, "augmented": 0})
+
+
+def test_a_published_night_shows_everything(published: Context) -> None:
+    result = report.run(published)
+    html = (published.folder / "report" / "index.html").read_text(encoding="utf-8")
+    read = Text(html)
+    assert result.metrics["bytes"] == len(html.encode()) > 50_000
+    assert "generated rows of the VAE are the partition of 2017-01-28." in read.text
+    assert "NDCG@10 of cold users rises by 12.0 %" in read.text
+    assert {"rows", "training", "likeness", "metrics", "lift", "users", "cost", "versions"} <= read.ids
+    assert html.count("<svg") == 3 + 4 + 1  # curves of VAE and GAN, collapse; four distributions; lift
+    assert "10 generated users and where they come from" in read.text
+    for said in ("SASRec + VAE rows", "co-visitation", "popularity", "no user_id", "1,512 MB", "pyspark", "3.5."):
+        assert said in read.text
+    assert f"{published.lake.version('events')}" in read.text
+
+
+def test_the_counts_are_those_of_the_tables(published: Context, night: page.Night) -> None:
+    made = published.lake.read("candidate_events")
+    assert night.counts["candidates"] == made.count() == night.counts["continuations"] + night.counts["history_events"]
+    assert night.counts["augmented"] == made.where("generator = 'vae'").count()
+    assert night.counts["rows_in"] == 13000
+
+
+def test_a_held_night_says_why(night: page.Night) -> None:
+    why = "the interval of the NDCG@10 lift, -3.0 to 5.0 %, reaches below 0 %"
+    html = page.render(decided(night, "hold", why))
+    read = Text(html)
+    assert "Held: no generated rows for 2017-01-28." in read.text
+    assert why in read.text
+    assert "0 rows published" in read.text
+    assert len(html) > 50_000
+
+
+@pytest.mark.parametrize("reached", range(len(STAGES)))
+def test_a_night_that_stopped_shows_what_there_is(night: page.Night, reached: int) -> None:
+    read = Text(page.render(until(night, reached)))
+    shown = {"rows": 1, "likeness": 2, "training": 3, "users": 4, "metrics": 5, "lift": 5}
+    for section, after in shown.items():
+        assert (section in read.ids) == (reached >= after), section
+    if reached < 5:
+        assert f"{', '.join(STAGES[reached:-1])} are not recorded" in read.text
+
+
+def test_a_night_without_candidates_still_shows_the_real_distributions(
+    published: Context, record: Callable[..., None]
+) -> None:
+    tomorrow = replace(published, date=published.date + dt.timedelta(days=1))
+    record(tomorrow, "ingest", "prepare", "train", "augment")
+    night = report.collect(tomorrow)
+    assert night.counts["candidates"] == 0
+    assert set(night.popularity["series"]) == {"real"}
+    html = page.render(night)
+    read = Text(html)
+    assert {"rows", "training", "likeness", "cost"} <= read.ids
+    assert "users" not in read.ids
+    assert "evaluate, publish, recommend are not recorded" in read.text
+    assert night.quarantine is not None and night.quarantine.empty  # yesterday's rows are yesterday's
+    assert len(html) > 50_000
+
+
+def test_a_lake_without_any_table_gives_a_page(published: Context, lake: Lake) -> None:
+    read = Text(page.render(report.collect(replace(published, lake=lake))))
+    assert read.ids == {"versions"}
+
+
+def test_another_configuration_s_records_do_not_belong_to_the_night(published: Context) -> None:
+    other = msgspec.structs.replace(published.config, seed=published.config.seed + 1)
+    assert report.records(published)
+    assert not report.records(replace(published, config=other))
+
+
+def test_the_page_needs_nothing_outside_itself(night: page.Night) -> None:
+    html = page.render(night)
+    read = Text(html)
+    assert all(reference.startswith(("#", "data:")) for reference in read.references)
+    assert not re.search(r"url\((?!['\"]?#)|@import|<script", html)
+
+
+def test_every_reference_inside_the_page_leads_somewhere(night: page.Night) -> None:
+    html = page.render(night)
+    read = Text(html)
+    used = {reference[1:] for reference in read.references if reference.startswith("#")}
+    assert used | set(re.findall(r"url\(#([^)]+)\)", html)) <= read.ids
+
+
+def test_the_same_night_gives_the_same_page(night: page.Night) -> None:
+    assert page.render(night) == page.render(night)
+
+
+def test_titles_of_the_shop_cannot_break_the_page(night: page.Night) -> None:
+    evil = night.source_histories.assign(title="<script>alert(1)</script>")
+    html = page.render(replace(night, source_histories=evil))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(published: Context, tmp_path: Path) -> None:
+    context = replace(published, artifacts=tmp_path)
+    report.run(context)
+    page_file = context.folder / "report" / "index.html"
+    html = page_file.read_text(encoding="utf-8")
+    page_file.with_name("index.html.partial").mkdir()  # a folder cannot be written as the new page
+    with pytest.raises(StorageError, match=r"index.html: .*; free space or set artifacts elsewhere"):
+        report.run(context)
+    assert page_file.read_text(encoding="utf-8") == html
+
+
+def test_continuations_stand_beside_the_event_that_they_follow(night: page.Night) -> None:
+    shown = night.generated_histories
+    parents = night.source_histories.iloc[:2]
+    user = parents["user_id"].iloc[0]
+    follows = shown.iloc[:2].assign(
+        user_id=user, generator="vae", parent_event_id=list(parents["event_id"]), title=["first next", "second next"]
+    )
+    examples = pd.DataFrame(
+        [{"generator": "vae", "user_id": user, "source_users": [user], "whole": False, "fidelity": 1}]
+    )
+    (card,) = page.example_cards(replace(night, examples=examples, generated_histories=follows))
+    beside = [[one["title"] for one in event["next"]] for event in card["real"][user]]
+    assert beside[:2] == [["first next"], ["second next"]]
+    assert not any(beside[2:])
