@@ -1,0 +1,77 @@
+"""What users had together: directed counts, by fold, that add up to the whole."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+# Weights are summed as whole millionths: a sum of doubles would depend on the order of the rows.
+UNIT = 1_000_000
+# Pairs that are counted at once, in a task's memory (24 bytes each).
+_PAIRS = 2_000_000
+
+
+def counts(histories: DataFrame, window: int, backward: float) -> DataFrame:
+    """Count pairs of items in the users' histories: i at t and j at t + g, for g from 1 to `window`.
+
+    Such a pair adds 1/g to (i, j) and backward/g to (j, i); an item with itself does not count.
+    histories: fold, codes (array<bigint>: item_index in the order of time; others than above 0 are skipped as if they
+    were not there). Gives fold, item_index, other_index, weight (to six decimals).
+    """
+    pairs = histories.select("fold", F.filter("codes", lambda code: code > 0).alias("codes"))
+    return (
+        pairs.where("size(codes) > 1")
+        .mapInArrow(_pairs(window, backward), "fold int, item_index int, other_index int, units long")
+        .groupBy("fold", "item_index", "other_index")
+        .agg((F.sum("units") / UNIT).alias("weight"))
+        .where("weight > 0")
+    )
+
+
+def _pairs(window: int, backward: float) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Make the function that counts the pairs of Arrow batches, adding up those of one batch."""
+    gaps = np.arange(1, window + 1)
+    forward, back = (np.rint(UNIT * weight / gaps).astype(np.int64) for weight in (1.0, backward))
+
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            offsets = batch.column("codes").offsets.to_numpy().astype(np.int64)
+            values = batch.column("codes").values.to_numpy(zero_copy_only=False)
+            folds = batch.column("fold").to_numpy(zero_copy_only=False)
+            first = 0
+            while first < len(folds):
+                room = offsets[first] + max(_PAIRS // (2 * window), 1)
+                last = max(int(np.searchsorted(offsets, room, side="right")) - 1, first + 1)
+                yield _add_up(values[offsets[first] : offsets[last]], offsets[first : last + 1], folds[first:last])
+                first = last
+
+    def _add_up(items: np.ndarray, offsets: np.ndarray, folds: np.ndarray) -> pa.RecordBatch:
+        """Count the pairs of some users: items of all of them, and where each one's begin."""
+        user = np.repeat(np.arange(len(folds)), np.diff(offsets))
+        size = int(items.max()) + 1
+        keys, units = [], []
+        for gap in range(1, min(window, len(items) - 1) + 1):
+            near = np.flatnonzero((user[:-gap] == user[gap:]) & (items[:-gap] != items[gap:]))
+            if not len(near) and gap >= np.diff(offsets).max():
+                break
+            base = folds[user[near]].astype(np.int64) * size
+            for left, right, weight in ((0, gap, forward[gap - 1]), (gap, 0, back[gap - 1])):
+                if weight:
+                    keys.append((base + items[near + left]) * size + items[near + right])
+                    units.append(np.full(len(near), weight))
+        distinct, place = np.unique(np.concatenate([np.empty(0, np.int64), *keys]), return_inverse=True)
+        # Whole numbers below 2^53 add up exactly as doubles.
+        total = np.bincount(place, np.concatenate([np.empty(0, np.int64), *units]), len(distinct)).astype(np.int64)
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(distinct // (size * size), pa.int32()),
+                pa.array(distinct // size % size, pa.int32()),
+                pa.array(distinct % size, pa.int32()),
+                pa.array(total, pa.int64()),
+            ],
+            names=["fold", "item_index", "other_index", "units"],
+        )
+
+    return count

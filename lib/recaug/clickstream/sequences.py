@@ -1,0 +1,217 @@
+"""Vocabulary, user indices, and the histories that models learn from and are judged on."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from recaug.clickstream.splits import Windows
+
+SEQUENCES = (
+    "split string, user_index int, user_id string, fold int, window int, length int, n_events int, items binary, "
+    "times binary, event_ids array<string>, seen array<int>, targets array<int>, cold boolean"
+)
+_BUCKETS = 1024
+
+
+def vocabulary(train: DataFrame, min_item_users: int, head_share: float) -> DataFrame:
+    """Index the items that enough users of the train window had, most frequent first (ties by item_id), from 1.
+
+    train: user_id and item_id of the train window's events. Gives item_id, item_index, users, events, head: the
+    items of the head are the most frequent ones that together make `head_share` of the events.
+    """
+    counted = (
+        train.groupBy("item_id")
+        .agg(F.count_distinct("user_id").alias("users"), F.count("*").alias("events"))
+        .where(F.col("users") >= min_item_users)
+    )
+    by_frequency = Window.orderBy(F.desc("events"), "item_id")
+    before = F.sum("events").over(by_frequency.rowsBetween(Window.unboundedPreceding, 0)) - F.col("events")
+    total = F.sum("events").over(Window.partitionBy())
+    return counted.select(
+        "item_id",
+        F.row_number().over(by_frequency).alias("item_index"),
+        F.col("users").cast("int").alias("users"),
+        F.col("events").cast("int").alias("events"),
+        (before < total * head_share).alias("head"),
+    )
+
+
+def users(events: DataFrame, seed: int, folds: int) -> DataFrame:
+    """Number the users from 0 in the order of their hash (then user_id), and put each into a fold.
+
+    Gives user_id, user_index, fold (0 to folds - 1). The numbers are dense, and the same however the rows lie: users
+    are counted by bucket of the hash's upper bits, so that no task sees them all.
+    """
+    hashed = events.select("user_id").distinct().withColumn("_hash", F.xxhash64("user_id"))
+    hashed = hashed.withColumn("_bucket", F.shiftrightunsigned("_hash", 54).cast("int"))
+    # Unsigned, the buckets lie in the order of the hash but for its sign; any fixed order will do.
+    sizes = hashed.groupBy("_bucket").count()
+    before = F.sum("count").over(Window.orderBy("_bucket")) - F.col("count")
+    offsets = sizes.select("_bucket", before.alias("_offset"))
+    place = F.row_number().over(Window.partitionBy("_bucket").orderBy("_hash", "user_id")) - 1
+    return (
+        hashed.withColumn("_place", place)
+        .join(F.broadcast(offsets), on="_bucket", how="inner")
+        .select(
+            "user_id",
+            (F.col("_place") + F.col("_offset")).cast("int").alias("user_index"),
+            F.pmod(F.xxhash64("user_id", F.lit(seed)), F.lit(folds)).cast("int").alias("fold"),
+        )
+    )
+
+
+def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> DataFrame:
+    """Put each user's events in order: by event_time, then event_id.
+
+    events: user_id, item_id, event_time, event_id. Gives one row a user: user_id, user_index, fold, and as arrays of
+    one length times (epoch seconds), event_ids, codes (bigint: the item_index, or below 0 a hash of an item outside
+    the vocabulary).
+    """
+    outside = -F.xxhash64("item_id").bitwiseAND(F.lit((1 << 62) - 1)) - 1
+    coded = events.join(
+        F.broadcast(vocabulary.select("item_id", "item_index")), on="item_id", how="left"
+    ).select(
+        "user_id",
+        F.struct(
+            F.unix_micros("event_time").alias("micros"),
+            "event_id",
+            F.coalesce(F.col("item_index").cast("long"), outside).alias("code"),
+        ).alias("event"),
+    )
+    ordered = coded.groupBy("user_id").agg(F.sort_array(F.collect_list("event")).alias("ordered"))
+    return ordered.join(users, on="user_id", how="inner").select(
+        "user_id",
+        "user_index",
+        "fold",
+        F.transform("ordered.micros", lambda micros: F.floor(micros / 1_000_000)).alias("times"),
+        F.col("ordered.event_id").alias("event_ids"),
+        F.col("ordered.code").alias("codes"),
+    )
+
+
+def sequences(histories: DataFrame, windows: Windows, max_length: int, cold_events: int) -> DataFrame:
+    """Cut the histories into rows of the table `sequences`.
+
+    train: the train window's events, in windows of max_length that overlap by one event. validation, test: one row a
+    user with a target in that window, its history (the last max_length events) what was before it, its targets the
+    window's distinct items (0 for each one outside the vocabulary). serve: every user's history up to the end.
+    Histories hold items of the vocabulary only; n_events counts the others as well. A history may be empty.
+    """
+    starts = [_epoch(day) for day in windows]
+    rows = _Rows(starts[1], starts[2], starts[3], max_length, cold_events)
+    return histories.select("user_id", "user_index", "fold", "times", "event_ids", "codes").mapInArrow(
+        _cut(rows), SEQUENCES
+    )
+
+
+class _Rows(NamedTuple):
+    """Cuts one user's history. Times in epoch seconds."""
+
+    validation_start: int
+    test_start: int
+    end: int
+    max_length: int
+    cold_events: int
+
+    def of(self, times: npt.NDArray[np.int64], ids: list[str], codes: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+        """Give the user's rows of every split."""
+        cut = np.searchsorted(times, [self.validation_start, self.test_start, self.end])
+        known = np.flatnonzero(codes > 0)
+        train = known[known < cut[0]]
+        for window, start in enumerate(range(0, max(len(train) - 1, min(len(train), 1)), self.max_length - 1)):
+            chosen = train[start : start + self.max_length]
+            yield self.row("train", window, times, ids, codes, chosen, train, int(cut[0]), codes[:0])
+        for split, first, last in (("validation", cut[0], cut[1]), ("test", cut[1], cut[2])):
+            if last > first:
+                before = known[known < first]
+                chosen = before[-self.max_length :]
+                yield self.row(split, 0, times, ids, codes, chosen, before, int(first), np.unique(codes[first:last]))
+        before = known[known < cut[2]]
+        yield self.row("serve", 0, times, ids, codes, before[-self.max_length :], before, int(cut[2]), codes[:0])
+
+    def row(
+        self,
+        split: str,
+        window: int,
+        times: npt.NDArray[np.int64],
+        ids: list[str],
+        codes: npt.NDArray[np.int64],
+        chosen: npt.NDArray[np.int64],
+        history: npt.NDArray[np.int64],
+        n_events: int,
+        targets: npt.NDArray[np.int64],
+    ) -> dict[str, Any]:
+        """Make one row; `chosen` and `history` are places in the user's arrays."""
+        items = np.zeros(self.max_length, dtype="<i4")
+        items[: len(chosen)] = codes[chosen]
+        seconds = np.zeros(self.max_length, dtype="<i8")
+        seconds[: len(chosen)] = times[chosen]
+        return {
+            "split": split,
+            "window": window,
+            "length": len(chosen),
+            "n_events": n_events,
+            "items": items.tobytes(),
+            "times": seconds.tobytes(),
+            "event_ids": [ids[place] for place in chosen],
+            "seen": np.unique(codes[history]).astype(np.int32),
+            "targets": np.maximum(targets, 0).astype(np.int32),
+            "cold": n_events <= self.cold_events,
+        }
+
+
+_ARROW = pa.schema(
+    [
+        ("split", pa.string()),
+        ("user_index", pa.int32()),
+        ("user_id", pa.string()),
+        ("fold", pa.int32()),
+        ("window", pa.int32()),
+        ("length", pa.int32()),
+        ("n_events", pa.int32()),
+        ("items", pa.binary()),
+        ("times", pa.binary()),
+        ("event_ids", pa.list_(pa.string())),
+        ("seen", pa.list_(pa.int32())),
+        ("targets", pa.list_(pa.int32())),
+        ("cold", pa.bool_()),
+    ]
+)
+
+
+def _cut(rows: _Rows) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Make the function that cuts Arrow batches of histories, a thousand users at once."""
+
+    def cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for whole in batches:
+            for start in range(0, whole.num_rows, 1000):
+                batch = whole.slice(start, 1000)
+                found: list[dict[str, Any]] = []
+                times, codes = _lists(batch.column("times")), _lists(batch.column("codes"))
+                ids = batch.column("event_ids").to_pylist()
+                names, indices, folds = (batch.column(name).to_pylist() for name in ("user_id", "user_index", "fold"))
+                for place in range(batch.num_rows):
+                    user = {"user_id": names[place], "user_index": indices[place], "fold": folds[place]}
+                    found += [row | user for row in rows.of(times[place], ids[place], codes[place])]
+                columns = [pa.array([row[field.name] for row in found], field.type) for field in _ARROW]
+                yield pa.RecordBatch.from_arrays(columns, schema=_ARROW)
+
+    return cut
+
+
+def _lists(column: pa.ListArray) -> list[npt.NDArray[Any]]:
+    """Give a list column's rows as views of one numpy array."""
+    offsets = column.offsets.to_numpy()
+    values = column.values.to_numpy(zero_copy_only=False)
+    return [values[first:last] for first, last in zip(offsets[:-1], offsets[1:], strict=True)]
+
+
+def _epoch(day: dt.date) -> int:
+    """Give the second at which a day begins, UTC."""
+    return int(dt.datetime.combine(day, dt.time(), dt.timezone.utc).timestamp())

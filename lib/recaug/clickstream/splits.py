@@ -1,0 +1,40 @@
+"""The cut in time: what models may learn from, what tunes them, and what proves them."""
+
+import datetime as dt
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.config import Prepare
+
+
+class Windows(NamedTuple):
+    """First days of the train, validation and test windows, and the day after the last one; each up to the next."""
+
+    train_start: dt.date
+    validation_start: dt.date
+    test_start: dt.date
+    end: dt.date
+
+
+def windows(date: dt.date, prepare: Prepare) -> Windows:
+    """Cut the days up to and including `date`: the test window ends with it."""
+    end = date + dt.timedelta(days=1)
+    test_start = end - dt.timedelta(days=prepare.test_days)
+    validation_start = test_start - dt.timedelta(days=prepare.validation_days)
+    return Windows(validation_start - dt.timedelta(days=prepare.train_days), validation_start, test_start, end)
+
+
+def between(events: DataFrame, start: dt.date, end: dt.date) -> DataFrame:
+    """Keep the events of the days from `start` up to but without `end`. `events` needs event_date."""
+    return events.where((F.col("event_date") >= F.lit(start)) & (F.col("event_date") < F.lit(end)))
+
+
+def first_of_each_item(events: DataFrame) -> DataFrame:
+    """Keep each user's first event of each item (by event_time, then event_id): what discovery is about.
+
+    Where `events` starts with the train window, what stays of a later window is what was new to the user in it.
+    """
+    earliest = F.min_by(F.struct(*events.columns), F.struct("event_time", "event_id"))
+    return events.groupBy("user_id", "item_id").agg(earliest.alias("first")).select("first.*")

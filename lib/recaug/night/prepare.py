@@ -1,0 +1,106 @@
+"""Stage 2: the windows before the night become vocabulary, sequences, co-visitation counts and negatives."""
+
+import hashlib
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream import covisitation
+from recaug.clickstream.negatives import sample_negatives
+from recaug.clickstream.sequences import histories, sequences, users, vocabulary
+from recaug.clickstream.splits import Windows, between, first_of_each_item, windows
+from recaug.errors import ContractError
+from recaug.night.context import Context, StageResult
+
+# Files of a table that training reads: fixed, so that ranks get the same rows wherever the night ran.
+FILES = 8
+
+
+def run(context: Context) -> StageResult:
+    """Write vocabulary, sequences (train, validation, test, serve), covisitation and the night's negatives.
+
+    What a user had before the train window is not looked at.
+    metrics: users, items, events (of the windows), rows (by split), cold (users of the test window), covisitation
+    and negatives (rows), windows (first days). Raises ContractError where a window has no event.
+    """
+    config, lake = context.config, context.lake
+    prepare = config.prepare
+    cut = windows(context.date, prepare)
+    events = (
+        lake.read("events")
+        .transform(between, cut.train_start, cut.end)
+        .where(F.col("event_type").isin(prepare.event_types))
+        .select("user_id", "item_id", "event_time", "event_id", "event_date")
+    )
+    if prepare.task == "discovery":
+        events = events.transform(first_of_each_item)
+    events = events.persist()
+    _check(events, cut, lake.read("events"))
+    words = vocabulary(events.transform(between, cut.train_start, cut.validation_start),
+                       prepare.min_item_users, prepare.head_share)
+    written = {"vocabulary": lake.replace(words.coalesce(1), "vocabulary", {}, context.run_id)}
+    if not written["vocabulary"].rows:
+        raise ContractError(
+            f"no item of the days {cut.train_start} to {cut.validation_start} has {prepare.min_item_users} users; "
+            "lower prepare.min_item_users or lengthen prepare.train_days"
+        )
+    words = lake.read("vocabulary")
+    people = histories(events, words, users(events, config.seed, prepare.folds)).persist()
+    rows = sequences(people, cut, prepare.max_length, prepare.cold_events)
+    written["sequences"] = lake.replace(
+        rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window")
+    )
+    pairs = covisitation.counts(_train_part(people, cut), config.covisitation.window, config.covisitation.backward)
+    written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
+    drawn = _negatives(context, lake.read("sequences"), words)
+    written["negatives"] = lake.replace(
+        drawn, "negatives", {"event_date": context.date}, context.run_id, files=FILES, by=("user_index", "item_index")
+    )
+    metrics = _metrics(lake.read("sequences"), events)
+    people.unpersist()
+    events.unpersist()
+    metrics |= {"items": written["vocabulary"].rows, "windows": [day.isoformat() for day in cut]}
+    metrics |= {name: written[name].rows for name in ("covisitation", "negatives")}
+    hashes = "".join(commit.content_hash for _, commit in sorted(written.items()))
+    return StageResult(metrics=metrics, content_hash=hashlib.sha256(hashes.encode()).hexdigest())
+
+
+def _check(events: DataFrame, cut: Windows, lake_events: DataFrame) -> None:
+    """Refuse windows without events, which a log that is too short gives."""
+    found = {row["event_date"] for row in events.select("event_date").distinct().collect()}
+    for name, start, end in zip(("train", "validation", "test"), cut, cut[1:], strict=False):
+        if not any(start <= day < end for day in found):
+            first, last = lake_events.agg(F.min("event_date"), F.max("event_date")).first()  # type: ignore[misc]
+            raise ContractError(
+                f"the {name} window, {start} up to {end}, has no event that counts; the lake's events are of {first} "
+                f"to {last}: a log must be longer than prepare.train_days + validation_days + test_days"
+            )
+
+
+def _train_part(people: DataFrame, cut: Windows) -> DataFrame:
+    """Cut the histories at the end of the train window: fold and codes."""
+    end = F.unix_timestamp(F.lit(cut.validation_start))
+    seen = F.filter(F.arrays_zip("times", "codes"), lambda event: event["times"] < end)
+    return people.select("fold", seen["codes"].alias("codes"))
+
+
+def _negatives(context: Context, rows: DataFrame, words: DataFrame) -> DataFrame:
+    """Draw the negatives of the users of the train window."""
+    config = context.config
+    train = rows.where("split = 'train' AND window = 0").select("user_index", "seen")
+    popularity = np.array([row[0] for row in words.orderBy("item_index").select("events").collect()])
+    drawn = sample_negatives(train, popularity, config.negatives.alpha, config.negatives.per_user, config.seed)
+    return drawn.withColumn("event_date", F.lit(context.date))
+
+
+def _metrics(rows: DataFrame, events: DataFrame) -> dict[str, object]:
+    """Count the rows by split, the users and the events."""
+    counted = rows.groupBy("split").agg(F.count("*").alias("rows"), F.count_if("cold").alias("cold")).collect()
+    by_split = {row["split"]: row for row in counted}
+    return {
+        "users": by_split["serve"]["rows"],
+        "events": events.count(),
+        "rows": {split: row["rows"] for split, row in sorted(by_split.items())},
+        "cold": by_split["test"]["cold"] if "test" in by_split else 0,
+    }
