@@ -24,7 +24,9 @@ BASE = [
     "jinja2>=3.1",  # the report's page
     "pyyaml>=6",  # reads the configuration
     "tqdm>=4.65",  # the progress bar of a training
+    "psutil>=5.9",  # CPU seconds of a stage, those of its worker processes included
     "mlflow-skinny>=2.19,<3",  # tracking in a plain folder; from 3 on it needs pydantic 2 and a server
+    "requests>=2.31",  # the errors of a tracking server that is away, as mlflow raises them
     "msgspec>=0.18",  # typed configuration whose errors name the path; has no dependencies
     "safetensors>=0.4",  # weights that load without executing code
 ]
@@ -33,6 +35,7 @@ EXTRAS = {
     # Given on Databricks and EMR.
     "spark": [
         "pyspark>=3.5.0,<3.6",  # the Spark of both runtimes; Petastorm and Horovod know it
+        "py4j",  # the errors of Spark's Java side; pyspark pins its version
         "delta-spark>=3.2,<4",  # the Delta line of Spark 3.5
     ],
     # Given on Databricks ML; on EMR in the image or by the bootstrap.

@@ -1,5 +1,6 @@
 """The wheel, the pinned constraints, the environment script and the closing line of CI."""
 
+import ast
 import email
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,9 @@ DATABRICKS_15_4 = {
     "jinja2": "3.1.2",
     "pyyaml": "6.0",
     "tqdm": "4.65.0",
+    "psutil": "5.9.0",
     "mlflow-skinny": "2.19.0",
+    "requests": "2.31.0",
     "safetensors": "0.4.2",
 }
 
@@ -67,6 +71,25 @@ def test_the_base_install_leaves_databricks_as_it_is(requirements: list[Requirem
         str(wanted) for name, wanted in base.items() if not wanted.specifier.contains(DATABRICKS_15_4.get(name, "1"))
     ]
     assert upgraded == []
+
+
+def test_the_wheel_asks_for_every_package_that_the_code_imports(requirements: list[Requirement]) -> None:
+    asked = {canonicalize_name(wanted.name) for wanted in requirements} | {"recaug"}
+    distributions = packages_distributions()
+    imported: dict[str, str] = {}
+    for path in (ROOT / "lib" / "recaug").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules = [node.module]
+            imported |= {module.split(".")[0]: f"{path.relative_to(ROOT)} imports {module}" for module in modules}
+    undeclared = [
+        where
+        for module, where in imported.items()
+        if module not in sys.stdlib_module_names
+        and asked.isdisjoint(canonicalize_name(name) for name in distributions.get(module, [module]))
+    ]
+    assert undeclared == []
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
