@@ -195,3 +195,33 @@ def test_the_closing_line_counts_what_pytest_ran(tmp_path: Path, bad: str, line:
 def test_a_run_that_died_closes_as_failed(tmp_path: Path) -> None:
     done = closing_line(tmp_path / "tests.xml")
     assert (done.stdout.strip(), done.returncode) == ("0 passed, 1 failed", 1)
+
+
+@pytest.mark.parametrize(
+    ("failing", "line"),
+    [
+        ("none", "2 passed, 0 failed"),
+        ("lint", "2 passed, 0 failed"),
+        ("demo", "2 passed, 0 failed"),
+        ("test", "0 passed, 1 failed"),
+    ],
+)
+def test_ci_runs_every_step_and_closes_with_the_count(tmp_path: Path, failing: str, line: str) -> None:
+    checkout = tmp_path / "checkout"  # of its own folder: beside it lies no shared/
+    shutil.copytree(ROOT / ".ci", checkout / ".ci")
+    report = '<testsuites><testsuite tests="2" failures="0" errors="0" skipped="0"/></testsuites>'
+    (checkout / "Makefile").write_text(
+        f"FAILING := {failing}\n"
+        "lint test demo:\n"
+        "\t@[ $@ != $(FAILING) ]\n"
+        f"\t@[ $@ != test ] || {{ mkdir -p build/ci; echo '{report}' > build/ci/tests.xml; }}\n"
+        "\t@touch done-$@\n"
+    )
+
+    done = subprocess.run(["bash", ".ci/run"], cwd=checkout, capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines()[-1] == line
+    assert (done.returncode == 0) == (failing == "none")
+    assert {path.name for path in checkout.glob("done-*")} == {"done-lint", "done-test", "done-demo"} - {
+        f"done-{failing}"
+    }
