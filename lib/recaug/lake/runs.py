@@ -53,6 +53,13 @@ def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:
     return found[0] if found else None
 
 
+def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
+    """Give what is recorded of a night, by stage; empty where nothing is."""
+    if not lake.exists("runs"):
+        return {}
+    return {run.stage: run for run in _records(lake, f"event_date = DATE'{date.isoformat()}'")}
+
+
 def history(lake: Lake, stage: str) -> list[RunRecord]:
     """Give every night's record of a stage, by date."""
     return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []

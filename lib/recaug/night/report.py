@@ -63,8 +63,8 @@ def collect(context: Context) -> page.Night:
 
 def records(context: Context) -> dict[str, RunRecord]:
     """The stages that this night has finished, in order; those of another configuration do not belong to it."""
-    found = (runs.find(context.lake, context.date, stage) for stage in STAGES)
-    return {record.stage: record for record in found if record is not None and record.run_id == context.run_id}
+    found = runs.night(context.lake, context.date)
+    return {stage: found[stage] for stage in STAGES if stage in found and found[stage].run_id == context.run_id}
 
 
 def counts(
@@ -76,7 +76,8 @@ def counts(
     if "ingest" in stages:
         metrics = stages["ingest"].metrics
         found |= {key: metrics[key] for key in ("rows_in", "events", "duplicates", "quarantined") if key in metrics}
-        found["events_all"] = lake["events"].where(F.col("event_date") <= F.lit(context.date)).count()
+        held = lake["events"].where(F.col("event_date") <= F.lit(context.date)).count()
+        found |= {"events_all": held} if held != found.get("events") else {}
     if "prepare" in stages:
         by_split = lake["sequences"].groupBy("split").count().collect()
         found |= {f"sequences_{row['split']}": row["count"] for row in by_split}

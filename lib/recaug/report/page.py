@@ -30,7 +30,7 @@ SHOWN_EVENTS = 12  # of an example's user
 
 MEASURES = {
     "loss": "loss, nats an item",
-    "loss_warmup": "likelihood warm-up: loss, nats an item",
+    "loss_warmup": "warm-up: loss, nats an item",
     "loss_generator": "generator's loss, nats",
     "loss_discriminator": "discriminator's loss, nats",
     "validation_ndcg@10": "NDCG@10 on validation users",
@@ -80,7 +80,12 @@ def render(night: Night) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"seconds": seconds, "percent": percent, "figure": figure, "label": plots.name}
+    environment.filters |= {
+        "seconds": tables.seconds,
+        "percent": tables.percent,
+        "figure": tables.figure,
+        "label": plots.name,
+    }
     return environment.get_template("page.html").render(
         night=night,
         decision=tables.decision(night.stages),
@@ -105,8 +110,8 @@ def training_figures(stages: tables.Stages) -> list[dict[str, str]]:
     values = tables.curves(stages)
     varied = values["measure"].isin(COLLAPSE)
     figures = [
-        {"title": plots.name(str(kind)), "svg": plots.curves(models, MEASURES)}
-        for kind, models in values[~varied].groupby("kind", sort=False)
+        {"title": plots.name(kind), "svg": plots.curves(values[~varied & (values["kind"] == kind)], MEASURES)}
+        for kind in plots.ordered(values["kind"])
     ]
     if varied.any():
         title = "Collapse: five items sampled for each of the same contexts, after each epoch"
@@ -142,7 +147,7 @@ def example_cards(night: Night) -> list[dict[str, Any]]:
     if night.examples is None or night.generated_histories is None or night.source_histories is None:
         return []
     cards = []
-    for user in night.examples.to_dict("records"):
+    for user in night.examples.sort_values("generator", key=_place, kind="stable").to_dict("records"):
         real = {source: _events(night.source_histories, source) for source in user["source_users"]}
         own = night.generated_histories[night.generated_histories["generator"] == user["generator"]]
         made = _events(own, user["user_id"])
@@ -151,6 +156,11 @@ def example_cards(night: Night) -> list[dict[str, Any]]:
                 event["next"] = [one for one in made if one["parent_event_id"] == event["event_id"]]
         cards.append({"user": user, "real": real, "generated": made[:SHOWN_EVENTS]})
     return cards
+
+
+def _place(generators: pd.Series) -> pd.Series:
+    """The order of generators on the page."""
+    return generators.map({generator: place for place, generator in enumerate(plots.ordered(generators))})
 
 
 def _events(histories: pd.DataFrame, user: str) -> list[dict[Hashable, Any]]:
@@ -168,21 +178,3 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def seconds(value: float) -> str:
-    """`48 s`, `3 min 20 s`."""
-    if value < 60:
-        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest:02d} s"
-
-
-def percent(share: float, digits: int = 1, sign: bool = False) -> str:
-    """`12.3 %`, with its sign where asked."""
-    return f"{share * 100:{'+' if sign else ''}.{digits}f} %"
-
-
-def figure(value: float) -> str:
-    """A metric with as many digits as say something: `.0812`, `5.21`."""
-    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"

@@ -30,6 +30,7 @@ VARIABLES = {
     COLOURS["sasrec"]: "--sasrec",
 }
 NAMES = {"real": "real events", "vae": "VAE", "gan": "GAN", "none": "no generated rows", "sasrec": "SASRec"}
+SHARE_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
 FULL, HALF = 10.0, 4.9  # inches; the page scales a figure to its column
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -79,9 +80,7 @@ def _svg(figure: Figure) -> str:
     """Write a figure as an `<svg>` element with CSS variables for colours and no ids but those it refers to."""
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "recaug"}):
-        figure.savefig(
-            text, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.04, metadata={"Date": None}
-        )
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
@@ -91,17 +90,18 @@ def _svg(figure: Figure) -> str:
     return svg.strip()
 
 
-def _order(series: Iterable[str]) -> list[str]:
-    """Real first, then the generators by name."""
-    return sorted(set(series), key=lambda one: (one != "real", one))
+def ordered(series: Iterable[str]) -> list[str]:
+    """Real first, then VAE and GAN, then whatever else there is by name."""
+    known = list(NAMES)
+    return sorted(set(series), key=lambda one: (known.index(one) if one in known else len(known), one))
 
 
 def popularity(counts: pd.DataFrame) -> str:
     """Rank-frequency curves on log axes. counts: series, events (of one item), items (that occur so often)."""
     with _style():
-        figure = Figure(figsize=(HALF, 3.3))
+        figure = Figure(figsize=(HALF, 3.2), layout="constrained")
         axes = figure.subplots()
-        for series in _order(counts["series"]):
+        for series in ordered(counts["series"]):
             one = counts[counts["series"] == series].sort_values("events", ascending=False)
             last_rank = one["items"].cumsum().to_numpy()
             first_rank = last_rank - one["items"].to_numpy() + 1
@@ -109,7 +109,7 @@ def popularity(counts: pd.DataFrame) -> str:
             share = (one["events"] / (one["events"] * one["items"]).sum()).repeat(2)
             axes.plot(ranks, share, color=colour(series), label=name(series))
         axes.set(xscale="log", yscale="log", xlabel="item, by rank of popularity", ylabel="share of events")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.4%}".rstrip("0").rstrip(".%") + " %"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:g} %"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rank, _: f"{rank:,.0f}"))
         axes.minorticks_off()
         axes.legend()
@@ -119,9 +119,9 @@ def popularity(counts: pd.DataFrame) -> str:
 def lengths(counts: pd.DataFrame) -> str:
     """Share of histories at least so long, on a log axis. counts: series, events (of one user), users."""
     with _style():
-        figure = Figure(figsize=(HALF, 3.3))
+        figure = Figure(figsize=(HALF, 3.2), layout="constrained")
         axes = figure.subplots()
-        for series in _order(counts["series"]):
+        for series in ordered(counts["series"]):
             one = counts[counts["series"] == series].sort_values("events")
             at_least = one["users"][::-1].cumsum()[::-1] / one["users"].sum()
             axes.step(one["events"], at_least, where="pre", color=colour(series), label=name(series))
@@ -144,7 +144,7 @@ def categories(counts: pd.DataFrame, most: int = 12) -> str:
     """Share of events by category, the most frequent first, the rest together. counts: series, category, events."""
     counts = counts.assign(category=counts["category"].fillna("(missing)"))
     wide = counts.pivot_table(index="category", columns="series", values="events", aggfunc="sum").fillna(0)
-    first = _order(wide.columns)[0]
+    first = ordered(wide.columns)[0]
     wide = wide.sort_values([first], ascending=False)
     shown, rest = wide.iloc[:most], wide.iloc[most:]
     if len(rest):
@@ -157,15 +157,17 @@ def _shares(counts: pd.DataFrame, label: str) -> str:
     shares = counts / counts.sum()
     rows = np.arange(len(shares))[::-1]
     with _style():
-        figure = Figure(figsize=(HALF, 0.9 + 0.24 * len(shares)))
+        figure = Figure(figsize=(HALF, 0.9 + 0.24 * len(shares)), layout="constrained")
         axes = figure.subplots()
         axes.hlines(rows, shares.min(axis=1), shares.max(axis=1), color=GRID, linewidth=3)
-        for series in _order(shares.columns):
+        for series in ordered(shares.columns):
             axes.plot(shares[series], rows, "o", markersize=5, color=colour(series), label=name(series), alpha=0.9)
         axes.set_yticks(rows, [_short(str(row)) for row in shares.index])
-        axes.set(xlabel=label, xlim=(0, None), ylim=(-0.6, len(shares) - 0.4))
-        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        most = float(shares.to_numpy().max()) * 1.05
+        axes.set_xscale("function", functions=(np.sqrt, np.square))  # shows 1 % and 80 % on one axis, and 0
+        axes.set_xticks([tick for tick in SHARE_TICKS if tick <= most])
+        axes.set(xlabel=f"{label}, square-root scale", xlim=(0, most), ylim=(-0.6, len(shares) - 0.4))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:g} %"))
         axes.grid(axis="y", visible=False)
         _legend_above(axes)
         return _svg(figure)
@@ -182,20 +184,22 @@ def _legend_above(axes: Axes) -> None:
     )
 
 
-def curves(values: pd.DataFrame, labels: Mapping[str, str], columns: int = 3) -> str:
+def curves(values: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Small multiples over the epochs: one panel a measure, one line a model.
 
-    values: kind (which gives the colour), model, epoch, measure, value. labels: measure -> axis label with its unit.
+    values: kind (which gives the colour), model, epoch, measure, value. labels: measure -> title with its unit; the
+    panels come in its order, measures that it lacks at the end under their own name.
     """
-    measures = list(dict.fromkeys(values["measure"]))
-    columns = max(2, min(columns, len(measures)))
+    measured = set(values["measure"])
+    measures = [measure for measure in labels if measure in measured] + sorted(measured - labels.keys())
+    columns = 4 if len(measures) == 4 else 3
     rows = -(-len(measures) // columns)
     with _style():
-        figure = Figure(figsize=(FULL if columns > 2 else FULL * 2 / 3, 2.3 * rows), layout="constrained")
+        figure = Figure(figsize=(FULL, 2.4 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, measure in zip(panels, measures, strict=False):
             _panel(axes, values[values["measure"] == measure])
-            axes.set_title(labels.get(measure, measure.replace("_", " ")))
+            axes.set_title(labels.get(measure, measure))
             axes.set_xlabel("epoch")
         for axes in panels[len(measures) :]:
             axes.set_visible(False)
@@ -205,13 +209,14 @@ def curves(values: pd.DataFrame, labels: Mapping[str, str], columns: int = 3) ->
 def _panel(axes: Axes, values: pd.DataFrame) -> None:
     """Lines of one measure; the models of one kind share a colour and differ in dash, and are named at the end."""
     dashes = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
-    for _, models in values.groupby("kind", sort=True):
+    for kind in ordered(values["kind"]):
+        models = values[values["kind"] == kind]
         for number, (model, epochs) in enumerate(models.groupby("model", sort=True)):
             line = epochs.sort_values("epoch")
             dash = dashes[number % len(dashes)]
-            axes.plot(line["epoch"], line["value"], color=colour(line["kind"].iloc[0]), linestyle=dash, label=model)
+            axes.plot(line["epoch"], line["value"], color=colour(kind), linestyle=dash, label=model)
             if len(line) == 1:
-                axes.plot(line["epoch"], line["value"], "o", markersize=4, color=colour(line["kind"].iloc[0]))
+                axes.plot(line["epoch"], line["value"], "o", markersize=4, color=colour(kind))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.legend(fontsize=7.5, handlelength=2.2, labelspacing=0.25)
@@ -224,7 +229,7 @@ def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: fl
     """
     rows = np.arange(len(lifts))[::-1]
     with _style():
-        figure = Figure(figsize=(FULL, 0.9 + 0.3 * len(lifts)))
+        figure = Figure(figsize=(FULL, 0.7 + 0.3 * len(lifts)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0, color=FAINT, linewidth=1)
         axes.axvline(min_lift, color=INK, linewidth=1, linestyle=(0, (4, 2)))
@@ -236,7 +241,7 @@ def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: fl
             axes.plot(lift["mean"], row, "o", markersize=6, markerfacecolor=fill, markeredgecolor=shade)
         labels = lifts["slice"] + ", " + lifts["generator"].map(name) + ", " + lifts["window"]
         axes.set_yticks(rows, list(labels))
-        axes.set_xlabel(f"lift over no generated rows, {confidence:.0%} interval")
+        axes.set_xlabel(f"lift over no generated rows, {confidence * 100:g} % interval")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("%", " %")))
         axes.set_ylim(-0.6, len(lifts) - 0.4)
         axes.grid(axis="y", visible=False)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from recaug.config import STAGES, Gate
 from recaug.lake.runs import RunRecord
-from recaug.report.plots import name
+from recaug.report.plots import name, ordered
 
 Stages = Mapping[str, RunRecord]
 Counts = Mapping[str, int]
@@ -175,13 +175,12 @@ def lifts(evaluation: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = []
     for part, label in SLICES.items():
-        for window, key in (("test", "lift"), ("validation", "validation_lift")):
-            for generator, lift in sorted(evaluation.get(key, {}).items()):
-                if part in lift and all(math.isfinite(lift[part][bound]) for bound in ("low", "high")):
-                    values = lift[part]
+        for generator in ordered(evaluation.get("lift", {})):
+            for window, key in (("test", "lift"), ("validation", "validation_lift")):
+                values = evaluation[key].get(generator, {}).get(part)
+                if values is not None and math.isfinite(values["low"]) and math.isfinite(values["high"]):
                     rows.append((label, generator, window, values["mean"], values["low"], values["high"]))
-    frame = pd.DataFrame(rows, columns=["slice", "generator", "window", "mean", "low", "high"])
-    return frame.sort_values(["slice", "generator"], kind="stable", ignore_index=True)
+    return pd.DataFrame(rows, columns=["slice", "generator", "window", "mean", "low", "high"])
 
 
 def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None:
@@ -192,7 +191,7 @@ def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None
     measured = evaluation.get("fidelity") or {}
     if not measured:
         return None
-    rows = []
+    generators, rows = ordered(measured), []
     for key, label, low, high in (
         ("coverage", "distinct items generated, of the real ones", gate.min_coverage, None),
         ("entropy_ratio", "entropy of the items, of the real one's", gate.min_entropy, None),
@@ -200,11 +199,17 @@ def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None
         ("copies", "histories equal to a real one", None, gate.max_copies),
         ("mean_fidelity", "mean fidelity of the candidates", None, None),
     ):
-        values = [_bounded(of.get(key), low, high) for of in measured.values()]
+        values = [_bounded(measured[generator].get(key), low, high) for generator in generators]
         if any(value is not None for value in values):
-            bound = f"at least {low:.1%}" if low is not None else f"at most {high:.1%}" if high is not None else ""
+            bound = (
+                f"at least {percent(low)}"
+                if low is not None
+                else f"at most {percent(high)}"
+                if high is not None
+                else ""
+            )
             rows.append({"label": label, "bound": bound, "values": values})
-    return {"generators": [name(generator) for generator in measured], "rows": rows}
+    return {"generators": [name(generator) for generator in generators], "rows": rows}
 
 
 def _bounded(number: float | None, low: float | None, high: float | None) -> dict[str, Any] | None:
@@ -235,3 +240,21 @@ def _cost(label: str, stages: Sequence[RunRecord], share: float) -> dict[str, An
         "peak_memory_mb": max(stage.peak_memory_mb for stage in stages),
         "share": share,
     }
+
+
+def seconds(value: float) -> str:
+    """`48 s`, `3 min 20 s`; the spaces do not break."""
+    if value < 60:
+        return f"{value:.1f}\u00a0s" if value < 10 else f"{value:.0f}\u00a0s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}\u00a0min\u00a0{rest:02d}\u00a0s"
+
+
+def percent(share: float, digits: int = 1, sign: bool = False) -> str:
+    """`12.3 %`, with its sign where asked."""
+    return f"{share * 100:{'+' if sign else ''}.{digits}f}\u00a0%"
+
+
+def figure(value: float) -> str:
+    """A metric with as many digits as say something: `.0812`, `5.21`."""
+    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"

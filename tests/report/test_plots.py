@@ -1,0 +1,82 @@
+"""Figures say in text what they show, and leave colour and font to the page."""
+
+import re
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from recaug.report import distributions, plots
+
+COUNTS = pd.DataFrame(
+    [("real", 4, 1), ("real", 1, 6), ("vae", 3, 2), ("vae", 2, 2)], columns=["series", "events", "items"]
+)
+
+
+def figures() -> dict[str, str]:
+    epochs = [("gan", f"gan-fold{fold}", epoch, "loss", 1 / epoch) for fold in (0, 1) for epoch in (1, 2, 3)]
+    lifts = [("All users", "vae", "test", 0.1, 0.02, 0.2), ("All users", "vae", "validation", 0.05, -0.02, 0.1)]
+    gaps = pd.DataFrame([("real", 0, 5), ("vae", 6, 1)], columns=["series", "bucket", "gaps"])
+    mix = pd.DataFrame(
+        [("real", f"aisle {number}", 20 - number) for number in range(14)] + [("vae", None, 3)],
+        columns=["series", "category", "events"],
+    )
+    return {
+        "popularity": plots.popularity(COUNTS),
+        "lengths": plots.lengths(COUNTS.rename(columns={"items": "users"})),
+        "gaps": plots.gaps(gaps, distributions.gap_names()),
+        "categories": plots.categories(mix),
+        "curves": plots.curves(
+            pd.DataFrame(epochs, columns=["kind", "model", "epoch", "measure", "value"]), {"loss": "loss, nats"}
+        ),
+        "forest": plots.forest(
+            pd.DataFrame(lifts, columns=["slice", "generator", "window", "mean", "low", "high"]), 0.0, 0.02, 0.95
+        ),
+    }
+
+
+def words(svg: str) -> set[str]:
+    return set(re.findall(r"<text[^>]*>([^<]*)</text>", svg))
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        ("popularity", {"real events", "VAE", "item, by rank of popularity", "share of events"}),
+        ("lengths", {"real events", "VAE", "events of a history", "histories at least so long"}),
+        ("gaps", {"same moment", "6 to 24 h", "share of the gaps between two events, square-root scale"}),
+        ("categories", {"aisle 0", "aisle 11", "3 others"}),
+        ("curves", {"gan-fold0", "gan-fold1", "loss, nats", "epoch"}),
+        (
+            "forest",
+            {"All users, VAE, test", "All users, VAE, validation", "lift over no generated rows, 95 % interval"},
+        ),
+    ],
+)
+def test_a_figure_names_its_series_and_its_axes(figure: str, said: set[str]) -> None:
+    assert said <= words(figures()[figure])
+
+
+def test_every_colour_is_the_page_s() -> None:
+    for name, svg in figures().items():
+        colours = set(re.findall(r"(?:stroke|fill): ?([^;\"]+)", svg))
+        assert all(colour == "none" or colour.startswith("var(--") for colour in colours), (name, colours)
+
+
+def test_a_figure_is_the_same_every_time() -> None:
+    assert figures() == figures()
+
+
+def test_drawing_leaves_the_process_s_style_alone() -> None:
+    before = dict(mpl.rcParams)
+    figures()
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_rank_frequency_curve_spans_all_items() -> None:
+    """Real: one item with 4 of 10 events, then 6 with 1 of 10 each: ranks 1 to 7."""
+    svg = plots.popularity(COUNTS[COUNTS["series"] == "real"])
+    path = next(d for d in re.findall(r'<path d="(M[^"]+)"', svg) if d.count("L") == 3)
+    points = [tuple(map(float, point)) for point in re.findall(r"[ML] ([\d.]+) ([\d.]+)", path)]
+    assert points[0] == points[1]  # the one item at rank 1
+    assert points[2][1] == points[3][1] > points[0][1]  # six items at the same, lower share (y runs down)
+    assert points[3][0] > points[2][0] > points[1][0]

@@ -1,0 +1,140 @@
+"""The page's sentences and tables, from records by hand."""
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recaug import config
+from recaug.lake.runs import RunRecord
+from recaug.report import tables
+
+DATE = dt.date(2017, 2, 4)
+GATE = config.load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate
+
+
+def stage(name: str, **values: Any) -> RunRecord:
+    start = dt.datetime(2017, 2, 5, 2)
+    known: dict[str, Any] = {
+        "run_id": "r",
+        "event_date": DATE,
+        "stage": name,
+        "started": start,
+        "finished": start,
+        "config_hash": "c",
+        "cpu_seconds": 20.0,
+        "wall_seconds": 10.0,
+        "peak_memory_mb": 100.0,
+    }
+    return RunRecord(**(known | values))
+
+
+def test_the_verdict_follows_publish_and_before_it_the_gate() -> None:
+    judged = stage("evaluate", decision="publish", reasons=["it helps"], metrics={"chosen": "gan"})
+    done = stage("publish", decision="publish", reasons=["it helps"])
+    published = tables.verdict({"evaluate": judged, "publish": done}, {"augmented": 12345}, DATE)
+    assert published == "Published: 12,345 generated rows of the GAN are the partition of 2017-02-04."
+    waiting = tables.verdict({"evaluate": judged}, {}, DATE)
+    assert waiting == "The gate says publish; the partition of 2017-02-04 is not written yet."
+    held = {"publish": replace(done, decision="hold", reasons=["no proof"])}
+    assert tables.verdict(held, {}, DATE) == "Held: no generated rows for 2017-02-04."
+    assert tables.reasons(held) == ["no proof"]
+    assert tables.verdict({}, {}, DATE).startswith("No decision for 2017-02-04: ingest, prepare,")
+
+
+def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None:
+    evaluation = {
+        "arms": {
+            "none": {"overall": {"hr@10": {"mean": 0.1, "low": 0.05, "high": 0.2}}, "catalogue": {"gini@10": 0.9}},
+            "vae": {"overall": {"hr@10": {"mean": 0.2, "low": 0.1, "high": 0.3}}, "catalogue": {"gini@10": 0.8}},
+        },
+        "baselines": {"popularity": {"overall": {"hr@10": {"mean": 0.15, "low": 0.1, "high": 0.2}}}},
+        "users": {"overall": 40},
+    }
+    found = tables.metric_table(evaluation, "overall")
+    assert found is not None
+    assert (found["slice"], found["users"], found["metrics"]) == ("All users", 40, ["HR@10"])
+    best = {row["label"]: row["cells"][0]["best"] for row in found["rows"]}
+    assert best == {"SASRec, no generated rows": False, "SASRec + VAE rows": True, "popularity": False}
+    catalogue = tables.metric_table(evaluation, "catalogue")
+    assert catalogue is not None
+    assert [row["cells"][0] for row in catalogue["rows"]] == [
+        {"mean": 0.9, "low": None, "high": None, "best": False},
+        {"mean": 0.8, "low": None, "high": None, "best": True},
+    ]
+    assert tables.metric_table(evaluation, "cold") is None
+
+
+def test_a_lift_without_bounds_is_not_drawn() -> None:
+    evaluation = {
+        "lift": {
+            "gan": {"overall": {"mean": 0.1, "low": 0.0, "high": 0.2}},
+            "vae": {
+                "overall": {"mean": 0.2, "low": 0.1, "high": 0.3},
+                "cold": {"mean": 0.0, "low": -float("inf"), "high": float("inf")},
+            },
+        },
+        "validation_lift": {"vae": {"overall": {"mean": 0.3, "low": 0.2, "high": 0.4}}},
+    }
+    drawn = tables.lifts(evaluation)[["slice", "generator", "window"]].to_numpy().tolist()
+    assert drawn == [["All users", "vae", "test"], ["All users", "vae", "validation"], ["All users", "gan", "test"]]
+    assert tables.lifts({}).empty
+
+
+def test_fidelity_is_held_against_the_gate_s_bounds() -> None:
+    measured = {"gan": {"coverage": GATE.min_coverage, "duplicates": GATE.max_duplicates + 0.001, "rows": 10}}
+    found = tables.fidelity({"fidelity": measured}, GATE)
+    assert found is not None
+    assert {row["label"]: row["values"][0]["kept"] for row in found["rows"]} == {
+        "distinct items generated, of the real ones": True,
+        "histories equal to another generated one": False,
+    }
+    assert tables.fidelity({}, GATE) is None
+
+
+def test_the_warm_up_of_a_gan_is_a_curve_of_its_own() -> None:
+    curves = [
+        {"epoch": 1, "loss_generator": 8.0, "seconds": 1.0, "rows_per_second": 9.0},
+        {"epoch": 2, "loss_generator": 0.7, "loss_discriminator": 1.3},
+    ]
+    found = tables.curves({"train": stage("train", metrics={"models": {"gan-fold0": {"curves": curves}}})})
+    assert found.to_numpy().tolist() == [
+        ["gan", "gan-fold0", 2, "loss_discriminator", 1.3],
+        ["gan", "gan-fold0", 2, "loss_generator", 0.7],
+        ["gan", "gan-fold0", 1, "loss_warmup", 8.0],
+    ]
+
+
+def test_the_night_costs_the_sum_of_its_stages_and_the_highest_peak() -> None:
+    stages = {
+        "ingest": stage("ingest", wall_seconds=5.0, peak_memory_mb=300.0),
+        "prepare": stage("prepare", wall_seconds=20.0),
+        "report": stage("report", wall_seconds=99.0),  # of an earlier run of this stage
+    }
+    first, second, night = tables.costs(stages)
+    assert (first["share"], second["share"]) == (0.25, 1.0)
+    assert night == {"stage": "night", "cpu_seconds": 40.0, "wall_seconds": 25.0, "peak_memory_mb": 300.0, "share": 0.0}
+    assert tables.costs({}) == []
+
+
+def test_a_flow_names_only_what_was_counted() -> None:
+    (flow,) = tables.flows({"ingest": stage("ingest")}, {"rows_in": 10, "events": 9})
+    assert flow == {"stage": "ingest", "read": [(10, "rows of the source")], "wrote": [(9, "events")]}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (tables.seconds(4.25), "4.2 s"),
+        (tables.seconds(48.4), "48 s"),
+        (tables.seconds(119.7), "2 min 00 s"),
+        (tables.percent(0.1234), "12.3 %"),
+        (tables.percent(0.02, 0, sign=True), "+2 %"),
+        (tables.figure(0.0812), ".0812"),
+        (tables.figure(-0.5), "-.5000"),
+        (tables.figure(9.126), "9.13"),
+    ],
+)
+def test_numbers_are_written_for_a_reader(written: str, expected: str) -> None:
+    assert written.replace("\u00a0", " ") == expected
