@@ -139,7 +139,11 @@ def gumbel_one_hot(logits: Tensor, temperature: float) -> Tensor:
 
     logits: (batch, n_items + 1). Returns the same shape.
     """
-    return F.gumbel_softmax(logits, tau=temperature, hard=True)
+    uniform = torch.rand_like(logits).clamp(min=1e-10, max=1 - 1e-7)
+    noisy = logits - torch.log(-torch.log(uniform))
+    relaxed = torch.softmax(noisy / temperature, dim=1)
+    chosen = noisy.argmax(dim=1, keepdim=True)
+    return torch.zeros_like(relaxed).scatter(1, chosen, 1.0) - relaxed.detach() + relaxed
 
 
 def non_saturating_generator(fake_logits: Tensor) -> Tensor:

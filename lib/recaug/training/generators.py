@@ -212,10 +212,14 @@ class GANTask:
         self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
         self.module: nn.Module = model
         betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
-        rates = config.optimiser.learning_rate, config.discriminator_learning_rate
+        warmup, rate = config.warmup_epochs, config.optimiser.learning_rate
+        generator, informed = list(model.generator.parameters()), fast(model.generator.informed)
         self.parts: Mapping[str, Part] = {
-            "generator": Part(list(model.generator.parameters()), rates[0], betas, fast(model.generator.informed)),
-            "discriminator": Part(list(model.discriminator.parameters()), rates[1], betas),
+            "likelihood": Part(generator, rate, (0.9, 0.999), informed, (0, warmup)),
+            "generator": Part(generator, rate, betas, informed, (warmup, None)),
+            "discriminator": Part(
+                list(model.discriminator.parameters()), config.discriminator_learning_rate, betas, (), (warmup, None)
+            ),
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
@@ -226,7 +230,7 @@ class GANTask:
         if epoch < self.config.warmup_epochs:
             logits = self._logits(context, history)
             yield Update(
-                "generator", behaviour_vae.multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum()
+                "likelihood", behaviour_vae.multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum()
             )
             return
         rows = torch.tensor(float(len(history)), device=history.device)

@@ -21,12 +21,17 @@ Batch = Mapping[str, Tensor]
 
 
 class Part(NamedTuple):
-    """Parameters with an optimiser of their own. fast: those among them that learn FAST times as fast."""
+    """Parameters with an optimiser of their own.
+
+    fast: those among them that learn FAST times as fast. epochs: the first (from 0) and the one after the last in
+    which the part learns, so what its learning rate rises and falls over; None is the end.
+    """
 
     parameters: list[nn.Parameter]
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.98)
     fast: tuple[nn.Parameter, ...] = ()
+    epochs: tuple[int, int | None] = (0, None)
 
     def groups(self) -> list[dict[str, Any]]:
         """The optimiser's groups, each with the share of the learning rate that it takes."""
@@ -105,13 +110,15 @@ def fit(
             rows += len(next(iter(batch.values()))) * worker.size
             for update in _autocast(task.updates(batch, step / total_steps, epoch), worker.device):
                 part = task.parts[update.part]
+                first, end = part.epochs[0], optimiser.epochs if part.epochs[1] is None else part.epochs[1]
+                own_step, own_steps = step - first * steps_per_epoch, (end - first) * steps_per_epoch
                 optimisers[update.part].zero_grad()
                 update.loss.backward()
                 worker.average_gradients(part.parameters, update.weight)
                 nn.utils.clip_grad_norm_(part.parameters, optimiser.clip_norm)
                 for group in optimisers[update.part].param_groups:
                     group["lr"] = (
-                        group["share"] * part.learning_rate * schedule(step, total_steps, optimiser.warmup_share)
+                        group["share"] * part.learning_rate * schedule(own_step, own_steps, optimiser.warmup_share)
                     )
                 optimisers[update.part].step()
                 sums[update.part] = sums.get(update.part, 0) + update.loss.detach()

@@ -1,0 +1,49 @@
+import torch
+
+from recaug.models.covisitation import CoVisitation, Informed
+
+
+def table(pairs: dict[tuple[int, int], float], n_items: int, **settings: float) -> CoVisitation:
+    """A full table of neighbours from a dictionary of weights."""
+    weights = torch.zeros(n_items + 1, n_items + 1)
+    for (item, other), weight in pairs.items():
+        weights[item, other] = weight
+    ids = torch.arange(n_items + 1).expand(n_items + 1, -1).clone()
+    return CoVisitation(ids, weights, window=2, backward=0.5, decay=0.5)
+
+
+def test_older_events_weigh_less() -> None:
+    near = table({(1, 3): 2.0, (2, 4): 1.0, (2, 3): 1.0}, 4)
+    scores = near.score(torch.tensor([[1, 2, 0]]))
+    assert scores.tolist() == [[0, 0, 0, 2.0 * 0.5 + 1.0, 1.0]]
+
+
+def test_scores_sum_to_one_or_to_nothing() -> None:
+    near = table({(1, 3): 2.0, (2, 4): 1.0}, 4)
+    assert near(torch.tensor([[1, 2], [3, 0], [0, 0]])).sum(dim=1).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_row_alone_in_the_counts_scores_nothing_without_its_own_pairs() -> None:
+    # one user 1, 2, 3 with window 2 and backward .5: what Spark counts of it
+    pairs = {(1, 2): 1.0, (2, 3): 1.0, (1, 3): 0.5, (2, 1): 0.5, (3, 2): 0.5, (3, 1): 0.25}
+    near, history = table(pairs, 3), torch.tensor([[1, 2, 3]])
+    for context in ([[1, 0, 0]], [[1, 2, 0]], [[1, 2, 3]]):
+        assert near.score(torch.tensor(context)).sum() > 0
+        assert near(torch.tensor(context), history).tolist() == [[0, 0, 0, 0]]
+
+
+def test_pairs_of_others_stay() -> None:
+    pairs = {(1, 2): 1.0 + 3.0, (2, 1): 0.5}
+    context, history = torch.tensor([[1, 0]]), torch.tensor([[1, 2]])
+    assert table(pairs, 2).score(context).tolist() == [[0, 0, 4.0]]
+    near = table(pairs, 2)
+    assert (near.score(context) - near.own_score(context, history)).tolist() == [[0, 0, 3.0]]
+
+
+def test_what_is_learned_of_the_informed_term_gets_a_gradient() -> None:
+    informed = Informed(table({(1, 2): 1.0}, 2))
+    informed(torch.tensor([[1, 0]]))[0, 2].backward()
+    assert informed.weight.grad is not None
+    assert informed.weight.grad.abs() > 0
+    assert informed.log_floor.grad is not None
+    assert informed.log_floor.grad.abs() > 0

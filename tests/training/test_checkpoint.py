@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from recaug.models.behaviour_gan import BehaviourGAN
+from recaug.models.behaviour_vae import BehaviourVAE
+from recaug.models.covisitation import CoVisitation
+from recaug.models.sasrec import SASRec
+from recaug.training.checkpoint import (
+    finish_model,
+    is_finished,
+    load_generator,
+    load_model,
+    load_recommender,
+    model_folder,
+    weights_hash,
+    working_folder,
+)
+
+COUNTS = {"window": 2, "backward": 1.0, "decay": 0.9}
+ITEMS = torch.tensor([[1, 2, 3, 0], [5, 0, 0, 0]])
+
+
+def counts() -> CoVisitation:
+    return CoVisitation(torch.randint(0, 11, (11, 4)), torch.rand(11, 4), **COUNTS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("informed", [True, False])
+@pytest.mark.parametrize("kind", ["vae", "gan", "sasrec"])
+def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, informed: bool) -> None:
+    arguments = {"n_items": 10, "hidden": 8, "z_dim": 4, "dropout": 0.1}
+    extra = {"covisitation": counts()} if informed else {}
+    model: torch.nn.Module
+    if kind == "vae":
+        model = BehaviourVAE(**arguments, **extra)  # type: ignore[arg-type]
+    elif kind == "gan":
+        arguments["spectral_norm"] = True
+        model = BehaviourGAN(**arguments, **extra)  # type: ignore[arg-type]
+    else:
+        informed = False
+        arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
+        model = SASRec(**arguments)  # type: ignore[arg-type]
+    folder = tmp_path / "model"
+    meta = {"architecture": kind, "arguments": arguments, "covisitation": COUNTS if informed else None}
+    finish_model(folder, model, meta)
+    assert is_finished(folder)
+    assert not working_folder(folder).exists()
+    loaded = load_model(folder)
+    assert not loaded.training
+    assert weights_hash(loaded) == weights_hash(model)
+    again = load_recommender(folder) if kind == "sasrec" else load_generator(folder)
+    assert torch.equal(again.next_logits(ITEMS), model.eval().next_logits(ITEMS))  # type: ignore[operator]
+
+
+def test_a_generator_is_no_recommender(tmp_path: Path) -> None:
+    arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
+    finish_model(tmp_path / "m", SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="holds a SASRec, not a generator"):
+        load_generator(tmp_path / "m")
+
+
+def test_what_made_a_model_names_its_folder(tmp_path: Path) -> None:
+    one = model_folder(tmp_path, "vae-fold0", {"seed": 1, "rows": "a"})
+    assert one == model_folder(tmp_path, "vae-fold0", {"rows": "a", "seed": 1})
+    assert one != model_folder(tmp_path, "vae-fold0", {"seed": 2, "rows": "a"})
+    assert one.name.startswith("vae-fold0-")
+    assert not is_finished(one)

@@ -1,0 +1,170 @@
+"""Real ranks: Horovod on Spark with Gloo, and pyspark's TorchDistributor."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import torch
+from pyspark.sql import SparkSession
+from torch import nn
+
+from recaug.config import Optimiser, Training
+from recaug.errors import ConfigError, TrainingError
+from recaug.training.checkpoint import weights_hash
+from recaug.training.launch import Watched, launch
+from recaug.training.loop import Batch, Part, Update, fit
+from recaug.training.worker import Worker
+
+HOROVOD = Training(launcher="horovod", workers=2, timeout_seconds=60)
+DISTRIBUTOR = Training(launcher="torch_distributor", workers=2, timeout_seconds=60)
+WATCHED = Watched("test")
+
+
+def batch(rank: int, step: int) -> Batch:
+    """Rows of a rank; rank 1 has more of them, so that means of means would be wrong."""
+    noise = torch.Generator().manual_seed(1000 * rank + step)
+    x = torch.randn(3 + 2 * rank, 4, generator=noise)
+    return {"x": x, "y": x.sum(dim=1, keepdim=True)}
+
+
+def model(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+
+def losses(module: nn.Module, rows: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    return (module(rows["x"]) - rows["y"]).square().sum(), torch.tensor(float(len(rows["x"])))
+
+
+def train(worker: Worker, work: str) -> dict[str, Any]:
+    """What the ranks do: one averaged gradient, then a whole training. Defined by value for the ranks."""
+
+    class Task:
+        module = model(worker.rank)  # different on purpose: the first rank's weights count
+        parts: ClassVar = {"model": Part(list(module.parameters()), 0.02)}
+
+        def updates(self, rows: Batch, share: float, epoch: int) -> Iterator[Update]:
+            yield Update("model", *losses(self.module, rows))
+
+        def measure(self, epoch: int, last: bool) -> dict[str, float]:
+            return {}
+
+    probe = model(7)
+    loss, weight = losses(probe, batch(worker.rank, 0))
+    loss.backward()
+    total = worker.average_gradients(list(probe.parameters()), weight)
+    task = Task()
+    curves = fit(
+        task,
+        (batch(worker.rank, step) for step in count()),
+        worker,
+        work=Path(work),
+        name="two ranks",
+        optimiser=Optimiser(epochs=5, batch_rows=8, learning_rate=0.02),
+        steps_per_epoch=10,
+        seed=0,
+        checkpoint_epochs=2,
+    )
+    return {
+        "ranks": worker.gather((worker.rank, worker.size)),
+        "gradients": [parameter.grad for parameter in probe.parameters()],
+        "total": float(total),
+        "losses": [curve["loss"] for curve in curves],
+        "weights": weights_hash(task.module),
+        "threads": torch.get_num_threads(),
+        "mean": worker.mean({"a": 1.0 + worker.rank}, 1.0 + worker.rank),
+    }
+
+
+def by_value(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the ranks have this file's functions without finding this file."""
+    import sys
+
+    from pyspark import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[function.__module__])
+    import cloudpickle as of_horovod
+
+    of_horovod.register_pickle_by_value(sys.modules[function.__module__])
+    return function
+
+
+@pytest.mark.parametrize("training", [HOROVOD, DISTRIBUTOR], ids=["horovod", "torch_distributor"])
+def test_two_ranks_train_as_one_process_with_the_whole_batch(
+    spark: SparkSession, training: Training, tmp_path: Path
+) -> None:
+    watched = Watched("test", [tmp_path / "progress.jsonl"], 50)
+    first, second = launch(by_value(train), {"work": str(tmp_path)}, spark, training, watched)
+    assert first["ranks"] == [(0, 2), (1, 2)]
+    assert first["threads"] == 1
+    assert first["weights"] == second["weights"]
+    assert first["losses"] == second["losses"]
+    assert first["losses"][-1] < first["losses"][0] / 2
+    assert first["mean"] == {"a": 1.0}
+    assert first["total"] == 8.0
+    whole = model(7)
+    joined = {name: torch.cat([batch(rank, 0)[name] for rank in range(2)]) for name in ("x", "y")}
+    (losses(whole, joined)[0] / 8).backward()
+    for found, parameter in zip(first["gradients"], whole.parameters(), strict=True):
+        torch.testing.assert_close(found, parameter.grad)
+
+
+def fail_on_rank_1(worker: Worker) -> None:
+    if worker.rank == 1:
+        raise ValueError("the files hold\nnonsense")
+    worker.all_reduce(torch.ones(2))  # waits for rank 1
+
+
+def kill_rank_1(worker: Worker) -> None:
+    if worker.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    worker.all_reduce(torch.ones(2))
+
+
+def hang_on_rank_1(worker: Worker) -> None:
+    if worker.rank == 1:
+        time.sleep(300)
+    worker.all_reduce(torch.ones(2))
+
+
+@pytest.mark.parametrize("training", [HOROVOD, DISTRIBUTOR], ids=["horovod", "torch_distributor"])
+def test_a_rank_that_raises_is_named_with_its_cause(spark: SparkSession, training: Training) -> None:
+    with pytest.raises(TrainingError) as caught:
+        launch(by_value(fail_on_rank_1), {}, spark, training, WATCHED)
+    assert str(caught.value) == "test: rank 1 failed: ValueError: the files hold nonsense"
+    assert "fail_on_rank_1" in caught.value.__notes__[0]  # the stack trace, for who wants it
+    assert spark.range(10).count() == 10
+
+
+def test_a_killed_rank_is_one_line_and_the_session_stays_usable(spark: SparkSession) -> None:
+    with pytest.raises(TrainingError, match=r"^test: a rank died \(.*\); killed, or out of memory\? "):
+        launch(by_value(kill_rank_1), {}, spark, HOROVOD, WATCHED)
+    assert spark.range(10).count() == 10
+
+
+def test_a_rank_that_hangs_is_ended(spark: SparkSession) -> None:
+    training = msgspec.structs.replace(HOROVOD, timeout_seconds=25)
+    started = time.monotonic()
+    with pytest.raises(TrainingError, match="^test: no progress for 25 s, ended the ranks$"):
+        launch(by_value(hang_on_rank_1), {}, spark, training, WATCHED)
+    assert time.monotonic() - started < 90
+    assert spark.range(10).count() == 10
+
+
+def test_more_ranks_than_task_slots_are_refused_at_once(spark: SparkSession) -> None:
+    training = msgspec.structs.replace(HOROVOD, workers=3)
+    with pytest.raises(TrainingError, match=r"training\.workers is 3, but local\[2\] has 2 task slots"):
+        launch(fail_on_rank_1, {}, spark, training, WATCHED)
+
+
+def test_the_local_launcher_runs_one_worker_here(spark: SparkSession) -> None:
+    local = Training(launcher="local", workers=1)
+    assert launch(lambda worker: (os.getpid(), worker.size), {}, spark, local, WATCHED) == [(os.getpid(), 1)]
+    with pytest.raises(ConfigError, match="runs one worker"):
+        launch(fail_on_rank_1, {}, spark, msgspec.structs.replace(local, workers=2), WATCHED)

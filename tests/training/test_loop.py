@@ -1,0 +1,103 @@
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from recaug.config import Optimiser
+from recaug.errors import TrainingError
+from recaug.training.checkpoint import weights_hash
+from recaug.training.loop import Batch, Part, Update, fit, schedule
+from recaug.training.worker import Worker
+
+EIGHT_EPOCHS = Optimiser(epochs=8, batch_rows=4, learning_rate=0.05)
+
+
+class Line:
+    """Fit y = 2 x with dropout, so that random numbers matter."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        torch.manual_seed(5)
+        self.module: nn.Module = nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.2), nn.Linear(16, 1))
+        self.parts = {"model": Part(list(self.module.parameters()), 0.05, fast=(self.module[0].bias,))}  # type: ignore[index]
+        self.stop_after = stop_after
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        if epoch == self.stop_after:
+            raise KeyboardInterrupt
+        loss = (self.module(batch["x"]) - 2 * batch["x"]).square().sum()
+        yield Update("model", loss, torch.tensor(float(len(batch["x"]))))
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        assert not self.module.training
+        return {"last": float(last)}
+
+
+def numbers() -> Iterator[Batch]:
+    for step in count():
+        yield {"x": torch.rand(4, 1, generator=torch.Generator().manual_seed(step))}
+
+
+def fitted(work: Path, line: Line) -> list[dict[str, float]]:
+    return fit(
+        line,
+        numbers(),
+        Worker(),
+        work=work,
+        name="line",
+        optimiser=EIGHT_EPOCHS,
+        steps_per_epoch=5,
+        seed=3,
+        checkpoint_epochs=2,
+    )
+
+
+def test_the_loss_falls_and_every_epoch_leaves_its_curve(tmp_path: Path) -> None:
+    curves = fitted(tmp_path, Line())
+    assert [curve["epoch"] for curve in curves] == list(range(1, 9))
+    assert curves[-1]["loss"] < curves[0]["loss"] / 2
+    assert [curve["last"] for curve in curves] == [0.0] * 7 + [1.0]
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [line["curve"] for line in lines if "curve" in line] == curves
+    assert lines[-1]["step"] == lines[-1]["steps"] == 40
+
+
+@pytest.mark.parametrize("interrupted", [1, 2, 5])
+def test_going_on_from_a_checkpoint_gives_the_same_weights_to_the_last_bit(tmp_path: Path, interrupted: int) -> None:
+    whole = Line()
+    expected = fitted(tmp_path / "whole", whole)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "torn", Line(stop_after=interrupted))
+    resumed = Line()
+    curves = fitted(tmp_path / "torn", resumed)
+    assert weights_hash(resumed.module) == weights_hash(whole.module)
+    assert [curve["loss"] for curve in curves] == [curve["loss"] for curve in expected]
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path: Path) -> None:
+    class Broken(Line):
+        def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+            yield Update("model", self.module(batch["x"]).sum() * torch.nan, torch.tensor(1.0))
+
+    with pytest.raises(TrainingError, match=r"line: .*nan.* in epoch 1 is not finite; lower its learning_rate"):
+        fitted(tmp_path, Broken())
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    factors = [schedule(step, 100, 0.1) for step in range(100)]
+    assert factors[:10] == sorted(factors[:10])
+    assert factors[10] == 1.0
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[99] < 0.001
+
+
+def test_the_gradient_is_that_of_the_mean_over_the_weight() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+    (weight * torch.tensor([3.0, 6.0])).sum().backward()
+    Worker().average_gradients([weight], torch.tensor(3.0))
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [1.0, 2.0]

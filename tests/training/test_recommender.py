@@ -1,0 +1,132 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pyspark.sql import SparkSession
+from tests.training.conftest import MAX_LENGTH, N_ITEMS, USERS, binary, histories, small_config
+
+from recaug.lake.tables import Lake
+from recaug.training.checkpoint import load_recommender, read_meta
+from recaug.training.inputs import log_popularity, validation_sample
+from recaug.training.recommender import SASRecJob, next_item_targets, train_sasrec
+from recaug.training.validation import validation_ndcg
+
+
+@pytest.fixture
+def job(toy: Lake, train_files: list[str], negatives_files: list[str], tmp_path: Path) -> SASRecJob:
+    return SASRecJob(
+        name="none-seed0",
+        models=tmp_path / "models",
+        files=train_files,
+        content_hash="a",
+        real_rows=USERS,
+        seed=0,
+        n_items=N_ITEMS,
+        log_popularity=log_popularity(toy.read("vocabulary")),
+        negatives_files=negatives_files,
+        augmented=False,
+    )
+
+
+def test_each_position_predicts_the_next_item_and_nothing_after_the_last() -> None:
+    items = torch.tensor([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]])
+    inputs, targets, weights = next_item_targets({"items": items})
+    assert inputs.tolist() == [[1, 2], [4, 5]]  # cut to the longest
+    assert targets.squeeze(2).tolist() == [[2, 3], [5, 0]]
+    assert weights.squeeze(2).tolist() == [[1, 1], [1, 0]]
+
+
+def test_continuations_are_more_targets_with_their_weight() -> None:
+    batch = {
+        "items": torch.tensor([[1, 2, 0, 0], [4, 0, 0, 0]]),
+        "continuations": torch.tensor([[7, 0, 8, 9, 0, 0, 0, 0], [6, 0, 0, 0, 0, 0, 0, 0]]),
+        "continuation_weight": torch.tensor([0.5, 0.25]),
+        "row_weight": torch.tensor([1.0, 2.0]),
+    }
+    inputs, targets, weights = next_item_targets(batch)
+    assert inputs.tolist() == [[1, 2], [4, 0]]
+    assert targets.tolist() == [[[2, 7, 0], [0, 8, 9]], [[0, 6, 0], [0, 0, 0]]]
+    assert weights.tolist() == [[[1.0, 0.5, 0.0], [0.0, 0.5, 0.5]], [[0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]]
+
+
+def test_rows_without_continuations_cost_nothing() -> None:
+    items = torch.tensor([[1, 2, 3, 0]])
+    plain = next_item_targets({"items": items})
+    empty = next_item_targets(
+        {
+            "items": items,
+            "continuations": torch.zeros(1, 8, dtype=torch.int64),
+            "continuation_weight": torch.ones(1),
+            "row_weight": torch.ones(1),
+        }
+    )
+    for one, other in zip(plain, empty, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("full_softmax_items", [1000, 0])
+def test_it_learns_from_the_lake_and_is_found_again(
+    toy: Lake, job: SASRecJob, spark: SparkSession, full_softmax_items: int
+) -> None:
+    config = small_config({"sasrec": {"full_softmax_items": full_softmax_items}})
+    jobs = [job, dataclasses.replace(job, name="none-seed1", seed=1)]
+    first, second = train_sasrec(jobs, spark, config, "test")
+    assert not first.reused
+    assert first.folder != second.folder
+    assert first.curves[-1]["loss"] < first.curves[0]["loss"]
+    sample = validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH)
+    learned = validation_ndcg(load_recommender(first.folder), sample, True, torch.device("cpu"))  # type: ignore[arg-type]
+    assert learned > 1.5 * 2 / N_ITEMS * 5  # what chance gives is about two hits among forty items
+    again = train_sasrec(jobs, spark, config, "test")
+    assert [model.reused for model in again] == [True, True]
+    assert [model.folder for model in again] == [first.folder, second.folder]
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(
+    job: SASRecJob, spark: SparkSession, tmp_path: Path
+) -> None:
+    config = small_config({"sasrec": {"full_softmax_items": 0}})
+    (one,) = train_sasrec([job], spark, config, "test")
+    (other,) = train_sasrec([dataclasses.replace(job, models=tmp_path / "elsewhere")], spark, config, "test")
+    assert read_meta(one.folder)["weights"] == read_meta(other.folder)["weights"]
+
+
+def test_generated_rows_change_the_weights_and_not_the_number_of_steps(
+    job: SASRecJob, spark: SparkSession, toy: Lake, tmp_path: Path
+) -> None:
+    def arm(name: str, continued: bool) -> SASRecJob:
+        rows = [
+            (
+                user,
+                binary(items),
+                binary([N_ITEMS] * len(items) if continued else []),
+                0.5,
+                1.0,
+            )
+            for user, items in enumerate(histories())
+        ]
+        extra = rows if continued else []  # generated histories: more rows
+        frame = spark.createDataFrame(
+            rows + extra,
+            "user_index int, items binary, continuations binary, continuation_weight double, row_weight double",
+        )
+        folder = tmp_path / name
+        frame.repartition(4, "user_index").sortWithinPartitions("user_index").write.parquet(str(folder))
+        files = sorted(f"file://{file}" for file in folder.glob("*.parquet"))
+        return dataclasses.replace(job, name=name, files=files, content_hash=name, augmented=True)
+
+    none, augmented = train_sasrec([arm("none", False), arm("vae", True)], spark, small_config(), "test")
+    assert [curve["epoch"] for curve in none.curves] == [curve["epoch"] for curve in augmented.curves]
+    steps = [
+        (model.folder / "progress.jsonl").read_text().splitlines()[-1].split('"steps": ')[1].split(",")[0]
+        for model in (none, augmented)
+    ]
+    assert steps[0] == steps[1]
+    contexts = torch.from_numpy(np.array([[2, 4, 6]]))
+    likes = [
+        torch.softmax(load_recommender(model.folder).next_logits(contexts), dim=1)[0, N_ITEMS]
+        for model in (none, augmented)
+    ]
+    assert likes[1] > 2 * likes[0]  # the arm learned what only its continuations say

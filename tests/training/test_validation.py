@@ -1,0 +1,54 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from recaug.training.inputs import Validation
+from recaug.training.validation import collapse, ndcg_at_k, validation_ndcg
+
+
+class Always:
+    """A generator that does not look: the given logits whatever the context."""
+
+    def __init__(self, logits: list[float]) -> None:
+        self.logits = torch.tensor(logits)
+
+    def next_logits(self, items: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self.logits.expand(len(items), -1)
+
+
+LOGITS = [-math.inf, 5.0, 4.0, 3.0, 2.0, 1.0]  # item 1 first, item 5 last
+CPU = torch.device("cpu")
+
+
+def test_ndcg_of_known_ranks() -> None:
+    logits = torch.tensor([LOGITS])
+    assert ndcg_at_k(logits, torch.tensor([[1, 0]]), torch.tensor([1]), k=3).tolist() == [1.0]
+    second = ndcg_at_k(logits, torch.tensor([[2, 0]]), torch.tensor([1]), k=3)
+    assert second.item() == pytest.approx(1 / math.log2(3))
+    # ranks 1 and 3 of a user with two targets
+    both = ndcg_at_k(logits, torch.tensor([[1, 3]]), torch.tensor([2]), k=3)
+    assert both.item() == pytest.approx((1 + 1 / 2) / (1 + 1 / math.log2(3)))
+
+
+def test_targets_outside_the_vocabulary_count_in_the_denominator() -> None:
+    found = ndcg_at_k(torch.tensor([LOGITS]), torch.tensor([[1, 0]]), torch.tensor([2]), k=3)
+    assert found.item() == pytest.approx(1 / (1 + 1 / math.log2(3)))
+
+
+def test_seen_items_are_masked_in_discovery_only() -> None:
+    sample = Validation(torch.tensor([[1, 0]]), torch.tensor([[1, 0]]), torch.tensor([[2]]), torch.tensor([1]))
+    generator = Always(LOGITS)
+    assert validation_ndcg(generator, sample, True, CPU) == 1.0  # type: ignore[arg-type]
+    assert validation_ndcg(generator, sample, False, CPU) == pytest.approx(1 / math.log2(3))  # type: ignore[arg-type]
+
+
+def test_a_collapsed_generator_is_seen() -> None:
+    contexts = torch.ones(50, 3, dtype=torch.int64)
+    one_item = collapse(Always([-math.inf, 0.0, -50.0]), contexts, 0, CPU)  # type: ignore[arg-type]
+    assert one_item == {"distinct_items": 1.0, "entropy": 0.0, "duplicates": 1.0}
+    varied = collapse(Always([-math.inf] + [0.0] * 1000), contexts, 0, CPU)  # type: ignore[arg-type]
+    assert varied["duplicates"] == 0.0
+    assert varied["distinct_items"] > 200
+    assert varied["entropy"] == pytest.approx(math.log(250), abs=0.3)
