@@ -40,7 +40,8 @@ def log_training(context: Context, models: Mapping[str, Mapping[str, Any]]) -> N
     models: name -> folder, seconds, curves and collapse (lists of values by name, each with `epoch`); the train
     stage's metrics. A rerun replaces the models of the same name.
     """
-    with _tracking(context) as tracker:
+    with _only_watching(context):
+        tracker = _connect(context)
         for name, model in models.items():
             for old in _children(tracker, name):
                 tracker.client.delete_run(old.info.run_id)
@@ -58,7 +59,8 @@ def log_night(context: Context, summary: Mapping[str, Any]) -> None:
 
     summary: what summary.json holds.
     """
-    with _tracking(context) as tracker:
+    with _only_watching(context):
+        tracker = _connect(context)
         client, night = tracker.client, tracker.night
         _log_metrics(client, night, summary)
         client.set_tag(night, "decision", summary["decision"])
@@ -71,17 +73,26 @@ def log_night(context: Context, summary: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _tracking(context: Context) -> Iterator[Tracker]:
-    """Connect, find or create the night's run; what MLflow raises becomes a warning."""
-    uri = context.config.tracking.uri or (context.artifacts / FOLDER).resolve().as_uri()
+def _only_watching(context: Context) -> Iterator[None]:
+    """Turn what MLflow raises into a line in the log."""
     try:
-        client = MlflowClient(uri)
-        name = context.config.tracking.experiment
-        found = client.get_experiment_by_name(name)
-        experiment = found.experiment_id if found else client.create_experiment(name)
-        yield Tracker(client, experiment, _night_run(client, experiment, context))
+        yield
     except (MlflowException, requests.RequestException, OSError) as error:
-        log.warning("MLflow at %s: %s; the night goes on without it", uri, " ".join(str(error).split())[:300])
+        said = " ".join(str(error).split())[:300]
+        log.warning("MLflow at %s: %s; the night goes on without it", _uri(context), said)
+
+
+def _uri(context: Context) -> str:
+    return context.config.tracking.uri or (context.artifacts / FOLDER).resolve().as_uri()
+
+
+def _connect(context: Context) -> Tracker:
+    """Open the configured experiment and the night's run in it; either is created where it is missing."""
+    client = MlflowClient(_uri(context))
+    name = context.config.tracking.experiment
+    found = client.get_experiment_by_name(name)
+    experiment = found.experiment_id if found else client.create_experiment(name)
+    return Tracker(client, experiment, _night_run(client, experiment, context))
 
 
 def _night_run(client: MlflowClient, experiment: str, context: Context) -> str:
