@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -42,24 +42,27 @@ def losses(module: nn.Module, rows: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     return (module(rows["x"]) - rows["y"]).square().sum(), torch.tensor(float(len(rows["x"])))
 
 
+class Sum:
+    """Learn the sum of a row."""
+
+    def __init__(self, seed: int) -> None:
+        self.module = model(seed)
+        self.parts = {"model": Part(list(self.module.parameters()), 0.02)}
+
+    def updates(self, rows: Batch, share: float, epoch: int) -> Iterator[Update]:
+        yield Update("model", *losses(self.module, rows))
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        return {}
+
+
 def train(worker: Worker, work: str) -> dict[str, Any]:
-    """What the ranks do: one averaged gradient, then a whole training. Defined by value for the ranks."""
-
-    class Task:
-        module = model(worker.rank)  # different on purpose: the first rank's weights count
-        parts: ClassVar = {"model": Part(list(module.parameters()), 0.02)}
-
-        def updates(self, rows: Batch, share: float, epoch: int) -> Iterator[Update]:
-            yield Update("model", *losses(self.module, rows))
-
-        def measure(self, epoch: int, last: bool) -> dict[str, float]:
-            return {}
-
+    """What the ranks do: one averaged gradient, then a whole training."""
     probe = model(7)
     loss, weight = losses(probe, batch(worker.rank, 0))
     loss.backward()
     total = worker.average_gradients(list(probe.parameters()), weight)
-    task = Task()
+    task = Sum(worker.rank)  # weights differ on purpose: the first rank's count
     curves = fit(
         task,
         (batch(worker.rank, step) for step in count()),

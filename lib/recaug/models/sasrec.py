@@ -131,7 +131,7 @@ class _ChunkedSoftmax(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, hidden, targets, weights, items, bias):  # type: ignore[no-untyped-def] # noqa: PLR0917
+    def forward(ctx, hidden, targets, weights, items, bias):  # type: ignore[no-untyped-def]
         total = hidden.new_zeros(())
         d_hidden, d_items, d_bias = torch.empty_like(hidden), torch.zeros_like(items), torch.zeros_like(bias)
         for start in range(0, len(hidden), CHUNK):
@@ -173,7 +173,7 @@ class _SharedNegatives(torch.autograd.Function):
     """As _ChunkedSoftmax, with each target's own logit beside negatives that all positions share."""
 
     @staticmethod
-    def forward(ctx, hidden, positive, weights, places, items, bias):  # type: ignore[no-untyped-def] # noqa: PLR0917
+    def forward(ctx, hidden, positive, weights, places, items, bias):  # type: ignore[no-untyped-def]
         total = hidden.new_zeros(())
         d_hidden, d_items, d_bias = torch.empty_like(hidden), torch.zeros_like(items), torch.zeros_like(bias)
         d_positive = torch.empty_like(positive)

@@ -155,7 +155,7 @@ def _horovod(
 
     threads = _threads(spark)
     spoken = io.StringIO()
-    with _watch(watched, training.timeout_seconds, cancel) as hung:
+    with _watch(watched, training.timeout_seconds, cancel) as hung, _quiet_threads():
         try:
             results = horovod.spark.run(
                 _horovod_rank,
@@ -218,13 +218,10 @@ def _distributed_rank(function: RankFunction, arguments: Mapping[str, Any], thre
     except Exception as error:
         lost = isinstance(error, RuntimeError) and "onnection" in str(error)
         outcome = _failure(rank, error, is_echo=lost or isinstance(error, dist.DistBackendError))
-    dist.destroy_process_group()  # wakes the ranks that wait for this one
     store.set(f"outcome/{rank}", pickle.dumps(outcome))
-    outcomes = [pickle.loads(store.get(f"outcome/{one}")) for one in range(size)] if rank == 0 else []
-    store.add("done", 1)
-    while rank != 0 and store.add("done", 0) < size:  # the store may live in a rank's process
-        time.sleep(0.05)
-    return outcomes
+    if rank != 0:
+        return []  # the end of this process wakes the ranks that wait for it
+    return [pickle.loads(store.get(f"outcome/{one}")) for one in range(size)]
 
 
 def _threads(spark: SparkSession) -> int:
@@ -295,6 +292,17 @@ def _watch(watched: Watched, timeout_seconds: float, cancel: Callable[[], None])
     finally:
         finished.set()
         follower.join()
+
+
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Horovod's own threads print the stack trace of a failed job; the error that is raised says it in one line."""
+    hook = threading.excepthook
+    threading.excepthook = lambda arguments: None
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
 
 
 def _new_lines(file: Path, places: dict[Path, int]) -> Iterator[dict[str, Any]]:
