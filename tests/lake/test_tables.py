@@ -75,11 +75,16 @@ def test_missing_columns_are_named(spark: SparkSession, lake: Lake) -> None:
 
 
 def test_columns_are_cast_and_more_are_kept(spark: SparkSession, lake: Lake) -> None:
-    wide = spark.createDataFrame([(1, 2, 0.5, "2017-01-01", "why")], "user_index long, item_index long, "
-                                 "probability float, event_date string, note string")
+    wide = spark.createDataFrame(
+        [(1, 2, 0.5, "2017-01-01", "why")],
+        "user_index long, item_index long, probability float, event_date string, note string",
+    )
     lake.replace(wide, "negatives", {"event_date": FIRST}, "a")
     assert lake.read("negatives").dtypes == [
-        ("user_index", "int"), ("item_index", "int"), ("probability", "double"), ("event_date", "date"),
+        ("user_index", "int"),
+        ("item_index", "int"),
+        ("probability", "double"),
+        ("event_date", "date"),
         ("note", "string"),
     ]
     lake.replace(negatives(spark, (3, 3, 0.5, SECOND)), "negatives", {"event_date": SECOND}, "b")
@@ -90,7 +95,9 @@ def test_the_commit_says_which_run_wrote_what(spark: SparkSession, lake: Lake) -
     commit = lake.replace(negatives(spark, (1, 1, 0.5, FIRST)), "negatives", {"event_date": FIRST}, "2017-01-01-abc")
     (last,) = DeltaTable(lake.location("negatives")).history(1)
     assert json.loads(last["userMetadata"]) == {
-        "run_id": "2017-01-01-abc", "content_hash": commit.content_hash, "rows": 1,
+        "run_id": "2017-01-01-abc",
+        "content_hash": commit.content_hash,
+        "rows": 1,
     }
     assert lake.content_hash("negatives", {"event_date": FIRST}) == commit.content_hash
 

@@ -18,7 +18,7 @@ def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> 
     (array<string>, empty for an event), raw (the source's row as JSON; null for an event), source (file name).
     Raises ContractError for a rule that names no column of the source.
     """
-    event = {name: F.col(f"_event.{name}") for name in mapped.schema["_event"].dataType.fieldNames()}
+    event = {name: F.col(f"_event.{name}") for name in mapped.select("_event.*").columns}
     event["event_type"] = _our_type(event["event_type"], events)
     faults = {
         "malformed row": F.col(CORRUPT).isNotNull(),
@@ -34,7 +34,9 @@ def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> 
         mapped = _join_robots(mapped, robots)
         faults["robot: too many events in a day"] = F.col("_robot_day")
         faults["robot: too many events in a minute"] = F.col("_robot_minute")
-    reasons = F.filter(F.array(*(F.when(fault, F.lit(name)) for name, fault in faults.items())), lambda x: x.isNotNull())
+    # array_remove, unlike filter, compiles.
+    said = (F.when(fault, F.lit(name)).otherwise("") for name, fault in faults.items())
+    reasons = F.array_remove(F.array(*said), "")
     has = [name for name in mapped.columns if not name.startswith("_") or name == CORRUPT]
     raw = F.when(F.size("reasons") > 0, F.to_json(F.struct(*(F.col(f"`{name}`") for name in has))))
     names = ("user_id", "item_id", "event_type", "event_time", "price", "quantity", "query", "session_id")
@@ -47,36 +49,32 @@ def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> 
     )
 
 
-def find_robots(mapped: DataFrame, robots: Robots) -> DataFrame:
+def suspect_robots(events: DataFrame, robots: Robots) -> list[str]:
+    """Name the users with so many rows in a whole day that they may be above one of the bounds: mostly nobody.
+
+    events: user_id, event_time.
+    """
+    bound = min(robots.max_events_per_day, robots.max_events_per_minute)
+    days = _readable(events).groupBy("user_id", F.to_date("event_time")).count()
+    return sorted(row[0] for row in days.where(F.col("count") > bound).select("user_id").distinct().collect())
+
+
+def find_robots(events: DataFrame, robots: Robots) -> DataFrame:
     """Find the users with more distinct events in a day or a minute than a person can make.
 
-    mapped: with `_event`. Gives (user_id, day date, minute long): each row one day or one minute (epoch minutes) of
-    one user, the other null. Exact copies of a row count once, so that a log delivered twice makes no robots.
+    events: user_id, event_time, event_id. Gives (user_id, day date, minute long): each row one day or one minute
+    (epoch minutes) of one user, the other null. Exact copies of a row count once, so that a log delivered twice makes
+    no robots.
     """
-    seen = mapped.select("_event.user_id", "_event.event_time", "_event.item_id", "_event.event_type").where(
-        "user_id IS NOT NULL AND event_time IS NOT NULL"
+    distinct = _readable(events).select("user_id", "event_time", "event_id").distinct()
+    minutes = distinct.groupBy("user_id", F.floor(F.unix_seconds("event_time") / 60).alias("minute")).count()
+    days = minutes.groupBy("user_id", F.to_date(F.timestamp_seconds(F.col("minute") * 60)).alias("day")).agg(
+        F.sum("count").alias("count")
     )
-    minutes = seen.withColumn("minute", F.floor(F.unix_seconds("event_time") / 60))
-    # Most users stay below both bounds in each whole day; only the others are counted exactly.
-    bound = min(robots.max_events_per_day, robots.max_events_per_minute)
-    days = minutes.groupBy("user_id", F.floor(F.col("minute") / 1440)).count()
-    suspects = days.where(F.col("count") > bound).select("user_id").distinct()
-    exact = (
-        minutes.join(F.broadcast(suspects), on="user_id", how="left_semi")
-        .distinct()
-        .groupBy("user_id", "minute")
-        .count()
-        .withColumn("day", F.to_date(F.timestamp_seconds(F.col("minute") * 60)))
-    )
-    in_a_day = exact.groupBy("user_id", "day").agg(F.sum("count").alias("count"))
-    return (
-        in_a_day.where(F.col("count") > robots.max_events_per_day)
-        .select("user_id", "day", F.lit(None).cast("long").alias("minute"))
-        .unionByName(
-            exact.where(F.col("count") > robots.max_events_per_minute).select(
-                "user_id", F.lit(None).cast("date").alias("day"), "minute"
-            )
-        )
+    by_day = days.where(F.col("count") > robots.max_events_per_day)
+    by_minute = minutes.where(F.col("count") > robots.max_events_per_minute)
+    return by_day.select("user_id", "day", F.lit(None).cast("long").alias("minute")).unionByName(
+        by_minute.select("user_id", F.lit(None).cast("date").alias("day"), "minute")
     )
 
 
@@ -100,7 +98,7 @@ def event_id(event: dict[str, Column]) -> Column:
         F.unix_micros(event["event_time"]).cast("string"),
         event["event_type"],
         event["query"],
-        F.array_join(event["unique"], "\x1f"),
+        event["unique"],
     ]
     return F.substring(F.sha2(F.concat_ws("\x1e", *(F.coalesce(part, F.lit("\x00")) for part in parts)), 256), 1, 32)
 
@@ -136,3 +134,8 @@ def _join_robots(mapped: DataFrame, robots: DataFrame) -> DataFrame:
         .join(F.broadcast(minutes), on=on_minute, how="left")
         .drop("_user", "_minute")
     )
+
+
+def _readable(events: DataFrame) -> DataFrame:
+    """Keep the rows with a user and a time."""
+    return events.where("user_id IS NOT NULL AND event_time IS NOT NULL")

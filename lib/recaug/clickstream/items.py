@@ -12,7 +12,7 @@ VECTORS = "map<string,array<float>>"
 def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     """Make one row an item of a source's rows, each attribute at its last known value.
 
-    rows: the source's columns and _position, of source.read_source. Attributes that are null, blank or no number
+    rows: the source's columns and _position, of source.number_rows. Attributes that are null, blank or no number
     are left out of the maps. Gives item_id, title, categorical, numeric, text, vectors (null).
     Raises ContractError that names the key of a column that the source lacks.
     """

@@ -77,15 +77,17 @@ def _draw(table: Alias, per_user: int, seed: int) -> Callable[[Iterable[pa.Recor
                 own = seen[offsets[first] : offsets[last]] - 1
                 drawn = draw_for(table, users[first:last], own, np.diff(offsets[first : last + 1]), per_user, seed)
                 user, item, probability = drawn
-                columns = [pa.array(user.astype(np.int32)), pa.array((item + 1).astype(np.int32)), pa.array(probability)]
+                columns = [
+                    pa.array(user.astype(np.int32)),
+                    pa.array((item + 1).astype(np.int32)),
+                    pa.array(probability),
+                ]
                 yield pa.RecordBatch.from_arrays(columns, names=["user_index", "item_index", "probability"])
 
     return draw
 
 
-def draw_for(
-    table: Alias, users: Ints, own: Ints, sizes: Ints, per_user: int, seed: int
-) -> tuple[Ints, Ints, Floats]:
+def draw_for(table: Alias, users: Ints, own: Ints, sizes: Ints, per_user: int, seed: int) -> tuple[Ints, Ints, Floats]:
     """Draw for some users; items count from 0 here.
 
     users: (n,) their indices. own: their items one after the other, sorted within a user; sizes: (n,) how many.
@@ -112,7 +114,9 @@ def draw_for(
         mine = own[rank == row[place]]
         left = table.probability.copy()
         left[mine] = 0.0
-        uniform = float(random_bits(seed, users[row[place : place + 1]], draws[place : place + 1], _ATTEMPTS)[0]) * 2.0**-64
+        uniform = (
+            float(random_bits(seed, users[row[place : place + 1]], draws[place : place + 1], _ATTEMPTS)[0]) * 2.0**-64
+        )
         cumulated = np.cumsum(left)
         item[place] = min(int(np.searchsorted(cumulated, uniform * cumulated[-1], side="right")), n_items - 1)
     user = row[drawable]
@@ -123,7 +127,9 @@ def random_bits(seed: int, user: Ints, draw: Ints, attempt: int) -> npt.NDArray[
     """Hash a counter into 64 random bits (SplitMix64: Steele, Lea and Flood 2014)."""
     golden = 0x9E3779B97F4A7C15
     start = np.uint64((seed * golden + attempt * 0xD1B54A32D192ED03) & 0xFFFFFFFFFFFFFFFF)
-    return _mix(_mix(_mix(user.astype(np.uint64) * np.uint64(golden) + start)) + draw.astype(np.uint64) * np.uint64(golden))
+    return _mix(
+        _mix(_mix(user.astype(np.uint64) * np.uint64(golden) + start)) + draw.astype(np.uint64) * np.uint64(golden)
+    )
 
 
 def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

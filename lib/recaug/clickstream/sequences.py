@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,9 +75,7 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
     the vocabulary).
     """
     outside = -F.xxhash64("item_id").bitwiseAND(F.lit((1 << 62) - 1)) - 1
-    coded = events.join(
-        F.broadcast(vocabulary.select("item_id", "item_index")), on="item_id", how="left"
-    ).select(
+    coded = events.join(F.broadcast(vocabulary.select("item_id", "item_index")), on="item_id", how="left").select(
         "user_id",
         F.struct(
             F.unix_micros("event_time").alias("micros"),
@@ -119,7 +118,9 @@ class _Rows(NamedTuple):
     max_length: int
     cold_events: int
 
-    def of(self, times: npt.NDArray[np.int64], ids: list[str], codes: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+    def of(
+        self, times: npt.NDArray[np.int64], ids: list[str], codes: npt.NDArray[np.int64]
+    ) -> Iterator[dict[str, Any]]:
         """Give the user's rows of every split."""
         cut = np.searchsorted(times, [self.validation_start, self.test_start, self.end])
         known = np.flatnonzero(codes > 0)
@@ -209,9 +210,9 @@ def _lists(column: pa.ListArray) -> list[npt.NDArray[Any]]:
     """Give a list column's rows as views of one numpy array."""
     offsets = column.offsets.to_numpy()
     values = column.values.to_numpy(zero_copy_only=False)
-    return [values[first:last] for first, last in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [values[first:last] for first, last in pairwise(offsets)]
 
 
 def _epoch(day: dt.date) -> int:
     """Give the second at which a day begins, UTC."""
-    return int(dt.datetime.combine(day, dt.time(), dt.timezone.utc).timestamp())
+    return int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())

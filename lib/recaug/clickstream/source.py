@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,12 +21,11 @@ NUMBERS = {"tinyint", "smallint", "int", "bigint", "float", "double", "string", 
 TIMES = {"timestamp", "timestamp_ntz", "date", "string", "void"}
 
 
-def read_source(spark: SparkSession, source: Source, key: str, position: bool = False) -> DataFrame:
+def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     """Read a source as it is: CSV columns as text, Parquet's nanoseconds as timestamps.
 
     key: the YAML's section, for errors, such as source.events.
-    Adds _source (the file's name), _corrupt_record (CSV, JSON: the line that could not be parsed, else null) and,
-    where `position` is true, _position (a struct that orders rows as the files have them, by path).
+    Adds _corrupt_record (CSV, JSON: the line that could not be parsed, else null).
     Raises ContractError where nothing can be read at the path.
     """
     path = locate(source.path, key)
@@ -38,17 +38,23 @@ def read_source(spark: SparkSession, source: Source, key: str, position: bool = 
         if not df.columns:
             raise ContractError(f"{key}.path: {source.path} is empty")
         df = _with_timestamps(df) if source.format == "parquet" else df
-    except PySparkException as error:
+    except (Py4JJavaError, PySparkException) as error:
         raise unreadable(error, source, key) from error
     if CORRUPT not in df.columns:
         df = df.withColumn(CORRUPT, F.lit(None).cast("string"))
-    names = df.columns
-    if position:
-        # The id's low 33 bits count within a task, which reads the blocks of a file in their order.
-        row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1))
-        place = F.struct("_metadata.file_path", "_metadata.file_block_start", row.alias("row"))
-        return df.select(*_quoted(names), F.col("_metadata.file_name").alias("_source"), place.alias("_position"))
-    return df.select(*_quoted(names), F.col("_metadata.file_name").alias("_source"))
+    return df
+
+
+def name_files(df: DataFrame) -> DataFrame:
+    """Add _source, the name of the file that a row comes from. Filter first: Spark filters no file behind this."""
+    return df.withColumn("_source", F.substring_index(F.input_file_name(), "/", -1))
+
+
+def number_rows(df: DataFrame) -> DataFrame:
+    """Add _position: a struct that orders rows as the files have them, and files by their path."""
+    # The id's low 33 bits count within a task, which reads the blocks of a file in their order.
+    row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1))
+    return df.withColumn("_position", F.struct(F.input_file_name(), F.expr("input_file_block_start()"), row))
 
 
 def locate(path: str, key: str) -> str:
@@ -72,12 +78,10 @@ def map_events(df: DataFrame, events: Events) -> DataFrame:
     """Add `_event`: what the row says as an event, before any judgement.
 
     Fields of `_event`: user_id, item_id, event_type, query, session_id (text; blank is null), event_time, price,
-    quantity, price_given and quantity_given (whether the source says anything there), unique (texts of unique_by).
+    quantity, price_given and quantity_given (whether the source says anything there), unique (the text of unique_by).
     Raises ContractError that names the key and the column where the source lacks it or has another type.
     """
-    columns = {
-        name: expression(df, text, f"source.events.columns.{name}") for name, text in events.columns.items()
-    }
+    columns = {name: expression(df, text, f"source.events.columns.{name}") for name, text in events.columns.items()}
     types = dict(df.select(*(column.alias(name) for name, column in columns.items())).dtypes)
     for name in ("event_time", "price", "quantity"):
         allowed = TIMES if name == "event_time" else NUMBERS
@@ -94,8 +98,11 @@ def map_events(df: DataFrame, events: Events) -> DataFrame:
         (_text(columns["session_id"]) if "session_id" in columns else text).alias("session_id"),
         columns["event_time"].cast("timestamp").alias("event_time"),
         *((columns[n].cast("double") if n in columns else number).alias(n) for n in ("price", "quantity")),
-        *((columns[n].isNotNull() if n in columns else F.lit(False)).alias(f"{n}_given") for n in ("price", "quantity")),
-        F.array(*(F.coalesce(column, F.lit("")) for column in unique)).cast("array<string>").alias("unique"),
+        *(
+            (columns[n].isNotNull() if n in columns else F.lit(False)).alias(f"{n}_given")
+            for n in ("price", "quantity")
+        ),
+        F.concat_ws("\x1f", *(F.coalesce(column, F.lit("\x00")) for column in unique)).alias("unique"),
     ]
     return df.withColumn("_event", F.struct(*fields))
 
@@ -147,7 +154,7 @@ def _with_timestamps(df: DataFrame) -> DataFrame:
         return df
     jvm = df.sparkSession._jvm
     file = jvm.org.apache.hadoop.fs.Path(df.inputFiles()[0])  # type: ignore[union-attr]
-    configuration = df.sparkSession._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+    configuration = df.sparkSession._jsc.hadoopConfiguration()
     footer = jvm.org.apache.parquet.hadoop.ParquetFileReader.readFooter(configuration, file)  # type: ignore[union-attr]
     for field in footer.getFileMetaData().getSchema().getFields():
         if "TIMESTAMP(NANOS" in str(field.getLogicalTypeAnnotation()):
@@ -160,10 +167,6 @@ def _text(column: Column) -> Column:
     """Cast to text; blank is null."""
     trimmed = F.trim(column.cast("string"))
     return F.when(trimmed != "", trimmed)
-
-
-def _quoted(names: list[str]) -> list[Column]:
-    return [F.col(f"`{name}`") for name in names]
 
 
 def _first_line(error: PySparkException) -> str:

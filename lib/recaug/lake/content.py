@@ -14,17 +14,24 @@ def content_hash(df: DataFrame) -> tuple[int, str]:
     nulls); the rows' hashes are summed, by halves so that the sums cannot overflow, and xored; SHA-256 over that,
     the count and the column names. Returns (rows, 64 hex digits).
     """
+    rows, hashed, _ = summarise(df, F.lit(False))
+    return rows, hashed
+
+
+def summarise(df: DataFrame, stray: Column) -> tuple[int, str, int]:
+    """Do as content_hash, and count in the same pass the rows for which `stray` is true."""
     names = sorted(df.columns)
     hashed = F.xxhash64(*(_hashable(F.col(f"`{name}`"), df.schema[name].dataType) for name in names), _nulls(names))
-    row = df.select(hashed.alias("h")).agg(
+    row = df.select(hashed.alias("h"), stray.alias("stray")).agg(
         F.count("h"),
         F.sum(F.col("h").bitwiseAND(F.lit(0xFFFFFFFF))),
         F.sum(F.shiftrightunsigned("h", 32)),
         F.bit_xor("h"),
+        F.count_if("stray"),
     )
-    count, low, high, xor = row.first()  # type: ignore[misc]
+    count, low, high, xor, strays = row.first()  # type: ignore[misc]
     text = "|".join([*names, str(count), str(low), str(high), str(xor)])
-    return int(count), hashlib.sha256(text.encode()).hexdigest()
+    return int(count), hashlib.sha256(text.encode()).hexdigest(), int(strays)
 
 
 def _hashable(column: Column, kind: DataType) -> Column:

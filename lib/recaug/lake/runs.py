@@ -8,6 +8,8 @@ from typing import Any
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
 
+COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
@@ -41,7 +43,8 @@ def record(lake: Lake, run: RunRecord) -> None:
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
-    rows = lake.spark.createDataFrame([values], TABLES["runs"].columns).coalesce(1)
+    row = tuple(values[column] for column in COLUMNS)
+    rows = lake.spark.createDataFrame([row], TABLES["runs"].columns).coalesce(1)
     lake.replace(rows, "runs", {"event_date": run.event_date, "stage": run.stage}, run.run_id)
 
 
@@ -67,12 +70,11 @@ def history(lake: Lake, stage: str) -> list[RunRecord]:
 
 def _records(lake: Lake, condition: str) -> list[RunRecord]:
     """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
-    columns = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
     rows = (
         lake.read("runs")
         .where(condition)
         .selectExpr(
-            *(f"double({column}) AS {column}" if column in ("started", "finished") else column for column in columns)
+            *(f"double({column}) AS {column}" if column in ("started", "finished") else column for column in COLUMNS)
         )
         .collect()
     )
@@ -80,11 +82,11 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
     for row in sorted(rows, key=lambda row: row["event_date"]):
         values = row.asDict()
         for column in ("started", "finished"):
-            values[column] = dt.datetime.fromtimestamp(values[column], dt.timezone.utc).replace(tzinfo=None)
+            values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
         found.append(RunRecord(**(values | {"metrics": json.loads(values["metrics"])})))
     return found
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:
     """Mark a moment without a zone as UTC, which Spark would take as the driver's local time."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.errors import ContractError, RecaugError, StorageError
-from recaug.lake.content import content_hash
+from recaug.lake.content import content_hash, summarise
 from recaug.lake.contracts import TABLES
 
 # A slice of a table: partition column -> value, or (first, last), both included, None for open.
@@ -103,11 +103,12 @@ class Lake:
         rows = conform(df, name)
         cached = df.storageLevel.useMemory or rows.persist() is None
         try:
-            stray = rows.where(~F.coalesce(condition(where), F.lit(False))).limit(1).collect() if where else []
-            if stray:
-                slices = ", ".join(f"{key} {stray[0][key]}" for key in where)
-                raise ContractError(f"table {name}: a row of {slices} does not belong to the slice {_sql(where)}")
-            count, hashed = content_hash(rows)
+            outside = ~F.coalesce(condition(where), F.lit(False))
+            count, hashed, strays = summarise(rows, outside)
+            if strays:
+                row = rows.where(outside).first()
+                found = ", ".join(f"{key} {row[key]}" for key in where)  # type: ignore[index]
+                raise ContractError(f"table {name}: a row of {found} does not belong to the slice {_sql(where)}")
             laid = _lay(rows, table.partitioned_by, files, by)
             note = json.dumps({"run_id": run_id, "content_hash": hashed, "rows": count})
             writer = (
@@ -130,9 +131,8 @@ class Lake:
         finally:
             if not cached:
                 rows.unpersist()
-        version = self.version(name)
-        assert version is not None
-        return Commit(version, count, hashed)
+        version = self.spark.conf.get("spark.databricks.delta.lastCommitVersionInSession")
+        return Commit(int(version or 0), count, hashed)
 
     def _delta(self, name: str) -> DeltaTable:
         if self.path is not None:

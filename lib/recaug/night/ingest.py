@@ -3,15 +3,16 @@
 import datetime as dt
 from typing import Any
 
-from pyspark.errors import PySparkException
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.clean import deduplicate, find_robots, mark
+from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
 from recaug.clickstream.items import catalogue, named_by_events
 from recaug.clickstream.sessions import identify_sessions
-from recaug.clickstream.source import map_events, read_source, unreadable
+from recaug.clickstream.source import map_events, name_files, number_rows, read_source, unreadable
+from recaug.config import Events
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.tables import condition
@@ -23,7 +24,7 @@ def run(context: Context) -> StageResult:
 
     The night takes what lies after the last recorded ingest night before its date D, up to the end of D; a first night
     takes the whole history. A rerun takes the same rows and replaces what it wrote.
-    metrics: rows_in, events, duplicates, quarantined, sessions, items, reasons (reason -> rows), days [first, last].
+    metrics: rows_in, events, duplicates, quarantined, items, reasons (reason -> rows), days [first, last].
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
     source = context.config.source.events
@@ -39,11 +40,25 @@ def interval(context: Context) -> tuple[dt.date | None, dt.date]:
     return (max(before) + dt.timedelta(days=1) if before else None), context.date
 
 
+def estimate(context: Context) -> int:
+    """Count the source's rows that the night would take, before anything is cleaned. Writes nothing."""
+    events = context.config.source.events
+    try:
+        mapped = map_events(read_source(context.spark, events, "source.events"), events)
+        return mapped.where(_in(interval(context), "_event.event_time")).count()
+    except (Py4JJavaError, PySparkException) as error:
+        raise unreadable(error, events, "source.events") from error
+
+
 def _ingest(context: Context) -> StageResult:
     events, lake, spark = context.config.source.events, context.lake, context.spark
     days = interval(context)
-    mapped = map_events(read_source(spark, events, "source.events"), events).where(_in(days, "_event.event_time"))
-    marked = mark(mapped, events, find_robots(mapped, events.robots)).persist()
+    mapped = (
+        map_events(read_source(spark, events, "source.events"), events)
+        .where(_in(days, "_event.event_time"))
+        .transform(name_files)
+    )
+    marked = _without_robots(mapped, events)
     try:
         undated = marked.where("event_time IS NULL").transform(_not_yet_there, context, days)
         quarantine = _quarantine(marked.where("event_time IS NOT NULL"), undated, context.date)
@@ -79,6 +94,21 @@ def _ingest(context: Context) -> StageResult:
     )
 
 
+def _without_robots(mapped: DataFrame, events: Events) -> DataFrame:
+    """Mark the rows, persisted; robots, which are rare, cost a second reading of the source."""
+    marked = mark(mapped, events).persist()
+    suspects = suspect_robots(marked, events.robots)
+    if not suspects:
+        return marked
+    robots = find_robots(marked.where(F.col("user_id").isin(suspects)), events.robots)
+    found = [tuple(row) for row in robots.collect()]
+    if not found:
+        return marked
+    again = mark(mapped, events, mapped.sparkSession.createDataFrame(found, robots.schema)).persist()
+    marked.unpersist()
+    return again
+
+
 def _in(days: tuple[dt.date | None, dt.date], column: str) -> Any:
     """Keep the interval's rows and those without a time."""
     first, last = days
@@ -111,16 +141,20 @@ def _quarantine(dated: DataFrame, undated: DataFrame, date: dt.date) -> DataFram
 
 def _count(marked: DataFrame, context: Context, undated: DataFrame) -> dict[str, Any]:
     """Count the rows: in, good, of the night's own date, and by reason."""
-    dated = marked.where("event_time IS NOT NULL")
+    has_time = F.col("event_time").isNotNull()
     today = F.to_date("event_time") == F.lit(context.date.isoformat()).cast("date")
-    total = dated.agg(
-        F.count("*").alias("rows_in"), F.count_if(F.size("reasons") == 0).alias("good"), F.count_if(today).alias("today")
+    total = marked.agg(
+        F.count_if(has_time).alias("dated"),
+        F.count_if(~has_time).alias("undated"),
+        F.count_if(F.size("reasons") == 0).alias("good"),
+        F.count_if(today).alias("today"),
     ).first()
-    late = undated.count()
-    bad = dated.where("size(reasons) > 0").select("reasons").unionByName(undated.select("reasons"))
+    late = undated.count() if total["undated"] else 0  # type: ignore[index]
+    bad = marked.where(has_time & (F.size("reasons") > 0)).select("reasons")
+    bad = bad.unionByName(undated.select("reasons")) if late else bad
     reasons = bad.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
     return {
-        "rows_in": total["rows_in"] + late,  # type: ignore[index]
+        "rows_in": total["dated"] + late,  # type: ignore[index]
         "good": total["good"],  # type: ignore[index]
         "today": total["today"],  # type: ignore[index]
         "reasons": {row["reason"]: row["count"] for row in sorted(reasons)},
@@ -147,9 +181,7 @@ def _before(context: Context, days: tuple[dt.date | None, dt.date], gap_minutes:
     if first is None or not context.lake.exists("events"):
         return None
     since = first - dt.timedelta(days=1 + gap_minutes // 1440)
-    return context.lake.read("events").where(
-        condition({"event_date": (since, first - dt.timedelta(days=1))})
-    )
+    return context.lake.read("events").where(condition({"event_date": (since, first - dt.timedelta(days=1))}))
 
 
 def _items(context: Context) -> DataFrame:
@@ -158,4 +190,4 @@ def _items(context: Context) -> DataFrame:
     if items is None:
         events = context.lake.read("events").where(condition({"event_date": (None, context.date)}))
         return named_by_events(events)
-    return catalogue(read_source(context.spark, items, "source.items", position=True), items)
+    return catalogue(number_rows(read_source(context.spark, items, "source.items")), items)

@@ -37,20 +37,19 @@ def run(context: Context) -> StageResult:
         events = events.transform(first_of_each_item)
     events = events.persist()
     _check(events, cut, lake.read("events"))
-    words = vocabulary(events.transform(between, cut.train_start, cut.validation_start),
-                       prepare.min_item_users, prepare.head_share)
-    written = {"vocabulary": lake.replace(words.coalesce(1), "vocabulary", {}, context.run_id)}
-    if not written["vocabulary"].rows:
+    words = vocabulary(
+        events.transform(between, cut.train_start, cut.validation_start), prepare.min_item_users, prepare.head_share
+    )
+    if words.isEmpty():
         raise ContractError(
             f"no item of the days {cut.train_start} to {cut.validation_start} has {prepare.min_item_users} users; "
             "lower prepare.min_item_users or lengthen prepare.train_days"
         )
+    written = {"vocabulary": lake.replace(words.coalesce(1), "vocabulary", {}, context.run_id)}
     words = lake.read("vocabulary")
     people = histories(events, words, users(events, config.seed, prepare.folds)).persist()
     rows = sequences(people, cut, prepare.max_length, prepare.cold_events)
-    written["sequences"] = lake.replace(
-        rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window")
-    )
+    written["sequences"] = lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
     pairs = covisitation.counts(_train_part(people, cut), config.covisitation.window, config.covisitation.backward)
     written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
     drawn = _negatives(context, lake.read("sequences"), words)

@@ -1,0 +1,190 @@
+"""What is no event says why; copies go; robots go; nothing else does."""
+
+import datetime as dt
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.source import map_events
+from recaug.config import Events
+from recaug.errors import ContractError
+
+SCHEMA = "who string, what string, at string, how string, cost string, n string, invoice string"
+DDL = f"{SCHEMA}, _corrupt_record string, _source string"
+
+
+def settings_of(day: int = 1000, minute: int = 1000, **more: object) -> Events:
+    columns = {
+        "user_id": "who",
+        "item_id": "what",
+        "event_time": "at",
+        "event_type": "how",
+        "price": "cost",
+        "quantity": "n",
+    }
+    given_ = {
+        "path": "x",
+        "format": "csv",
+        "columns": columns,
+        "event_types": {"see": "view", "buy": "purchase"},
+        "robots": {"max_events_per_day": day, "max_events_per_minute": minute},
+        "session_gap_minutes": 30,
+    }
+    return msgspec.convert(given_ | more, Events)
+
+
+def row(
+    who: str | None = "u",
+    what: str | None = "i",
+    at: str | None = "2017-01-01 10:00:00",
+    how: str | None = "see",
+    cost: str | None = "1.5",
+    n: str | None = "1",
+    invoice: str | None = "a",
+    bad: str | None = None,
+) -> tuple:
+    return (who, what, at, how, cost, n, invoice, bad, "log.csv")
+
+
+def marked(spark: SparkSession, rows: list[tuple], events: Events | None = None, robots: bool = False) -> DataFrame:
+    events = events or settings_of()
+    mapped = map_events(spark.createDataFrame(rows, DDL), events)
+    found = mark(mapped, events)
+    return mark(mapped, events, find_robots(found, events.robots)) if robots else found
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (row(who=None), "no user_id"),
+        (row(who="  "), "no user_id"),
+        (row(what=None), "no item_id"),
+        (row(at="yesterday"), "unreadable event_time"),
+        (row(at=None), "unreadable event_time"),
+        (row(how="stare"), "unknown event_type"),
+        (row(how=None), "unknown event_type"),
+        (row(cost="cheap"), "price is not a number"),
+        (row(cost="NaN"), "price is not a number"),
+        (row(cost="Infinity"), "price is not a number"),
+        (row(cost="-1"), "price is negative"),
+        (row(n="some"), "quantity is not a number"),
+        (row(bad="u,i,201"), "malformed row"),
+    ],
+)
+def test_each_fault_has_its_reason(spark: SparkSession, bad: tuple, reason: str) -> None:
+    found = marked(spark, [bad]).first()
+    assert found["reasons"] == [reason]
+    assert found["source"] == "log.csv"
+
+
+def test_a_good_row_is_an_event_of_our_type(spark: SparkSession) -> None:
+    found = marked(spark, [row(how="buy", n=None)]).first()
+    assert found["reasons"] == []
+    assert (found["user_id"], found["item_id"], found["event_type"]) == ("u", "i", "purchase")
+    assert (found["price"], found["quantity"], found["raw"]) == (1.5, None, None)
+    assert len(found["event_id"]) == 32
+
+
+def test_a_row_may_have_several_reasons_and_keeps_its_source(spark: SparkSession) -> None:
+    found = marked(spark, [row(who=None, cost="-1", at="2017-01-01")]).first()
+    assert found["reasons"] == ["no user_id", "price is negative"]
+    assert found["raw"] == '{"what":"i","at":"2017-01-01","how":"see","cost":"-1","n":"1","invoice":"a"}'
+
+
+def test_a_rule_sees_the_sources_columns(spark: SparkSession) -> None:
+    events = settings_of(rules=[{"name": "cancellation", "when": "invoice LIKE 'C%'"}])
+    found = marked(spark, [row(invoice="C12"), row(invoice="12"), row(invoice=None)], events).collect()
+    assert [one["reasons"] for one in found] == [["cancellation"], [], []]
+
+
+def test_a_rule_about_a_missing_column_is_named(spark: SparkSession) -> None:
+    with pytest.raises(ContractError, match="source.events.rules.cancellation: the source has no column `bill`"):
+        marked(spark, [row()], settings_of(rules=[{"name": "cancellation", "when": "bill = 'C'"}]))
+
+
+def test_an_event_is_named_by_what_it_is(spark: SparkSession) -> None:
+    base = row()
+    others = [row(who="v"), row(what="j"), row(at="2017-01-01 10:00:01"), row(how="buy")]
+    found = [one["event_id"] for one in marked(spark, [base, *others, row(cost="9", n="7", invoice="b")]).collect()]
+    assert len(set(found[:-1])) == 5
+    assert found[-1] == found[0]
+
+
+def test_unique_by_tells_two_events_apart(spark: SparkSession) -> None:
+    events = settings_of(unique_by=["invoice"])
+    rows = [row(invoice="a"), row(invoice="b"), row(invoice="a"), row(invoice=None)]
+    found = [one["event_id"] for one in marked(spark, rows, events).collect()]
+    assert found[0] == found[2]
+    assert len(set(found)) == 3
+
+
+def test_copies_go_and_the_same_one_stays(spark: SparkSession) -> None:
+    rows = [row(cost="3"), row(cost="2"), row(what="j"), row(cost="2", n="5"), row(who="v")]
+    expected = {("u", "i", 2.0, 1.0), ("u", "j", 1.5, 1.0), ("v", "i", 1.5, 1.0)}
+    for order in (rows, rows[::-1]):
+        kept = deduplicate(marked(spark, order).repartition(3)).collect()
+        assert {(one["user_id"], one["item_id"], one["price"], one["quantity"]) for one in kept} == expected
+
+
+def stamp(second: int) -> str:
+    return str(dt.datetime(2017, 1, 1, 10) + dt.timedelta(seconds=second))
+
+
+def test_a_robots_day_goes_and_other_users_stay(spark: SparkSession) -> None:
+    robot = [row(who="robot", what=f"i{k}", at=stamp(k * 120)) for k in range(6)]
+    others = [row(who="robot", at="2017-01-02 10:00:00"), *(row(what=f"i{k}", at=stamp(k * 120)) for k in range(5))]
+    found = marked(spark, robot + others, settings_of(day=5), robots=True).collect()
+    bad = [one for one in found if one["reasons"]]
+    assert {one["user_id"] for one in bad} == {"robot"}
+    assert len(bad) == 6
+    assert {tuple(one["reasons"]) for one in bad} == {("robot: too many events in a day",)}
+
+
+def test_a_robots_minute_goes_and_its_other_minutes_stay(spark: SparkSession) -> None:
+    burst = [row(what=f"i{k}", at=stamp(k)) for k in range(4)]
+    found = marked(spark, [*burst, row(at=stamp(60))], settings_of(minute=3), robots=True).collect()
+    assert [one["reasons"] for one in found] == [["robot: too many events in a minute"]] * 4 + [[]]
+
+
+def test_a_log_that_came_twice_makes_no_robot(spark: SparkSession) -> None:
+    rows = [row(what=f"i{k}", at=stamp(k)) for k in range(3)] * 2
+    assert all(one["reasons"] == [] for one in marked(spark, rows, settings_of(minute=3), robots=True).collect())
+
+
+def test_only_who_may_be_a_robot_is_looked_at_closely(spark: SparkSession) -> None:
+    rows = [row(who="many", what=f"i{k}", at=stamp(k * 3600)) for k in range(4)] + [row(who="few")] * 3
+    assert suspect_robots(marked(spark, rows), settings_of(minute=3).robots) == ["many"]
+
+
+maybe = st.none() | st.sampled_from(["", "u", "v"])
+ROWS = st.lists(
+    st.builds(
+        row,
+        who=maybe,
+        what=maybe,
+        at=st.sampled_from(["2017-01-01 10:00:00", "2017-01-01 10:00:30", "soon", None]),
+        how=st.sampled_from(["see", "buy", "stare", None]),
+        cost=st.sampled_from(["1", "-1", "x", None]),
+        n=st.sampled_from(["1", "many", None]),
+        bad=st.sampled_from([None, None, "u,"]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS)
+def test_no_row_is_lost_and_cleaning_twice_changes_nothing(spark: SparkSession, rows: list[tuple]) -> None:
+    found = marked(spark, rows, settings_of(minute=2), robots=True)
+    good, bad = found.where("size(reasons) = 0"), found.where("size(reasons) > 0")
+    kept = deduplicate(good)
+    names = [one["event_id"] for one in good.collect()]
+    assert len(names) + bad.count() == len(rows)
+    assert sorted(one["event_id"] for one in kept.collect()) == sorted(set(names))
+    assert bad.where(F.col("raw").isNull()).count() == 0
+    assert sorted(map(str, deduplicate(kept).collect())) == sorted(map(str, kept.collect()))

@@ -1,0 +1,56 @@
+"""The catalogue holds the last known value of each attribute; what is missing stays missing."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from pyspark.sql import SparkSession
+
+from recaug.clickstream.items import catalogue, named_by_events
+from recaug.clickstream.source import number_rows, read_source
+from recaug.config import Items
+from recaug.errors import ContractError
+
+
+def items(path: Path, **more: object) -> Items:
+    base = {
+        "path": str(path),
+        "format": "csv",
+        "options": {"header": "true"},
+        "item_id": "sku",
+        "title": "name",
+        "categorical": {"brand": "brand", "kind of thing": "kind"},
+        "numeric": {"price": "price"},
+        "text": "note",
+    }
+    return msgspec.convert(base | more, Items)
+
+
+def test_the_last_known_value_counts(spark: SparkSession, tmp_path: Path) -> None:
+    head = "sku,name,brand,kind,price,note\n"
+    (tmp_path / "a.csv").write_text(head + "1,old,acme,x,1.5,\n1,new,,x,,\n2,other, ,,free,text\n")
+    (tmp_path / "b.csv").write_text(head + "1,,bolt,,2.5,\n,nameless,,,,\n")
+    given = items(tmp_path)
+    found = {
+        row["item_id"]: row
+        for row in catalogue(number_rows(read_source(spark, given, "source.items")), given).collect()
+    }
+    assert set(found) == {"1", "2"}
+    assert found["1"]["title"] == "new"
+    assert found["1"]["categorical"] == {"brand": "bolt", "kind of thing": "x"}
+    assert found["1"]["numeric"] == {"price": 2.5}
+    assert found["1"]["text"] is None
+    assert (found["2"]["categorical"], found["2"]["numeric"], found["2"]["text"]) == ({}, {}, "text")
+
+
+def test_a_missing_column_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sku,name\n1,x\n")
+    given = items(tmp_path, categorical={"brand": "maker"}, numeric={}, text=None)
+    with pytest.raises(ContractError, match="source.items.categorical.brand: the source has no column `maker`; it has"):
+        catalogue(number_rows(read_source(spark, given, "source.items")), given)
+
+
+def test_without_a_catalogue_the_events_name_the_items(spark: SparkSession) -> None:
+    rows = named_by_events(spark.createDataFrame([("a",), ("b",), ("a",)], "item_id string")).collect()
+    assert sorted(row["item_id"] for row in rows) == ["a", "b"]
+    assert rows[0]["categorical"] == {}

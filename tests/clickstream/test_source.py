@@ -1,0 +1,167 @@
+"""Any log is read by its YAML; what it lacks is named."""
+
+import datetime as dt
+import gzip
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recaug.clickstream.source import locate, map_events, name_files, number_rows, read_source, unreadable
+from recaug.config import Events
+from recaug.errors import ContractError
+
+CSV = "who,what,at,how,cost\nu1,i1,2017-01-01 10:00:00,view,1.5\nu2,i2,2017-01-01 11:00:00 UTC,buy,\n"
+COLUMNS = {"user_id": "who", "item_id": "what", "event_time": "at", "event_type": "how", "price": "cost"}
+
+
+def source(path: Path | str, format_: str = "csv", **more: object) -> Events:
+    options = {"header": "true"} if format_ == "csv" else {}
+    robots = {"max_events_per_day": 100, "max_events_per_minute": 100}
+    given = {
+        "path": str(path),
+        "format": format_,
+        "options": options,
+        "columns": COLUMNS,
+        "robots": robots,
+        "session_gap_minutes": 30,
+    }
+    return msgspec.convert(given | more, Events)
+
+
+def mapped(spark: SparkSession, events: Events) -> list[tuple]:
+    rows = map_events(read_source(spark, events, "source.events"), events).select("_event.*")
+    picked = rows.select("user_id", "item_id", F.unix_seconds("event_time"), "event_type", "price").orderBy("user_id")
+    return [tuple(row) for row in picked.collect()]
+
+
+TEN = int(dt.datetime(2017, 1, 1, 10, tzinfo=dt.UTC).timestamp())
+EXPECTED = [("u1", "i1", TEN, "view", 1.5), ("u2", "i2", TEN + 3600, "buy", None)]
+
+
+def test_a_csv_file_a_gzipped_one_a_folder_and_a_glob_read_alike(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.csv").write_text(CSV)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(CSV.encode()))
+    for path in (tmp_path / "log" / "a.csv", tmp_path / "b.csv.gz", tmp_path / "log", f"{tmp_path}/*.csv.gz"):
+        assert mapped(spark, source(path)) == EXPECTED
+
+
+def test_json_lines_parquet_and_delta_read_like_csv(spark: SparkSession, tmp_path: Path) -> None:
+    read_source(spark, source(_write(tmp_path, CSV)), "source.events").createOrReplaceTempView("log")
+    log = spark.table("log").drop("_corrupt_record")
+    for format_ in ("json", "parquet", "delta"):
+        log.write.format(format_).save(f"{tmp_path}/{format_}")
+        assert mapped(spark, source(tmp_path / format_, format_)) == EXPECTED
+
+
+def test_parquet_with_nanoseconds_as_pandas_writes_it(spark: SparkSession, tmp_path: Path) -> None:
+    time = pd.to_datetime(["2017-01-01 10:00:00.123456789", None])
+    rows = pd.DataFrame({"who": ["u1", "u2"], "what": [1, 2], "at": time, "how": "view", "cost": [1, 2]})
+    rows.to_parquet(tmp_path / "log.parquet")
+    found = map_events(read_source(spark, source(tmp_path, "parquet"), "source.events"), source(tmp_path, "parquet"))
+    times = found.orderBy("who").select(F.unix_micros("_event.event_time")).collect()
+    assert [row[0] for row in times] == [TEN * 1_000_000 + 123456, None]
+    assert found.where("who = 'u1'").select("_event.item_id").first()[0] == "1"
+
+
+def test_a_line_cut_off_or_too_long_is_marked(spark: SparkSession, tmp_path: Path) -> None:
+    events = source(_write(tmp_path, CSV + "u3,i3,2017-01-01 12:00\nu4,i4,2017-01-01 12:00:00,view,1,more\n"))
+    rows = read_source(spark, events, "source.events")
+    assert [row[0] for row in rows.where("_corrupt_record IS NOT NULL").select("_corrupt_record").collect()] == [
+        "u3,i3,2017-01-01 12:00",
+        "u4,i4,2017-01-01 12:00:00,view,1,more",
+    ]
+    # Whatever columns a reader asks for, the bad lines are the same.
+    assert rows.where("_corrupt_record IS NOT NULL").select("who").count() == 2
+
+
+def test_a_json_line_cut_off_is_marked(spark: SparkSession, tmp_path: Path) -> None:
+    lines = '{"who":"u1","what":"i1","at":"2017-01-01","how":"view","cost":1}\n{"who":"u2","wh'
+    rows = read_source(spark, source(_write(tmp_path, lines), "json"), "source.events")
+    assert rows.where("_corrupt_record IS NOT NULL").count() == 1
+
+
+def test_blank_text_is_missing(spark: SparkSession, tmp_path: Path) -> None:
+    events = source(_write(tmp_path, 'who,what,at,how,cost\n" ",i1,2017-01-01 10:00:00,view,1\n'))
+    assert mapped(spark, events) == [(None, "i1", TEN, "view", 1.0)]
+
+
+def test_a_missing_column_is_named_with_its_key(spark: SparkSession, tmp_path: Path) -> None:
+    events = source(_write(tmp_path, CSV), columns=COLUMNS | {"price": "prize * 2"})
+    with pytest.raises(ContractError) as error:
+        mapped(spark, events)
+    assert str(error.value) == (
+        "source.events.columns.price: the source has no column `prize`; it has who, what, at, how, cost"
+    )
+
+
+def test_a_wrong_type_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    events = source(_write(tmp_path, CSV), columns=COLUMNS | {"event_time": "length(who)"})
+    with pytest.raises(ContractError, match=r"^source.events.columns.event_time: length\(who\) is int, not a timesta"):
+        mapped(spark, events)
+
+
+def test_what_is_no_sql_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"^source.events.columns.price: 'cost \+' is no SQL expression: [^\n]*$"):
+        mapped(spark, source(_write(tmp_path, CSV), columns=COLUMNS | {"price": "cost +"}))
+
+
+@pytest.mark.parametrize("format_", ["csv", "json", "parquet"])
+def test_a_path_with_nothing_there_is_one_line(spark: SparkSession, tmp_path: Path, format_: str) -> None:
+    with pytest.raises(ContractError, match=r"^source.events.path: nothing at /[^\n]*/no.where$"):
+        read_source(spark, source(tmp_path / "no.where", format_), "source.events")
+
+
+@pytest.mark.parametrize("format_", ["csv", "json", "parquet"])
+def test_an_empty_file_is_one_line(spark: SparkSession, tmp_path: Path, format_: str) -> None:
+    if format_ == "parquet":
+        (tmp_path / "folder").mkdir()
+        path = tmp_path / "folder"
+    else:
+        path = _write(tmp_path, "")
+    with pytest.raises(ContractError, match=r"^source.events.path: /[^\n]* (is empty|has no readable parquet file)$"):
+        read_source(spark, source(path, format_), "source.events")
+
+
+def test_a_damaged_file_is_one_line(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "log.parquet").write_bytes(b"PAR1 this is none")
+    with pytest.raises(ContractError, match=r"^source.events.path: a file of [^\n]* is damaged or no parquet$"):
+        read_source(spark, source(tmp_path / "log.parquet", "parquet"), "source.events")
+    events = source(tmp_path / "log.csv.gz")
+    whole = gzip.compress((CSV * 2000).encode())
+    (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Exception, match="") as caught:
+        read_source(spark, events, "source.events").count()
+    assert str(unreadable(caught.value, events, "source.events")).endswith("is damaged or no csv")
+
+
+def test_a_file_of_a_package_is_found() -> None:
+    assert locate("package://recaug/py.typed", "source.events").endswith("recaug/py.typed")
+    with pytest.raises(ContractError, match="source.events.path: no Python package nowhere_at_all is installed"):
+        locate("package://nowhere_at_all/x", "source.events")
+    with pytest.raises(ContractError, match="the package recaug has no data/x.csv"):
+        locate("package://recaug/data/x.csv", "source.events")
+
+
+def test_positions_follow_the_files(spark: SparkSession, tmp_path: Path) -> None:
+    for name in "ba":
+        (tmp_path / f"{name}.csv").write_text("who,n\n" + "".join(f"{name},{i}\n" for i in range(100)))
+    rows: DataFrame = number_rows(read_source(spark, source(tmp_path), "source.events")).repartition(5)
+    found = [(row["who"], int(row["n"])) for row in rows.orderBy("_position").collect()]
+    assert found == [(name, i) for name in "ab" for i in range(100)]
+
+
+def test_a_rows_file_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "a day.csv").write_text(CSV)
+    rows = name_files(read_source(spark, source(tmp_path), "source.events"))
+    assert {row["_source"] for row in rows.collect()} == {"a%20day.csv"}
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "log.txt"
+    path.write_text(text)
+    return path

@@ -1,0 +1,66 @@
+"""A small shop's log and nights over it, for the tests of ingest and prepare."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from pyspark.sql import SparkSession
+
+from recaug.config import Config
+from recaug.lake.runs import RunRecord, record
+from recaug.lake.tables import Lake
+from recaug.night.context import Context, StageResult
+
+FIRST = dt.date(2017, 1, 1)
+HEAD = "who,what,at,how,cost\n"
+
+
+def line(user: str, item: str, at: dt.datetime | str, how: str = "buy", cost: object = 1) -> str:
+    """Write a line of the log."""
+    return f"{user},{item},{at},{how},{cost}\n"
+
+
+def day(number: int, hour: float = 12) -> dt.datetime:
+    """Give an hour of a day of the log, which begins with day 1."""
+    return dt.datetime.combine(FIRST, dt.time()) + dt.timedelta(days=number - 1, hours=hour)
+
+
+def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) -> Context:
+    """Make a night of `date` over the log in `folder`/log, with changes to the sections of the demo's configuration."""
+    given = yaml.safe_load(Path("conf/demo.yaml").read_text(encoding="utf-8"))
+    given["source"] = {
+        "events": {
+            "path": f"{folder}/log",
+            "format": "csv",
+            "options": {"header": "true"},
+            "columns": {"user_id": "who", "item_id": "what", "event_time": "at", "event_type": "how", "price": "cost"},
+            "event_types": {"buy": "purchase"},
+            "robots": {"max_events_per_day": 50, "max_events_per_minute": 20},
+            "session_gap_minutes": 30,
+        }
+    }
+    for section, keys in changes.items():
+        given[section] |= keys
+    config = msgspec.convert(given, Config)
+    return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), folder / "artifacts")
+
+
+def note(night: Context, stage: str, result: StageResult) -> None:
+    """Record a stage as nightly.py does."""
+    now = dt.datetime(2017, 1, 1)
+    run = RunRecord(
+        run_id=night.run_id,
+        event_date=night.date,
+        stage=stage,
+        started=now,
+        finished=now,
+        metrics=result.metrics,
+        config_hash=night.config.hash,
+        content_hash=result.content_hash,
+        cpu_seconds=0.0,
+        wall_seconds=0.0,
+        peak_memory_mb=0.0,
+    )
+    record(night.lake, run)

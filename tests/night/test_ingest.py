@@ -1,0 +1,205 @@
+"""The lake takes each row once; a rerun changes nothing; a bad night writes nothing."""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.night.nights import HEAD, context, day, line, note
+
+from recaug import config
+from recaug.errors import ContractError
+from recaug.lake.tables import Lake
+from recaug.night import ingest
+from recaug.night.context import Context, StageResult
+
+SECOND, THIRD = dt.date(2017, 1, 2), dt.date(2017, 1, 3)
+LOG = [
+    line("u", "a", day(1)),
+    line("u", "a", day(1)),
+    line("u", "b", day(1, 23.9)),
+    line("", "b", day(1)),
+    line("v", "a", day(2), cost="cheap"),
+    line("v", "a", "soon"),
+    line("v", "b", day(2)),
+    line("u", "c", day(3, 0.1)),
+    line("w", "a", day(3)),
+    "w,a,2017-01-03 15:00:00,b\n",
+    line("late", "a", day(4)),
+]
+
+
+def log(folder: Path, lines: list[str] = LOG) -> None:
+    (folder / "log").mkdir(exist_ok=True)
+    (folder / "log" / "log.csv").write_text(HEAD + "".join(lines))
+
+
+def night(spark: SparkSession, folder: Path, date: dt.date) -> StageResult:
+    made = context(spark, folder, date)
+    result = ingest.run(made)
+    note(made, "ingest", result)
+    return result
+
+
+def hashes(lake: Lake) -> list[str | None]:
+    return [lake.content_hash(name) for name in ("events", "events_quarantine", "items")]
+
+
+def test_nights_take_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
+    log(tmp_path)
+    lake = Lake(spark, path=f"{tmp_path}/lake")
+    first = night(spark, tmp_path, SECOND)
+    assert first.metrics == {
+        "rows_in": 7,
+        "events": 3,
+        "duplicates": 1,
+        "quarantined": 3,
+        "items": 2,
+        "days": [None, "2017-01-02"],
+        "reasons": {"no user_id": 1, "price is not a number": 1, "unreadable event_time": 1},
+    }
+    second = night(spark, tmp_path, THIRD)
+    assert second.metrics == {
+        "rows_in": 3,
+        "events": 2,
+        "duplicates": 0,
+        "quarantined": 1,
+        "items": 3,
+        "days": ["2017-01-03", "2017-01-03"],
+        "reasons": {"malformed row": 1},
+    }
+    found = {(row.user_id, row.item_id, str(row.event_date)): row for row in lake.read("events").collect()}
+    assert set(found) == {
+        ("u", "a", "2017-01-01"),
+        ("u", "b", "2017-01-01"),
+        ("v", "b", "2017-01-02"),
+        ("u", "c", "2017-01-03"),
+        ("w", "a", "2017-01-03"),
+    }
+    assert found["u", "a", "2017-01-01"].event_type == "purchase"
+    bad = {row.raw: row for row in lake.read("events_quarantine").collect()}
+    assert sorted(str(row.event_date) for row in bad.values()) == [
+        "2017-01-01",
+        "2017-01-02",
+        "2017-01-02",
+        "2017-01-03",
+    ]
+    assert [row.event_date for row in bad.values() if not row.dated] == [SECOND]
+    assert {row.source for row in bad.values()} == {"log.csv"}
+    (cut_off,) = [raw for raw, row in bad.items() if row.reasons == ["malformed row"]]
+    assert '"_corrupt_record":"w,a,2017-01-03 15:00:00,b"' in cut_off
+
+    before = hashes(lake)
+    assert night(spark, tmp_path, THIRD) == second
+    assert hashes(lake) == before
+    # A rerun of the first night takes the same days as before, and leaves the later one alone.
+    assert night(spark, tmp_path, SECOND).metrics["rows_in"] == 7
+    assert hashes(lake)[0] == before[0]
+
+
+def test_a_crash_between_the_commits_is_healed_by_the_same_night(spark: SparkSession, tmp_path: Path) -> None:
+    log(tmp_path)
+    lake = Lake(spark, path=f"{tmp_path}/lake")
+    night(spark, tmp_path, SECOND)
+    before = hashes(lake)
+    lake.replace(lake.read("events").where("false"), "events", {"event_date": (None, SECOND)}, "crash")
+    night(spark, tmp_path, SECOND)
+    assert hashes(lake) == before
+
+
+def test_a_session_goes_on_after_midnight(spark: SparkSession, tmp_path: Path) -> None:
+    log(tmp_path, [line("u", "a", day(1, 23.9)), line("u", "b", day(2, 0.1)), line("u", "c", day(2, 5))])
+    night(spark, tmp_path, dt.date(2017, 1, 1))
+    night(spark, tmp_path, SECOND)
+    rows = {row.item_id: row.session_id for row in Lake(spark, path=f"{tmp_path}/lake").read("events").collect()}
+    assert rows["a"] == rows["b"] != rows["c"]
+
+
+def test_rows_do_not_depend_on_partitions_or_files(spark: SparkSession, tmp_path: Path) -> None:
+    robot = [line("robot", f"i{n}", day(1, n / 3600)) for n in range(21)]
+    found = []
+    for partitions, files in ((1, 1), (8, 3)):
+        folder = tmp_path / str(partitions)
+        (folder / "log").mkdir(parents=True)
+        lines = LOG + robot
+        for file in range(files):
+            (folder / "log" / f"{file}.csv").write_text(HEAD + "".join(lines[file::files]))
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+        try:
+            result = ingest.run(context(spark, folder, SECOND))
+        finally:
+            spark.conf.set("spark.sql.shuffle.partitions", 2)
+        assert result.metrics["reasons"]["robot: too many events in a minute"] == 21
+        found.append(result)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "has no row up to 2017-01-02"),
+        (LOG[:2], "has no row of 2017-01-02; give a date that the log covers"),
+        ([line("", "a", day(2))] * 3, "none of 3 rows up to 2017-01-02 is an event; 3 of them: no user_id"),
+    ],
+    ids=["empty", "a date without data", "every row bad"],
+)
+def test_a_night_without_events_writes_nothing(
+    spark: SparkSession, tmp_path: Path, lines: list[str], message: str
+) -> None:
+    log(tmp_path, lines)
+    with pytest.raises(ContractError, match=f"^source.events[^\n]*{message}$"):
+        ingest.run(context(spark, tmp_path, SECOND))
+    assert not (tmp_path / "lake").exists()
+
+
+DATA = Path("../shared/data")
+
+
+def real(spark: SparkSession, name: str, date: dt.date, folder: Path) -> tuple[Context, StageResult]:
+    given = config.load(f"conf/{name}.yaml")
+    made = Context(spark, given, date, Lake(spark, path=f"{folder}/lake"), folder / "artifacts")
+    return made, ingest.run(made)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the data beside the project are not there: ../shared/data")
+def test_the_cut_row_of_rees46_goes_to_quarantine(spark: SparkSession, tmp_path: Path) -> None:
+    made, result = real(spark, "rees46", dt.date(2019, 10, 1), tmp_path)
+    assert result.metrics["rows_in"] == 17435
+    assert result.metrics["reasons"] == {"malformed row": 1}
+    (bad,) = made.lake.read("events_quarantine").collect()
+    assert '"_corrupt_record":"2019-10-01 02:50:00 UTC,view,10900305' in bad.raw
+    assert result.metrics["events"] + result.metrics["duplicates"] == 17434
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the data beside the project are not there: ../shared/data")
+def test_online_retail_says_why_each_row_is_no_event(spark: SparkSession, tmp_path: Path) -> None:
+    _, result = real(spark, "online_retail", dt.date(2010, 12, 2), tmp_path)
+    assert (
+        result.metrics["rows_in"]
+        == result.metrics["events"] + result.metrics["duplicates"] + (result.metrics["quarantined"])
+    )
+    assert {"cancellation", "no user_id", "stock code is no goods"} <= set(result.metrics["reasons"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_one_line_and_the_tables_stay(spark: SparkSession, tmp_path: Path) -> None:
+    import subprocess
+
+    from recaug.errors import StorageError
+
+    (tmp_path / "lake").mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "small", f"{tmp_path}/lake"], check=False)
+    if mounted.returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        log(tmp_path)
+        lake = Lake(spark, path=f"{tmp_path}/lake")
+        ingest.run(context(spark, tmp_path, SECOND))
+        before = hashes(lake)
+        log(tmp_path, [*LOG, *(line(f"user {n * 7919} {n}", f"{n * n}", day(2)) for n in range(20000))])
+        with pytest.raises(StorageError, match=r"^table events[^\n]*: no space left on device; free some[^\n]*$"):
+            ingest.run(context(spark, tmp_path, SECOND))
+        assert hashes(lake) == before
+    finally:
+        subprocess.run(["umount", f"{tmp_path}/lake"], check=True)

@@ -1,0 +1,144 @@
+"""Prepare reads nothing later than the cut, and writes the same rows wherever it ran."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+from tests.night.nights import HEAD, context, day, line
+
+from recaug.errors import ContractError
+from recaug.lake.tables import Lake
+from recaug.night import ingest, prepare
+from recaug.night.context import Context
+
+# Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
+DATE = dt.date(2017, 1, 10)
+PREPARE = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
+TABLES = ("vocabulary", "sequences", "covisitation", "negatives")
+
+
+def shop() -> list[str]:
+    """Forty users, fifteen items; user n buys something on each day."""
+    random = np.random.default_rng(1)
+    return [
+        line(f"u{user}", f"i{int(15 * random.random() ** 2)}", day(number, 8 + user / 10))
+        for number in range(1, 11)
+        for user in range(40)
+    ]
+
+
+def night(spark: SparkSession, folder: Path, lines: list[str], **changes: object) -> Context:
+    (folder / "log").mkdir(parents=True)
+    (folder / "log" / "log.csv").write_text(HEAD + "".join(lines))
+    sections = {"prepare": PREPARE | changes, "negatives": {"per_user": 5}, "covisitation": {"window": 3}}
+    made = context(spark, folder, DATE, **sections)
+    ingest.run(made)
+    return made
+
+
+def learnt(lake: Lake) -> dict[str, set]:
+    """What models learn from, by item names."""
+    names = {row.item_index: row.item_id for row in lake.read("vocabulary").collect()}
+    train = lake.read("sequences").where("split = 'train'")
+    return {
+        "vocabulary": {tuple(row) for row in lake.read("vocabulary").collect()},
+        "train": {
+            (
+                row.user_id,
+                row.window,
+                bytes(row["items"]),
+                bytes(row.times),
+                tuple(row.event_ids),
+                tuple(row.seen),
+                row.n_events,
+            )
+            for row in train.collect()
+        },
+        "pairs": {
+            (names[row.item_index], names[row.other_index], row.weight) for row in lake.read("covisitation").collect()
+        },
+        "negatives": {names[row.item_index] for row in lake.read("negatives").collect()},
+    }
+
+
+def layout(lake: Lake) -> list[list[tuple]]:
+    """The rows of each file of the train split, in order."""
+    _, files = lake.snapshot_files("sequences", {"split": "train"})
+    tables = [pq.ParquetFile(file.removeprefix("file://")).read(["user_index", "window"]) for file in files]
+    return [[tuple(row.values()) for row in table.to_pylist()] for table in tables]
+
+
+def test_the_same_rows_and_files_whatever_the_partitions(spark: SparkSession, tmp_path: Path) -> None:
+    made = night(spark, tmp_path, shop())
+    found = []
+    for partitions in (1, 8):
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+        try:
+            result = prepare.run(made)
+        finally:
+            spark.conf.set("spark.sql.shuffle.partitions", 2)
+        found.append((result, [made.lake.content_hash(name) for name in TABLES], layout(made.lake)))
+    assert found[0] == found[1]
+    result, _, files = found[0]
+    assert len(files) == prepare.FILES
+    assert all(rows == sorted(rows) for rows in files)
+    assert result.metrics["users"] == result.metrics["rows"]["serve"] == 40
+    assert result.metrics["windows"] == ["2017-01-01", "2017-01-07", "2017-01-09", "2017-01-11"]
+    assert result.metrics["negatives"] == 200
+    assert made.lake.version("sequences") == 1
+
+
+def test_nothing_after_the_cut_reaches_what_models_learn_from(spark: SparkSession, tmp_path: Path) -> None:
+    late = ["u0", "u1", "u2", "new", "newer"]
+    planted = [line(user, item, day(number)) for user in late for item in ("leak", "i0") for number in (7, 8, 9, 10)]
+    never = [line(user, "after", day(11)) for user in late]
+    found = []
+    for name, lines in (("plain", shop()), ("planted", shop() + planted + never)):
+        made = night(spark, tmp_path / name, lines, task="repeat", folds=2)
+        prepare.run(made)
+        found.append(learnt(made.lake))
+    assert found[0]["vocabulary"] == found[1]["vocabulary"]
+    assert found[0]["train"] == found[1]["train"]
+    assert found[0]["pairs"] == found[1]["pairs"]
+    assert "leak" not in found[1]["negatives"]
+    rows = made.lake.read("sequences")
+    assert rows.where("user_id IN ('new', 'newer') AND split = 'train'").count() == 0
+    test = rows.where("user_id = 'new' AND split = 'test'").first()
+    assert (test.length, test.n_events, test.cold, sorted(test.targets)[0]) == (2, 4, True, 0)  # type: ignore[union-attr]
+    assert made.lake.read("events").where("item_id = 'after'").count() == 0
+
+
+def test_discovery_looks_for_what_is_new_to_the_user(spark: SparkSession, tmp_path: Path) -> None:
+    made = night(spark, tmp_path, shop(), task="discovery")
+    prepare.run(made)
+    for row in made.lake.read("sequences").collect():
+        items = np.frombuffer(row["items"], "<i4")[: row.length]
+        assert len(set(items)) == len(items)
+        assert not set(row.targets) & set(row.seen)
+        assert set(items) <= set(row.seen)
+
+
+def test_a_day_of_log_cannot_be_cut_into_windows_of_days(spark: SparkSession, tmp_path: Path) -> None:
+    made = night(spark, tmp_path, [line("u", "a", day(10)), line("v", "a", day(10))])
+    with pytest.raises(
+        ContractError,
+        match=r"^the train window, 2017-01-01 up to 2017-01-07, has no event that counts; the lake's events are of "
+        r"2017-01-10 to 2017-01-10: [^\n]*$",
+    ):
+        prepare.run(made)
+    assert not made.lake.exists("vocabulary")
+
+
+def test_without_an_item_that_enough_users_had_there_is_no_vocabulary(spark: SparkSession, tmp_path: Path) -> None:
+    made = night(spark, tmp_path, shop(), min_item_users=100)
+    with pytest.raises(ContractError, match=r"^no item of the days [^\n]* has 100 users; lower prepare.min_item_users"):
+        prepare.run(made)
+    assert not made.lake.exists("vocabulary")
+
+
+def test_prepare_wants_ingest_first(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no table events"):
+        prepare.run(context(spark, tmp_path, DATE))
