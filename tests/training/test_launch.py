@@ -21,8 +21,8 @@ from recaug.training.launch import Watched, launch
 from recaug.training.loop import Batch, Part, Update, fit
 from recaug.training.worker import Worker
 
-HOROVOD = Training(launcher="horovod", workers=2, timeout_seconds=60)
-DISTRIBUTOR = Training(launcher="torch_distributor", workers=2, timeout_seconds=60)
+HOROVOD = Training(launcher="horovod", workers=2, timeout_seconds=240)
+DISTRIBUTOR = Training(launcher="torch_distributor", workers=2, timeout_seconds=240)
 WATCHED = Watched("test")
 
 
