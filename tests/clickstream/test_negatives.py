@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from scipy.stats import chisquare
 
-from recaug.clickstream.negatives import alias_table, draw_for, random_bits, sample_negatives
+from recaug.clickstream.negatives import alias_table, draw_for, random_bits, random_states, sample_negatives
 
 POPULARITY = np.array([50, 20, 10, 10, 5, 5, 1, 1, 1, 1])
 
@@ -53,11 +53,15 @@ def test_who_owns_everything_gets_none() -> None:
 
 def test_random_bits_are_even_and_each_counter_has_its_own() -> None:
     users, draws = np.meshgrid(np.arange(200), np.arange(100), indexing="ij")
-    bits = random_bits(7, users.ravel(), draws.ravel(), 0)
+
+    def bits_of(seed: int, attempt: int) -> np.ndarray:
+        return random_bits(random_states(seed, users.ravel()), draws.ravel(), attempt)
+
+    bits = bits_of(7, 0)
     assert len(np.unique(bits)) == 20_000
     assert chisquare(np.bincount((bits >> np.uint64(58)).astype(int), minlength=64)).pvalue > 1e-4
-    assert not np.intersect1d(bits, random_bits(7, users.ravel(), draws.ravel(), 1)).size
-    assert not np.intersect1d(bits, random_bits(8, users.ravel(), draws.ravel(), 0)).size
+    assert not np.intersect1d(bits, bits_of(7, 1)).size
+    assert not np.intersect1d(bits, bits_of(8, 0)).size
 
 
 def users(spark: SparkSession) -> DataFrame:

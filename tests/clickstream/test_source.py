@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -82,7 +84,7 @@ def test_a_line_cut_off_or_too_long_is_marked(spark: SparkSession, tmp_path: Pat
 def test_a_json_line_cut_off_is_marked(spark: SparkSession, tmp_path: Path) -> None:
     lines = '{"who":"u1","what":"i1","at":"2017-01-01","how":"view","cost":1}\n{"who":"u2","wh'
     rows = read_source(spark, source(_write(tmp_path, lines), "json"), "source.events")
-    assert rows.where("_corrupt_record IS NOT NULL").count() == 1
+    assert [row["who"] for row in rows.collect() if row["_corrupt_record"]] == [None]
 
 
 def test_blank_text_is_missing(spark: SparkSession, tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_damaged_file_is_one_line(spark: SparkSession, tmp_path: Path) -> None
     events = source(tmp_path / "log.csv.gz")
     whole = gzip.compress((CSV * 2000).encode())
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(Exception, match="") as caught:
+    with pytest.raises((Py4JJavaError, PySparkException)) as caught:
         read_source(spark, events, "source.events").count()
     assert str(unreadable(caught.value, events, "source.events")).endswith("is damaged or no csv")
 

@@ -51,7 +51,7 @@ def test_no_rows_have_a_hash(spark: SparkSession) -> None:
     assert content_hash(spark.createDataFrame([], SCHEMA))[0] == 0
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(-5, 5)), min_size=1, max_size=8), st.randoms())
 def test_a_shuffle_keeps_the_hash_and_a_change_does_not(spark: SparkSession, rows: list, random: object) -> None:
     schema = "name string, number int"

@@ -11,6 +11,9 @@ from pyspark.sql import DataFrame
 NEGATIVES = "user_index int, item_index int, probability double"
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 # Draws that are made at once, in a task's memory.
 _DRAWS = 1_000_000
@@ -99,11 +102,12 @@ def draw_for(table: Alias, users: Ints, own: Ints, sizes: Ints, per_user: int, s
     mass = np.bincount(rank, table.probability[own], len(users))
     row = np.repeat(np.arange(len(users)), per_user)
     draws = np.tile(np.arange(per_user), len(users))
+    states = random_states(seed, users)
     item = np.zeros(len(row), dtype=np.int64)
     open_ = np.flatnonzero(sizes[row] < n_items)
     drawable = open_
     for attempt in range(_ATTEMPTS):
-        number = random_bits(seed, users[row[open_]], draws[open_], attempt)
+        number = random_bits(states[row[open_]], draws[open_], attempt)
         column = ((number >> np.uint64(32)) * np.uint64(n_items) >> np.uint64(32)).astype(np.int64)
         coin = (_mix(number) >> np.uint64(11)).astype(np.float64) * 2.0**-53
         item[open_] = np.where(coin < table.keep[column], column, table.other[column])
@@ -114,25 +118,26 @@ def draw_for(table: Alias, users: Ints, own: Ints, sizes: Ints, per_user: int, s
         mine = own[rank == row[place]]
         left = table.probability.copy()
         left[mine] = 0.0
-        uniform = (
-            float(random_bits(seed, users[row[place : place + 1]], draws[place : place + 1], _ATTEMPTS)[0]) * 2.0**-64
-        )
+        uniform = float(random_bits(states[row[place]], draws[place : place + 1], _ATTEMPTS)[0]) * 2.0**-64
         cumulated = np.cumsum(left)
         item[place] = min(int(np.searchsorted(cumulated, uniform * cumulated[-1], side="right")), n_items - 1)
     user = row[drawable]
     return users[user], item[drawable], table.probability[item[drawable]] / (1.0 - mass[user])
 
 
-def random_bits(seed: int, user: Ints, draw: Ints, attempt: int) -> npt.NDArray[np.uint64]:
-    """Hash a counter into 64 random bits (SplitMix64: Steele, Lea and Flood 2014)."""
-    golden = 0x9E3779B97F4A7C15
-    start = np.uint64((seed * golden + attempt * 0xD1B54A32D192ED03) & 0xFFFFFFFFFFFFFFFF)
-    return _mix(
-        _mix(_mix(user.astype(np.uint64) * np.uint64(golden) + start)) + draw.astype(np.uint64) * np.uint64(golden)
-    )
+def random_states(seed: int, users: Ints) -> Bits:
+    """Give each user a generator's state of its own, whatever the seeds and users beside it."""
+    mixed = _mix(np.array([seed % 2**64], dtype=np.uint64) + _GOLDEN)
+    return _mix(users.astype(np.uint64) * _GOLDEN + mixed)
 
 
-def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def random_bits(state: Bits, draw: Ints, attempt: int) -> Bits:
+    """Give 64 random bits of a counter: SplitMix64 (Steele, Lea and Flood 2014) jumps to any step of its sequence."""
+    step = draw.astype(np.uint64) + np.uint64(attempt << 32)
+    return _mix(state + step * _GOLDEN)
+
+
+def _mix(z: Bits) -> Bits:
     """SplitMix64's finaliser."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -89,6 +89,7 @@ class Lake:
         run_id: str,
         files: int | None = None,
         by: Sequence[str] = ("user_index",),
+        as_laid: bool = False,
     ) -> Commit:
         """Replace one slice of a table by `df`, in one commit; every other row stays.
 
@@ -96,6 +97,7 @@ class Lake:
         where: the slice, along partition columns; {} is the whole table.
         files: so many files a partition (at most), rows hashed into them by the first column of `by` and sorted by
             all of `by` within: the same layout whatever the shuffle partitions and cores.
+        as_laid: write each partition of `df` as a file of its own, its rows in their order (see lay).
         Raises ContractError for missing columns and for rows outside the slice, StorageError where it cannot write
         (no space, no permission, another writer was first); the table is then as it was.
         """
@@ -109,7 +111,10 @@ class Lake:
                 row = rows.where(outside).first()
                 found = ", ".join(f"{key} {row[key]}" for key in where)  # type: ignore[index]
                 raise ContractError(f"table {name}: a row of {found} does not belong to the slice {_sql(where)}")
-            laid = _lay(rows, table.partitioned_by, files, by)
+            if files is not None:
+                laid = lay(rows, files, (*table.partitioned_by, *by), by[0])
+            else:
+                laid = rows if as_laid or not table.partitioned_by else _balance(rows, table.partitioned_by)
             note = json.dumps({"run_id": run_id, "content_hash": hashed, "rows": count})
             writer = (
                 laid.write.format("delta")
@@ -171,12 +176,13 @@ def storage_error(error: Exception, place: str) -> RecaugError | Exception:
     return error
 
 
-def _lay(rows: DataFrame, partitioned_by: Sequence[str], files: int | None, by: Sequence[str]) -> DataFrame:
-    """Spread rows over the writing tasks: fixed files, or files of a good size for each partition."""
-    if files is not None:
-        return rows.repartition(files, by[0]).sortWithinPartitions(*partitioned_by, *by)
-    if not partitioned_by:
-        return rows
+def lay(df: DataFrame, files: int, by: Sequence[str], key: str = "user_index") -> DataFrame:
+    """Hash rows by `key` into so many partitions and sort them by all of `by` within: the same wherever it runs."""
+    return df.repartition(files, key).sortWithinPartitions(*by)
+
+
+def _balance(rows: DataFrame, partitioned_by: Sequence[str]) -> DataFrame:
+    """Spread rows over the writing tasks, so that each partition of the table gets few files, of a good size."""
     hint = f"SELECT /*+ REBALANCE({', '.join(partitioned_by)}) */ * FROM {{rows}}"
     return rows.sparkSession.sql(hint, rows=rows)
 

@@ -11,6 +11,7 @@ from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
 from recaug.clickstream.splits import Windows, between, first_of_each_item, windows
 from recaug.errors import ContractError
+from recaug.lake.tables import lay
 from recaug.night.context import Context, StageResult
 
 # Files of a table that training reads: fixed, so that ranks get the same rows wherever the night ran.
@@ -53,9 +54,7 @@ def run(context: Context) -> StageResult:
     pairs = covisitation.counts(_train_part(people, cut), config.covisitation.window, config.covisitation.backward)
     written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
     drawn = _negatives(context, lake.read("sequences"), words)
-    written["negatives"] = lake.replace(
-        drawn, "negatives", {"event_date": context.date}, context.run_id, files=FILES, by=("user_index", "item_index")
-    )
+    written["negatives"] = lake.replace(drawn, "negatives", {"event_date": context.date}, context.run_id, as_laid=True)
     metrics = _metrics(lake.read("sequences"), events)
     people.unpersist()
     events.unpersist()
@@ -85,11 +84,12 @@ def _train_part(people: DataFrame, cut: Windows) -> DataFrame:
 
 
 def _negatives(context: Context, rows: DataFrame, words: DataFrame) -> DataFrame:
-    """Draw the negatives of the users of the train window."""
+    """Draw the negatives of the users of the train window; the users are laid out, not their many draws."""
     config = context.config
     train = rows.where("split = 'train' AND window = 0").select("user_index", "seen")
     popularity = np.array([row[0] for row in words.orderBy("item_index").select("events").collect()])
-    drawn = sample_negatives(train, popularity, config.negatives.alpha, config.negatives.per_user, config.seed)
+    laid = lay(train, FILES, ["user_index"])
+    drawn = sample_negatives(laid, popularity, config.negatives.alpha, config.negatives.per_user, config.seed)
     return drawn.withColumn("event_date", F.lit(context.date))
 
 
