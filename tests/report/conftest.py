@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+
 from recaug import config
 from recaug.config import STAGES
 from recaug.lake import runs
@@ -120,6 +121,7 @@ def record() -> Callable[..., None]:
                 reasons=[REASONS[decision]] if decides else [],
                 metrics=METRICS.get(stage, {}),
                 config_hash=context.config.hash,
+                input_versions={"events": 0, "sequences": 0},
                 content_hash="1f" * 32 if stage in ("augment", "publish") else None,
                 cpu_seconds=44.0,
                 wall_seconds=30.0,
@@ -192,10 +194,10 @@ def _model(kind: str, start: float) -> dict[str, Any]:
         curve = {"epoch": epoch, "seconds": 1.5, "rows_per_second": 900.0}
         if kind == "vae":
             curve["loss"] = start / (1 + epoch)
+        elif epoch <= 4:
+            curve["loss_likelihood"] = start / (1 + epoch)
         else:
-            curve["loss_generator"] = start / (1 + epoch)
-        if kind == "gan" and epoch > 4:
-            curve["loss_discriminator"] = 1.2 + 0.01 * epoch
+            curve |= {"loss_generator": 0.7 + start / epoch, "loss_discriminator": 1.2 + 0.01 * epoch}
         if epoch % 2 == 0:
             curve["validation_ndcg@10"] = 0.05 - 0.04 / (1 + epoch)
         curve |= {"distinct_items": 900.0 - 80 * epoch, "entropy": 6 - 0.3 * epoch, "duplicates": 0.01 * epoch}
@@ -209,8 +211,18 @@ def _lift(mean: float) -> dict[str, Any]:
 
 # The agreed shape of the stages' metrics; the numbers mean nothing.
 METRICS: dict[str, dict[str, Any]] = {
-    "ingest": {"rows_in": 13000, "events": 12500, "duplicates": 499, "quarantined": 1, "reasons": {"no user_id": 1}},
-    "prepare": {"users": 150, "items": 4000, "events": 9000},
+    "ingest": {"rows_in": 13000, "events": 12500, "duplicates": 499, "quarantined": 1, "days": [None, "2017-01-28"]},
+    "prepare": {
+        "users": 150,
+        "items": 4000,
+        "events": 9000,
+        "rows": {"train": 144, "validation": 120, "test": 140, "serve": 150},
+        "covisitation": 70000,
+        "negatives": 14400,
+    },
+    "augment": {"sampled": 1600, "candidates": 1557},
+    "publish": {"augmented": 788, "chosen": "vae"},
+    "recommend": {"recommendations": 3000},
     "train": {"models": {f"{kind}-fold{fold}": _model(kind, 7 + fold) for kind in ("vae", "gan") for fold in (0, 1)}},
     "evaluate": {
         "arms": {"none": _parts(1), "vae": _parts(1.12), "gan": _parts(0.98)},

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+
 from recaug.report import distributions
 
 DAY = dt.datetime(2017, 1, 1, 12, tzinfo=dt.UTC)
@@ -80,18 +81,22 @@ def test_only_events_of_the_train_windows_are_learnt_and_each_once(spark: SparkS
     assert sorted(row["event_id"] for row in learnt.collect()) == some[:4]
 
 
-def test_examples_are_shared_between_the_generators_and_prefer_whole_histories(candidates: DataFrame) -> None:
-    users = distributions.example_users(candidates, 10).toPandas()
-    assert Counter(users["generator"]) == {"vae": 5, "gan": 5}
+def test_examples_are_shared_between_the_generators_and_prefer_whole_histories(
+    events: DataFrame, candidates: DataFrame
+) -> None:
+    everything = distributions.sample(events.limit(10), candidates)
+    users = distributions.example_users(everything, 10).toPandas()
+    assert Counter(users["series"]) == {"vae": 5, "gan": 5}
     assert users["whole"].all()
-    assert (users["user_id"] == "generated-" + users["generator"] + "-" + users["source_users"].str[0]).all()
-    only_continuations = candidates.where("parent_event_id IS NOT NULL")
-    assert not distributions.example_users(only_continuations, 4).toPandas()["whole"].any()
+    assert (users["user_id"] == "generated-" + users["series"] + "-" + users["source_users"].str[0]).all()
+    continuations = everything.where("parent_event_id IS NOT NULL")
+    assert not distributions.example_users(continuations, 4).toPandas()["whole"].any()
 
 
 def test_a_history_shows_its_first_events_in_order(events: DataFrame, items: DataFrame) -> None:
     user = events.select("user_id").orderBy("user_id").first()["user_id"]  # type: ignore[index]
-    shown = distributions.histories(events, [user], items, "department", 5).toPandas()
+    everything = distributions.sample(events, None)
+    shown = distributions.histories(everything, [("real", user)], items, "department", 5).toPandas()
     own = events.where(f"user_id = '{user}'").orderBy("event_time", "event_id").toPandas()
     assert list(shown["event_id"]) == list(own["event_id"][:5])
     assert set(shown["n_events"]) == {len(own)}

@@ -5,6 +5,7 @@ import re
 import matplotlib as mpl
 import pandas as pd
 import pytest
+
 from recaug.report import distributions, plots
 
 COUNTS = pd.DataFrame(

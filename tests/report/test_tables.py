@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from recaug import config
 from recaug.lake.runs import RunRecord
 from recaug.report import tables
@@ -31,16 +32,21 @@ def stage(name: str, **values: Any) -> RunRecord:
 
 
 def test_the_verdict_follows_publish_and_before_it_the_gate() -> None:
-    judged = stage("evaluate", decision="publish", reasons=["it helps"], metrics={"chosen": "gan"})
-    done = stage("publish", decision="publish", reasons=["it helps"])
-    published = tables.verdict({"evaluate": judged, "publish": done}, {"augmented": 12345}, DATE)
+    judged = stage(
+        "evaluate",
+        decision="publish",
+        reasons=["it helps"],
+        metrics={"chosen": "gan", "arms": {"none": {}}, "seeds": 3},
+    )
+    done = stage("publish", decision="publish", reasons=["it helps"], metrics={"augmented": 12345})
+    published = tables.verdict({"evaluate": judged, "publish": done}, DATE)
     assert published == "Published: 12,345 generated rows of the GAN are the partition of 2017-02-04."
-    waiting = tables.verdict({"evaluate": judged}, {}, DATE)
+    waiting = tables.verdict({"evaluate": judged}, DATE)
     assert waiting == "The gate says publish; the partition of 2017-02-04 is not written yet."
     held = {"publish": replace(done, decision="hold", reasons=["no proof"])}
-    assert tables.verdict(held, {}, DATE) == "Held: no generated rows for 2017-02-04."
+    assert tables.verdict(held, DATE) == "Held: no generated rows for 2017-02-04."
     assert tables.reasons(held) == ["no proof"]
-    assert tables.verdict({}, {}, DATE).startswith("No decision for 2017-02-04: ingest, prepare,")
+    assert tables.verdict({}, DATE).startswith("No decision for 2017-02-04: ingest, prepare,")
 
 
 def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None:
@@ -93,17 +99,18 @@ def test_fidelity_is_held_against_the_gate_s_bounds() -> None:
     assert tables.fidelity({}, GATE) is None
 
 
-def test_the_warm_up_of_a_gan_is_a_curve_of_its_own() -> None:
+def test_curves_are_one_row_a_value() -> None:
     curves = [
-        {"epoch": 1, "loss_generator": 8.0, "seconds": 1.0, "rows_per_second": 9.0},
+        {"epoch": 1, "loss_likelihood": 8.0, "seconds": 1.0, "rows_per_second": 9.0},
         {"epoch": 2, "loss_generator": 0.7, "loss_discriminator": 1.3},
     ]
     found = tables.curves({"train": stage("train", metrics={"models": {"gan-fold0": {"curves": curves}}})})
     assert found.to_numpy().tolist() == [
         ["gan", "gan-fold0", 2, "loss_discriminator", 1.3],
         ["gan", "gan-fold0", 2, "loss_generator", 0.7],
-        ["gan", "gan-fold0", 1, "loss_warmup", 8.0],
+        ["gan", "gan-fold0", 1, "loss_likelihood", 8.0],
     ]
+    assert tables.curves({}).empty
 
 
 def test_the_night_costs_the_sum_of_its_stages_and_the_highest_peak() -> None:
@@ -121,6 +128,18 @@ def test_the_night_costs_the_sum_of_its_stages_and_the_highest_peak() -> None:
 def test_a_flow_names_only_what_was_counted() -> None:
     (flow,) = tables.flows({"ingest": stage("ingest")}, {"rows_in": 10, "events": 9})
     assert flow == {"stage": "ingest", "read": [(10, "rows of the source")], "wrote": [(9, "events")]}
+
+
+def test_counts_are_those_of_the_stages() -> None:
+    stages = {
+        "ingest": stage("ingest", metrics={"rows_in": 10, "events": 8, "duplicates": 1, "quarantined": 1, "items": 4}),
+        "prepare": stage("prepare", metrics={"events": 7, "items": 3, "rows": {"train": 2, "test": 1}}),
+        "augment": stage("augment", metrics={"sampled": 9, "candidates": 6}),
+    }
+    found = tables.counts(stages)
+    assert (found["events"], found["window_events"]) == (8, 7)
+    assert (found["items"], found["vocabulary"]) == (4, 3)
+    assert (found["train"], found["candidates"], found["dropped"]) == (2, 6, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The report stage: read the night's tables and records, write one page."""
 
+import datetime as dt
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 from recaug.config import STAGES
 from recaug.errors import StorageError
 from recaug.lake import runs
-from recaug.lake.contracts import TABLES
 from recaug.lake.runs import RunRecord
+from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult
-from recaug.report import distributions, page, tables
+from recaug.report import distributions, page
 
 EXAMPLES = 10  # generated users that the page shows
 LAST_NIGHTS = 14
@@ -40,8 +40,6 @@ def run(context: Context) -> StageResult:
 def collect(context: Context) -> page.Night:
     """Read and aggregate all that the page shows. Spark aggregates; what it gives is small."""
     stages = records(context)
-    lake = {name: context.lake.read(name) for name in TABLES if context.lake.exists(name)}
-    candidates = lake["candidate_events"].where(F.col("run_id") == context.run_id) if "augment" in stages else None
     return page.Night(
         date=context.date,
         run_id=context.run_id,
@@ -49,15 +47,10 @@ def collect(context: Context) -> page.Night:
         task=context.config.prepare.task,
         gate=context.config.evaluate.gate,
         stages=stages,
-        counts=counts(context, stages, lake, candidates),
-        quarantine=quarantine(context, lake["events_quarantine"]) if "ingest" in stages else None,
-        history=[
-            {"event_date": night.event_date, "decision": night.decision, "reason": "; ".join(night.reasons)}
-            for night in runs.history(context.lake, "publish")
-            if night.event_date <= context.date
-        ][-LAST_NIGHTS:],
-        versions={name: version for name in lake if (version := context.lake.version(name)) is not None},
-        **(likeness(context, lake, candidates) if "prepare" in stages else {}),
+        quarantine=quarantine(context, stages["ingest"]) if "ingest" in stages else None,
+        history=last_nights(context),
+        versions=versions(context, stages),
+        **(likeness(context, "augment" in stages) if "prepare" in stages else {}),
     )
 
 
@@ -67,81 +60,65 @@ def records(context: Context) -> dict[str, RunRecord]:
     return {stage: found[stage] for stage in STAGES if stage in found and found[stage].run_id == context.run_id}
 
 
-def counts(
-    context: Context, stages: tables.Stages, lake: Mapping[str, DataFrame], candidates: DataFrame | None
-) -> dict[str, int]:
-    """Count rows in and out of the recorded stages, by the keys of tables.FLOWS; from the tables where they tell."""
+def last_nights(context: Context) -> list[dict[str, Any]]:
+    """Decisions up to this night: event_date, decision, reason."""
+    nights = [night for night in runs.history(context.lake, "publish") if night.event_date <= context.date]
+    return [
+        {"event_date": night.event_date, "decision": night.decision, "reason": "; ".join(night.reasons)}
+        for night in nights[-LAST_NIGHTS:]
+    ]
+
+
+def versions(context: Context, stages: dict[str, RunRecord]) -> dict[str, int]:
+    """Versions of the tables that the stages read, as recorded, and of those that the last stages wrote."""
     found: dict[str, int] = {}
-    tonight = F.col("event_date") == F.lit(context.date)
-    if "ingest" in stages:
-        metrics = stages["ingest"].metrics
-        found |= {key: metrics[key] for key in ("rows_in", "events", "duplicates", "quarantined") if key in metrics}
-        held = lake["events"].where(F.col("event_date") <= F.lit(context.date)).count()
-        found |= {"events_all": held} if held != found.get("events") else {}
-    if "prepare" in stages:
-        by_split = lake["sequences"].groupBy("split").count().collect()
-        found |= {f"sequences_{row['split']}": row["count"] for row in by_split}
-        found["vocabulary"] = lake["vocabulary"].count()
-        found["negatives"] = lake["negatives"].where(tonight).count()
-    if "train" in stages:
-        found["models"] = len(stages["train"].metrics.get("models", {}))
-    if candidates is not None:
-        found["candidates"] = candidates.count()
-        found["continuations"] = candidates.where(F.col("parent_event_id").isNotNull()).count()
-        found["history_events"] = found["candidates"] - found["continuations"]
-    if "evaluate" in stages:
-        metrics = stages["evaluate"].metrics
-        found["recommenders"] = len(metrics.get("arms", {})) * metrics.get("seeds", 1)
-    if "publish" in stages:
-        augmented = lake.get("augmented_events")
-        found["augmented"] = augmented.where(tonight).count() if augmented is not None else 0
-    if "recommend" in stages:
-        found["recommendations"] = lake["recommendations"].where(tonight).count()
+    for record in stages.values():
+        found |= record.input_versions
+    for stage, table in (("publish", "augmented_events"), ("recommend", "recommendations")):
+        version = context.lake.version(table) if stage in stages else None
+        found |= {} if version is None else {table: version}
     return found
 
 
-def quarantine(context: Context, rows: DataFrame) -> pd.DataFrame:
-    """Reasons of the rows that this night quarantined: those since the last night's date."""
-    before = [night.event_date for night in runs.history(context.lake, "ingest") if night.event_date < context.date]
-    rows = rows.where(F.col("event_date") <= F.lit(context.date))
-    if before:
-        rows = rows.where(F.col("event_date") > F.lit(max(before)))
+def quarantine(context: Context, ingested: RunRecord) -> pd.DataFrame:
+    """Reasons of the rows that this night quarantined: those of the days that it took."""
+    first, last = (dt.date.fromisoformat(day) if day else None for day in ingested.metrics["days"])
+    rows = context.lake.read("events_quarantine").where(condition({"event_date": (first, last)}))
     return distributions.quarantine_reasons(rows).toPandas()
 
 
-def likeness(context: Context, lake: Mapping[str, DataFrame], candidates: DataFrame | None) -> dict[str, Any]:
+def likeness(context: Context, augmented: bool) -> dict[str, Any]:
     """Distributions of real and generated events, and examples: the fields of page.Night from `category` on."""
-    source = context.config.source.items
+    lake, source = context.lake, context.config.source.items
     attribute = next(iter(source.categorical), None) if source is not None else None
-    learnt = distributions.learnt_events(lake["events"], lake["sequences"])
+    items = lake.read("items")
+    learnt = distributions.learnt_events(lake.read("events"), lake.read("sequences"))
+    candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id) if augmented else None
     events = distributions.sample(learnt, candidates).persist()
-    found = {
-        "category": attribute,
-        "popularity": distributions.popularity(events).toPandas(),
-        "lengths": distributions.lengths(events).toPandas(),
-        "gaps": distributions.gaps(events).toPandas(),
-        "categories": distributions.categories(events, lake["items"], attribute).toPandas() if attribute else None,
-    }
-    events.unpersist()
-    if candidates is not None:
-        found |= examples(learnt, candidates, lake["items"], attribute, context.config.augment.continuations)
+    try:
+        found: dict[str, Any] = {
+            "category": attribute,
+            "popularity": distributions.popularity(events).toPandas(),
+            "lengths": distributions.lengths(events).toPandas(),
+            "gaps": distributions.gaps(events).toPandas(),
+            "categories": distributions.categories(events, items, attribute).toPandas() if attribute else None,
+        }
+        if candidates is not None:
+            found |= examples(events, items, attribute, context.config.augment.continuations)
+    finally:
+        events.unpersist()
     return found
 
 
-def examples(
-    learnt: DataFrame, candidates: DataFrame, items: DataFrame, attribute: str | None, continuations: int
-) -> dict[str, Any]:
+def examples(events: DataFrame, items: DataFrame, attribute: str | None, continuations: int) -> dict[str, Any]:
     """Generated users, their events and those of their source users; continuations: of each real event."""
-    users = distributions.example_users(candidates, EXAMPLES).toPandas()
+    users = distributions.example_users(events, EXAMPLES).toPandas()
+    sources = {source for of_user in users["source_users"] for source in of_user}
+    shown = {(distributions.REAL, source) for source in sources} | set(
+        zip(users["series"], users["user_id"], strict=True)
+    )
     longest = page.SHOWN_EVENTS * max(1, continuations)
-    made = []
-    for generator in users["generator"].unique():
-        own, chosen = candidates.where(F.col("generator").eqNullSafe(generator)), users[users["generator"] == generator]
-        events = distributions.histories(own, list(chosen["user_id"]), items, attribute, longest)
-        made.append(events.toPandas().assign(generator=generator))
-    sources = sorted({source for of_user in users["source_users"] for source in of_user})
     return {
         "examples": users,
-        "generated_histories": pd.concat(made) if made else None,
-        "source_histories": distributions.histories(learnt, sources, items, attribute, page.SHOWN_EVENTS).toPandas(),
+        "histories": distributions.histories(events, sorted(shown), items, attribute, longest).toPandas(),
     }

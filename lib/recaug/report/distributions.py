@@ -35,17 +35,27 @@ def learnt_events(events: DataFrame, sequences: DataFrame) -> DataFrame:
 
 
 def sample(learnt: DataFrame, candidates: DataFrame | None) -> DataFrame:
-    """Real and generated events under each other: series, user_id, item_id, event_time, in_history.
+    """Real and generated events under each other.
 
+    Gives series, user_id, item_id, event_time, event_id, parent_event_id, source_users and fidelity (these three null
+    for real events), in_history.
     in_history (boolean): the event is part of a whole history, real or generated; false for a continuation, which
     follows a real event and so says nothing of lengths and gaps.
     """
-    common = ["user_id", "item_id", "event_time"]
-    real = learnt.select(F.lit(REAL).alias("series"), *common, F.lit(True).alias("in_history"))
+    event = ["user_id", "item_id", "event_time", "event_id"]
+    real = learnt.select(
+        F.lit(REAL).alias("series"),
+        *event,
+        F.lit(None).cast("string").alias("parent_event_id"),
+        F.lit(None).cast("array<string>").alias("source_users"),
+        F.lit(None).cast("double").alias("fidelity"),
+        F.lit(True).alias("in_history"),
+    )
     if candidates is None:
         return real
     in_history = F.col("parent_event_id").isNull().alias("in_history")
-    return real.unionByName(candidates.select(F.col("generator").alias("series"), *common, in_history))
+    origin = ["parent_event_id", "source_users", "fidelity"]
+    return real.unionByName(candidates.select(F.col("generator").alias("series"), *event, *origin, in_history))
 
 
 def popularity(sample: DataFrame) -> DataFrame:
@@ -105,52 +115,52 @@ def categories(sample: DataFrame, items: DataFrame, attribute: str) -> DataFrame
     )
 
 
-def example_users(candidates: DataFrame, users: int) -> DataFrame:
+def example_users(sample: DataFrame, users: int) -> DataFrame:
     """Choose generated users to show, evenly over the generators, by a hash of their id.
 
-    Whole generated histories where there are any, otherwise real users with continuations. Gives generator, user_id,
+    Whole generated histories where there are any, otherwise real users with continuations. Gives series, user_id,
     source_users, fidelity (mean over the rows), whole (boolean: a whole history).
     """
-    per_user = candidates.groupBy("generator", "user_id", F.col("parent_event_id").isNull().alias("whole")).agg(
-        F.min("source_users").alias("source_users"),
-        F.avg("fidelity").alias("fidelity"),
+    per_user = (
+        sample.where(F.col("series") != REAL)
+        .groupBy("series", "user_id", F.col("in_history").alias("whole"))
+        .agg(F.min("source_users").alias("source_users"), F.avg("fidelity").alias("fidelity"))
     )
-    turn = Window.partitionBy("generator").orderBy(F.desc("whole"), F.xxhash64("user_id"), "user_id")
+    turn = Window.partitionBy("series").orderBy(F.desc("whole"), F.xxhash64("user_id"), "user_id")
     return (
         per_user.withColumn("turn", F.row_number().over(turn))
         .where(F.col("turn") <= users)
-        .orderBy("turn", "generator")
+        .orderBy("turn", "series")
         .limit(users)
         .drop("turn")
-        .orderBy("generator", "user_id")
+        .orderBy("series", "user_id")
     )
 
 
 def histories(
-    events: DataFrame, users: Sequence[str], items: DataFrame, attribute: str | None, longest: int
+    sample: DataFrame, users: Sequence[tuple[str, str]], items: DataFrame, attribute: str | None, longest: int
 ) -> DataFrame:
-    """Read the first `longest` events of each given user, with their titles.
+    """Read the first `longest` events of each given (series, user_id), with their titles.
 
-    Columns: `events` needs user_id, item_id, event_time, event_id; a parent_event_id is kept. Gives these, position
-    (from 1), n_events (of the user), title (the item_id where it is missing) and category (null without `attribute`
-    or where missing).
+    Gives series, user_id, item_id, event_time, event_id, parent_event_id, position (from 1), n_events (of the user in
+    the series), title (the item_id where it is missing), category (null without `attribute` or where missing).
     """
-    by_time = Window.partitionBy("user_id").orderBy("event_time", "event_id")
-    whole = Window.partitionBy("user_id")
+    by_time = Window.partitionBy("series", "user_id").orderBy("event_time", "event_id")
+    whole = Window.partitionBy("series", "user_id")
     category = F.col("categorical").getItem(attribute) if attribute else F.lit(None).cast("string")
-    parent = F.col("parent_event_id") if "parent_event_id" in events.columns else F.lit(None).cast("string")
+    wanted = sample.sparkSession.createDataFrame(list(users), "series string, user_id string")
     first = (
-        events.where(F.col("user_id").isin(list(users)))
-        .select("user_id", "item_id", "event_time", "event_id", parent.alias("parent_event_id"))
+        sample.join(F.broadcast(wanted), on=["series", "user_id"], how="left_semi")
         .withColumn("position", F.row_number().over(by_time))
         .withColumn("n_events", F.count("*").over(whole))
         .where(F.col("position") <= longest)
+        .drop("source_users", "fidelity", "in_history")
     )
     named = items.select("item_id", "title", category.alias("category"))
     return (
         first.join(named, on="item_id", how="left")
         .withColumn("title", F.coalesce("title", "item_id"))
-        .orderBy("user_id", "position")
+        .orderBy("series", "user_id", "position")
     )
 
 

@@ -30,7 +30,7 @@ SHOWN_EVENTS = 12  # of an example's user
 
 MEASURES = {
     "loss": "loss, nats an item",
-    "loss_warmup": "warm-up: loss, nats an item",
+    "loss_likelihood": "likelihood warm-up, nats an item",
     "loss_generator": "generator's loss, nats",
     "loss_discriminator": "discriminator's loss, nats",
     "validation_ndcg@10": "NDCG@10 on validation users",
@@ -45,9 +45,9 @@ COLLAPSE = frozenset({"distinct_items", "entropy", "duplicates"})
 class Night:
     """What the page shows of one night; what is missing is left out.
 
-    stages: records by name. counts: rows by what they are (keys of tables.FLOWS). history: the decisions of the last
-    nights (event_date, decision, reason). The DataFrames are what distributions gives, as pandas; histories holds the
-    events of examples' users and of their source users. versions: of the tables, by name.
+    stages: records by name. history: the decisions of the last nights (event_date, decision, reason). versions: of
+    the tables, by name. The DataFrames are what distributions gives, as pandas; histories holds the events of the
+    examples' users and of their source users.
     """
 
     date: dt.date
@@ -56,15 +56,13 @@ class Night:
     task: str
     gate: Gate
     stages: tables.Stages
-    counts: tables.Counts
     category: str | None = None
     popularity: pd.DataFrame | None = None
     lengths: pd.DataFrame | None = None
     gaps: pd.DataFrame | None = None
     categories: pd.DataFrame | None = None
     examples: pd.DataFrame | None = None
-    generated_histories: pd.DataFrame | None = None
-    source_histories: pd.DataFrame | None = None
+    histories: pd.DataFrame | None = None
     quarantine: pd.DataFrame | None = None
     history: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
@@ -72,6 +70,7 @@ class Night:
 
 def render(night: Night) -> str:
     """Write the page of a night as one HTML document without any outside reference."""
+    counts = tables.counts(night.stages)
     evaluation = night.stages["evaluate"].metrics if "evaluate" in night.stages else {}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("recaug.report", ""),
@@ -89,9 +88,10 @@ def render(night: Night) -> str:
     return environment.get_template("page.html").render(
         night=night,
         decision=tables.decision(night.stages),
-        verdict=tables.verdict(night.stages, night.counts, night.date),
+        verdict=tables.verdict(night.stages, night.date),
         reasons=tables.reasons(night.stages),
-        flows=tables.flows(night.stages, night.counts),
+        counts=counts,
+        flows=tables.flows(night.stages, counts),
         training=training_figures(night.stages),
         likeness=likeness_figures(night),
         fidelity=tables.fidelity(evaluation, night.gate),
@@ -144,13 +144,13 @@ def example_cards(night: Night) -> list[dict[str, Any]]:
 
     An event has title, category and, beside a continuation, `next`: the titles generated to follow it.
     """
-    if night.examples is None or night.generated_histories is None or night.source_histories is None:
+    if night.examples is None or night.histories is None:
         return []
     cards = []
-    for user in night.examples.sort_values("generator", key=_place, kind="stable").to_dict("records"):
-        real = {source: _events(night.source_histories, source) for source in user["source_users"]}
-        own = night.generated_histories[night.generated_histories["generator"] == user["generator"]]
-        made = _events(own, user["user_id"])
+    for user in night.examples.sort_values("series", key=_place, kind="stable").to_dict("records"):
+        sources = {source: _events(night.histories, distributions.REAL, source) for source in user["source_users"]}
+        real = {source: events[:SHOWN_EVENTS] for source, events in sources.items()}
+        made = _events(night.histories, user["series"], user["user_id"])
         if not user["whole"]:
             for event in (event for events in real.values() for event in events):
                 event["next"] = [one for one in made if one["parent_event_id"] == event["event_id"]]
@@ -163,9 +163,9 @@ def _place(generators: pd.Series) -> pd.Series:
     return generators.map({generator: place for place, generator in enumerate(plots.ordered(generators))})
 
 
-def _events(histories: pd.DataFrame, user: str) -> list[dict[Hashable, Any]]:
+def _events(histories: pd.DataFrame, series: str, user: str) -> list[dict[Hashable, Any]]:
     """One user's events in order as dicts; pandas' missing values become None."""
-    own = histories[histories["user_id"] == user].astype(object)
+    own = histories[(histories["series"] == series) & (histories["user_id"] == user)].astype(object)
     return own.where(own.notna(), None).to_dict("records")
 
 

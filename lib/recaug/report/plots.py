@@ -30,7 +30,7 @@ VARIABLES = {
     COLOURS["sasrec"]: "--sasrec",
 }
 NAMES = {"real": "real events", "vae": "VAE", "gan": "GAN", "none": "no generated rows", "sasrec": "SASRec"}
-SHARE_TICKS = (0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
+SHARE_TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
 FULL, HALF = 10.0, 4.9  # inches; the page scales a figure to its column
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -219,6 +219,8 @@ def _panel(axes: Axes, values: pd.DataFrame) -> None:
                 axes.plot(line["epoch"], line["value"], "o", markersize=4, color=colour(kind))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))
+    if values["value"].min() == 0:
+        axes.set_ylim(0, max(float(values["value"].max()) * 1.1, 0.01))
     axes.legend(fontsize=7.5, handlelength=2.2, labelspacing=0.25)
 
 

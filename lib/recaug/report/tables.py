@@ -12,7 +12,6 @@ from recaug.lake.runs import RunRecord
 from recaug.report.plots import name, ordered
 
 Stages = Mapping[str, RunRecord]
-Counts = Mapping[str, int]
 
 SLICES = {
     "overall": "All users",
@@ -36,35 +35,59 @@ LOWER_IS_BETTER = frozenset({"gini@10"})
 ARMS = {"none": "SASRec, no generated rows", "vae": "SASRec + VAE rows", "gan": "SASRec + GAN rows"}
 BASELINES = {"popularity": "popularity", "covisitation": "co-visitation"}
 
-# The stages' rows: what each reads and what it writes, as keys of Counts with what a reader calls them.
+# The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.
 FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "ingest": (
         {"rows_in": "rows of the source"},
-        {"events": "events", "duplicates": "duplicates dropped", "quarantined": "quarantined"},
+        {"events": "events", "duplicates": "duplicates dropped", "quarantined": "quarantined", "items": "items"},
     ),
     "prepare": (
-        {"events": "events of the night", "events_all": "events of the lake"},
+        {"window_events": "events of the windows"},
         {
-            "sequences_train": "train windows",
-            "sequences_validation": "validation users",
-            "sequences_test": "test users",
-            "sequences_serve": "users to serve",
-            "vocabulary": "items",
+            "train": "train windows",
+            "validation": "validation users",
+            "test": "test users",
+            "serve": "users to serve",
+            "vocabulary": "items in the vocabulary",
+            "covisitation": "co-visitation pairs",
             "negatives": "negatives",
         },
     ),
-    "train": ({"sequences_train": "train windows"}, {"models": "models"}),
+    "train": ({"train": "train windows"}, {"models": "models"}),
     "augment": (
-        {"sequences_train": "train windows"},
-        {"continuations": "continuations", "history_events": "events of generated histories"},
+        {"train": "train windows", "models": "models"},
+        {"candidates": "candidate rows", "dropped": "rows below the fidelity bound"},
     ),
-    "evaluate": (
-        {"candidates": "candidate rows", "sequences_test": "test users"},
-        {"recommenders": "recommenders compared"},
-    ),
+    "evaluate": ({"candidates": "candidate rows", "test": "test users"}, {"recommenders": "recommenders compared"}),
     "publish": ({"candidates": "candidate rows"}, {"augmented": "rows published"}),
-    "recommend": ({"sequences_serve": "users"}, {"recommendations": "recommendations"}),
+    "recommend": ({"serve": "users"}, {"recommendations": "recommendations"}),
 }
+
+
+def counts(stages: Stages) -> dict[str, int]:
+    """Rows in and out of the recorded stages by the keys of FLOWS, as the stages counted them."""
+    metrics = {name: stage.metrics for name, stage in stages.items()}
+    found: dict[str, int] = dict(metrics.get("prepare", {}).get("rows", {}))
+    for stage, names in {
+        "ingest": {key: key for key in ("rows_in", "events", "duplicates", "quarantined", "items")},
+        "prepare": {
+            "window_events": "events",
+            "vocabulary": "items",
+            "covisitation": "covisitation",
+            "negatives": "negatives",
+        },
+        "augment": {"candidates": "candidates"},
+        "publish": {"augmented": "augmented"},
+        "recommend": {"recommendations": "recommendations"},
+    }.items():
+        found |= {ours: metrics[stage][theirs] for ours, theirs in names.items() if theirs in metrics.get(stage, {})}
+    if "train" in metrics:
+        found["models"] = len(metrics["train"]["models"])
+    if "augment" in metrics:
+        found["dropped"] = metrics["augment"]["sampled"] - metrics["augment"]["candidates"]
+    if "evaluate" in metrics:
+        found["recommenders"] = len(metrics["evaluate"]["arms"]) * metrics["evaluate"]["seeds"]
+    return found
 
 
 def decision(stages: Stages) -> str:
@@ -83,10 +106,10 @@ def reasons(stages: Stages) -> list[str]:
     return []
 
 
-def verdict(stages: Stages, counts: Counts, date: dt.date) -> str:
+def verdict(stages: Stages, date: dt.date) -> str:
     """The decision in one sentence, without its reasons."""
     chosen = stages["evaluate"].metrics.get("chosen") if "evaluate" in stages else None
-    rows = counts.get("augmented", 0)
+    rows = counts(stages).get("augmented", 0)
     match decision(stages):
         case "publish" if rows:
             by = f" of the {name(chosen)}" if chosen else ""
@@ -101,11 +124,11 @@ def verdict(stages: Stages, counts: Counts, date: dt.date) -> str:
     return f"No decision for {date}."
 
 
-def flows(stages: Stages, counts: Counts) -> list[dict[str, Any]]:
+def flows(stages: Stages, rows: Mapping[str, int]) -> list[dict[str, Any]]:
     """Rows in and out of each recorded stage: stage, read and wrote, each a list of (rows, label)."""
 
     def known(labels: Mapping[str, str]) -> list[tuple[int, str]]:
-        return [(counts[key], label) for key, label in labels.items() if key in counts]
+        return [(rows[key], label) for key, label in labels.items() if key in rows]
 
     return [
         {"stage": stage, "read": known(reads), "wrote": known(writes)}
@@ -115,19 +138,15 @@ def flows(stages: Stages, counts: Counts) -> list[dict[str, Any]]:
 
 
 def curves(stages: Stages) -> pd.DataFrame:
-    """Read per-epoch values of the night's generators in long form: kind, model, epoch, measure, value.
-
-    A GAN's generator loss of the warm-up, which has no discriminator, is a likelihood and so a measure of its own.
-    """
-    rows = []
-    models = stages["train"].metrics.get("models", {}) if "train" in stages else {}
-    for model, result in models.items():
-        for epoch in result["curves"]:
-            values = dict(epoch)
-            if "loss_discriminator" not in values and "loss_generator" in values:
-                values["loss_warmup"] = values.pop("loss_generator")
-            for measure in values.keys() - UNPLOTTED:
-                rows.append((model.split("-")[0], model, epoch["epoch"], measure, float(values[measure])))
+    """Read per-epoch values of the night's generators in long form: kind, model, epoch, measure, value."""
+    models = stages["train"].metrics["models"] if "train" in stages else {}
+    rows = [
+        (model.split("-")[0], model, epoch["epoch"], measure, float(value))
+        for model, result in models.items()
+        for epoch in result["curves"]
+        for measure, value in epoch.items()
+        if measure not in UNPLOTTED
+    ]
     frame = pd.DataFrame(rows, columns=["kind", "model", "epoch", "measure", "value"])
     return frame.sort_values(["model", "measure", "epoch"], ignore_index=True)
 
