@@ -72,7 +72,8 @@ def test_popularity_ranks_by_events():
 
 def test_co_visitation_ranks_neighbours_first_and_falls_back_to_popularity():
     neighbours, weights = torch.tensor([[0], [3], [0], [1]]), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
-    scorer = CoVisitationCounts(CoVisitation(neighbours, weights, 5, 1.0, 0.9), np.array([0, 2, 9, 4], np.float32))
+    counts = CoVisitation(neighbours, weights, window=5, backward=1.0, decay=0.9)
+    scorer = CoVisitationCounts(counts, np.array([0, 2, 9, 4], np.float32))
     scores = scorer.scores(torch.tensor([[1, 0], [0, 0]])).clone()
     scores[:, 0] = -torch.inf
     assert top_k(scores, 3)[0].tolist() == [[3, 2, 1], [2, 3, 1]]

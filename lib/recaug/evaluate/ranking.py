@@ -1,6 +1,6 @@
 """Ranks the catalogue for every user of a window by several recommenders, and measures each user's list."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def user_metrics(
     names = ", ".join(f"`{measure}` double" for measure in MEASURES)
     schema = f"split string, user_index int, cold boolean, scorer string, {names}, top array<int>"
 
-    def measure(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def measure(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         torch.set_num_threads(1)  # one Spark task, one core
         for frame in frames:
             for name, scorer in scorers.items():

@@ -150,7 +150,11 @@ def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Score
     counts = context.config.covisitation
     near = neighbours(context.lake.read("covisitation"), len(events) - 1, counts.neighbours)
     table = CoVisitation(
-        torch.from_numpy(near.items), torch.from_numpy(near.weights), counts.window, counts.backward, counts.decay
+        torch.from_numpy(near.items),
+        torch.from_numpy(near.weights),
+        window=counts.window,
+        backward=counts.backward,
+        decay=counts.decay,
     )
     return {"popularity": Popularity(events), "covisitation": CoVisitationCounts(table, events)}
 

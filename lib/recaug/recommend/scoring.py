@@ -1,6 +1,6 @@
 """Top-k lists of many users against the whole catalogue: blocks of users, no users x items matrix anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -56,7 +56,7 @@ def lists(rows: DataFrame, scorer: Scorer, k: int, mask_seen: bool) -> DataFrame
     kept = [column for column in rows.columns if column not in ("items", "seen", "times", "event_ids")]
     schema = ", ".join(f"{name} {kind}" for name, kind in rows.dtypes if name in kept)
 
-    def score(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def score(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         torch.set_num_threads(1)  # one Spark task, one core
         for frame in frames:
             index, value = best_items(frame, scorer, k, mask_seen)
