@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
+
 from recaug import config, tracking
 from recaug.lake.tables import Lake
 from recaug.night.context import Context

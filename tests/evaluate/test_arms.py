@@ -11,7 +11,9 @@ TRAIN = (
     "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
     "event_ids array<string>"
 )
-CANDIDATES = "event_id string, user_id string, item_id string, event_time timestamp, parent_event_id string, weight double"
+CANDIDATES = (
+    "event_id string, user_id string, item_id string, event_time timestamp, parent_event_id string, weight double"
+)
 NOON = dt.datetime(2017, 1, 1, 12)
 
 

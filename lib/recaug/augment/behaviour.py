@@ -66,7 +66,7 @@ def generate(
         torch.set_num_threads(1)  # one Spark task, one core; also what makes the sums reproducible
         histories = gather(rows)
         random = torch.Generator().manual_seed(_seed(seed, kind, key[0]))
-        parts = []
+        parts: list[pd.DataFrame] = []
         with torch.inference_mode():
             for fold, folder in sorted(folders.items()):
                 model = _load(folder)
@@ -205,9 +205,7 @@ def _generated_users(
             "generated-" + hashlib.sha256(f"{run}|{histories.user_ids[s]}|{start + i}".encode()).hexdigest()[:20]
             for i, s in enumerate(source)
         ]
-        pairs = [
-            sorted({histories.user_ids[a], histories.user_ids[b]}) for a, b in zip(source, timer, strict=True)
-        ]
+        pairs = [sorted({histories.user_ids[a], histories.user_ids[b]}) for a, b in zip(source, timer, strict=True)]
         yield pd.DataFrame(
             {
                 "user_id": np.asarray(names, dtype=object)[row],
@@ -242,7 +240,9 @@ def _seen(histories: Histories, ends: NDArray[np.int64], users: NDArray[np.int64
     counts = ends + 1 - histories.starts[users]
     rows = np.repeat(np.arange(len(ends)), counts)
     offset = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return torch.from_numpy(rows), torch.from_numpy(histories.items[np.repeat(histories.starts[users], counts) + offset])
+    return torch.from_numpy(rows), torch.from_numpy(
+        histories.items[np.repeat(histories.starts[users], counts) + offset]
+    )
 
 
 def _seed(seed: int, kind: str, bucket: int) -> int:

@@ -17,9 +17,7 @@ SLICED = ("recall@20 head", "recall@20 tail")
 MEASURES = (*USER_METRICS, *SLICED)
 
 
-def user_metrics(
-    rows: DataFrame, scorers: Mapping[str, Scorer], head: NDArray[np.bool_], mask_seen: bool
-) -> DataFrame:
+def user_metrics(rows: DataFrame, scorers: Mapping[str, Scorer], head: NDArray[np.bool_], mask_seen: bool) -> DataFrame:
     """Measure every user of `rows` under every scorer, full ranking.
 
     Columns: `rows` as sequences' validation and test splits. head: (n_items + 1,) whether an item is of the head.
@@ -61,5 +59,7 @@ def _measured(frame: pd.DataFrame, top: NDArray[np.int64], head: NDArray[np.bool
 
 def exposures(measured: DataFrame, split: str, k: int) -> pd.DataFrame:
     """Count how often each scorer lists each item among the first k: scorer, item_index, n."""
-    shown = measured.where(F.col("split") == split).select("scorer", F.explode(F.slice("top", 1, k)).alias("item_index"))
+    shown = measured.where(F.col("split") == split).select(
+        "scorer", F.explode(F.slice("top", 1, k)).alias("item_index")
+    )
     return shown.where("item_index > 0").groupBy("scorer", "item_index").agg(F.count("*").alias("n")).toPandas()

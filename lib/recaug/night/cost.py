@@ -57,7 +57,7 @@ class Cost:
     def _task_seconds(self) -> float:
         """Seconds that tasks ran on executors of other machines, so far."""
         context = self._spark.sparkContext
-        if context.master.startswith("local"):
+        if str(context.master).startswith("local"):
             return 0.0
-        executors = context._jsc.sc().statusStore().executorList(True)  # type: ignore[union-attr]
+        executors = context._jsc.sc().statusStore().executorList(True)
         return sum(executors.apply(i).totalDuration() for i in range(executors.size())) / 1000

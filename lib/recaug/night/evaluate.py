@@ -38,7 +38,9 @@ def run(context: Context) -> StageResult:
     _refuse_leaks(context, candidates)
     arms = [NONE, *config.augment.generators]
     jobs = _jobs(context, candidates, arms)
-    trained = train_sasrec(jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds")
+    trained = train_sasrec(
+        jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds"
+    )
     folders = {job.name: str(model.folder) for job, model in zip(jobs, trained, strict=True)}
 
     vocabulary = lake.read("vocabulary").select("item_index", "events", "head").orderBy("item_index").toPandas()

@@ -86,7 +86,7 @@ def _done(context: Context, stage: str, versions: dict[str, int]) -> bool:
 
 def _run_stage(context: Context, stage: str, versions: dict[str, int]) -> RunRecord:
     """Run a stage, measure it, record it."""
-    started = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
+    started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     with Cost(context.spark) as cost, one_line_errors(stage):
         result = RUN[stage](context)
     record = RunRecord(
@@ -94,7 +94,7 @@ def _run_stage(context: Context, stage: str, versions: dict[str, int]) -> RunRec
         event_date=context.date,
         stage=stage,
         started=started,
-        finished=dt.datetime.now(dt.timezone.utc).replace(tzinfo=None),
+        finished=dt.datetime.now(dt.UTC).replace(tzinfo=None),
         decision=result.decision,
         reasons=list(result.reasons),
         metrics=result.metrics,
@@ -110,7 +110,7 @@ def _run_stage(context: Context, stage: str, versions: dict[str, int]) -> RunRec
     return record
 
 
-class one_line_errors:  # noqa: N801 - reads as a statement
+class one_line_errors:
     """Turn what Spark, the JVM and the file system raise inside a stage into a RecaugError of one line."""
 
     def __init__(self, stage: str) -> None:
@@ -191,9 +191,10 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
     """Say what a night would do, one line each, and touch nothing."""
     context = _context(config, date, spark)
     held = {name: context.lake.version(name) for names in READS.values() for name in names}
+    source = config.source.events
     return [
         f"night of {date}, run {context.run_id}",
-        f"source: {config.source.events.path} ({config.source.events.format}), {ingest.estimate(context):,} rows to ingest",
+        f"source: {source.path} ({source.format}), {ingest.estimate(context):,} rows to ingest",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
             f"{stage}: reads {', '.join(_version(name, held[name]) for name in READS[stage]) or 'the source'}"
