@@ -90,7 +90,7 @@ def decide(arm: str, lift: Mapping[str, Interval], fidelity: Mapping[str, float]
     if cold is not None:
         said += f" and by {_percent(cold)} for cold users"
     if faults:
-        return Verdict("hold", tuple(f"{arm}: {fault}" for fault in faults) + (said,))
+        return Verdict("hold", (*(f"{arm}: {fault}" for fault in faults), said))
     if overall.low > gate.min_lift:
         return Verdict("publish", (f"{said}; the lower bound for all users is above {gate.min_lift:+.1%}",))
     if cold is not None and cold.low > gate.min_lift and overall.low > -gate.max_harm:

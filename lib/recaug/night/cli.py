@@ -4,6 +4,7 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from recaug import config as configuration
 from recaug.config import STAGES
@@ -47,7 +48,7 @@ def _run(arguments: argparse.Namespace, stage: str | None) -> int:
             if arguments.dry_run:
                 print("\n".join(plan(config, date, spark, stages)))
             else:
-                run_night(config, date, spark, stages, arguments.resume)
+                run_night(config, date, spark, stages, arguments.resume, say=partial(print, flush=True))
     finally:
         spark.stop()
     return 0

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def run_night(
     spark: SparkSession,
     stages: Iterable[str] = STAGES,
     resume: bool = False,
-    say: Callable[[str], None] = partial(print, flush=True),
+    say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run the stages of one night and write summary.json. Returns the summary.
 

@@ -37,7 +37,7 @@ def row_batches(
     Raises TrainingError if there are fewer row groups than ranks, or no row to keep.
     """
     order = np.random.default_rng([seed, rank])
-    groups = _row_groups(files, columns, seed, rank, size)
+    groups = _row_groups(files, columns, rank, size)
     block: list[Columns] = []
     waiting, barren = 0, 0
     for read in groups:
@@ -62,8 +62,8 @@ def row_batches(
         block, waiting = [{name: values[rest] for name, values in joined.items()}], len(rest)
 
 
-def _row_groups(files: Sequence[str], columns: Sequence[str], seed: int, rank: int, size: int) -> Iterator[Columns]:
-    """This rank's row groups without end, in an order that the seed decides."""
+def _row_groups(files: Sequence[str], columns: Sequence[str], rank: int, size: int) -> Iterator[Columns]:
+    """This rank's row groups in the files' order, without end."""
     # pyarrow deprecated what petastorm 0.12 calls; the calls work with the pinned versions
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\b")
     # lists of varying length, which are not asked for
@@ -73,9 +73,10 @@ def _row_groups(files: Sequence[str], columns: Sequence[str], seed: int, rank: i
             list(files),
             schema_fields=[f"^{name}$" for name in columns],
             reader_pool_type="thread",
-            workers_count=1,  # one reading thread: the order of row groups is the seed's alone
-            seed=seed,
-            shuffle_row_groups=True,
+            workers_count=1,  # one reading thread keeps the order of row groups
+            # petastorm 0.12 shuffles again for as long as its queue is full at the end of a pass, so its order
+            # depends on time even with a seed; rows are shuffled above instead
+            shuffle_row_groups=False,
             num_epochs=None,
             cur_shard=rank,
             shard_count=size,
