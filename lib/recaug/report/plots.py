@@ -244,7 +244,7 @@ def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: fl
         labels = lifts["slice"] + ", " + lifts["generator"].map(name) + ", " + lifts["window"]
         axes.set_yticks(rows, list(labels))
         axes.set_xlabel(f"lift over no generated rows, {confidence * 100:g} % interval")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("%", " %")))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("+0%", "0%").replace("%", " %")))
         axes.set_ylim(-0.6, len(lifts) - 0.4)
         axes.grid(axis="y", visible=False)
         return _svg(figure)

@@ -1,0 +1,292 @@
+"""Throughput of each stage on one and on two cores: `make bench` prints a table and writes build/bench/bench.json.
+
+Half a year of Complete Journey is ingested and prepared once; then a process of its own for each number of cores warms
+up, runs each bench several times and keeps the fastest and the median, since a shared machine is noisy. The first run
+of a bench is its warm-up and does not count.
+"""
+
+import argparse
+import datetime as dt
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from pyspark.sql import DataFrame
+
+from recaug import config, session
+from recaug.augment.behaviour import generate
+from recaug.clickstream.negatives import sample_negatives
+from recaug.clickstream.sequences import histories, sequences, users
+from recaug.clickstream.sessions import identify_sessions
+from recaug.clickstream.splits import between, first_of_each_item, windows
+from recaug.evaluate.ranking import user_metrics
+from recaug.lake import runs
+from recaug.lake.tables import Lake
+from recaug.night import ingest
+from recaug.night.context import Context
+from recaug.night.cost import Cost
+from recaug.night.nightly import run_night
+from recaug.recommend.deep import Trained
+from recaug.training.batches import row_batches
+from recaug.training.inputs import log_popularity
+from recaug.training.recommender import SASRecJob, train_sasrec
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "bench"
+CORES = (1, 2)
+
+# What is measured, in rows a second, and the aim on two cores (None: no aim is set).
+UNITS: dict[str, tuple[str, int | None]] = {
+    "ingest": ("events", 300_000),
+    "sessions": ("events", None),
+    "sequences": ("events", None),
+    "negatives": ("negatives", 2_000_000),
+    "loader": ("rows of 50 ints", 1_500_000),
+    "sasrec_training": ("rows", None),
+    "vae_sampling": ("generated events", 20_000),
+    "gan_sampling": ("generated events", 20_000),
+    "ranking": ("users", 5_000),
+}
+
+
+class Bench:
+    """The prepared tables, and one method a bench: it does the work once and returns how many rows that were."""
+
+    def __init__(self, cores: int, date: dt.date) -> None:
+        settings = {"spark.driver.memory": "3g"}
+        spark = config.Spark(master=f"local[{cores}]", shuffle_partitions=cores, settings=settings)
+        self.cores, self.config = cores, settled(cores)
+        self.spark = session.build(spark, f"recaug bench, {cores} cores", cores)
+        lake = Lake(self.spark, self.config.lake.path)
+        self.context = Context(self.spark, self.config, date, lake, Path(self.config.artifacts))
+        self.sequences = lake.read("sequences").persist()
+        self.train = self.sequences.where("split = 'train'")
+        self.vocabulary = lake.read("vocabulary").orderBy("item_index").toPandas()
+        self.cut = windows(date, self.config.prepare)
+        self.events = lake.read("events").transform(between, self.cut.train_start, self.cut.end).persist()
+        self.n_events = self.events.count()
+        self.sasrec: str | None = None
+        self.repeat = 0
+
+    def ingest(self) -> int:
+        """The stage as a night runs it, into a lake of its own: read, clean, deduplicate, sessions, write."""
+        path = FOLDER / f"ingest-{self.cores}"
+        shutil.rmtree(path, ignore_errors=True)
+        result = ingest.run(replace(self.context, lake=Lake(self.spark, str(path))))
+        return int(result.metrics["rows_in"])
+
+    def sessions(self) -> int:
+        """Sessions of all users."""
+        noop(identify_sessions(self.events.drop("session_id"), self.config.source.events.session_gap_minutes))
+        return self.n_events
+
+    def sequences_(self) -> int:
+        """Vocabulary look-up, histories and the rows of all splits."""
+        words = self.context.lake.read("vocabulary")
+        events = self.events.transform(first_of_each_item)
+        people = histories(events, words, users(events, self.config.seed, self.config.prepare.folds))
+        noop(sequences(people, self.cut, self.config.prepare.max_length, self.config.prepare.cold_events))
+        return self.n_events
+
+    def negatives(self) -> int:
+        """Twenty times the users, each with the configured number of draws."""
+        drawn = self.train.where("window = 0").select("user_index", "seen")
+        many = drawn.crossJoin(self.spark.range(20)).selectExpr("int(user_index * 20 + id) AS user_index", "seen")
+        popularity = self.vocabulary["events"].to_numpy()
+        negatives = self.config.negatives
+        noop(sample_negatives(many, popularity, negatives.alpha, negatives.per_user, self.config.seed))
+        return many.count() * negatives.per_user
+
+    def loader(self) -> int:
+        """Petastorm batches of the fixed-width column, a process a core, each its shard."""
+        files = sorted(file.as_uri() for file in (FOLDER / "loader").glob("*.parquet"))
+        jobs = [(files, rank, self.cores, LOADER_ROWS // self.cores) for rank in range(self.cores)]
+        return sum(self.pool.map(read, *zip(*jobs, strict=True)))
+
+    def vae_sampling(self) -> int:
+        """Continuations and histories of every user."""
+        return self._sample("vae")
+
+    def gan_sampling(self) -> int:
+        """Continuations and histories of every user."""
+        return self._sample("gan")
+
+    def _sample(self, kind: Any) -> int:
+        found = runs.find(self.context.lake, self.context.date, "train")
+        assert found is not None
+        folds = range(self.config.prepare.folds)
+        folders = {fold: Path(found.metrics["models"][f"{kind}-fold{fold}"]["folder"]) for fold in folds}
+        width, discovery = self.config.prepare.max_length, self.config.prepare.task == "discovery"
+        rows = generate(
+            self.train, folders, kind, self.config.augment, self.config.seed, self.context.run_id, width, discovery
+        )
+        return rows.count()  # the rows come out of Python one and all: counting skips none of the sampling
+
+    def ranking(self) -> int:
+        """Every metric of users of the test window over the whole catalogue, with a trained SASRec."""
+        assert self.sasrec is not None
+        test = self.sequences.where("split = 'test'")
+        many = test.crossJoin(self.spark.range(-(-6000 // test.count()))).drop("id").persist()
+        rows = many.count()
+        head = np.concatenate([[False], self.vocabulary["head"].to_numpy(dtype=bool)])
+        noop(user_metrics(many.repartition(4), {"sasrec": Trained(self.sasrec)}, head, True))
+        return rows
+
+    def sasrec_training(self) -> Iterator[tuple[float, float]]:
+        """Rows and seconds of each epoch; two ranks under Horovod on two cores, one process on one."""
+        popularity = log_popularity(self.context.lake.read("vocabulary"))
+        _, files = self.context.lake.snapshot_files("sequences", {"split": "train"})
+        _, negatives = self.context.lake.snapshot_files("negatives", {"event_date": self.context.date})
+        job = SASRecJob(
+            name="bench",
+            models=FOLDER / f"models-{self.cores}",
+            files=files,
+            content_hash=str(time.time()),  # a new model each time: a finished one would be found again
+            real_rows=self.train.where("length >= 2").count(),
+            seed=self.config.seed,
+            n_items=len(popularity) - 1,
+            log_popularity=popularity,
+            negatives_files=negatives,
+            augmented=False,
+        )
+        (trained,) = train_sasrec([job], self.spark, self.config, "SASRec")
+        self.sasrec = str(trained.folder)
+        for epoch in trained.curves:
+            yield epoch["rows_per_second"] * epoch["seconds"], epoch["seconds"]
+
+
+LOADER_ROWS = 600_000
+
+
+def noop(rows: DataFrame) -> None:
+    """Compute every column of every row and keep nothing."""
+    rows.write.format("noop").mode("overwrite").save()
+
+
+def read(files: list[str], rank: int, size: int, rows: int) -> int:
+    """Read so many rows of one shard."""
+    batches = row_batches(files, ["items"], 512, seed=1, shuffle_rows=1 << 16, rank=rank, size=size)
+    done = 0
+    for batch in batches:
+        done += len(batch["items"])
+        if done >= rows:
+            break
+    batches.close()  # type: ignore[attr-defined]
+    return done
+
+
+def settled(cores: int) -> config.Config:
+    """The demo's configuration over half a year, with few epochs: speed is measured, not quality."""
+    demo = msgspec.to_builtins(config.load(ROOT / "conf" / "demo.yaml"))
+    demo["artifacts"], demo["lake"]["path"] = str(FOLDER / "artifacts"), str(FOLDER / "lake")
+    demo["prepare"] |= {"train_days": 120, "validation_days": 14, "test_days": 14, "min_item_users": 15}
+    demo["training"] |= {"launcher": "local" if cores == 1 else "horovod", "workers": cores}
+    demo["sasrec"]["optimiser"]["epochs"] = 3
+    for kind in ("vae", "gan"):
+        demo[kind]["optimiser"]["epochs"] = 2
+    demo["gan"]["warmup_epochs"] = 1
+    return msgspec.convert(demo, config.Config)
+
+
+def prepare(date: dt.date) -> None:
+    """Ingest, prepare and train the generators once, and write the loader's rows."""
+    bench = settled(2)
+    spark = session.build(config.Spark(master="local[2]", settings={"spark.driver.memory": "3g"}), "recaug bench", 2)
+    run_night(bench, date, spark, ["ingest", "prepare", "train"], resume=True)
+    rows = Lake(spark, bench.lake.path).read("sequences").where("split = 'train'").select("items")
+    copies = -(-400_000 // rows.count())
+    rows.crossJoin(spark.range(copies)).select("items").repartition(8).write.mode("overwrite").parquet(
+        str(FOLDER / "loader")
+    )
+
+
+def measure(cores: int, date: dt.date, repeats: int, only: list[str]) -> dict[str, Any]:
+    """Run the benches in this process: name -> rates (rows a second, without the warm-up's), peak_memory_mb."""
+    bench = Bench(cores, date)
+    found = {}
+    with ProcessPoolExecutor(cores, get_context("spawn")) as bench.pool:
+        for name in [name for name in UNITS if name in only or (name == "sasrec_training" and "ranking" in only)]:
+            with Cost(bench.spark) as cost:
+                if name == "sasrec_training":
+                    rates = [rows / seconds for rows, seconds in bench.sasrec_training()][1:]
+                else:
+                    rates = timed(getattr(bench, "sequences_" if name == "sequences" else name), repeats)
+            found[name] = {"rates": rates, "peak_memory_mb": cost.peak_memory_mb}
+            print(f"{cores} cores, {name}: {statistics.median(rates):,.0f} a second", file=sys.stderr)
+    return {"items": len(bench.vocabulary), "events": bench.n_events, "benches": found}
+
+
+def timed(work: Callable[[], int], repeats: int) -> list[float]:
+    """Rows a second of each run but the first."""
+    rates = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        rows = work()
+        rates.append(rows / (time.perf_counter() - started))
+    return rates[1:]
+
+
+def table(results: dict[int, dict[str, Any]]) -> str:
+    """Median and best rate for each number of cores beside the aim."""
+    most = max(results)
+    lines = [
+        f"{'rows a second, median (best)':<34}"
+        + "".join(f"{f'{cores} core' + 's' * (cores > 1):>26}" for cores in results)
+        + f"{'aim':>12}  {'':<7}{'peak memory':>12}"
+    ]
+    for name, (unit, aim) in UNITS.items():
+        if name not in results[most]["benches"]:
+            continue
+        cells = ""
+        for result in results.values():
+            rates = result["benches"][name]["rates"]
+            cells += f"{f'{statistics.median(rates):,.0f} ({max(rates):,.0f})':>26}"
+        best = max(results[most]["benches"][name]["rates"])
+        met = "" if aim is None else "met" if best >= aim else "missed"
+        peak = max(result["benches"][name]["peak_memory_mb"] for result in results.values())
+        label = f"{name.replace('_', ' ')}, {unit}"
+        lines.append(f"{label:<34}{cells}{f'{aim:,}' if aim else '':>12}  {met:<7}{peak:>9,.0f} MB")
+    size = results[most]
+    return "\n".join([*lines, f"{size['events']:,} events, {size['items']:,} items"])
+
+
+def main() -> None:
+    """Prepare once, measure in a process for each number of cores, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--date", type=dt.date.fromisoformat, default=dt.date(2017, 6, 30), help="the night's date")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each bench after its warm-up")
+    parser.add_argument("--only", nargs="+", choices=UNITS, default=list(UNITS), help="some of the benches")
+    parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.prepare:
+        prepare(given.date)
+        return
+    if given.cores:
+        result = measure(given.cores, given.date, given.repeats, given.only)
+        (FOLDER / f"cores-{given.cores}.json").write_text(json.dumps(result))
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    this = [sys.executable, __file__, "--date", given.date.isoformat(), "--repeats", str(given.repeats)]
+    subprocess.run([*this, "--prepare"], check=True)
+    for cores in CORES:
+        subprocess.run([*this, "--cores", str(cores), "--only", *given.only], check=True)
+    results = {cores: json.loads((FOLDER / f"cores-{cores}.json").read_text()) for cores in CORES}
+    (FOLDER / "bench.json").write_text(json.dumps({str(cores): result for cores, result in results.items()}, indent=2))
+    print(table(results))
+    print(f"written to {(FOLDER / 'bench.json').relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
