@@ -54,7 +54,8 @@ def _measured(frame: pd.DataFrame, top: NDArray[np.int64], head: NDArray[np.bool
         with np.errstate(divide="ignore", invalid="ignore"):
             share = recall(hits & kind[top], of_kind, K)
         found[f"recall@20 {name}"] = np.where(of_kind > 0, share, np.nan)
-    return frame[["split", "user_index", "cold"]].assign(**found, top=[*top.astype(np.int32)])
+    lists = pd.Series([*top.astype(np.int32)], index=frame.index)
+    return frame[["split", "user_index", "cold"]].assign(**found, top=lists)
 
 
 def exposures(measured: DataFrame, split: str, k: int) -> pd.DataFrame:

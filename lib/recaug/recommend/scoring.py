@@ -60,7 +60,9 @@ def lists(rows: DataFrame, scorer: Scorer, k: int, mask_seen: bool) -> DataFrame
         torch.set_num_threads(1)  # one Spark task, one core
         for frame in frames:
             index, value = best_items(frame, scorer, k, mask_seen)
-            yield frame[kept].assign(top=[*index.astype(np.int32)], scores=[*value])
+            yield frame[kept].assign(
+                top=pd.Series([*index.astype(np.int32)], frame.index), scores=pd.Series([*value], frame.index)
+            )
 
     return rows.mapInPandas(score, f"{schema}, top array<int>, scores array<float>")
 

@@ -137,7 +137,7 @@ def gaps(counts: pd.DataFrame, names: Sequence[str]) -> str:
     """Share of silences between a user's events by their length. counts: series, bucket (index into names), gaps."""
     wide = counts.pivot_table(index="bucket", columns="series", values="gaps", aggfunc="sum")
     wide = wide.reindex(range(len(names))).fillna(0)
-    return _shares(wide.set_axis(list(names)), "share of the gaps between two events")
+    return _shares(wide.set_axis(list(names), axis=0), "share of the gaps between two events")
 
 
 def categories(counts: pd.DataFrame, most: int = 12) -> str:
@@ -244,7 +244,9 @@ def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: fl
         labels = lifts["slice"] + ", " + lifts["generator"].map(name) + ", " + lifts["window"]
         axes.set_yticks(rows, list(labels))
         axes.set_xlabel(f"lift over no generated rows, {confidence * 100:g} % interval")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("+0%", "0%").replace("%", " %")))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("+0%", "0%").replace("%", " %"))
+        )
         axes.set_ylim(-0.6, len(lifts) - 0.4)
         axes.grid(axis="y", visible=False)
         return _svg(figure)
