@@ -206,7 +206,7 @@ class VAETask:
 
 
 class GANTask:
-    """Maximum likelihood first, then the discriminator and the generator in turn on each batch."""
+    """The discriminator and the generator in turn on each batch; the generator by maximum likelihood first."""
 
     def __init__(self, model: behaviour_gan.BehaviourGAN, config: GAN, discovery: bool, watch: Watch) -> None:
         self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
@@ -218,23 +218,23 @@ class GANTask:
             "likelihood": Part(generator, rate, (0.9, 0.999), informed, (0, warmup)),
             "generator": Part(generator, rate, betas, informed, (warmup, None)),
             "discriminator": Part(
-                list(model.discriminator.parameters()), config.discriminator_learning_rate, betas, (), (warmup, None)
+                list(model.discriminator.parameters()), config.discriminator_learning_rate, betas, (), (0, None)
             ),
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
-        """The generator alone in the warm-up; then the discriminator, then the generator against it."""
+        """The discriminator, then the generator: by likelihood alone in the warm-up, then against the discriminator."""
         history = trimmed(batch["items"])
         context = sample_prefixes(history)
         to_come = history.masked_fill(context > 0, 0)
+        rows = torch.tensor(float(len(history)), device=history.device)
+        yield Update("discriminator", self._discriminator_loss(context, history, to_come).sum(), rows)
         if epoch < self.config.warmup_epochs:
             logits = self._logits(context, history)
             yield Update(
                 "likelihood", behaviour_vae.multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum()
             )
             return
-        rows = torch.tensor(float(len(history)), device=history.device)
-        yield Update("discriminator", self._discriminator_loss(context, history, to_come).sum(), rows)
         yield Update("generator", self._generator_loss(context, history, to_come).sum(), rows)
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
