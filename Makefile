@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-DEMO_DATE ?= 2017-03-04
+DEMO_DATE ?= 2017-02-04
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ $(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchai
 	@.ci/environment
 	@touch $@
 
-demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-03-04) and prints where its report is
+demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-04) and prints where its report is
 	@$(PYTHON) jobs/nightly.py --config conf/demo.yaml --date $(DEMO_DATE)
 
 test: $(READY) ## runs every test (PYTEST_ARGS="-k sessions -x" for some)
