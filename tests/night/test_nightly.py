@@ -188,7 +188,7 @@ def test_a_full_disk_is_a_storage_error_and_the_tables_stay_as_they_were(spark, 
             run_night(thin_config({"lake": {"path": str(small / "lake")}}), DAY, spark, ["ingest"], say=quiet)
         assert not Lake(spark, str(small / "lake")).exists("events")
     finally:
-        subprocess.run(["umount", str(small)], check=True)
+        subprocess.run(["umount", "--lazy", str(small)], check=True)  # Spark may still hold a file open
 
 
 def test_a_stage_before_its_input_says_which_stage_is_missing(spark, thin_config):
