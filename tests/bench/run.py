@@ -1,8 +1,8 @@
 """Throughput of each stage on one and on two cores: `make bench` prints a table and writes build/bench/bench.json.
 
-A quarter of a year of Complete Journey is ingested and prepared once; then a process of its own for each number of cores warms
-up, runs each bench several times and keeps the fastest and the median, since a shared machine is noisy. The first run
-of a bench is its warm-up and does not count.
+A quarter of a year of Complete Journey is ingested and prepared once; then a process of its own for each number of
+cores warms up, runs each bench several times and keeps the fastest and the median, since a shared machine is noisy. The
+first run of a bench is its warm-up and does not count.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from recaug import config, session
 from recaug.augment.behaviour import generate
@@ -88,7 +89,8 @@ class Bench:
 
     def sessions(self) -> int:
         """Sessions of all users."""
-        noop(identify_sessions(self.events.drop("session_id"), self.config.source.events.session_gap_minutes))
+        unmarked = self.events.withColumn("session_id", F.lit(None).cast("string"))
+        noop(identify_sessions(unmarked, self.config.source.events.session_gap_minutes))
         return self.n_events
 
     def sequences_(self) -> int:
