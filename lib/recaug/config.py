@@ -47,14 +47,16 @@ class Spark(Strict, kw_only=True):
 
 
 class Source(Strict, kw_only=True):
-    """One file, folder or glob in a format that Spark reads.
+    """One file, folder or glob.
 
+    format: one that Spark reads, or `sequences`: text lines `user item item ...` in order of time, which give the
+        columns user, item and position (from 0).
     path: `package://NAME/inside` names a file of an installed Python package.
     options: passed to Spark's reader, e.g. header, sep.
     """
 
     path: str
-    format: Literal["csv", "json", "parquet", "delta"]
+    format: Literal["csv", "json", "parquet", "delta", "sequences"]
     options: dict[str, str] = {}
 
 
@@ -111,6 +113,8 @@ class Sources(Strict, kw_only=True):
 class Prepare(Strict, kw_only=True):
     """Windows before the night's date D, in days: train, then validation, then test, which ends with D.
 
+    split: `time` cuts by these windows. `leave_one_out`, for logs that know only the order: of all events of the
+        windows each user's last one is the test, the one before it the validation.
     task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
         masks those already seen.
     event_types: which of our event types make a sequence.
@@ -121,6 +125,7 @@ class Prepare(Strict, kw_only=True):
     head_share: the most frequent items that make this share of the train events are the head, the others the tail.
     """
 
+    split: Literal["time", "leave_one_out"]
     task: Literal["repeat", "discovery"]
     event_types: list[str]
     train_days: Positive

@@ -98,7 +98,7 @@ class Bench:
         words = self.context.lake.read("vocabulary")
         events = self.events.transform(first_of_each_item)
         people = histories(events, words, users(events, self.config.seed, self.config.prepare.folds))
-        noop(sequences(people, self.cut, self.config.prepare.max_length, self.config.prepare.cold_events))
+        noop(sequences(people, self.config.prepare.max_length, self.config.prepare.cold_events))
         return self.n_events
 
     def negatives(self) -> int:

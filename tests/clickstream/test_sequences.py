@@ -1,6 +1,7 @@
 """Histories are cut where the windows say; nothing later reaches what is learnt from."""
 
 import datetime as dt
+from typing import Literal
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
-from recaug.clickstream.splits import Windows
+from recaug.clickstream.splits import Windows, split
 
 # Train on the days 1 to 4, validate on 5 and 6, test on 7 and 8 of January 2017.
 CUT = Windows(*(dt.date(2017, 1, day) for day in (1, 5, 7, 9)))
@@ -25,10 +26,15 @@ def events(spark: SparkSession, rows: list[tuple[str, str, int]]) -> DataFrame:
     )
 
 
-def cut(spark: SparkSession, rows: list[tuple[str, str, int]], min_item_users: int = 1) -> dict[tuple, dict]:
-    log = events(spark, rows)
-    words = vocabulary(log.where("day < 5"), min_item_users, 0.5)
-    made = sequences(histories(log, words, users(log, 1, 2)), CUT, LENGTH, cold_events=1)
+def cut(
+    spark: SparkSession,
+    rows: list[tuple[str, str, int]],
+    min_item_users: int = 1,
+    by: Literal["time", "leave_one_out"] = "time",
+) -> dict[tuple, dict]:
+    log = split(events(spark, rows), CUT, by)
+    words = vocabulary(log.where("split = 'train'"), min_item_users, 0.5)
+    made = sequences(histories(log, words, users(log, 1, 2)), LENGTH, cold_events=1)
     names = {row["item_index"]: row["item_id"] for row in words.collect()} | {0: "?"}
     found = {}
     for row in made.collect():
@@ -78,6 +84,20 @@ def test_a_history_is_cut_at_each_window(spark: SparkSession) -> None:
     assert found["u", "train", 0]["times"][0] == 1483228800
     assert {row["cold"] for key, row in found.items() if key[0] == "u"} == {False}
     assert {row["cold"] for key, row in found.items() if key[0] == "w"} == {True}
+
+
+def test_leave_one_out_keeps_the_last_two_events_from_training(spark: SparkSession) -> None:
+    rows = [("u", item, 1 + place) for place, item in enumerate("abcab")] + [("v", "a", 1), ("v", "c", 8)]
+    found = cut(spark, rows, by="leave_one_out")
+    brief = {key: (row["items"], row["targets"], row["n_events"]) for key, row in found.items()}
+    assert brief == {
+        ("u", "train", 0): ("abc", "", 3),
+        ("u", "validation", 0): ("abc", "a", 3),
+        ("u", "test", 0): ("abca", "b", 4),
+        ("u", "serve", 0): ("bcab", "", 5),
+        ("v", "train", 0): ("ac", "", 2),
+        ("v", "serve", 0): ("ac", "", 2),
+    }
 
 
 def test_a_user_unseen_before_has_an_empty_history_and_counts(spark: SparkSession) -> None:

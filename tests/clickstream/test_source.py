@@ -112,6 +112,22 @@ def test_what_is_no_sql_is_named(spark: SparkSession, tmp_path: Path) -> None:
         mapped(spark, source(_write(tmp_path, CSV), columns=COLUMNS | {"price": "cost +"}))
 
 
+def test_order_only_lines_give_user_item_and_position(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "log.txt.gz").write_bytes(gzip.compress(b"u1 a b  c\nu2\n\nu3\ta\n"))
+    columns = {"user_id": "user", "item_id": "item", "event_time": "timestamp_seconds(position)"}
+    events = source(tmp_path / "log.txt.gz", "sequences", columns=columns)
+    rows = map_events(read_source(spark, events, "source.events"), events).select("_event.*")
+    found = {tuple(row) for row in rows.select("user_id", "item_id", F.unix_seconds("event_time")).collect()}
+    assert found == {
+        ("u1", "a", 0),
+        ("u1", "b", 1),
+        ("u1", "c", 2),
+        ("u2", None, None),
+        (None, None, None),
+        ("u3", "a", 0),
+    }
+
+
 @pytest.mark.parametrize("format_", ["csv", "json", "parquet"])
 def test_a_path_with_nothing_there_is_one_line(spark: SparkSession, tmp_path: Path, format_: str) -> None:
     with pytest.raises(ContractError, match=r"^source.events.path: nothing at /[^\n]*/no.where$"):

@@ -6,12 +6,13 @@ import msgspec
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recaug.clickstream.splits import Windows, between, first_of_each_item, windows
+from recaug.clickstream.splits import Windows, between, first_of_each_item, split, windows
 from recaug.config import Prepare
 
 
 def prepare(**more: object) -> Prepare:
     base = {
+        "split": "time",
         "task": "discovery",
         "event_types": ["view"],
         "train_days": 21,
@@ -44,3 +45,13 @@ def test_discovery_keeps_the_first_event_of_each_item(spark: SparkSession) -> No
     found = first_of_each_item(events.repartition(3).withColumn("event_time", F.timestamp_seconds("event_time")))
     assert found.columns == events.columns
     assert sorted(row["event_id"] for row in found.collect()) == ["a", "d", "e"]
+
+
+def test_leave_one_out_takes_the_last_two_of_three_or_more(spark: SparkSession) -> None:
+    rows = [("u", 1, "d"), ("u", 5, "a"), ("u", 5, "b"), ("u", 2, "c"), ("v", 1, "e"), ("v", 2, "f"), ("w", 9, "g")]
+    events = spark.createDataFrame(rows, "user_id string, event_time int, event_id string")
+    found = split(events.repartition(3), windows(dt.date(2017, 2, 4), prepare()), "leave_one_out")
+    assert {row["event_id"]: row["split"] for row in found.collect()} == dict.fromkeys("cdefg", "train") | {
+        "a": "validation",
+        "b": "test",
+    }

@@ -1,14 +1,17 @@
 """Prepare reads nothing later than the cut, and writes the same rows wherever it ran."""
 
 import datetime as dt
+import gzip
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from tests.night.nights import HEAD, context, day, line
 
+from recaug.config import load
 from recaug.errors import ContractError
 from recaug.lake.tables import Lake
 from recaug.night import ingest, prepare
@@ -142,3 +145,26 @@ def test_without_an_item_that_enough_users_had_there_is_no_vocabulary(spark: Spa
 def test_prepare_wants_ingest_first(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="no table events"):
         prepare.run(context(spark, tmp_path, DATE))
+
+
+def test_leave_one_out_of_an_order_only_log(spark: SparkSession, tmp_path: Path) -> None:
+    config = load("conf/beauty.yaml")
+    path = Path(config.source.events.path)
+    if not path.exists():
+        pytest.skip(f"no {path}: this test reads the Amazon reviews data")
+    lines = [line.split() for line in gzip.decompress(path.read_bytes()).decode().splitlines()[:500]]
+    (tmp_path / "log.txt").write_text("\n".join(" ".join(line) for line in lines))
+    events = msgspec.structs.replace(config.source.events, path=str(tmp_path / "log.txt"))
+    config = msgspec.structs.replace(config, source=msgspec.structs.replace(config.source, events=events))
+    made = Context(spark, config, dt.date(2014, 7, 1), Lake(spark, path=f"{tmp_path}/lake"), tmp_path / "artifacts")
+    assert ingest.run(made).metrics["events"] == sum(len(line) - 1 for line in lines)
+    prepare.run(made)
+    names = {row.item_index: row.item_id for row in made.lake.read("vocabulary").collect()}
+    assert set(names.values()) == {item for line in lines for item in line[1:-2]}
+    for row in made.lake.read("sequences").where("split IN ('validation', 'test')").collect():
+        items = next(line[1:] for line in lines if line[0] == row.user_id)
+        history, target = (items[:-1], items[-1]) if row.split == "test" else (items[:-2], items[-2])
+        known = [item for item in history if item in names.values()]
+        found = np.frombuffer(row["items"], "<i4")[: row.length]
+        assert [names[item] for item in found] == known[-config.prepare.max_length :]
+        assert [names.get(item) for item in row.targets] == [target if target in names.values() else None]

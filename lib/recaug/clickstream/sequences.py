@@ -1,6 +1,5 @@
 """Vocabulary, user indices, and the histories that models learn from and are judged on."""
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,8 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-
-from recaug.clickstream.splits import Windows
 
 SEQUENCES = (
     "split string, user_index int, user_id string, fold int, window int, length int, n_events int, items binary, "
@@ -70,9 +67,10 @@ def users(events: DataFrame, seed: int, folds: int) -> DataFrame:
 def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> DataFrame:
     """Put each user's events in order: by event_time, then event_id.
 
-    events: user_id, item_id, event_time, event_id. Gives one row a user: user_id, user_index, fold, and as arrays of
-    one length times (epoch seconds), event_ids, codes (bigint: the item_index, or below 0 a hash of an item outside
-    the vocabulary).
+    events: user_id, item_id, event_time, event_id, split, whose train events are a user's first and test events the
+    last. Gives one row a user: user_id, user_index, fold, as arrays of one length times (epoch seconds), event_ids,
+    codes (bigint: the item_index, or below 0 a hash of an item outside the vocabulary), and train_events,
+    test_start: how many of them are train, and how many come before the test events.
     """
     outside = -F.xxhash64("item_id").bitwiseAND(F.lit((1 << 62) - 1)) - 1
     coded = events.join(F.broadcast(vocabulary.select("item_id", "item_index")), on="item_id", how="left").select(
@@ -82,8 +80,13 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
             "event_id",
             F.coalesce(F.col("item_index").cast("long"), outside).alias("code"),
         ).alias("event"),
+        "split",
     )
-    ordered = coded.groupBy("user_id").agg(F.sort_array(F.collect_list("event")).alias("ordered"))
+    ordered = coded.groupBy("user_id").agg(
+        F.sort_array(F.collect_list("event")).alias("ordered"),
+        F.count_if(F.col("split") == "train").cast("int").alias("train_events"),
+        F.count_if(F.col("split") != "test").cast("int").alias("test_start"),
+    )
     return ordered.join(users, on="user_id", how="inner").select(
         "user_id",
         "user_index",
@@ -91,50 +94,52 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
         F.transform("ordered.micros", lambda micros: F.floor(micros / 1_000_000)).alias("times"),
         F.col("ordered.event_id").alias("event_ids"),
         F.col("ordered.code").alias("codes"),
+        "train_events",
+        "test_start",
     )
 
 
-def sequences(histories: DataFrame, windows: Windows, max_length: int, cold_events: int) -> DataFrame:
+def sequences(histories: DataFrame, max_length: int, cold_events: int) -> DataFrame:
     """Cut the histories into rows of the table `sequences`.
 
-    train: the train window's events, in windows of max_length that overlap by one event. validation, test: one row a
-    user with a target in that window, its history (the last max_length events) what was before it, its targets the
-    window's distinct items (0 for each one outside the vocabulary). serve: every user's history up to the end.
+    train: the train events, in windows of max_length that overlap by one event. validation, test: one row a user with
+    an event of that split, its history (the last max_length events) what was before it, its targets the split's
+    distinct items (0 for each one outside the vocabulary). serve: every user's history up to the end.
     Histories hold items of the vocabulary only; n_events counts the others as well. A history may be empty.
     """
-    starts = [_epoch(day) for day in windows]
-    rows = _Rows(starts[1], starts[2], starts[3], max_length, cold_events)
-    return histories.select("user_id", "user_index", "fold", "times", "event_ids", "codes").mapInArrow(
-        _cut(rows), SEQUENCES
+    needed = histories.select(
+        "user_id", "user_index", "fold", "times", "event_ids", "codes", "train_events", "test_start"
     )
+    return needed.mapInArrow(_cut(_Rows(max_length, cold_events)), SEQUENCES)
 
 
 class _Rows(NamedTuple):
-    """Cuts one user's history. Times in epoch seconds."""
+    """Cuts one user's history."""
 
-    validation_start: int
-    test_start: int
-    end: int
     max_length: int
     cold_events: int
 
     def of(
-        self, times: npt.NDArray[np.int64], ids: list[str], codes: npt.NDArray[np.int64]
+        self,
+        times: npt.NDArray[np.int64],
+        ids: list[str],
+        codes: npt.NDArray[np.int64],
+        train_events: int,
+        test_start: int,
     ) -> Iterator[dict[str, Any]]:
         """Give the user's rows of every split."""
-        cut = np.searchsorted(times, [self.validation_start, self.test_start, self.end])
+        cut = (train_events, test_start, len(codes))
         known = np.flatnonzero(codes > 0)
         train = known[known < cut[0]]
         for window, start in enumerate(range(0, max(len(train) - 1, min(len(train), 1)), self.max_length - 1)):
             chosen = train[start : start + self.max_length]
-            yield self.row("train", window, times, ids, codes, chosen, train, int(cut[0]), codes[:0])
+            yield self.row("train", window, times, ids, codes, chosen, train, cut[0], codes[:0])
         for split, first, last in (("validation", cut[0], cut[1]), ("test", cut[1], cut[2])):
             if last > first:
                 before = known[known < first]
                 chosen = before[-self.max_length :]
-                yield self.row(split, 0, times, ids, codes, chosen, before, int(first), np.unique(codes[first:last]))
-        before = known[known < cut[2]]
-        yield self.row("serve", 0, times, ids, codes, before[-self.max_length :], before, int(cut[2]), codes[:0])
+                yield self.row(split, 0, times, ids, codes, chosen, before, first, np.unique(codes[first:last]))
+        yield self.row("serve", 0, times, ids, codes, known[-self.max_length :], known, cut[2], codes[:0])
 
     def row(
         self,
@@ -189,21 +194,23 @@ _ARROW = pa.schema(
 def _cut(rows: _Rows) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Make the function that cuts Arrow batches of histories, a thousand users at once."""
 
-    def cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def cut_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for whole in batches:
             for start in range(0, whole.num_rows, 1000):
                 batch = whole.slice(start, 1000)
                 found: list[dict[str, Any]] = []
                 times, codes = _lists(batch.column("times")), _lists(batch.column("codes"))
                 ids = batch.column("event_ids").to_pylist()
+                train_events, test_starts = (batch.column(name).to_pylist() for name in ("train_events", "test_start"))
                 names, indices, folds = (batch.column(name).to_pylist() for name in ("user_id", "user_index", "fold"))
                 for place in range(batch.num_rows):
                     user = {"user_id": names[place], "user_index": indices[place], "fold": folds[place]}
-                    found += [row | user for row in rows.of(times[place], ids[place], codes[place])]
+                    cut = train_events[place], test_starts[place]
+                    found += [row | user for row in rows.of(times[place], ids[place], codes[place], *cut)]
                 columns = [pa.array([row[field.name] for row in found], field.type) for field in _ARROW]
                 yield pa.RecordBatch.from_arrays(columns, schema=_ARROW)
 
-    return cut
+    return cut_all
 
 
 def _lists(column: pa.ListArray) -> list[npt.NDArray[Any]]:
@@ -211,8 +218,3 @@ def _lists(column: pa.ListArray) -> list[npt.NDArray[Any]]:
     offsets = column.offsets.to_numpy()
     values = column.values.to_numpy(zero_copy_only=False)
     return [values[first:last] for first, last in pairwise(offsets)]
-
-
-def _epoch(day: dt.date) -> int:
-    """Give the second at which a day begins, UTC."""
-    return int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())

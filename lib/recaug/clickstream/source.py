@@ -29,7 +29,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     Raises ContractError where nothing can be read at the path.
     """
     path = locate(source.path, key)
-    reader = spark.read.format(source.format).options(**_options(source))
+    reader = spark.read.format("text" if source.format == "sequences" else source.format).options(**_options(source))
     try:
         df = reader.load(path)
         if source.format == "csv":
@@ -38,6 +38,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
         if not df.columns:
             raise ContractError(f"{key}.path: {source.path} is empty")
         df = _with_timestamps(df) if source.format == "parquet" else df
+        df = _by_position(df) if source.format == "sequences" else df
     except (Py4JJavaError, PySparkException) as error:
         raise unreadable(error, source, key) from error
     if CORRUPT not in df.columns:
@@ -161,6 +162,14 @@ def _with_timestamps(df: DataFrame) -> DataFrame:
             name = field.getName()
             df = df.withColumn(name, F.timestamp_micros(F.floor(F.col(f"`{name}`") / 1000)))
     return df
+
+
+def _by_position(lines: DataFrame) -> DataFrame:
+    """Lay out lines `user item item ...`: user, position, item; a line without items keeps a row, its item null."""
+    words = F.split(F.trim("value"), r"\s+")
+    return lines.select(
+        words[0].alias("user"), F.posexplode_outer(F.slice(words, 2, F.size(words))).alias("position", "item")
+    )
 
 
 def _text(column: Column) -> Column:

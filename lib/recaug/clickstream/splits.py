@@ -1,9 +1,9 @@
-"""The cut in time: what models may learn from, what tunes them, and what proves them."""
+"""The cut: what models may learn from, what tunes them, and what proves them."""
 
 import datetime as dt
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from recaug.config import Prepare
@@ -38,3 +38,21 @@ def first_of_each_item(events: DataFrame) -> DataFrame:
     """
     earliest = F.min_by(F.struct(*events.columns), F.struct("event_time", "event_id"))
     return events.groupBy("user_id", "item_id").agg(earliest.alias("first")).select("first.*")
+
+
+def split(events: DataFrame, cut: Windows, by: Literal["time", "leave_one_out"]) -> DataFrame:
+    """Add `split`: train, validation or test. `events` needs user_id, event_id, event_time, event_date.
+
+    time: by the windows. leave_one_out: each user's last event (by event_time, then event_id) is test, the one before
+    it validation; all events of users with fewer than 3 are train.
+    """
+    if by == "time":
+        day = F.col("event_date")
+        later = F.when(day < F.lit(cut.test_start), "validation").otherwise("test")
+        return events.withColumn("split", F.when(day < F.lit(cut.validation_start), "train").otherwise(later))
+    from_last = F.row_number().over(Window.partitionBy("user_id").orderBy(F.desc("event_time"), F.desc("event_id")))
+    enough = F.count("*").over(Window.partitionBy("user_id")) >= 3
+    return events.withColumn(
+        "split",
+        F.when(enough & (from_last == 1), "test").when(enough & (from_last == 2), "validation").otherwise("train"),
+    )

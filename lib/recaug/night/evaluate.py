@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.splits import windows
 from recaug.errors import ContractError
 from recaug.evaluate.arms import NONE, training_rows
 from recaug.evaluate.fidelity import collapse
@@ -31,7 +30,7 @@ LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
 def run(context: Context) -> StageResult:
     """Compare the arms on the validation window, choose one there, and prove it on the test window.
 
-    Raises ContractError if a candidate is dated after the train window: that would be a leak.
+    Raises ContractError if a candidate comes after the train split: that would be a leak.
     """
     config, lake = context.config, context.lake
     candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id)
@@ -96,11 +95,15 @@ def run(context: Context) -> StageResult:
 
 
 def _refuse_leaks(context: Context, candidates: DataFrame) -> None:
-    """Raise if any candidate is dated in or after the validation window."""
-    cut = windows(context.date, context.config.prepare).validation_start
-    late = candidates.where(F.col("event_time") >= F.lit(cut).cast("timestamp")).count()
+    """Raise if any candidate follows an event that is not train, or is dated after the last train event."""
+    train = context.lake.read("sequences").where("split = 'train'")
+    last = train.agg(F.max(F.array_max(_numbers("times", "<i8", "bigint")))).first()[0]  # type: ignore[index]
+    late = candidates.where(F.unix_timestamp("event_time") > last).count()
+    parents = train.select(F.explode("event_ids").alias("parent_event_id"))
+    following = candidates.where("parent_event_id IS NOT NULL")
+    late += following.join(parents, "parent_event_id", how="left_anti").count()
     if late:
-        raise ContractError(f"{late} rows of candidate_events are dated {cut} or later, after the train window: a leak")
+        raise ContractError(f"{late} rows of candidate_events come after the train events: a leak")
 
 
 def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASRecJob]:
@@ -219,7 +222,9 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     vocabulary = context.lake.read("vocabulary").select("item_id", "item_index")
     train = context.lake.read("sequences").where("split = 'train'")
     # one row an event of the train window; windows overlap by their first event
-    real = train.select("user_index", "window", "length", F.posexplode(_integers("items")).alias("place", "item_index"))
+    real = train.select(
+        "user_index", "window", "length", F.posexplode(_numbers("items", "<i4", "int")).alias("place", "item_index")
+    )
     real = real.where("place < length AND (window = 0 OR place > 0)").persist()
     users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
     indexed = candidates.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
@@ -230,12 +235,12 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
         indexed.unpersist()
 
 
-def _integers(column: str) -> Any:
-    """A fixed-width int32 binary column as array<int>."""
+def _numbers(column: str, layout: str, kind: str) -> Any:
+    """A fixed-width binary column as an array of Spark's `kind`; layout: numpy's."""
 
-    @F.pandas_udf("array<int>")  # type: ignore[call-overload]
+    @F.pandas_udf(f"array<{kind}>")  # type: ignore[call-overload]
     def unpack(values: pd.Series) -> pd.Series:
-        return values.map(lambda value: np.frombuffer(value, dtype="<i4"))
+        return values.map(lambda value: np.frombuffer(value, dtype=layout))
 
     return unpack(column)
 

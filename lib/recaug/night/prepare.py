@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from recaug.clickstream import covisitation
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
-from recaug.clickstream.splits import Windows, between, first_of_each_item, windows
+from recaug.clickstream.splits import Windows, between, first_of_each_item, split, windows
 from recaug.errors import ContractError
 from recaug.lake.tables import lay
 from recaug.night.context import Context, StageResult
@@ -36,11 +36,9 @@ def run(context: Context) -> StageResult:
     )
     if prepare.task == "discovery":
         events = events.transform(first_of_each_item)
-    events = events.persist()
-    _check(events, cut, lake.read("events"))
-    words = vocabulary(
-        events.transform(between, cut.train_start, cut.validation_start), prepare.min_item_users, prepare.head_share
-    )
+    events = events.transform(split, cut, prepare.split).persist()
+    _check(events, cut, context)
+    words = vocabulary(events.where("split = 'train'"), prepare.min_item_users, prepare.head_share)
     if words.isEmpty():
         raise ContractError(
             f"no item of the days {cut.train_start} to {cut.validation_start} has {prepare.min_item_users} users; "
@@ -49,9 +47,9 @@ def run(context: Context) -> StageResult:
     written = {"vocabulary": lake.replace(words.coalesce(1), "vocabulary", {}, context.run_id)}
     words = lake.read("vocabulary")
     people = histories(events, words, users(events, config.seed, prepare.folds)).persist()
-    rows = sequences(people, cut, prepare.max_length, prepare.cold_events)
+    rows = sequences(people, prepare.max_length, prepare.cold_events)
     written["sequences"] = lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
-    pairs = covisitation.counts(_train_part(people, cut), config.covisitation.window, config.covisitation.backward)
+    pairs = covisitation.counts(_train_part(people), config.covisitation.window, config.covisitation.backward)
     written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
     drawn = _negatives(context, lake.read("sequences"), words)
     written["negatives"] = lake.replace(drawn, "negatives", {"event_date": context.date}, context.run_id, as_laid=True)
@@ -64,23 +62,25 @@ def run(context: Context) -> StageResult:
     return StageResult(metrics=metrics, content_hash=hashlib.sha256(hashes.encode()).hexdigest())
 
 
-def _check(events: DataFrame, cut: Windows, lake_events: DataFrame) -> None:
-    """Refuse windows without events, which a log that is too short gives."""
-    found = {row["event_date"] for row in events.select("event_date").distinct().collect()}
+def _check(events: DataFrame, cut: Windows, context: Context) -> None:
+    """Refuse splits without events, which a log that is too short gives."""
+    found = {row["split"] for row in events.select("split").distinct().collect()}
+    if context.config.prepare.split == "leave_one_out":
+        if "test" not in found:
+            raise ContractError(f"no user has 3 events that count in the days {cut.train_start} to {context.date}")
+        return
     for name, start, end in zip(("train", "validation", "test"), cut, cut[1:], strict=False):
-        if not any(start <= day < end for day in found):
-            first, last = lake_events.agg(F.min("event_date"), F.max("event_date")).first()  # type: ignore[misc]
+        if name not in found:
+            first, last = context.lake.read("events").agg(F.min("event_date"), F.max("event_date")).first()  # type: ignore[misc]
             raise ContractError(
                 f"the {name} window, {start} up to {end}, has no event that counts; the lake's events are of {first} "
                 f"to {last}: a log must be longer than prepare.train_days + validation_days + test_days"
             )
 
 
-def _train_part(people: DataFrame, cut: Windows) -> DataFrame:
-    """Cut the histories at the end of the train window: fold and codes."""
-    end = F.unix_timestamp(F.lit(cut.validation_start))
-    seen = F.filter(F.arrays_zip("times", "codes"), lambda event: event["times"] < end)
-    return people.select("fold", seen["codes"].alias("codes"))
+def _train_part(people: DataFrame) -> DataFrame:
+    """Cut the histories after their train events: fold and codes."""
+    return people.select("fold", F.slice("codes", F.lit(1), F.col("train_events")).alias("codes"))
 
 
 def _negatives(context: Context, rows: DataFrame, words: DataFrame) -> DataFrame:
