@@ -41,9 +41,17 @@ def test_pairs_of_others_stay() -> None:
 
 
 def test_what_is_learned_of_the_informed_term_gets_a_gradient() -> None:
-    informed = Informed(table({(1, 2): 1.0}, 2))
+    informed = Informed(table({(1, 2): 1.0}, 2), torch.zeros(3))
     informed(torch.tensor([[1, 0]]))[0, 2].backward()
     assert informed.weight.grad is not None
     assert informed.weight.grad.abs() > 0
     assert informed.log_floor.grad is not None
     assert informed.log_floor.grad.abs() > 0
+
+
+def test_the_informed_term_ranks_as_the_counts_do_and_then_by_popularity() -> None:
+    popularity = torch.tensor([-20.0, -3.0, -2.0, -1.0, -2.5])
+    informed = Informed(table({(1, 2): 1.0, (1, 4): 2.0}, 4), popularity)
+    logits = informed(torch.tensor([[1, 0], [3, 0]]))
+    assert logits.argsort(dim=1, descending=True).tolist() == [[4, 2, 3, 1, 0], [3, 2, 4, 1, 0]]
+    torch.testing.assert_close(logits[0, 4], torch.log(2 / 3 + 0.1 * torch.softmax(popularity, 0)[4]))

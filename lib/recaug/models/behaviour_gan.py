@@ -45,10 +45,11 @@ class Generator(nn.Module):
         self.context = ContextEncoder(n_items, hidden, dropout)
         self.hidden = nn.Linear(hidden + z_dim, hidden)
         self.output = nn.Linear(hidden, n_items + 1)
-        self.informed = Informed(covisitation) if covisitation is not None else None
+        bias = initial_bias(n_items, log_popularity)
+        self.informed = Informed(covisitation, bias) if covisitation is not None else None
         with torch.no_grad():
             self.output.weight.mul_(0.1)
-            self.output.bias.copy_(initial_bias(n_items, log_popularity))
+            self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
 
     def forward(self, z: Tensor, items: Tensor, history: Tensor | None = None) -> Tensor:
         """z: (batch, z_dim); items: (batch, length). Returns logits (batch, n_items + 1), -inf at padding."""

@@ -1,4 +1,4 @@
-"""Behaviour VAE: the bag of a user's items, through a latent Gaussian, to a distribution over the catalogue."""
+"""Behaviour VAE: the bag of a user's items, through a latent Gaussian, to a distribution over what comes next."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ class BehaviourVAE(nn.Module):
 
     Bag of the context -> q(z | x) = N(mu, sigma^2) -> logits over the catalogue.
     covisitation: if given, the decoder is informed by its score of the context.
-    log_popularity: (n_items + 1,), what the output bias starts from.
+    log_popularity: (n_items + 1,), what the output bias, or the informed term, starts from.
     """
 
     def __init__(
@@ -30,10 +30,11 @@ class BehaviourVAE(nn.Module):
         self.posterior = nn.Linear(hidden, 2 * z_dim)
         self.decode_hidden = nn.Linear(z_dim, hidden)
         self.output = nn.Linear(hidden, n_items + 1)
-        self.informed = Informed(covisitation) if covisitation is not None else None
-        with torch.no_grad():  # starts from the popularity: the latent adds what differs from it
+        bias = initial_bias(n_items, log_popularity)
+        self.informed = Informed(covisitation, bias) if covisitation is not None else None
+        with torch.no_grad():  # starts from the popularity (or the counts): the latent adds what differs from it
             self.output.weight.mul_(0.1)
-            self.output.bias.copy_(initial_bias(n_items, log_popularity))
+            self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """items: (batch, length). Returns mu and log sigma^2 of q(z | x), each (batch, z_dim)."""

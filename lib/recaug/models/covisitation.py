@@ -63,14 +63,22 @@ class CoVisitation(nn.Module):
 
 
 class Informed(nn.Module):
-    """Adds softplus(a) * log(co-visitation score + eps) to logits, with learned a and eps."""
+    """Logits of the counts: softplus(a) * log(co-visitation score + b * popularity), with learned a and b.
 
-    def __init__(self, covisitation: CoVisitation, weight: float = 0.3, floor: float = 1e-3) -> None:
+    It starts from a = 1, so that a generator predicts as well as the counts do before it has learnt anything, and adds
+    what it learns. log_popularity: (n_items + 1,); it also carries contexts without neighbours.
+    """
+
+    popularity: Tensor
+
+    def __init__(self, covisitation: CoVisitation, log_popularity: Tensor, floor: float = 0.1) -> None:
         super().__init__()
         self.covisitation = covisitation
-        self.weight = nn.Parameter(torch.tensor(math.log(math.expm1(weight))))
+        self.register_buffer("popularity", torch.softmax(log_popularity.float(), dim=0))
+        self.weight = nn.Parameter(torch.tensor(math.log(math.expm1(1.0))))
         self.log_floor = nn.Parameter(torch.tensor(math.log(floor)))
 
     def forward(self, context: Tensor, history: Tensor | None = None) -> Tensor:
         """context, history as in CoVisitation. Returns (batch, n_items + 1) to be added to logits."""
-        return F.softplus(self.weight) * torch.log(self.covisitation(context, history) + self.log_floor.exp())
+        scores = self.covisitation(context, history) + self.log_floor.exp() * self.popularity
+        return F.softplus(self.weight) * torch.log(scores.clamp(min=1e-12))

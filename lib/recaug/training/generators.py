@@ -133,7 +133,7 @@ class _Run:
         extra: dict[str, Any] = {"covisitation": near, "log_popularity": torch.from_numpy(self.job.log_popularity)}
         watch = Watch(self.job.validation, self.discovery, self.seed, worker.device)
         if isinstance(self.config, VAE):
-            return VAETask(behaviour_vae.BehaviourVAE(**meta["arguments"], **extra), self.config, watch)
+            return VAETask(behaviour_vae.BehaviourVAE(**meta["arguments"], **extra), self.config, self.discovery, watch)
         return GANTask(behaviour_gan.BehaviourGAN(**meta["arguments"], **extra), self.config, self.discovery, watch)
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
@@ -179,10 +179,10 @@ class Watch:
 
 
 class VAETask:
-    """The beta-VAE's bound for the whole bag, seen through a prefix of it."""
+    """The beta-VAE's bound for the bag of what is to come, seen through a prefix of the history."""
 
-    def __init__(self, model: behaviour_vae.BehaviourVAE, config: VAE, watch: Watch) -> None:
-        self.model, self.config, self.watch = model, config, watch
+    def __init__(self, model: behaviour_vae.BehaviourVAE, config: VAE, discovery: bool, watch: Watch) -> None:
+        self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
         self.module: nn.Module = model
         self.parts: Mapping[str, Part] = {
             "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.informed))
@@ -192,13 +192,16 @@ class VAETask:
         """One update a batch."""
         history = trimmed(batch["items"])
         context = sample_prefixes(history)
+        to_come = history.masked_fill(context > 0, 0)
         noise = torch.randn(len(history), self.config.z_dim, device=history.device)
         logits, mu, log_variance = self.model(context, history, noise)
+        if self.discovery:
+            logits = logits.scatter(1, context, -torch.inf)  # what was seen cannot come again
         beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
         loss = behaviour_vae.negative_elbo(
-            logits, history, mu, log_variance, beta=beta, free_bits=self.config.free_bits
+            logits, to_come, mu, log_variance, beta=beta, free_bits=self.config.free_bits
         )
-        yield Update("model", loss.sum(), (distinct(history) > 0).sum())
+        yield Update("model", loss.sum(), (distinct(to_come) > 0).sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
         """Collapse and validation."""
