@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recaug.config import Gate
-from recaug.evaluate.gate import Interval, decide, mean_interval, relative_lift
+from recaug.evaluate.gate import Interval, decide, mean_intervals, relative_lift
 
 GATE = Gate(
     metric="ndcg@10",
@@ -39,9 +39,17 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     covered = 0
     for trial in range(200):
         rng = np.random.default_rng(trial)
-        interval = mean_interval(rng.normal(0.5, 0.3, (1, 300)), 400, 0.9, trial)
+        (interval,) = mean_intervals([rng.normal(0.5, 0.3, (1, 300))], 400, 0.9, trial)
         covered += interval.low <= 0.5 <= interval.high
     assert 0.83 <= covered / 200 <= 0.96
+
+
+def test_a_user_without_a_value_does_not_count():
+    known = user_values(4, users=300)
+    gaps = np.concatenate([known, np.full((3, 200), np.nan)], axis=1)
+    alone, beside = mean_intervals([known], 1000, 0.95, 0)[0], mean_intervals([gaps], 1000, 0.95, 0)[0]
+    assert beside.mean == pytest.approx(alone.mean)
+    assert (beside.low, beside.high) == pytest.approx((alone.low, alone.high), rel=0.03)
 
 
 def test_two_tables_of_different_users_are_refused():

@@ -19,10 +19,15 @@ class Interval(NamedTuple):
     high: float
 
 
-def mean_interval(values: Floats, bootstraps: int, confidence: float, seed: int) -> Interval:
-    """Mean of a metric over seeds and users, resampling both. values: (seeds, users)."""
-    (means,) = _resampled_means([values], bootstraps, seed)
-    return _interval(float(values.mean()), means, confidence)
+def mean_intervals(tables: list[Floats], bootstraps: int, confidence: float, seed: int) -> list[Interval]:
+    """Mean of each metric over seeds and users, resampling both; all under the same draws.
+
+    tables: each (seeds, users), users alike in all; nan where a user has no value, and so does not count.
+    """
+    drawn = _resampled_means(tables, bootstraps, seed)
+    return [
+        _interval(float(np.nanmean(values)), means, confidence) for values, means in zip(tables, drawn, strict=True)
+    ]
 
 
 def relative_lift(base: Floats, arm: Floats, bootstraps: int, confidence: float, seed: int) -> Interval:
@@ -46,16 +51,23 @@ def relative_lift(base: Floats, arm: Floats, bootstraps: int, confidence: float,
 
 def _resampled_means(tables: list[Floats], bootstraps: int, seed: int) -> list[Floats]:
     """Mean of each (seeds, users) table under the same draws of seeds and of users, with replacement."""
-    rng, (seeds, users) = np.random.default_rng(seed), tables[0].shape
-    means: list[list[Floats]] = [[] for _ in tables]
-    step = max(1, min(bootstraps, 20_000_000 // users))  # draws whose weights are held at once
+    rng, users = np.random.default_rng(seed), tables[0].shape[1]
+    known = [np.where(np.isnan(table), 0.0, 1.0) for table in tables]
+    means = [np.empty(bootstraps) for _ in tables]
+    step = max(1, 20_000_000 // users)  # draws whose weights are held at once
     for start in range(0, bootstraps, step):
-        draws = min(step, bootstraps - start)
-        user_weights = rng.multinomial(users, np.full(users, 1 / users), size=draws)  # (draws, users)
-        seed_weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)  # (draws, seeds)
-        for table, found in zip(tables, means, strict=True):
-            found.append((user_weights @ table.T * seed_weights).sum(axis=1) / (seeds * users))
-    return [np.concatenate(found) for found in means]
+        part = slice(start, min(start + step, bootstraps))
+        drawn = [np.bincount(rng.integers(users, size=users), minlength=users) for _ in range(bootstraps)[part]]
+        weights = np.stack(drawn).astype(np.float64)  # (draws, users)
+        for table, present, found in zip(tables, known, means, strict=True):
+            sums, counts = weights @ np.nan_to_num(table).T, weights @ present.T  # (draws, seeds)
+            found[part] = (sums / np.maximum(counts, 1) * _seed_weights(len(table), bootstraps, seed)[part]).sum(axis=1)
+    return means
+
+
+def _seed_weights(seeds: int, bootstraps: int, seed: int) -> Floats:
+    """Share of each seed in each draw of seeds with replacement: (bootstraps, seeds)."""
+    return np.random.default_rng([seed, seeds]).multinomial(seeds, np.full(seeds, 1 / seeds), size=bootstraps) / seeds
 
 
 def _interval(mean: float, draws: Floats, confidence: float) -> Interval:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from recaug.errors import ContractError
 from recaug.evaluate.arms import NONE, training_rows
 from recaug.evaluate.fidelity import collapse
-from recaug.evaluate.gate import Interval, Verdict, decide, mean_interval, relative_lift
+from recaug.evaluate.gate import Interval, Verdict, decide, mean_intervals, relative_lift
 from recaug.evaluate.metrics import coverage, gini, novelty
 from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
 from recaug.models.covisitation import CoVisitation
@@ -60,11 +60,9 @@ def run(context: Context) -> StageResult:
     named = {arm: [f"{arm}-seed{seed}" for seed in seeds] for arm in arms} | {
         name: [name] for name in ("popularity", "covisitation")
     }
-    summaries = {
-        name: _summary(table[table["split"] == "test"], models, context)
-        | {"catalogue": _catalogue(shown[shown["scorer"].isin(models)], models, events)}
-        for name, models in named.items()
-    }
+    summaries = _summaries(table[table["split"] == "test"], named, context)
+    for name, models in named.items():
+        summaries[name]["catalogue"] = _catalogue(shown[shown["scorer"].isin(models)], models, events)
     lift = {arm: _lifts(table[table["split"] == "test"], named, arm, context) for arm in arms[1:]}
     validation = {arm: _lifts(table[table["split"] == "validation"], named, arm, context) for arm in arms[1:]}
     fidelity = _fidelity(context, candidates, arms[1:])
@@ -165,9 +163,8 @@ def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Score
 
 
 def _values(table: pd.DataFrame, models: list[str], measure: str) -> NDArray[np.float64]:
-    """One measure as (seeds, users), users in the same order for every model; users without a value are left out."""
-    values = np.stack([table.loc[table["scorer"] == model, measure].to_numpy(dtype=np.float64) for model in models])
-    return values[:, ~np.isnan(values).any(axis=0)]
+    """One measure as (seeds, users), users in the same order for every model; nan where a user has no value."""
+    return np.stack([table.loc[table["scorer"] == model, measure].to_numpy(dtype=np.float64) for model in models])
 
 
 def _slices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -177,17 +174,18 @@ def _slices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: part for name, part in found.items() if len(part)}
 
 
-def _summary(table: pd.DataFrame, models: list[str], context: Context) -> dict[str, Any]:
-    """Mean and interval of every measure, by slice of users."""
+def _summaries(table: pd.DataFrame, named: Mapping[str, list[str]], context: Context) -> dict[str, dict[str, Any]]:
+    """Mean and interval of every measure, by arm or baseline and slice of users; nothing where no user has a value."""
     gate = context.config.evaluate.gate
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {name: {} for name in named}
     for name, part in _slices(table).items():
-        found[name] = {}
-        for measure in MEASURES:
-            values = _values(part, models, measure)
-            if values.size:
-                interval = mean_interval(values, gate.bootstraps, gate.confidence, context.config.seed)
-                found[name][measure] = interval._asdict()
+        values = {
+            (arm, measure): _values(part, models, measure) for arm, models in named.items() for measure in MEASURES
+        }
+        values = {key: table for key, table in values.items() if not np.isnan(table).all()}
+        intervals = mean_intervals(list(values.values()), gate.bootstraps, gate.confidence, context.config.seed)
+        for (arm, measure), interval in zip(values, intervals, strict=True):
+            found[arm].setdefault(name, {})[measure] = interval._asdict()
     return found
 
 
