@@ -71,22 +71,26 @@ def thin_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def write_thin(root: Path, source: Path, changes: dict[str, Any]) -> Path:
+    """Write a complete configuration of a thin night, with its tables under `root`."""
+    root.mkdir(exist_ok=True)
+    places = {
+        "artifacts": str(root / "artifacts"),
+        "lake": {"path": str(root / "lake")},
+        "source": {"events": {"path": str(source)}},
+    }
+    base = yaml.safe_load((Path(__file__).parents[1] / "conf" / "demo.yaml").read_text())
+    path = root / "night.yaml"
+    path.write_text(yaml.safe_dump(merged(merged(merged(base, THIN), places), changes)))
+    return path
+
+
 @pytest.fixture
 def thin_yaml(thin_source: Path, tmp_path: Path) -> Callable[..., Path]:
     """Writes a complete configuration of a thin night, its tables under `tmp_path`; takes changes."""
 
     def write(changes: dict[str, Any] | None = None, name: str = "night") -> Path:
-        root = tmp_path / name
-        root.mkdir(exist_ok=True)
-        places = {
-            "artifacts": str(root / "artifacts"),
-            "lake": {"path": str(root / "lake")},
-            "source": {"events": {"path": str(thin_source)}},
-        }
-        base = yaml.safe_load((Path(__file__).parents[1] / "conf" / "demo.yaml").read_text())
-        path = root / "night.yaml"
-        path.write_text(yaml.safe_dump(merged(merged(merged(base, THIN), places), changes or {})))
-        return path
+        return write_thin(tmp_path / name, thin_source, changes or {})
 
     return write
 
