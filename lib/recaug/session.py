@@ -66,6 +66,7 @@ def _start(config: Spark, app_name: str, workers: int) -> SparkSession:
         ours["spark.master"] = master
         if master.startswith("local"):
             ours |= LOCAL
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else Java guesses an address and warns
     if not submitted:
         ours |= _delta_packages()
     ours |= config.settings

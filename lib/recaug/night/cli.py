@@ -1,10 +1,13 @@
 """The command line that every job shares: parse, load, call, print; errors end in one line and an exit code."""
 
 import argparse
+import contextlib
 import datetime as dt
 import sys
 from collections.abc import Sequence
 from functools import partial
+
+from py4j.protocol import Py4JError
 
 from recaug import config as configuration
 from recaug.config import STAGES
@@ -50,5 +53,6 @@ def _run(arguments: argparse.Namespace, stage: str | None) -> int:
             else:
                 run_night(config, date, spark, stages, arguments.resume, say=partial(print, flush=True))
     finally:
-        spark.stop()
+        with contextlib.suppress(Py4JError, OSError):  # a JVM that died has nothing to stop
+            spark.stop()
     return 0
