@@ -163,12 +163,14 @@ class CoVisitation(Strict, kw_only=True):
 class Training(Strict, kw_only=True):
     """How every deep model is trained.
 
-    launcher: `horovod` (horovod.spark.run), `torch_distributor` (pyspark.ml), `local` (in this process).
-    workers: ranks, each one task slot. timeout_seconds: without progress for so long, the training is ended.
+    launcher: `horovod` (horovod.spark.run), `torch_distributor` (pyspark.ml), `tasks` (each model alone in a Spark
+    task, as many side by side as there are slots), `local` (in this process).
+    workers: ranks of a model, each one task slot; 1 for tasks and local.
+    timeout_seconds: without progress for so long, the training is ended.
     checkpoint_epochs: a checkpoint every so many epochs.
     """
 
-    launcher: Literal["horovod", "torch_distributor", "local"]
+    launcher: Literal["horovod", "torch_distributor", "tasks", "local"]
     workers: Positive
     timeout_seconds: Positive = 600
     checkpoint_epochs: Positive = 5

@@ -17,7 +17,7 @@ from torch import nn
 from recaug.config import Optimiser, Training
 from recaug.errors import ConfigError, TrainingError
 from recaug.training.checkpoint import weights_hash
-from recaug.training.launch import Watched, launch
+from recaug.training.launch import Watched, launch, launch_each
 from recaug.training.loop import Batch, Part, Update, fit
 from recaug.training.worker import Worker
 
@@ -171,3 +171,29 @@ def test_the_local_launcher_runs_one_worker_here(spark: SparkSession) -> None:
     assert launch(lambda worker: (os.getpid(), worker.size), {}, spark, local, WATCHED) == [(os.getpid(), 1)]
     with pytest.raises(ConfigError, match="runs one worker"):
         launch(fail_on_rank_1, {}, spark, msgspec.structs.replace(local, workers=2), WATCHED)
+
+
+def test_the_tasks_launcher_runs_each_call_in_a_process_of_its_own(spark: SparkSession) -> None:
+    tasks = Training(launcher="tasks", workers=1, timeout_seconds=240)
+
+    def own(worker: Worker, number: int) -> tuple[int, int, int, int]:
+        time.sleep(3)  # so long that one process cannot take both
+        return number, worker.size, os.getpid(), torch.get_num_threads()
+
+    first, second = launch_each(own, [{"number": 1}, {"number": 2}], spark, tasks, WATCHED)
+    assert (first[:2], second[:2]) == ((1, 1), (2, 1))
+    assert len({first[2], second[2], os.getpid()}) == 3
+    assert first[3] == second[3] == 1
+
+
+def test_a_call_that_fails_in_its_task_is_named_with_its_cause(spark: SparkSession) -> None:
+    tasks = Training(launcher="tasks", workers=1, timeout_seconds=240)
+
+    def fail(worker: Worker, number: int) -> None:
+        if number == 1:
+            raise ValueError("the files hold\nnonsense")
+
+    with pytest.raises(TrainingError, match="^test: rank 1 failed: ValueError: the files hold nonsense$"):
+        launch_each(fail, [{"number": 0}, {"number": 1}], spark, tasks, WATCHED)
+    with pytest.raises(ConfigError, match="tasks runs one worker"):
+        launch(fail_on_rank_1, {}, spark, msgspec.structs.replace(tasks, workers=2), WATCHED)

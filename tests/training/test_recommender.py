@@ -84,13 +84,19 @@ def test_it_learns_from_the_lake_and_is_found_again(
     assert [model.folder for model in again] == [first.folder, second.folder]
 
 
-def test_the_same_seed_gives_the_same_weights_to_the_last_bit(
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit_here_and_in_a_task(
     job: SASRecJob, spark: SparkSession, tmp_path: Path
 ) -> None:
+    jobs = [job, dataclasses.replace(job, name="none-seed1", seed=1)]
     config = small_config({"sasrec": {"full_softmax_items": 0}})
-    (one,) = train_sasrec([job], spark, config, "test")
-    (other,) = train_sasrec([dataclasses.replace(job, models=tmp_path / "elsewhere")], spark, config, "test")
-    assert read_meta(one.folder)["weights"] == read_meta(other.folder)["weights"]
+    here = train_sasrec(jobs, spark, config, "test")
+    tasks = small_config({"sasrec": {"full_softmax_items": 0}, "training": {"launcher": "tasks"}})
+    there = train_sasrec(
+        [dataclasses.replace(one, models=tmp_path / "elsewhere") for one in jobs], spark, tasks, "test"
+    )
+    weights = [[read_meta(model.folder)["weights"] for model in trained] for trained in (here, there)]
+    assert weights[0] == weights[1]
+    assert len(set(weights[0])) == 2
 
 
 def test_generated_rows_change_the_weights_and_not_the_number_of_steps(

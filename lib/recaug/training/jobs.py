@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from recaug.config import Optimiser, Training
 from recaug.errors import StorageError, TrainingError
 from recaug.training.checkpoint import finish_model, is_finished, read_meta, weights_hash, working_folder
-from recaug.training.launch import Watched, launch
+from recaug.training.launch import Watched, launch, launch_each
 from recaug.training.loop import Batch, Task, fit
 from recaug.training.worker import Worker
 
@@ -70,6 +70,8 @@ class Trained(NamedTuple):
 def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: str) -> list[Trained]:
     """Train what is not finished, all in one launch, and return every model in the jobs' order.
 
+    The launcher `tasks` trains the models side by side, each alone in a Spark task; the others one after another.
+
     Raises TrainingError if a rank fails or ranks end with different weights; StorageError if the models' folder
     cannot be written.
     """
@@ -85,8 +87,12 @@ def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: s
             [working_folder(job.folder) / "progress.jsonl" for job in open_jobs],
             sum(job.steps_per_epoch * job.optimiser.epochs for job in open_jobs),
         )
-        arguments = {"jobs": open_jobs, "checkpoint_epochs": training.checkpoint_epochs}
-        hashes = launch(train_on_rank, arguments, spark, training, watched)
+        epochs = {"checkpoint_epochs": training.checkpoint_epochs}
+        if training.launcher == "tasks":
+            calls = [{"jobs": [job], **epochs} for job in open_jobs]
+            hashes = [[one for (one,) in launch_each(train_on_rank, calls, spark, training, watched)]]
+        else:
+            hashes = launch(train_on_rank, {"jobs": open_jobs, **epochs}, spark, training, watched)
         for number, job in enumerate(open_jobs):
             if len({of_rank[number] for of_rank in hashes}) > 1:
                 raise TrainingError(f"{job.name}: the ranks ended with different weights")

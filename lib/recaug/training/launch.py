@@ -1,4 +1,7 @@
-"""Run a function on ranks: Horovod on Spark, pyspark's TorchDistributor, or here. Only this file knows Horovod."""
+"""Run a function on ranks: Horovod on Spark, pyspark's TorchDistributor, a Spark task each, or here.
+
+Only this file knows Horovod.
+"""
 
 import io
 import json
@@ -14,6 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
+from pyspark import TaskContext
 from pyspark.sql import SparkSession
 from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore
@@ -103,13 +107,54 @@ def launch(
     Each rank is one Spark task and has as many threads as the task has cores. A progress bar follows the watched
     files on stderr; without a new line for training.timeout_seconds, the ranks are ended.
     Raises TrainingError in one line (its notes hold the rank's stack trace) if a rank raises, dies or hangs or if
-    there are fewer task slots than ranks; ConfigError for the local launcher with several workers.
+    there are fewer task slots than ranks; ConfigError for the launchers local and tasks with several workers.
     """
+    if training.launcher in ("local", "tasks") and training.workers != 1:
+        raise ConfigError(
+            f"training.launcher {training.launcher} runs one worker a model, training.workers is {training.workers}"
+        )
+    if training.launcher == "tasks":
+        return launch_each(function, [arguments], spark, training, watched)
     if training.launcher == "local":
         return [_here(function, arguments, training, watched)]
     check_slots(spark, training.workers)
     run = {"horovod": _horovod, "torch_distributor": _torch_distributor}[training.launcher]
     return run(function, arguments, spark, training, watched)
+
+
+def launch_each(
+    function: RankFunction,
+    calls: Sequence[Mapping[str, Any]],
+    spark: SparkSession,
+    training: Training,
+    watched: Watched,
+) -> list[Any]:
+    """Run `function(worker, **arguments)` for each of `calls`, the only rank in a Spark task of its own.
+
+    As many run side by side as there are task slots. Returns what each gave, in order; raises TrainingError as launch.
+    """
+    threads, given = _threads(spark), [dict(arguments) for arguments in calls]
+
+    def run(numbers: Iterator[int]) -> list[Any]:
+        return [_task(function, given[number], number, threads) for number in numbers]
+
+    with _watch(watched, training.timeout_seconds, spark.sparkContext.cancelAllJobs) as hung:
+        try:
+            results = spark.sparkContext.parallelize(range(len(given)), len(given)).mapPartitions(run).collect()
+        except Exception as error:
+            raise _died(watched.title, training, hung, error, "") from error
+    return _results(watched.title, results)
+
+
+def _task(function: RankFunction, arguments: Mapping[str, Any], number: int, threads: int) -> Any:
+    """What each Spark task runs: an error becomes a result, since Spark would bury its message."""
+    torch.set_num_threads(threads)
+    task = TaskContext.get()
+    gpu = task.resources().get("gpu") if task is not None else None
+    try:
+        return function(Worker(local_rank=int(gpu.addresses[0]) if gpu is not None else 0), **arguments)
+    except Exception as error:
+        return _failure(number, error)
 
 
 def check_slots(spark: SparkSession, workers: int) -> None:
@@ -128,8 +173,6 @@ def check_slots(spark: SparkSession, workers: int) -> None:
 
 def _here(function: RankFunction, arguments: Mapping[str, Any], training: Training, watched: Watched) -> Any:
     """One rank in this process, with one thread, so that the weights do not depend on the machine's cores."""
-    if training.workers != 1:
-        raise ConfigError(f"training.launcher local runs one worker, training.workers is {training.workers}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
