@@ -168,12 +168,14 @@ class Training(Strict, kw_only=True):
     workers: ranks of a model, each one task slot; 1 for tasks and local.
     timeout_seconds: without progress for so long, the training is ended.
     checkpoint_epochs: a checkpoint every so many epochs.
+    warm_epochs: of a generator that goes on from the last night's weights; null: every night trains from nothing.
     """
 
     launcher: Literal["horovod", "torch_distributor", "tasks", "local"]
     workers: Positive
     timeout_seconds: Positive = 600
     checkpoint_epochs: Positive = 5
+    warm_epochs: Positive | None = None
 
 
 class Optimiser(Strict, kw_only=True):

@@ -1,12 +1,16 @@
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
+import msgspec
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.training.conftest import N_ITEMS, small_config, write_tables
 
 from recaug.errors import ContractError
+from recaug.lake import runs
+from recaug.lake.runs import RunRecord
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
 from recaug.night.train import generator_jobs, run
@@ -37,6 +41,39 @@ def test_every_generator_is_trained_once_a_fold_and_found_again(context: Context
     again = run(context)
     assert again.content_hash == result.content_hash
     assert all(model["reused"] for model in again.metrics["models"].values())
+
+
+def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
+    training = msgspec.structs.replace(context.config.training, warm_epochs=3)
+    first = dataclasses.replace(context, config=msgspec.structs.replace(context.config, training=training))
+    cold = run(first)
+    now = dt.datetime(2017, 2, 4)
+    versions = {"vocabulary": first.lake.version("vocabulary") or 0}
+    record = RunRecord(
+        first.run_id, first.date, "train", now, now, metrics=cold.metrics, config_hash=first.config.hash,
+        input_versions=versions, cpu_seconds=0, wall_seconds=0, peak_memory_mb=0,
+    )  # fmt: skip
+    runs.record(first.lake, record)
+    # the next day two items have gone and two have come: index i was i + 2
+    shifted = first.lake.read("vocabulary").withColumn("item_id", F.expr("concat('i', item_index + 2)")).persist()
+    shifted.count()
+    first.lake.replace(shifted, "vocabulary", {}, "r")
+    second = dataclasses.replace(first, date=dt.date(2017, 2, 5))
+    assert run(first).content_hash == cold.content_hash  # the first night itself starts from nothing, again
+    for job in generator_jobs(second):
+        assert job.start is not None
+        assert job.start[0] == Path(cold.metrics["models"][f"{job.kind}-fold{job.fold}"]["folder"])
+        assert job.start[1].tolist() == [0, *range(3, N_ITEMS + 1), 0, 0]
+    warm = run(second).metrics["models"]
+    for name, model in cold.metrics["models"].items():
+        assert model["started_from"] is None
+        assert warm[name]["started_from"] == model["folder"]
+        assert len(warm[name]["curves"]) == 3
+        loss = "loss" if name.startswith("vae") else "loss_generator"
+        before = next(curve[loss] for curve in model["curves"] if loss in curve)
+        assert warm[name]["curves"][0][loss] < before
+    anew = msgspec.structs.replace(context.config, seed=1)
+    assert all(job.start is None for job in generator_jobs(dataclasses.replace(second, config=anew)))
 
 
 def test_nothing_of_the_left_out_fold_reaches_its_generator(context: Context) -> None:

@@ -14,6 +14,7 @@ from recaug.training.checkpoint import (
     load_model,
     load_recommender,
     model_folder,
+    start_from,
     weights_hash,
     working_folder,
 )
@@ -66,3 +67,21 @@ def test_what_made_a_model_names_its_folder(tmp_path: Path) -> None:
     assert one != model_folder(tmp_path, "vae-fold0", {"seed": 2, "rows": "a"})
     assert one.name.startswith("vae-fold0-")
     assert not is_finished(one)
+
+
+def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
+    arguments = {"hidden": 8, "z_dim": 4, "dropout": 0.1}
+    before = BehaviourVAE(10, covisitation=counts(), **arguments)  # type: ignore[arg-type]
+    finish_model(tmp_path / "m", before, {"architecture": "vae", "arguments": {"n_items": 10, **arguments}})
+    fewer = CoVisitation(torch.randint(0, 4, (4, 4)), torch.rand(4, 4), **COUNTS)  # type: ignore[arg-type]
+    after = BehaviourVAE(3, covisitation=fewer, **arguments)  # type: ignore[arg-type]
+    fresh = {name: value.clone() for name, value in after.state_dict().items()}
+    start_from(after, tmp_path / "m", torch.tensor([0, 7, 0, 2]))  # the second item is new
+    torch.testing.assert_close(after.output.weight[[1, 3]], before.output.weight[[7, 2]])
+    torch.testing.assert_close(after.output.weight[2], fresh["output.weight"][2])
+    torch.testing.assert_close(after.posterior.weight, before.posterior.weight)
+    for name, value in after.named_buffers():
+        torch.testing.assert_close(value, fresh[name])
+    wider = BehaviourVAE(3, covisitation=fewer, **(arguments | {"hidden": 16}))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is \\(8, "):
+        start_from(wider, tmp_path / "m", torch.tensor([0, 7, 0, 2]))

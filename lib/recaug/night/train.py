@@ -2,13 +2,19 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.errors import ContractError
+from recaug.lake import runs
 from recaug.night.context import Context, StageResult
-from recaug.training.checkpoint import read_meta
+from recaug.training.checkpoint import code_version, is_finished, read_meta
 from recaug.training.generators import GeneratorJob, train_generators
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
 
@@ -17,14 +23,19 @@ def run(context: Context) -> StageResult:
     """Train augment.generators, one model a user fold that is left out.
 
     Reads vocabulary, sequences (train; validation for the curves) and covisitation; writes model folders.
-    metrics: models -> "vae-fold0" -> folder, seconds, reused, curves (validation ranking and collapse among them).
+    With training.warm_epochs each goes on from the same fold's model of the last night before with the same
+    configuration, where the lake still has that night's vocabulary.
+    metrics: models -> "vae-fold0" -> folder, started_from, seconds, reused, curves (validation ranking and collapse
+    among them).
     Raises ContractError if there is nothing to train on, TrainingError as training.jobs.train does.
     """
     jobs = generator_jobs(context)
     trained = train_generators(jobs, context.spark, context.config, "generators")
+    started = {f"{job.kind}-fold{job.fold}": job.start for job in jobs}
     models: dict[str, Any] = {
         model.name: {
             "folder": str(model.folder),
+            "started_from": str(start[0]) if (start := started[model.name]) is not None else None,
             "seconds": model.seconds,
             "reused": model.reused,
             "curves": model.curves,
@@ -48,6 +59,7 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
         .set_index("fold")["count"]
     )
     _, files = lake.snapshot_files("sequences", {"split": "train"})
+    before = _last_night(context, vocabulary)
     inputs = [lake.content_hash("sequences", {"split": "train"}), lake.content_hash("covisitation")]
     jobs = []
     for fold in range(config.prepare.folds):
@@ -74,5 +86,39 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
             neighbours=near,
             validation=validation_sample(held_out, config.prepare.max_length),
         )
-        jobs += [dataclasses.replace(first, kind=kind) for kind in config.augment.generators]
+        jobs += [
+            dataclasses.replace(first, kind=kind, start=_start(before, f"{kind}-fold{fold}"))
+            for kind in config.augment.generators
+        ]
     return jobs
+
+
+def _last_night(context: Context, vocabulary: DataFrame) -> tuple[dict[str, Any], np.ndarray] | None:
+    """The last night's models, and the index in its vocabulary of each item of ours; None where there is none."""
+    nights = [
+        run
+        for run in runs.history(context.lake, "train")
+        if run.event_date < context.date and run.config_hash == context.config.hash
+    ]
+    if context.config.training.warm_epochs is None or not nights:
+        return None
+    try:
+        before = context.lake.read("vocabulary", nights[-1].input_versions["vocabulary"])
+        indices = vocabulary.join(
+            before.select("item_id", F.col("item_index").alias("before")), "item_id", how="left"
+        ).select("item_index", F.coalesce("before", F.lit(0)).alias("before"))
+        found = indices.toPandas()
+    except (Py4JJavaError, PySparkException):  # vacuumed since
+        return None
+    places = np.zeros(int(found["item_index"].max()) + 1, dtype=np.int64)
+    places[found["item_index"]] = found["before"]
+    return nights[-1].metrics["models"], places
+
+
+def _start(before: tuple[dict[str, Any], np.ndarray] | None, name: str) -> tuple[Path, np.ndarray] | None:
+    """What a generator goes on from, if its folder is still there and of the same code."""
+    if before is None or name not in before[0]:
+        return None
+    folder = Path(before[0][name]["folder"])
+    usable = is_finished(folder) and read_meta(folder)["code"] == code_version()
+    return (folder, before[1]) if usable else None

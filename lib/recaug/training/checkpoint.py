@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from recaug import models, training
 from recaug.models.behaviour_gan import BehaviourGAN
@@ -54,7 +54,7 @@ def finish_model(folder: Path, module: nn.Module, meta: Mapping[str, Any]) -> No
     work = working_folder(folder)
     work.mkdir(parents=True, exist_ok=True)
     save_file(_state(module), work / "model.safetensors")
-    (work / "meta.json").write_text(json.dumps(meta, indent=1))
+    (work / "meta.json").write_text(json.dumps({**meta, "code": code_version()}, indent=1))
     for checkpoint in work.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     if folder.exists():  # another training of the same model was first
@@ -87,6 +87,26 @@ def load_recommender(folder: str | Path) -> SASRec:
     if not isinstance(module, SASRec):
         raise ValueError(f"{folder} holds a {type(module).__name__}, not a recommender")
     return module
+
+
+def start_from(module: nn.Module, folder: str | Path, places: Tensor) -> None:
+    """Take over the parameters of a finished model of the same architecture over another vocabulary.
+
+    places: (n_items + 1,) int64, each item's index in the finished model; 0 for the new ones and for padding. New items
+    keep their fresh weights. Buffers, which hold counts and popularity, stay the module's own.
+    Raises ValueError where the shapes differ in more than the number of items.
+    """
+    state, known = load_file(Path(folder) / "model.safetensors"), places > 0
+    known[0] = True
+    before = read_meta(folder)["arguments"]["n_items"] + 1
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            old = state[name]
+            if len(parameter.shape) and (len(old), len(parameter)) == (before, len(places)):
+                old = torch.where(known.view(-1, *[1] * (old.dim() - 1)), old[places], parameter)
+            if old.shape != parameter.shape:
+                raise ValueError(f"{folder}: {name} is {tuple(old.shape)}, not {tuple(parameter.shape)}")
+            parameter.copy_(old)
 
 
 def read_meta(folder: str | Path) -> dict[str, Any]:
@@ -134,11 +154,11 @@ def load_checkpoint(
     return max(epochs), json.loads((newest / "curves.json").read_text())
 
 
-def _state(module: nn.Module) -> dict[str, torch.Tensor]:
+def _state(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
 
 
-def _covisitation(state: Mapping[str, torch.Tensor], settings: Mapping[str, Any] | None) -> CoVisitation | None:
+def _covisitation(state: Mapping[str, Tensor], settings: Mapping[str, Any] | None) -> CoVisitation | None:
     """The table of neighbours lies among the weights."""
     if settings is None:
         return None

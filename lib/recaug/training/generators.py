@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import torch
 from pyspark.sql import SparkSession
@@ -14,7 +15,7 @@ from recaug.config import GAN, VAE, Config, CoVisitation, Optimiser
 from recaug.models import behaviour_gan, behaviour_vae, covisitation
 from recaug.models.context import distinct, sample_prefixes
 from recaug.training.batches import Columns, row_batches
-from recaug.training.checkpoint import model_folder
+from recaug.training.checkpoint import model_folder, start_from
 from recaug.training.inputs import Neighbours, Validation
 from recaug.training.jobs import Trained, train
 from recaug.training.loop import Batch, Part, Update
@@ -32,6 +33,7 @@ class GeneratorJob:
     fold: left out of its rows. files: of sequences' train split; content_hash: of the rows and all else that is read.
     rows: train rows of the other folds with two events or more; they decide the steps.
     neighbours: co-visitation of the other folds, for an informed generator. validation: for the curves only.
+    start: an earlier night's model of the fold, to go on from, and each item's index there (n_items + 1,), 0 for none.
     """
 
     kind: Literal["vae", "gan"]
@@ -45,6 +47,7 @@ class GeneratorJob:
     log_popularity: np.ndarray
     neighbours: Neighbours | None
     validation: Validation
+    start: tuple[Path, np.ndarray] | None = None
 
 
 def train_generators(jobs: Sequence[GeneratorJob], spark: SparkSession, config: Config, title: str) -> list[Trained]:
@@ -55,7 +58,7 @@ def train_generators(jobs: Sequence[GeneratorJob], spark: SparkSession, config: 
     runs = [
         _Run(
             job,
-            config.vae if job.kind == "vae" else config.gan,
+            _settings(job, config),
             config.covisitation,
             config.prepare.task == "discovery",
             config.training.workers,
@@ -63,6 +66,18 @@ def train_generators(jobs: Sequence[GeneratorJob], spark: SparkSession, config: 
         for job in jobs
     ]
     return train(runs, spark, config.training, title)
+
+
+def _settings(job: GeneratorJob, config: Config) -> VAE | GAN:
+    """The generator's section; where it goes on from another, fewer epochs and neither annealing nor warm-up."""
+    section = config.vae if job.kind == "vae" else config.gan
+    if job.start is None:
+        return section
+    epochs = min(config.training.warm_epochs or section.optimiser.epochs, section.optimiser.epochs)
+    optimiser = msgspec.structs.replace(section.optimiser, epochs=epochs)
+    if isinstance(section, VAE):
+        return msgspec.structs.replace(section, optimiser=optimiser, anneal_share=0.0)
+    return msgspec.structs.replace(section, optimiser=optimiser, warmup_epochs=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +119,7 @@ class _Run:
                 "log_popularity": self.job.log_popularity.tobytes(),
                 "seed": self.seed,
                 "workers": self.workers,
+                "start": None if self.job.start is None else (self.job.start[0].name, self.job.start[1].tobytes()),
             },
         )
 
@@ -133,8 +149,16 @@ class _Run:
         extra: dict[str, Any] = {"covisitation": near, "log_popularity": torch.from_numpy(self.job.log_popularity)}
         watch = Watch(self.job.validation, self.discovery, self.seed, worker.device)
         if isinstance(self.config, VAE):
-            return VAETask(behaviour_vae.BehaviourVAE(**meta["arguments"], **extra), self.config, self.discovery, watch)
-        return GANTask(behaviour_gan.BehaviourGAN(**meta["arguments"], **extra), self.config, self.discovery, watch)
+            vae = behaviour_vae.BehaviourVAE(**meta["arguments"], **extra)
+            self._start(vae)
+            return VAETask(vae, self.config, self.discovery, watch)
+        gan = behaviour_gan.BehaviourGAN(**meta["arguments"], **extra)
+        self._start(gan)
+        return GANTask(gan, self.config, self.discovery, watch)
+
+    def _start(self, model: nn.Module) -> None:
+        if self.job.start is not None:
+            start_from(model, self.job.start[0], torch.from_numpy(self.job.start[1]))
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
         """Rows of the other folds with something to predict."""
