@@ -81,6 +81,7 @@ class Events(Source, kw_only=True):
         session_id are optional. A plain column name is the usual expression; a constant is `'purchase'`.
     event_types: the source's value of event_type -> ours; another value is quarantined.
     unique_by: more columns of the source that tell two events apart (an invoice number, say).
+    late_days: so many days before a night are read again, for rows that came after their own night.
     """
 
     columns: dict[
@@ -91,6 +92,7 @@ class Events(Source, kw_only=True):
     rules: list[Rule] = []
     robots: Robots
     session_gap_minutes: Positive
+    late_days: Annotated[int, Meta(ge=0)] = 0
 
 
 class Items(Source, kw_only=True):

@@ -1,9 +1,11 @@
 """The lake takes each row once; a rerun changes nothing; a bad night writes nothing."""
 
+import dataclasses
 import datetime as dt
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from pyspark.sql import SparkSession
 from tests.night.nights import HEAD, context, day, line, note
@@ -114,6 +116,63 @@ def test_a_session_goes_on_after_midnight(spark: SparkSession, tmp_path: Path) -
     night(spark, tmp_path, SECOND)
     rows = {row.item_id: row.session_id for row in Lake(spark, path=f"{tmp_path}/lake").read("events").collect()}
     assert rows["a"] == rows["b"] != rows["c"]
+
+
+def test_rows_that_came_late_join_their_day(spark: SparkSession, tmp_path: Path) -> None:
+    bad = line("", "x", day(1, 9))
+    log(tmp_path, [line("u", "a", day(1, 12)), line("u", "c", day(1, 12.8)), bad, line("v", "a", day(2))])
+    lake = Lake(spark, path=f"{tmp_path}/lake")
+
+    def run(number: int, late_days: int) -> StageResult:
+        made = context(spark, tmp_path, day(number).date())
+        events = msgspec.structs.replace(made.config.source.events, late_days=late_days)
+        sources = msgspec.structs.replace(made.config.source, events=events)
+        made = dataclasses.replace(made, config=msgspec.structs.replace(made.config, source=sources))
+        result = ingest.run(made)
+        note(made, "ingest", result)
+        return result
+
+    assert run(2, 1).metrics["rows_in"] == 4
+    came = [line("u", "b", day(1, 12.4)), line("", "y", day(1, 10)), line("w", "b", day(2, 8)), line("u", "a", day(3))]
+    with (tmp_path / "log" / "log.csv").open("a") as more:
+        more.write("".join(came))
+    third = run(3, 1)
+    found = third.metrics
+    assert (found["rows_in"], found["events"], found["duplicates"], found["quarantined"], found["late"]) == (
+        2,
+        2,
+        0,
+        0,
+        1,
+    )
+    fourth_came = line("u", "d", day(4))
+    with (tmp_path / "log" / "log.csv").open("a") as more:
+        more.write(fourth_came)
+    found = run(4, 3).metrics
+    assert (found["rows_in"], found["events"], found["duplicates"], found["quarantined"], found["late"]) == (
+        3,
+        2,
+        0,
+        1,
+        2,
+    )
+    assert found["days"] == ["2017-01-01", "2017-01-04"]
+    rows = {(row.user_id, row.item_id, str(row.event_date)): row for row in lake.read("events").collect()}
+    assert set(rows) == {
+        ("u", "a", "2017-01-01"),
+        ("u", "b", "2017-01-01"),
+        ("u", "c", "2017-01-01"),
+        ("v", "a", "2017-01-02"),
+        ("w", "b", "2017-01-02"),
+        ("u", "a", "2017-01-03"),
+        ("u", "d", "2017-01-04"),
+    }
+    # the late event goes on with the session of the event before it
+    assert rows["u", "b", "2017-01-01"].session_id == rows["u", "a", "2017-01-01"].session_id
+    assert {row.raw.split('"what":"')[1][0] for row in lake.read("events_quarantine").collect()} == {"x", "y"}
+    before = hashes(lake)
+    assert run(4, 3).metrics["late"] == 0  # the lake has them by now
+    assert hashes(lake) == before
 
 
 def test_rows_do_not_depend_on_partitions_or_files(spark: SparkSession, tmp_path: Path) -> None:

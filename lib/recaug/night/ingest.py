@@ -23,8 +23,10 @@ def run(context: Context) -> StageResult:
     """Write the night's events, events_quarantine and the items.
 
     The night takes what lies after the last recorded ingest night before its date D, up to the end of D; a first night
-    takes the whole history. A rerun takes the same rows and replaces what it wrote.
-    metrics: rows_in, events, duplicates, quarantined, items, reasons (reason -> rows), days [first, last].
+    takes the whole history. A rerun takes the same rows and replaces what it wrote. Of the late_days before, it takes
+    the rows that the lake does not hold, and leaves all others as they are.
+    metrics: rows_in, events, duplicates, quarantined, items, late (rows that came after their night), reasons (reason
+    -> rows), days [first, last].
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
     source = context.config.source.events
@@ -53,44 +55,79 @@ def estimate(context: Context) -> int:
 def _ingest(context: Context) -> StageResult:
     events, lake, spark = context.config.source.events, context.lake, context.spark
     days = interval(context)
+    late = _late(days, events.late_days)
     mapped = (
         map_events(read_source(spark, events, "source.events"), events)
-        .where(_in(days, "_event.event_time"))
+        .where(_in((late[0], days[1]) if late else days, "_event.event_time"))
         .transform(name_files)
     )
-    marked = _without_robots(mapped, events)
+    persisted = _without_robots(mapped, events)
+    marked = _but_held(persisted, context, late) if late else persisted
     try:
         undated = marked.where("event_time IS NULL").transform(_not_yet_there, context, days)
         quarantine = _quarantine(marked.where("event_time IS NOT NULL"), undated, context.date)
         good = marked.where("size(reasons) = 0")
-        counted = _count(marked, context, undated)
+        counted = _count(marked, context, undated, days)
         _check(counted, days, events.path)
-        before = _before(context, days, events.session_gap_minutes)
+        before = _before(context, late or days, days, events.session_gap_minutes)
         found = (
             good.drop("reasons", "raw", "source")
             .transform(deduplicate)
             .transform(identify_sessions, events.session_gap_minutes, before)
             .withColumn("event_date", F.to_date("event_time"))
         )
+        held, held_bad = 0, 0
+        if late and counted["late"]:  # their days are written again, with what they held
+            there, bad_there = (
+                lake.read(name).where(condition({"event_date": late})) for name in ("events", "events_quarantine")
+            )
+            held, held_bad = there.count(), bad_there.count()
+            found, quarantine = found.unionByName(there), quarantine.unionByName(bad_there)
+            days = (late[0], days[1])
         kept = lake.replace(quarantine, "events_quarantine", {"event_date": days}, context.run_id)
         written = lake.replace(found, "events", {"event_date": days}, context.run_id)
     finally:
-        marked.unpersist()
-    duplicates = counted["good"] - written.rows
-    if counted["rows_in"] != written.rows + duplicates + kept.rows or duplicates < 0:
-        raise AssertionError(f"rows lost: {counted['rows_in']} in, {written.rows} events, {kept.rows} quarantined")
+        persisted.unpersist()
+    new, bad = written.rows - held, kept.rows - held_bad
+    duplicates = counted["good"] - new
+    if counted["rows_in"] != new + duplicates + bad or duplicates < 0:
+        raise AssertionError(f"rows lost: {counted['rows_in']} in, {new} events, {bad} quarantined")
     items = lake.replace(_items(context), "items", {}, context.run_id)
     return StageResult(
         metrics={
             "rows_in": counted["rows_in"],
-            "events": written.rows,
+            "events": new,
             "duplicates": duplicates,
-            "quarantined": kept.rows,
+            "quarantined": bad,
+            **({"late": counted["late"]} if late else {}),
             "items": items.rows,
             "reasons": counted["reasons"],
             "days": [day.isoformat() if day else None for day in days],
         },
         content_hash=written.content_hash,
+    )
+
+
+def _late(days: tuple[dt.date | None, dt.date], late_days: int) -> tuple[dt.date, dt.date] | None:
+    """Give the days before the interval that are read again; None where there are none."""
+    first = days[0]
+    if first is None or late_days == 0:
+        return None
+    return first - dt.timedelta(days=late_days), first - dt.timedelta(days=1)
+
+
+def _but_held(marked: DataFrame, context: Context, late: tuple[dt.date, dt.date]) -> DataFrame:
+    """Leave out the rows of the late days that the lake holds, as events or in quarantine."""
+    is_late = F.coalesce(F.to_date("event_time") <= F.lit(late[1].isoformat()).cast("date"), F.lit(False))
+    events, quarantine = (
+        context.lake.read(name).where(condition({"event_date": late})) for name in ("events", "events_quarantine")
+    )
+    good = marked.where(is_late & (F.size("reasons") == 0))
+    bad = marked.where(is_late & (F.size("reasons") > 0))
+    return (
+        marked.where(~is_late)
+        .unionByName(good.join(events.select("event_id"), "event_id", how="left_anti"))
+        .unionByName(bad.join(quarantine.select("raw"), "raw", how="left_anti"))
     )
 
 
@@ -139,8 +176,10 @@ def _quarantine(dated: DataFrame, undated: DataFrame, date: dt.date) -> DataFram
     )
 
 
-def _count(marked: DataFrame, context: Context, undated: DataFrame) -> dict[str, Any]:
-    """Count the rows: in, good, of the night's own date, and by reason."""
+def _count(
+    marked: DataFrame, context: Context, undated: DataFrame, days: tuple[dt.date | None, dt.date]
+) -> dict[str, Any]:
+    """Count the rows: in, good, of the night's own date, of days before `days`, and by reason."""
     has_time = F.col("event_time").isNotNull()
     today = F.to_date("event_time") == F.lit(context.date.isoformat()).cast("date")
     total = marked.agg(
@@ -148,15 +187,17 @@ def _count(marked: DataFrame, context: Context, undated: DataFrame) -> dict[str,
         F.count_if(~has_time).alias("undated"),
         F.count_if(F.size("reasons") == 0).alias("good"),
         F.count_if(today).alias("today"),
+        F.count_if(~_in(days, "event_time")).alias("late"),
     ).first()
-    late = undated.count() if total["undated"] else 0  # type: ignore[index]
+    more = undated.count() if total["undated"] else 0  # type: ignore[index]
     bad = marked.where(has_time & (F.size("reasons") > 0)).select("reasons")
-    bad = bad.unionByName(undated.select("reasons")) if late else bad
+    bad = bad.unionByName(undated.select("reasons")) if more else bad
     reasons = bad.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
     return {
-        "rows_in": total["dated"] + late,  # type: ignore[index]
+        "rows_in": total["dated"] + more,  # type: ignore[index]
         "good": total["good"],  # type: ignore[index]
         "today": total["today"],  # type: ignore[index]
+        "late": total["late"],  # type: ignore[index]
         "reasons": {row["reason"]: row["count"] for row in sorted(reasons)},
     }
 
@@ -175,13 +216,14 @@ def _check(counted: dict[str, Any], days: tuple[dt.date | None, dt.date], path: 
         )
 
 
-def _before(context: Context, days: tuple[dt.date | None, dt.date], gap_minutes: int) -> DataFrame | None:
-    """Give the lake's events so close before the interval that their sessions may go on."""
-    first = days[0]
-    if first is None or not context.lake.exists("events"):
+def _before(
+    context: Context, read: tuple[dt.date | None, dt.date], days: tuple[dt.date | None, dt.date], gap_minutes: int
+) -> DataFrame | None:
+    """Give the lake's events before `days` that are of the days read, or so close that their sessions may go on."""
+    if read[0] is None or days[0] is None or not context.lake.exists("events"):
         return None
-    since = first - dt.timedelta(days=1 + gap_minutes // 1440)
-    return context.lake.read("events").where(condition({"event_date": (since, first - dt.timedelta(days=1))}))
+    since = read[0] - dt.timedelta(days=1 + gap_minutes // 1440)
+    return context.lake.read("events").where(condition({"event_date": (since, days[0] - dt.timedelta(days=1))}))
 
 
 def _items(context: Context) -> DataFrame:

@@ -129,7 +129,8 @@ class one_line_errors:
 
 def summarise(context: Context) -> dict[str, Any]:
     """Write `<artifacts>/<date>/summary.json` from what `runs` holds of the night, by one rename."""
-    records = {stage: record for stage in STAGES if (record := runs.find(context.lake, context.date, stage))}
+    found = runs.night(context.lake, context.date)
+    records = {stage: found[stage] for stage in STAGES if stage in found}
     metrics = {stage: record.metrics for stage, record in records.items()}
     judged = metrics.get("evaluate", {})
     published = records.get("publish")
