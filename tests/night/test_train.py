@@ -1,12 +1,14 @@
 import dataclasses
 import datetime as dt
+from collections import Counter
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from tests.training.conftest import N_ITEMS, small_config, write_tables
+from tests.training.conftest import N_ITEMS, histories, small_config, write_tables
 
 from recaug.errors import ContractError
 from recaug.lake import runs
@@ -87,6 +89,9 @@ def test_nothing_of_the_left_out_fold_reaches_its_generator(context: Context) ->
         counted = context.lake.read("covisitation").where(F.col("fold") != fold).agg(F.sum("weight")).first()
         assert counted is not None
         assert job.neighbours.weights.sum() <= counted[0] + 1e-3
+        seen = Counter(item for user, items in enumerate(histories()) if user % 3 % 2 != fold for item in items)
+        shares = np.array([0.1 + seen[item] for item in range(N_ITEMS + 1)])
+        np.testing.assert_allclose(np.exp(job.log_popularity), shares / shares.sum(), rtol=1e-5)
         held_out = context.lake.read("sequences").where((F.col("split") == "validation") & (F.col("fold") == fold))
         assert len(job.validation.histories) == held_out.count()
 

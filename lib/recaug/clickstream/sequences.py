@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 SEQUENCES = (
@@ -111,6 +112,31 @@ def sequences(histories: DataFrame, max_length: int, cold_events: int) -> DataFr
         "user_id", "user_index", "fold", "times", "event_ids", "codes", "train_events", "test_start"
     )
     return needed.mapInArrow(_cut(_Rows(max_length, cold_events)), SEQUENCES)
+
+
+def train_events(train: DataFrame) -> DataFrame:
+    """Give one row an event of the rows of the train split: user_index, fold, item_index."""
+    events = train.select(
+        "user_index",
+        "fold",
+        "window",
+        "length",
+        F.posexplode(numbers("items", "<i4", "int")).alias("place", "item_index"),
+    )
+    # windows overlap by their first event
+    kept = events.where("place < length AND (window = 0 OR place > 0)")
+    return kept.select("user_index", "fold", "item_index")
+
+
+def numbers(column: str, layout: str, kind: str) -> Column:
+    """A fixed-width binary column as an array of Spark's `kind`; layout: numpy's."""
+
+    @F.pandas_udf(f"array<{kind}>")  # type: ignore[call-overload]
+    def unpack(values: pd.Series) -> pd.Series:
+        return values.map(lambda value: np.frombuffer(value, dtype=layout))
+
+    found: Column = unpack(column)
+    return found
 
 
 class _Rows(NamedTuple):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.sequences import numbers, train_events
 from recaug.errors import ContractError
 from recaug.evaluate.arms import NONE, training_rows
 from recaug.evaluate.fidelity import collapse
@@ -95,7 +96,7 @@ def run(context: Context) -> StageResult:
 def _refuse_leaks(context: Context, candidates: DataFrame) -> None:
     """Raise if any candidate follows an event that is not train, or is dated after the last train event."""
     train = context.lake.read("sequences").where("split = 'train'")
-    last = train.agg(F.max(F.array_max(_numbers("times", "<i8", "bigint")))).first()[0]  # type: ignore[index]
+    last = train.agg(F.max(F.array_max(numbers("times", "<i8", "bigint")))).first()[0]  # type: ignore[index]
     late = candidates.where(F.unix_timestamp("event_time") > last).count()
     parents = train.select(F.explode("event_ids").alias("parent_event_id"))
     following = candidates.where("parent_event_id IS NOT NULL")
@@ -219,11 +220,7 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     """Collapse and copies of each generator's candidates."""
     vocabulary = context.lake.read("vocabulary").select("item_id", "item_index")
     train = context.lake.read("sequences").where("split = 'train'")
-    # one row an event of the train window; windows overlap by their first event
-    real = train.select(
-        "user_index", "window", "length", F.posexplode(_numbers("items", "<i4", "int")).alias("place", "item_index")
-    )
-    real = real.where("place < length AND (window = 0 OR place > 0)").persist()
+    real = train_events(train).persist()
     users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
     indexed = candidates.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
     try:
@@ -231,16 +228,6 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     finally:
         real.unpersist()
         indexed.unpersist()
-
-
-def _numbers(column: str, layout: str, kind: str) -> Any:
-    """A fixed-width binary column as an array of Spark's `kind`; layout: numpy's."""
-
-    @F.pandas_udf(f"array<{kind}>")  # type: ignore[call-overload]
-    def unpack(values: pd.Series) -> pd.Series:
-        return values.map(lambda value: np.frombuffer(value, dtype=layout))
-
-    return unpack(column)
 
 
 def _decide(

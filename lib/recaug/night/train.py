@@ -11,6 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.sequences import train_events
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.night.context import Context, StageResult
@@ -50,14 +51,8 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
     """Describe each generator to train; fold k's model sees no row and no count of a user of fold k."""
     config, lake = context.config, context.lake
     vocabulary, sequences = lake.read("vocabulary"), lake.read("sequences")
-    popularity = log_popularity(vocabulary)
-    rows = (
-        sequences.where((F.col("split") == "train") & (F.col("length") >= 2))
-        .groupBy("fold")
-        .count()
-        .toPandas()
-        .set_index("fold")["count"]
-    )
+    train = sequences.where("split = 'train'")
+    rows = train.where("length >= 2").groupBy("fold").count().toPandas().set_index("fold")["count"]
     _, files = lake.snapshot_files("sequences", {"split": "train"})
     before = _last_night(context, vocabulary)
     inputs = [lake.content_hash("sequences", {"split": "train"}), lake.content_hash("covisitation")]
@@ -69,6 +64,7 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
                 f"no history of two events or more outside fold {fold}; "
                 "widen prepare.train_days or lower prepare.min_item_users"
             )
+        popularity = log_popularity(vocabulary, without=train_events(train.where(F.col("fold") == fold)))
         near = neighbours(
             lake.read("covisitation").where(F.col("fold") != fold), len(popularity) - 1, config.covisitation.neighbours
         )

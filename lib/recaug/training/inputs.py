@@ -13,14 +13,17 @@ from torch import Tensor
 VALIDATION_USERS = 2048
 
 
-def log_popularity(vocabulary: DataFrame) -> np.ndarray:
+def log_popularity(vocabulary: DataFrame, without: DataFrame | None = None) -> np.ndarray:
     """Log of each item's share of the train events, smoothed. Returns (n_items + 1,) float32, padding lowest.
 
-    Columns: `vocabulary` needs item_index and events.
+    Columns: `vocabulary` needs item_index and events; `without` item_index, a row for each event not to be counted.
     """
     rows = vocabulary.select("item_index", "events").toPandas()
     events = np.zeros(int(rows["item_index"].max()) + 1)
     events[rows["item_index"]] = rows["events"]
+    if without is not None:
+        less = without.groupBy("item_index").count().toPandas()
+        events[less["item_index"]] -= less["count"]
     shares = (events + 0.1) / (events + 0.1).sum()
     return np.log(shares).astype(np.float32)
 

@@ -10,7 +10,7 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +135,7 @@ def launch_each(
     """
     threads, given = _threads(spark), [dict(arguments) for arguments in calls]
 
-    def run(numbers: Iterator[int]) -> list[Any]:
+    def run(numbers: Iterable[int]) -> list[Any]:
         return [_task(function, given[number], number, threads) for number in numbers]
 
     with _watch(watched, training.timeout_seconds, spark.sparkContext.cancelAllJobs) as hung:
