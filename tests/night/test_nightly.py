@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import write_thin
@@ -167,6 +168,20 @@ def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
         assert said in lines[-1]
         assert "Traceback" not in failed.stderr
         assert not (path.parent / "lake" / "events").exists()
+
+
+def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
+    path = thin_yaml()
+    command = [sys.executable, "-u", str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("night of")
+        (java,) = [child for child in psutil.Process(process.pid).children(recursive=True) if child.name() == "java"]
+        java.kill()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("error: Spark's Java process died; killed, or out of memory")
 
 
 def test_a_date_without_data_leaves_the_tables_as_they_were(spark, thin_config):

@@ -3,11 +3,12 @@
 import argparse
 import contextlib
 import datetime as dt
+import logging
 import sys
 from collections.abc import Sequence
 from functools import partial
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from recaug import config as configuration
 from recaug.config import STAGES
@@ -17,12 +18,21 @@ from recaug.session import build
 
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
-    """Run a night, or one stage of it if `stage` is given. Returns the exit code of design: 0, 2, 3, 4 or 5."""
+    """Run a night, or one stage of it if `stage` is given. Returns the exit code of design: 0, 2, 3, 4 or 5.
+
+    1 where Spark's Java process died.
+    """
+    # py4j logs, to the root logger, the stack traces of errors that it raises as well
+    logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
     try:
         return _run(_parser(stage).parse_args(argv), stage)
     except RecaugError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
+    except (Py4JNetworkError, ConnectionError):
+        died = "Spark's Java process died; killed, or out of memory (spark.driver.memory)? Run it again with --resume"
+        print(f"error: {died}", file=sys.stderr)
+        return 1
 
 
 def _parser(stage: str | None) -> argparse.ArgumentParser:

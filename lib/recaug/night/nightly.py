@@ -119,7 +119,7 @@ class one_line_errors:
         return
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError):  # of the Java process, to cli.py
             raise StorageError(f"{self.stage}: {error.filename or 'artifacts'}: {error.strerror}") from error
         if isinstance(error, (PySparkException, Py4JError)):
             told = storage_error(error, self.stage)
