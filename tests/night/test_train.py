@@ -52,9 +52,18 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
     now = dt.datetime(2017, 2, 4)
     versions = {"vocabulary": first.lake.version("vocabulary") or 0}
     record = RunRecord(
-        first.run_id, first.date, "train", now, now, metrics=cold.metrics, config_hash=first.config.hash,
-        input_versions=versions, cpu_seconds=0, wall_seconds=0, peak_memory_mb=0,
-    )  # fmt: skip
+        run_id=first.run_id,
+        event_date=first.date,
+        stage="train",
+        started=now,
+        finished=now,
+        metrics=cold.metrics,
+        config_hash=first.config.hash,
+        input_versions=versions,
+        cpu_seconds=0.0,
+        wall_seconds=0.0,
+        peak_memory_mb=0.0,
+    )
     runs.record(first.lake, record)
     # the next day two items have gone and two have come: index i was i + 2
     shifted = first.lake.read("vocabulary").withColumn("item_id", F.expr("concat('i', item_index + 2)")).persist()

@@ -83,5 +83,5 @@ def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
     for name, value in after.named_buffers():
         torch.testing.assert_close(value, fresh[name])
     wider = BehaviourVAE(3, covisitation=fewer, **(arguments | {"hidden": 16}))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="is \\(8, "):
+    with pytest.raises(ValueError, match=r"is \(8,\), not \(16,\)"):
         start_from(wider, tmp_path / "m", torch.tensor([0, 7, 0, 2]))

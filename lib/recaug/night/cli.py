@@ -4,11 +4,13 @@ import argparse
 import contextlib
 import datetime as dt
 import logging
+import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
 
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError
+from pyspark import SparkContext
 
 from recaug import config as configuration
 from recaug.config import STAGES
@@ -29,10 +31,22 @@ def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
     except RecaugError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
-    except (Py4JNetworkError, ConnectionError):
+    except (Py4JError, ConnectionError):
+        if not _java_died():
+            raise
         died = "Spark's Java process died; killed, or out of memory (spark.driver.memory)? Run it again with --resume"
         print(f"error: {died}", file=sys.stderr)
         return 1
+
+
+def _java_died() -> bool:
+    """Say whether the Java process that this one started has ended."""
+    java = getattr(SparkContext._gateway, "proc", None)
+    if java is None:
+        return False
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        java.wait(timeout=2)
+    return java.poll() is not None
 
 
 def _parser(stage: str | None) -> argparse.ArgumentParser:
