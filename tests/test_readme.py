@@ -55,14 +55,39 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
-    """Run a line with this interpreter and the Spark beside it, on two local cores in place of a cluster."""
+# Runs job after job as __main__, and prints each one's exit code.
+ONE_BY_ONE = """
+import json, runpy, sys
+for words in json.loads(sys.argv[1]):
+    sys.argv = words
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        print(f"--- exit {end.code}", flush=True)
+"""
+
+
+def run(commands: list[str]) -> list[str]:
+    """Run lines in one process with this interpreter, each of which must end well, and give what each printed."""
+    jobs = [shlex.split(command)[1:] for command in commands]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE, json.dumps(jobs)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    printed = re.split(r"^--- exit ", done.stdout, flags=re.M)
+    assert [rest.split()[0] for rest in printed[1:]] == ["0"] * len(commands), done.stdout + done.stderr
+    return printed[:-1]
+
+
+def submit(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a line with the spark-submit beside this interpreter, on two local cores in place of a cluster."""
     words = shlex.split(command)
-    if words[0] == "spark-submit":
-        words[0] = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
-        words[words.index("--master") + 1] = "local[2]"
-    else:
-        words[0] = sys.executable
+    words[0] = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
+    words[words.index("--master") + 1] = "local[2]"
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
@@ -81,19 +106,26 @@ def test_a_target_is_there(command: str) -> None:
 
 @pytest.mark.slow
 def test_the_commands_for_an_own_table_run(shop: Path) -> None:
-    for command in OWN_TABLE:
-        line = command.replace("conf/shop.yaml", str(shop / "shop.yaml"))
-        if "--until" in line:
-            line += " --dry-run"  # 23 nights
-        elif "--dry-run" not in line:
-            line += " --stages ingest"
-        done = run(line)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-        if "--dry-run" in line and "--until" not in line:
-            assert "230 rows to ingest" in done.stdout
-            assert not (shop / "lake").exists()
+    lines = [command.replace("conf/shop.yaml", str(shop / "shop.yaml")) for command in OWN_TABLE]
+    # 23 nights are planned only
+    plans = [
+        line if "--dry-run" in line else f"{line} --dry-run" for line in lines if "-run" in line or "--until" in line
+    ]
+    for line, printed in zip(plans, run(plans), strict=True):
+        assert "rows to ingest" in printed
+        assert "--until" in line or "230 rows to ingest" in printed
+    assert not (shop / "lake").exists()
+    nights = [f"{line} --stages ingest" for line in lines if "-run" not in line and "--until" not in line]
+    assert "--resume" in nights[1]
+    first, again = run(nights[:2])
+    assert "230 rows_in" in first
+    assert "skipped" in again
     events = DeltaTable(str(shop / "lake" / "events")).get_add_actions(flatten=True).column("num_records").to_pylist()
     assert sum(events) == 23 * 9  # the account of the testers is no customer
+    (submitted,) = nights[2:]
+    done = submit(submitted)
+    assert done.returncode == 0, done.stderr
+    assert "230 rows_in" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -103,6 +135,5 @@ def test_the_command_of_a_shipped_configuration_has_a_plan(command: str) -> None
     path = load(shlex.split(command)[shlex.split(command).index("--config") + 1]).source.events.path
     if path.startswith("../shared") and not (ROOT / path).exists():
         pytest.skip(f"the data beside the project are not there: {path}")
-    done = run(f"{command} --dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "rows to ingest" in done.stdout
+    (printed,) = run([f"{command} --dry-run"])
+    assert "rows to ingest" in printed

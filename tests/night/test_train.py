@@ -76,17 +76,24 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
         assert job.start[0] == Path(cold.metrics["models"][f"{job.kind}-fold{job.fold}"]["folder"])
         assert job.start[1].tolist() == [0, *range(3, N_ITEMS + 1), 0, 0]
     warm = run(second).metrics["models"]
+    # the same epochs and the same loss from nothing
+    vae = first.config.vae
+    short = msgspec.structs.replace(vae, anneal_share=0.0, optimiser=msgspec.structs.replace(vae.optimiser, epochs=3))
+    alone = msgspec.structs.replace(context.config.augment, generators=["vae"])
+    config = msgspec.structs.replace(context.config, vae=short, augment=alone)
+    anew = run(dataclasses.replace(second, config=config)).metrics["models"]
+    assert all(model["started_from"] is None for model in anew.values())
     for name, model in cold.metrics["models"].items():
         assert model["started_from"] is None
         assert warm[name]["started_from"] == model["folder"]
         assert len(warm[name]["curves"]) == 3
         if name.startswith("vae"):
-            assert warm[name]["curves"][0]["loss"] < model["curves"][0]["loss"]
+            assert warm[name]["curves"][0]["loss"] < anew[name]["curves"][0]["loss"]
         else:  # the first epoch of a GAN that starts from nothing is one of likelihood
             assert "loss_likelihood" in model["curves"][0]
             assert "loss_likelihood" not in warm[name]["curves"][0]
-    anew = msgspec.structs.replace(context.config, seed=1)
-    assert all(job.start is None for job in generator_jobs(dataclasses.replace(second, config=anew)))
+    other = msgspec.structs.replace(first.config, seed=1)
+    assert all(job.start is None for job in generator_jobs(dataclasses.replace(second, config=other)))
 
 
 def test_nothing_of_the_left_out_fold_reaches_its_generator(context: Context) -> None:

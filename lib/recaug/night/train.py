@@ -91,12 +91,14 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
 
 def _last_night(context: Context, vocabulary: DataFrame) -> tuple[dict[str, Any], np.ndarray] | None:
     """The last night's models, and the index in its vocabulary of each item of ours; None where there is none."""
+    if context.config.training.warm_epochs is None:
+        return None
     nights = [
         run
         for run in runs.history(context.lake, "train")
         if run.event_date < context.date and run.config_hash == context.config.hash
     ]
-    if context.config.training.warm_epochs is None or not nights:
+    if not nights:
         return None
     try:
         before = context.lake.read("vocabulary", nights[-1].input_versions["vocabulary"])

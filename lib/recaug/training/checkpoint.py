@@ -102,7 +102,7 @@ def start_from(module: nn.Module, folder: str | Path, places: Tensor) -> None:
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             old = state[name]
-            if len(parameter.shape) and (len(old), len(parameter)) == (before, len(places)):
+            if parameter.dim() and (len(old), len(parameter)) == (before, len(places)):
                 old = torch.where(known.view(-1, *[1] * (old.dim() - 1)), old[places], parameter)
             if old.shape != parameter.shape:
                 raise ValueError(f"{folder}: {name} is {tuple(old.shape)}, not {tuple(parameter.shape)}")
