@@ -107,7 +107,8 @@ def test_a_target_is_there(command: str) -> None:
 @pytest.mark.slow
 def test_the_commands_for_an_own_table_run(shop: Path) -> None:
     lines = [command.replace("conf/shop.yaml", str(shop / "shop.yaml")) for command in OWN_TABLE]
-    # 23 nights are planned only
+    # the backfill's nights are planned only, and two of the 23
+    lines = [line.replace("--until 2026-11-23", "--until 2026-11-02") for line in lines]
     plans = [
         line if "--dry-run" in line else f"{line} --dry-run" for line in lines if "-run" in line or "--until" in line
     ]

@@ -25,6 +25,7 @@ START = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.log.level": "ERROR",
     "spark.ui.showConsoleProgress": "false",
+    "spark.sql.codegen.cache.maxEntries": "2000",  # compiled plans kept; a night has more than the default of 100
 }
 
 # Only for local mode: one machine needs neither a page, nor 50 tasks to read a transaction log or a task a file.

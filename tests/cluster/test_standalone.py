@@ -72,6 +72,7 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
         str(SPARK_HOME / "bin" / "spark-submit"),
         *("--master", cluster, "--executor-memory", "1g", "--driver-memory", "1g"),
         *("--conf", "spark.driver.host=127.0.0.1"),
+        *("--conf", "spark.databricks.delta.snapshotPartitions=2"),  # else 50 tasks read each small log
         *(str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE),
     ]
     ended = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=600, check=False)

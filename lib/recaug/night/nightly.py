@@ -60,12 +60,16 @@ def run_night(
     """
     context = _context(config, date, spark)
     say(f"night of {date}, run {context.run_id}")
+    recorded = runs.night(context.lake, date) if resume else {}
+    held: dict[str, int | None] = {}  # versions as they are until a stage has run
     for stage in stages:
-        versions = {name: version for name in READS[stage] if (version := context.lake.version(name)) is not None}
-        if resume and _done(context, stage, versions):
+        held |= {name: context.lake.version(name) for name in READS[stage] if name not in held}
+        versions = {name: version for name in READS[stage] if (version := held[name]) is not None}
+        if _done(context, stage, recorded.get(stage), versions):
             say(f"  {stage:<10} done before, skipped")
             continue
         done = _run_stage(context, stage, versions)
+        held = {}
         say(f"  {stage:<10} {done.wall_seconds:6.1f} s  {tell(stage, done)}")
     summary = summarise(context)
     if "report" in stages:
@@ -75,9 +79,8 @@ def run_night(
     return summary
 
 
-def _done(context: Context, stage: str, versions: dict[str, int]) -> bool:
-    """Say whether the stage is recorded as finished from the same configuration and inputs."""
-    found = runs.find(context.lake, context.date, stage)
+def _done(context: Context, stage: str, found: RunRecord | None, versions: dict[str, int]) -> bool:
+    """Say whether `found`, what is recorded of the stage, is of the same configuration and inputs."""
     if found is None or found.config_hash != context.config.hash or found.input_versions != versions:
         return False
     return stage != "report" or (context.folder / "report" / "index.html").exists()
