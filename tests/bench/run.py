@@ -30,7 +30,7 @@ from recaug.augment.behaviour import generate
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users
 from recaug.clickstream.sessions import identify_sessions
-from recaug.clickstream.splits import between, first_of_each_item, windows
+from recaug.clickstream.splits import between, first_of_each_item, split, windows
 from recaug.evaluate.ranking import user_metrics
 from recaug.lake import runs
 from recaug.lake.tables import Lake
@@ -96,9 +96,10 @@ class Bench:
     def sequences_(self) -> int:
         """Vocabulary look-up, histories and the rows of all splits."""
         words = self.context.lake.read("vocabulary")
-        events = self.events.transform(first_of_each_item)
-        people = histories(events, words, users(events, self.config.seed, self.config.prepare.folds))
-        noop(sequences(people, self.config.prepare.max_length, self.config.prepare.cold_events))
+        prepare = self.config.prepare
+        events = self.events.transform(first_of_each_item).transform(split, self.cut, prepare.split)
+        people = histories(events, words, users(events, self.config.seed, prepare.folds))
+        noop(sequences(people, prepare.max_length, prepare.cold_events))
         return self.n_events
 
     def negatives(self) -> int:
