@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from recaug.augment.behaviour import gather, generate
+from recaug.augment.behaviour import draw, gather, generate
 from recaug.config import Augment
 from recaug.lake.content import content_hash
 from recaug.models.behaviour_gan import BehaviourGAN
@@ -151,3 +151,26 @@ def test_event_ids_are_unique_and_fidelity_is_a_share(train, models, kind):
     assert found["event_id"].is_unique
     assert found["fidelity"].between(0, 1).all()
     assert found["generator_version"].nunique() == 1
+
+
+def test_ordered_draws_have_the_chances_of_drawing_one_after_the_other():
+    chances, temperature, rows = np.array([0.0, 0.5, 0.25, 0.15, 0.1]), 2.0, 40_000
+    logits = temperature * torch.log(torch.tensor(chances, dtype=torch.float32)).expand(rows, -1)
+    found = draw(logits, 3, temperature, torch.Generator().manual_seed(3)).numpy()
+    for ordered in ((a, b, c) for a in range(1, 5) for b in range(1, 5) for c in range(1, 5) if len({a, b, c}) == 3):
+        first, second, third = chances[list(ordered)]
+        expected = first * second / (1 - first) * third / (1 - first - second)  # Plackett-Luce
+        share = (found == ordered).all(axis=1).mean()
+        assert share == pytest.approx(expected, abs=5 * np.sqrt(expected / rows))
+
+
+def test_nothing_seen_is_drawn_and_a_row_without_items_left_gives_none():
+    logits = torch.zeros(3, 6)
+    logits[:, 0] = -torch.inf
+    rows = [0, 0, 1, 1, 1, 2, 2, 2, 2, 2]
+    items = [1, 2, 1, 2, 3, 1, 2, 3, 4, 5]
+    seen = torch.tensor(rows), torch.tensor(items)
+    found = draw(logits, 4, 1.0, torch.Generator().manual_seed(0), seen).tolist()
+    assert sorted(found[0]) == [0, 3, 4, 5]
+    assert sorted(found[1]) == [0, 0, 4, 5]
+    assert found[2] == [0, 0, 0, 0]

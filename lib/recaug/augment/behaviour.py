@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from recaug.config import Augment
 from recaug.training.checkpoint import load_generator
 
+NONE_LEFT = 1e-12  # chance that items not drawn yet have together, below which there are none
 MIN_HISTORY = 3  # events of a generated history and of the users that it is drawn from; less is no history
 SAMPLES = (
     "user_id string, item_index int, event_second bigint, parent_event_id string, source_users array<string>, "
@@ -151,7 +152,7 @@ def _continuations(
         contexts = torch.from_numpy(histories.contexts(end, users, max_length))
         logits = model.next_logits(contexts, random)
         seen = _seen(histories, end, users) if discovery else None
-        chosen = _draw(logits, config.continuations, config.temperature, random, seen)
+        chosen = draw(logits, config.continuations, config.temperature, random, seen)
         fidelity = model.fidelity(contexts, chosen, logits)
         n, listed = config.continuations, chosen.numpy().ravel()
         yield pd.DataFrame(
@@ -196,7 +197,7 @@ def _generated_users(
         contexts = torch.from_numpy(histories.contexts(histories.starts[source + 1] - 1, source, max_length))
         size = np.minimum(lengths[timer], max_length)
         logits = model.next_logits(contexts, random)
-        chosen = _draw(logits, int(size.max()), config.temperature, random, None)
+        chosen = draw(logits, int(size.max()), config.temperature, random, None)
         fidelity = model.fidelity(contexts, chosen, logits).numpy().astype(np.float64)
         serial = np.arange(chosen.shape[1])
         used = (serial < size[:, None]) & (chosen.numpy() > 0)
@@ -220,19 +221,37 @@ def _generated_users(
         )
 
 
-def _draw(
-    logits: torch.Tensor, n: int, temperature: float, random: torch.Generator, seen: tuple[Any, Any] | None
+def draw(
+    logits: torch.Tensor, n: int, temperature: float, random: torch.Generator, seen: tuple[Any, Any] | None = None
 ) -> torch.Tensor:
-    """Draw n distinct items a row in proportion to softmax(logits / temperature): the Gumbel top-n.
+    """Draw n distinct items a row, one after the other, in proportion to softmax(logits / temperature).
 
-    logits: (batch, n_items + 1); seen: rows and items that must not come. Returns (batch, n), 0 where none is left.
+    By inverting the cumulated chances, which takes one random number an item drawn, not one an item of the catalogue;
+    each point steps over the intervals of the items that the row has drawn before.
+    logits: (batch, n_items + 1); seen: rows and items that must not come. Returns (batch, n) int64, 0 where none is
+    left.
     """
-    noise = torch.empty_like(logits).exponential_(generator=random).log_()
-    scores = logits / temperature - noise
+    scores = logits / temperature
     if seen is not None:
         scores[seen] = -torch.inf
-    value, chosen = scores.topk(min(n, logits.shape[1]), dim=1)
-    return chosen.masked_fill(value.isneginf(), 0)
+    cumulated = torch.softmax(scores, dim=1).cumsum(dim=1, dtype=torch.float64)  # not a number where all are seen
+    batch, n_columns = logits.shape
+    left = cumulated[:, -1].clone()
+    drawn = torch.zeros(batch, n, dtype=torch.int64)
+    starts, sizes = torch.full((batch, n), torch.inf, dtype=torch.float64), torch.zeros(batch, n, dtype=torch.float64)
+    for turn in range(n):
+        point = torch.rand(batch, dtype=torch.float64, generator=random) * left
+        starts, order = starts.sort(dim=1)  # those not drawn yet come last
+        sizes = sizes.gather(1, order)
+        for before in range(turn):
+            point += torch.where(point >= starts[:, before], sizes[:, before], 0.0)
+        item = torch.searchsorted(cumulated, point[:, None], right=True).clamp(max=n_columns - 1)
+        start, end = cumulated.gather(1, (item - 1).clamp(min=0)), cumulated.gather(1, item)
+        item[(left[:, None] > NONE_LEFT).logical_not() | (drawn == item).any(dim=1, keepdim=True)] = 0
+        drawn[:, turn] = item.squeeze(1)
+        starts[:, -1], sizes[:, -1] = start.squeeze(1), (end - start).squeeze(1)
+        left -= sizes[:, -1]
+    return drawn
 
 
 def _seen(histories: Histories, ends: NDArray[np.int64], users: NDArray[np.int64]) -> tuple[Any, Any]:
