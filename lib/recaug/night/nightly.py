@@ -207,7 +207,8 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
 
 
 def _context(config: Config, date: dt.date, spark: SparkSession) -> Context:
-    return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), Path(config.artifacts))
+    artifacts = Path(config.artifacts).absolute()  # the executors of a cluster run in folders of their own
+    return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
 
 
 def _version(name: str, version: int | None) -> str:
