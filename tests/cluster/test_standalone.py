@@ -67,7 +67,8 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp_path):
-    path = thin_yaml({"spark": {"master": None}, "training": {"launcher": "horovod", "workers": 2}})
+    places = {"artifacts": "night/artifacts", "lake": {"path": "night/lake"}}  # the driver's folder, as in conf/demo.yaml
+    path = thin_yaml({"spark": {"master": None}, "training": {"launcher": "horovod", "workers": 2}} | places)
     command = [
         str(SPARK_HOME / "bin" / "spark-submit"),
         *("--master", cluster, "--executor-memory", "1g", "--driver-memory", "1g"),
@@ -75,7 +76,9 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
         *("--conf", "spark.databricks.delta.snapshotPartitions=2"),  # else 50 tasks read each small log
         *(str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE),
     ]
-    ended = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=600, check=False)
+    ended = subprocess.run(
+        command, env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-3000:]
     summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())
     assert summary["rows"]["candidates"] > 0

@@ -30,6 +30,7 @@ from recaug.training.worker import Worker
 
 START_SECONDS = 120  # for Spark to start the ranks
 SLOT_SECONDS = 30  # for executors to register
+POLL_SECONDS = 0.0002  # between looks whether the ranks' sum is there
 
 RankFunction = Callable[..., Any]
 
@@ -59,8 +60,12 @@ class HorovodWorker(Worker):
         self.hvd = hvd
 
     def all_reduce(self, flat: Tensor) -> Tensor:
-        """Sum over the ranks."""
-        total: Tensor = self.hvd.allreduce(flat, op=self.hvd.Sum)
+        """Sum over the ranks, in place."""
+        # a name of its own for each size, so that Horovod remembers what the ranks have agreed on
+        handle = self.hvd.allreduce_async_(flat, op=self.hvd.Sum, name=f"sum {flat.dtype} {flat.numel()}")
+        while not self.hvd.poll(handle):  # synchronize alone spins, and takes the cores from Horovod's own threads
+            time.sleep(POLL_SECONDS)
+        total: Tensor = self.hvd.synchronize(handle)
         return total
 
     def broadcast_from_first(self, flat: Tensor) -> Tensor:
@@ -81,10 +86,9 @@ class DistributedWorker(Worker):
         super().__init__(dist.get_rank(), dist.get_world_size(), local_rank)
 
     def all_reduce(self, flat: Tensor) -> Tensor:
-        """Sum over the ranks."""
-        total = flat.clone()
-        dist.all_reduce(total)
-        return total
+        """Sum over the ranks, in place."""
+        dist.all_reduce(flat)
+        return flat
 
     def broadcast_from_first(self, flat: Tensor) -> Tensor:
         """Give what rank 0 has."""

@@ -19,7 +19,7 @@ class Worker:
         self.device = torch.device(f"cuda:{local_rank % gpus}") if gpus else torch.device("cpu")
 
     def all_reduce(self, flat: Tensor) -> Tensor:
-        """Sum a flat tensor over the ranks."""
+        """Sum a flat tensor over the ranks; the tensor given may be overwritten."""
         return flat
 
     def broadcast_from_first(self, flat: Tensor) -> Tensor:
