@@ -1,5 +1,6 @@
 """What the tests share: one SparkSession, built as a job builds it."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import yaml
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
-from recaug.config import Config, Spark, loads
+from recaug.config import Config, Spark, load, loads
 from recaug.lake.tables import Lake
+from recaug.night.nightly import run_night
 from recaug.session import build
 
 # The machine's speed is no property of the code.
@@ -38,6 +40,8 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     """An empty lake of a test's own."""
     return Lake(spark, path=str(tmp_path / "lake"))
 
+
+THIN_DAY = dt.date(2017, 1, 21)  # the last day of the thin source
 
 # A thin night of real data: three weeks of 400 households, models of a few epochs.
 THIN = {
@@ -109,3 +113,12 @@ def thin_config(thin_yaml: Callable[..., Path]) -> Callable[..., Config]:
         return loads(path.read_text(), str(path))
 
     return load
+
+
+@pytest.fixture(scope="session")
+def night(
+    spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Config, dict[str, Any]]:
+    """A whole thin night on two cores with two shuffle partitions, and its summary. Read it, change nothing."""
+    config = load(write_thin(tmp_path_factory.mktemp("thin") / "night", thin_source, {}))
+    return config, run_night(config, THIN_DAY, spark, say=lambda line: None)

@@ -229,6 +229,7 @@ class GAN(Strict, kw_only=True):
     warmup_epochs: maximum likelihood first. loss: `non_saturating` (Goodfellow et al. 2014), `hinge`, `wasserstein`
         (with gradient penalty). likelihood_weight: share of the likelihood that stays in the generator's loss.
     gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
+    discriminator_items: items to come, and as many generated ones, that it judges of each row of a step.
     """
 
     hidden: Positive
@@ -241,6 +242,7 @@ class GAN(Strict, kw_only=True):
     likelihood_weight: NonNegative
     gumbel_temperature: PositiveFloat
     discriminator_learning_rate: PositiveFloat
+    discriminator_items: Positive
     informed: bool
     optimiser: Optimiser
 

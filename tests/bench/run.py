@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -46,6 +46,7 @@ from recaug.training.recommender import SASRecJob, train_sasrec
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "bench"
 CORES = (1, 2)
+LOADER_ROWS = 400_000
 
 # What is measured, in rows a second, and the aim on two cores (None: no aim is set).
 UNITS: dict[str, tuple[str, int | None]] = {
@@ -64,10 +65,10 @@ UNITS: dict[str, tuple[str, int | None]] = {
 class Bench:
     """The prepared tables, and one method a bench: it does the work once and returns how many rows that were."""
 
-    def __init__(self, cores: int, date: dt.date) -> None:
+    def __init__(self, given: config.Config, cores: int, date: dt.date, folder: Path) -> None:
         settings = {"spark.driver.memory": "3g"}
         spark = config.Spark(master=f"local[{cores}]", shuffle_partitions=cores, settings=settings)
-        self.cores, self.config = cores, settled(cores)
+        self.cores, self.config, self.folder = cores, given, folder
         self.spark = session.build(spark, f"recaug bench, {cores} cores", cores)
         lake = Lake(self.spark, self.config.lake.path)
         self.context = Context(self.spark, self.config, date, lake, Path(self.config.artifacts))
@@ -78,11 +79,10 @@ class Bench:
         self.events = lake.read("events").transform(between, self.cut.train_start, self.cut.end).persist()
         self.n_events = self.events.count()
         self.sasrec: str | None = None
-        self.repeat = 0
 
     def ingest(self) -> int:
         """The stage as a night runs it, into a lake of its own: read, clean, deduplicate, sessions, write."""
-        path = FOLDER / f"ingest-{self.cores}"
+        path = self.folder / f"ingest-{self.cores}"
         shutil.rmtree(path, ignore_errors=True)
         result = ingest.run(replace(self.context, lake=Lake(self.spark, str(path))))
         return int(result.metrics["rows_in"])
@@ -113,7 +113,12 @@ class Bench:
 
     def loader(self) -> int:
         """Petastorm batches of the fixed-width column, a process a core, each its shard."""
-        files = sorted(file.as_uri() for file in (FOLDER / "loader").glob("*.parquet"))
+        folder = self.folder / "loader"
+        if not folder.exists():
+            copies = -(-LOADER_ROWS // self.train.count())
+            rows = self.train.crossJoin(self.spark.range(copies)).select("items")
+            rows.repartition(8).write.parquet(str(folder))
+        files = sorted(file.as_uri() for file in folder.glob("*.parquet"))
         jobs = [(files, rank, self.cores, LOADER_ROWS // self.cores) for rank in range(self.cores)]
         return sum(self.pool.map(read, *zip(*jobs, strict=True)))
 
@@ -153,7 +158,7 @@ class Bench:
         _, negatives = self.context.lake.snapshot_files("negatives", {"event_date": self.context.date})
         job = SASRecJob(
             name="bench",
-            models=FOLDER / f"models-{self.cores}",
+            models=self.folder / f"models-{self.cores}",
             files=files,
             content_hash=str(time.time()),  # a new model each time: a finished one would be found again
             real_rows=self.train.where("length >= 2").count(),
@@ -167,9 +172,6 @@ class Bench:
         self.sasrec = str(trained.folder)
         for epoch in trained.curves:
             yield epoch["rows_per_second"] * epoch["seconds"], epoch["seconds"]
-
-
-LOADER_ROWS = 600_000
 
 
 def noop(rows: DataFrame) -> None:
@@ -203,22 +205,16 @@ def settled(cores: int) -> config.Config:
 
 
 def prepare(date: dt.date) -> None:
-    """Ingest, prepare and train the generators once, and write the loader's rows."""
+    """Ingest, prepare and train the generators once."""
     bench = settled(2)
     spark = session.build(config.Spark(master="local[2]", settings={"spark.driver.memory": "3g"}), "recaug bench", 2)
     run_night(bench, date, spark, ["ingest", "prepare", "train"], resume=True)
-    rows = Lake(spark, bench.lake.path).read("sequences").where("split = 'train'").select("items")
-    copies = -(-400_000 // rows.count())
-    rows.crossJoin(spark.range(copies)).select("items").repartition(8).write.mode("overwrite").parquet(
-        str(FOLDER / "loader")
-    )
 
 
-def measure(cores: int, date: dt.date, repeats: int, only: list[str]) -> dict[str, Any]:
-    """Run the benches in this process: name -> rates (rows a second, without the warm-up's), peak_memory_mb."""
-    bench = Bench(cores, date)
+def measure(bench: Bench, repeats: int, only: Collection[str]) -> dict[str, Any]:
+    """Run benches in this process: name -> rates (rows a second, without the warm-up's), peak_memory_mb."""
     found = {}
-    with ProcessPoolExecutor(cores, get_context("spawn")) as bench.pool:
+    with ProcessPoolExecutor(bench.cores, get_context("spawn")) as bench.pool:
         for name in [name for name in UNITS if name in only or (name == "sasrec_training" and "ranking" in only)]:
             with Cost(bench.spark) as cost:
                 if name == "sasrec_training":
@@ -226,7 +222,7 @@ def measure(cores: int, date: dt.date, repeats: int, only: list[str]) -> dict[st
                 else:
                     rates = timed(getattr(bench, "sequences_" if name == "sequences" else name), repeats)
             found[name] = {"rates": rates, "peak_memory_mb": cost.peak_memory_mb}
-            print(f"{cores} cores, {name}: {statistics.median(rates):,.0f} a second", file=sys.stderr)
+            print(f"{bench.cores} cores, {name}: {statistics.median(rates):,.0f} a second", file=sys.stderr)
     return {"items": len(bench.vocabulary), "events": bench.n_events, "benches": found}
 
 
@@ -277,7 +273,8 @@ def main() -> None:
         prepare(given.date)
         return
     if given.cores:
-        result = measure(given.cores, given.date, given.repeats, given.only)
+        bench = Bench(settled(given.cores), given.cores, given.date, FOLDER)
+        result = measure(bench, given.repeats, given.only)
         (FOLDER / f"cores-{given.cores}.json").write_text(json.dumps(result))
         return
     FOLDER.mkdir(parents=True, exist_ok=True)

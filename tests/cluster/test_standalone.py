@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pyspark
 import pytest
+from tests.conftest import THIN_DAY
 
 ROOT = Path(__file__).parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
-DATE = "2017-01-21"  # the last day of the thin source
+DATE = THIN_DAY.isoformat()
 
 
 def free_port() -> int:
@@ -67,7 +68,10 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp_path):
-    places = {"artifacts": "night/artifacts", "lake": {"path": "night/lake"}}  # the driver's folder, as in conf/demo.yaml
+    places = {
+        "artifacts": "night/artifacts",
+        "lake": {"path": "night/lake"},
+    }  # the driver's folder, as in conf/demo.yaml
     path = thin_yaml({"spark": {"master": None}, "training": {"launcher": "horovod", "workers": 2}} | places)
     command = [
         str(SPARK_HOME / "bin" / "spark-submit"),

@@ -11,17 +11,16 @@ import pandas as pd
 import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
-from tests.conftest import write_thin
+from tests.conftest import THIN_DAY
 
-from recaug.config import STAGES, Config, load
+from recaug.config import STAGES
 from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night.nightly import parse_stages, run_night
 
 ROOT = Path(__file__).parents[2]
-DATE = "2017-01-21"  # the last day of the thin source
-DAY = dt.date.fromisoformat(DATE)
+DATE = THIN_DAY.isoformat()
 
 
 def nightly(config: Path, *arguments: str, job: str = "nightly.py", **options: object) -> subprocess.CompletedProcess:
@@ -45,14 +44,6 @@ def read(table: DeltaTable) -> pd.DataFrame:
     """All rows, read by delta-rs; its own Arrow is newer than the pinned pyarrow can take."""
     rows = QueryBuilder().register("t", table).execute("SELECT * FROM t").read_all()
     return pd.DataFrame({name: rows.column(name).to_pylist() for name in rows.column_names})
-
-
-@pytest.fixture(scope="module")
-def night(spark, thin_source, tmp_path_factory) -> tuple[Config, dict]:
-    """A whole thin night on two cores with two shuffle partitions, and its summary."""
-    path = write_thin(tmp_path_factory.mktemp("thin") / "night", thin_source, {})
-    config = load(path)
-    return config, run_night(config, DAY, spark, say=quiet)
 
 
 @pytest.mark.slow
@@ -86,7 +77,7 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     # a rerun writes the same rows, and --resume finds nothing to do
     version = opened(config, "candidate_events").version()
     said: list[str] = []
-    resumed = run_night(config, DAY, spark, resume=True, say=said.append)
+    resumed = run_night(config, THIN_DAY, spark, resume=True, say=said.append)
     assert sum("skipped" in line for line in said) == len(STAGES)
     assert opened(config, "candidate_events").version() == version
     assert resumed["content_hash"] == summary["content_hash"]
@@ -97,7 +88,7 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
     stages = STAGES[: STAGES.index("augment") + 1]
     spark.conf.set("spark.sql.shuffle.partitions", "8")
     try:
-        again = run_night(thin_config(), DAY, spark, stages, say=quiet)
+        again = run_night(thin_config(), THIN_DAY, spark, stages, say=quiet)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "2")
     assert again["content_hash"] == night[1]["content_hash"] is not None
@@ -180,7 +171,7 @@ def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
 
 def test_a_date_without_data_leaves_the_tables_as_they_were(spark, thin_config):
     config = thin_config()
-    run_night(config, DAY, spark, ["ingest"], say=quiet)
+    run_night(config, THIN_DAY, spark, ["ingest"], say=quiet)
     before = opened(config, "events").version()
     with pytest.raises(ContractError, match="2017-03-01"):
         run_night(config, dt.date(2017, 3, 1), spark, ["ingest"], say=quiet)
@@ -191,7 +182,7 @@ def test_a_lake_that_cannot_be_written_is_a_storage_error(spark, thin_config, tm
     (tmp_path / "file").write_text("no folder")
     config = thin_config({"lake": {"path": str(tmp_path / "file" / "lake")}})
     with pytest.raises(StorageError):
-        run_night(config, DAY, spark, ["ingest"], say=quiet)
+        run_night(config, THIN_DAY, spark, ["ingest"], say=quiet)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small file system")
@@ -202,7 +193,7 @@ def test_a_full_disk_is_a_storage_error_and_the_tables_stay_as_they_were(spark, 
         pytest.skip("this machine does not let tests mount a file system")
     try:
         with pytest.raises(StorageError, match="no space left"):
-            run_night(thin_config({"lake": {"path": str(small / "lake")}}), DAY, spark, ["ingest"], say=quiet)
+            run_night(thin_config({"lake": {"path": str(small / "lake")}}), THIN_DAY, spark, ["ingest"], say=quiet)
         assert not Lake(spark, str(small / "lake")).exists("events")
     finally:
         subprocess.run(["umount", "--lazy", str(small)], check=True)  # Spark may still hold a file open
@@ -211,7 +202,7 @@ def test_a_full_disk_is_a_storage_error_and_the_tables_stay_as_they_were(spark, 
 def test_a_stage_before_its_input_says_which_stage_is_missing(spark, thin_config):
     for stage, missing in (("prepare", "events"), ("augment", "train"), ("publish", "evaluate")):
         with pytest.raises(ContractError, match=missing):
-            run_night(thin_config(), DAY, spark, [stage], say=quiet)
+            run_night(thin_config(), THIN_DAY, spark, [stage], say=quiet)
 
 
 def test_stages_run_in_the_order_of_the_night():
@@ -235,4 +226,4 @@ def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config):
     assert backfill.returncode == 3
     assert "2017-01-22" in backfill.stderr
     config = thin_config()
-    assert runs.find(Lake(spark, config.lake.path), DAY, "ingest") is not None
+    assert runs.find(Lake(spark, config.lake.path), THIN_DAY, "ingest") is not None

@@ -78,10 +78,15 @@ class Discriminator(nn.Module):
             spectral_norm(self.output)
 
     def forward(self, items: Tensor, embedded: Tensor) -> Tensor:
-        """items: (batch, length), the context; embedded: (batch, hidden), the judged item. Returns (batch,) logits."""
+        """items: (batch, length), the context; embedded: (batch, hidden) or (batch, n, hidden), what is judged with it.
+
+        Returns logits, (batch,) or (batch, n).
+        """
         context = self.context(items)
-        joined = torch.cat([context, embedded, context * embedded], dim=1)
-        return self.output(F.leaky_relu(self.hidden(joined), 0.2)).float().squeeze(1)
+        if embedded.dim() == 3:
+            context = context[:, None].expand_as(embedded)
+        joined = torch.cat([context, embedded, context * embedded], dim=-1)
+        return self.output(F.leaky_relu(self.hidden(joined), 0.2)).float().squeeze(-1)
 
 
 class BehaviourGAN(nn.Module):
@@ -130,9 +135,7 @@ class BehaviourGAN(nn.Module):
 
         items: (batch, length), the contexts; generated: (batch, n); logits: not used. Returns (batch, n) in 0 to 1.
         """
-        contexts = items.repeat_interleave(generated.shape[1], dim=0)  # (batch * n, length)
-        judged = self.discriminator(contexts, self.discriminator.items(generated.flatten()))
-        return torch.sigmoid(judged).view(generated.shape)
+        return torch.sigmoid(self.discriminator(items, self.discriminator.items(generated)))
 
 
 def gumbel_one_hot(logits: Tensor, temperature: float) -> Tensor:
@@ -175,12 +178,12 @@ def wasserstein_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tenso
 def gradient_penalty(discriminator: Discriminator, items: Tensor, real: Tensor, fake: Tensor) -> Tensor:
     """(||gradient of D between real and fake|| - 1)^2 (Gulrajani et al. 2017, equation 3).
 
-    items: (batch, length); real, fake: (batch, hidden) embedded items. Returns (batch,).
+    items: (batch, length); real, fake: (batch, hidden) or (batch, n, hidden), embedded. Returns (batch,) or (batch, n).
     """
-    share = torch.rand(len(real), 1, device=real.device)
+    share = torch.rand_like(real[..., :1])
     between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(items, between).sum(), between, create_graph=True)
-    return (gradient.norm(dim=1) - 1).square()
+    return (gradient.norm(dim=-1) - 1).square()
 
 
 GENERATOR_LOSSES: dict[str, Callable[[Tensor], Tensor]] = {

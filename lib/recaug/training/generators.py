@@ -275,17 +275,17 @@ class GANTask:
         return logits.scatter(1, context, -torch.inf) if self.discovery else logits
 
     def _discriminator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
-        judge = self.model.discriminator
+        """Mean over so many pairs of an item to come, each as likely, and a generated one."""
+        judge, n = self.model.discriminator, self.config.discriminator_items
         with torch.no_grad():
-            fake = judge.items(torch.multinomial(torch.softmax(self._logits(context, history), dim=1), 1).squeeze(1))
-        fake = fake.detach()
-        chosen = torch.multinomial((to_come > 0).float(), 1)  # one of the items to come, each as likely
-        real = judge.items(to_come.gather(1, chosen).squeeze(1))
+            generated = torch.multinomial(torch.softmax(self._logits(context, history), dim=1), n, replacement=True)
+        chosen = to_come.gather(1, torch.multinomial((to_come > 0).float(), n, replacement=True))
+        real, fake = judge.items(chosen), judge.items(generated)  # each (batch, n, hidden)
         loss = behaviour_gan.DISCRIMINATOR_LOSSES[self.config.loss](judge(context, real), judge(context, fake))
         if self.config.loss == "wasserstein" and self.config.gradient_penalty:
             penalty = behaviour_gan.gradient_penalty(judge, context, real, fake)
             loss = loss + self.config.gradient_penalty * penalty
-        return loss
+        return loss.mean(dim=1)
 
     def _generator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
         judge, logits = self.model.discriminator, self._logits(context, history)
