@@ -17,6 +17,8 @@ RUNTIME = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Parquet's TIMESTAMP(NANOS), pandas' default, is unreadable to Spark otherwise; source.py converts the numbers.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
+    # Rows are kept between two readings, not for long: packing them took longer than making them.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
 
 # Only for a session that is built here.

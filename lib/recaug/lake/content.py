@@ -21,7 +21,10 @@ def content_hash(df: DataFrame) -> tuple[int, str]:
 def summarise(df: DataFrame, stray: Column) -> tuple[int, str, int]:
     """Do as content_hash, and count in the same pass the rows for which `stray` is true."""
     names = sorted(df.columns)
-    hashed = F.xxhash64(*(_hashable(F.col(f"`{name}`"), df.schema[name].dataType) for name in names), _nulls(names))
+    hashed = F.xxhash64(
+        *(_hashable(F.col(f"`{name}`"), df.schema[name].dataType) for name in names),
+        *(F.col(f"`{name}`").isNull() for name in names),
+    )
     row = df.select(hashed.alias("h"), stray.alias("stray")).agg(
         F.count("h"),
         F.sum(F.col("h").bitwiseAND(F.lit(0xFFFFFFFF))),
@@ -37,8 +40,3 @@ def summarise(df: DataFrame, stray: Column) -> tuple[int, str, int]:
 def _hashable(column: Column, kind: DataType) -> Column:
     """Turn a map, which has no order and no hash, into its sorted entries."""
     return F.array_sort(F.map_entries(column)) if isinstance(kind, MapType) else column
-
-
-def _nulls(names: list[str]) -> Column:
-    """Write as text which columns of a row are null."""
-    return F.concat(*(F.col(f"`{name}`").isNull().cast("int").cast("string") for name in names))

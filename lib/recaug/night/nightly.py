@@ -195,9 +195,10 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
     context = _context(config, date, spark)
     held = {name: context.lake.version(name) for names in READS.values() for name in names}
     source = config.source.events
+    late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
     return [
         f"night of {date}, run {context.run_id}",
-        f"source: {source.path} ({source.format}), {ingest.estimate(context):,} rows to ingest",
+        f"source: {source.path} ({source.format}), {ingest.estimate(context):,} rows to ingest{late}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
             f"{stage}: reads {', '.join(_version(name, held[name]) for name in READS[stage]) or 'the source'}"
