@@ -6,7 +6,7 @@ from recaug.config import load, loads, parse_date
 from recaug.errors import ConfigError
 
 CONF = Path(__file__).parents[1] / "conf"
-SHIPPED = sorted(CONF.glob("*.yaml"))
+SHIPPED = sorted([*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml")])
 DEMO = (CONF / "demo.yaml").read_text()
 
 

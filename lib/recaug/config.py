@@ -298,6 +298,40 @@ class Evaluate(Strict, kw_only=True):
     gate: Gate
 
 
+class CountsGrid(Strict, kw_only=True):
+    """Settings of the co-visitation counts to try, in every combination; see CoVisitation."""
+
+    window: list[Positive]
+    backward: list[NonNegative]
+    decay: list[Share]
+
+
+class ALSGrid(Strict, kw_only=True):
+    """Settings of Spark's implicit ALS (Hu, Koren and Volinsky 2008) to try, in every combination."""
+
+    rank: list[Positive]
+    regularisation: list[PositiveFloat]
+    alpha: list[PositiveFloat]
+    iterations: Positive
+
+
+class Benchmark(Strict, kw_only=True):
+    """What jobs/benchmark_recommenders.py compares: validation chooses each model's settings, the test is seen once.
+
+    date: the night whose windows, or leave-one-out, are compared.
+    models: in the table's order. vae: the generator's network, from every user's rows (without the counts if
+        vae.informed is false); blend: a mixture of covisitation and sasrec.
+    seeds: of each deep model. blend: shares of covisitation to try.
+    """
+
+    date: dt.date
+    models: list[Literal["popularity", "als", "covisitation", "vae", "sasrec", "blend"]]
+    seeds: Positive
+    covisitation: CountsGrid
+    als: ALSGrid
+    blend: list[Share]
+
+
 class Recommend(Strict, kw_only=True):
     """Top-k lists for every user."""
 
@@ -330,6 +364,7 @@ class Config(Strict, kw_only=True):
     evaluate: Evaluate
     recommend: Recommend
     tracking: Tracking = Tracking()
+    benchmark: Benchmark | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
@@ -337,6 +372,9 @@ class Config(Strict, kw_only=True):
             raise ValueError("set one of lake.path and lake.catalog, the other null")
         if missing := {"user_id", "item_id", "event_time"} - set(self.source.events.columns):
             raise ValueError(f"source.events.columns lacks {', '.join(sorted(missing))}")
+        models = set() if self.benchmark is None else set(self.benchmark.models)
+        if "blend" in models and (missing := {"covisitation", "sasrec"} - models):
+            raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 

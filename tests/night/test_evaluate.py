@@ -63,7 +63,7 @@ def test_a_continuation_of_a_held_out_event_is_a_leak(prepared: Context) -> None
     # dated early: what it follows gives it away
     leaked = written(prepared, continuations(prepared, "held out").withColumn("event_time", F.lit(first[0])))
     assert leaked >= 30
-    with pytest.raises(ContractError, match=f"{leaked} rows of candidate_events .* leak"):
+    with pytest.raises(ContractError, match=f"leak.* {leaked} rows of candidate_events, parent"):
         evaluate.run(prepared)
 
 
@@ -73,10 +73,5 @@ def test_a_generated_history_dated_in_the_held_out_windows_is_a_leak(prepared: C
         prepared, continuations(prepared, "held out").withColumns(history).where("event_date > '2017-01-09'")
     )
     assert leaked > 0
-    with pytest.raises(ContractError, match=f"{leaked} rows of candidate_events .* leak"):
+    with pytest.raises(ContractError, match=f"leak.* {leaked} rows of candidate_events, time"):
         evaluate.run(prepared)
-
-
-def test_what_follows_train_events_is_no_leak(prepared: Context) -> None:
-    assert written(prepared, continuations(prepared, "train")) > 30
-    evaluate._refuse_leaks(prepared, prepared.lake.read("candidate_events"))

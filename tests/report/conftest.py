@@ -249,6 +249,7 @@ METRICS: dict[str, dict[str, Any]] = {
             },
         },
         "users": {"overall": 140, "cold": 20, "warm": 120},
+        "leaks": {"vocabulary": 0, "covisitation": 0},
         "seeds": 3,
         "task": "discovery",
         "metric": "ndcg@10",

@@ -80,7 +80,17 @@ def test_a_published_night_shows_everything(published: Context) -> None:
     assert {"rows", "training", "likeness", "metrics", "lift", "users", "cost", "versions"} <= read.ids
     assert html.count("<svg") == 3 + 4 + 1  # curves of VAE and GAN, collapse; four distributions; lift
     assert "10 generated users and where they come from" in read.text
-    for said in ("SASRec + VAE rows", "co-visitation", "popularity", "no user_id", "1,512 MB", "pyspark", "3.5."):
+    for said in (
+        "SASRec + VAE rows",
+        "co-visitation",
+        "popularity",
+        "no user_id",
+        "2 leak checks",
+        "CPU minutes",
+        "1,512 MB",
+        "pyspark",
+        "3.5.",
+    ):
         assert said in read.text
     assert "table augmented_events version 0" in read.text
 

@@ -125,6 +125,23 @@ def test_the_night_costs_the_sum_of_its_stages_and_the_highest_peak() -> None:
     assert tables.costs({}) == []
 
 
+def test_the_lift_is_told_by_the_minute_of_what_the_generators_cost() -> None:
+    judged = {"chosen": "vae", "lift": {"vae": {"overall": {"mean": 0.06}}}}
+    stages = {
+        "train": stage("train", cpu_seconds=90.0),
+        "augment": stage("augment", cpu_seconds=30.0),
+        "evaluate": stage("evaluate", cpu_seconds=500.0, metrics=judged),
+    }
+    assert tables.lift_per_minute(stages) == {"arm": "vae", "lift": 0.06, "cpu_minutes": 2.0, "per_minute": 0.03}
+    assert tables.lift_per_minute(stages | {"evaluate": stage("evaluate", metrics={"chosen": None})}) is None
+    assert tables.lift_per_minute({"train": stages["train"]}) is None
+
+
+def test_the_leak_checks_are_told_in_a_sentence() -> None:
+    assert tables.leaks({"leaks": {"vocabulary": 0, "negatives": 0}}).startswith("2 leak checks")
+    assert tables.leaks({}) is None
+
+
 def test_a_flow_names_only_what_was_counted() -> None:
     (flow,) = tables.flows({"ingest": stage("ingest")}, {"rows_in": 10, "events": 9})
     assert flow == {"stage": "ingest", "read": [(10, "rows of the source")], "wrote": [(9, "events")]}

@@ -31,6 +31,19 @@ def between(events: DataFrame, start: dt.date, end: dt.date) -> DataFrame:
     return events.where((F.col("event_date") >= F.lit(start)) & (F.col("event_date") < F.lit(end)))
 
 
+def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFrame:
+    """Give the events that count in the windows up to `date`, each with its split.
+
+    events: of the lake. Gives user_id, item_id, event_time, event_id, event_date, split.
+    """
+    cut = windows(date, prepare)
+    counting = between(events, cut.train_start, cut.end).where(F.col("event_type").isin(prepare.event_types))
+    named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date")
+    if prepare.task == "discovery":
+        named = first_of_each_item(named)
+    return split(named, cut, prepare.split)
+
+
 def first_of_each_item(events: DataFrame) -> DataFrame:
     """Keep each user's first event of each item (by event_time, then event_id): what discovery is about.
 

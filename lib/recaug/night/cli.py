@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from py4j.protocol import Py4JError
@@ -15,7 +15,10 @@ from pyspark import SparkContext
 from recaug import config as configuration
 from recaug.config import STAGES
 from recaug.errors import ConfigError, RecaugError
-from recaug.night.nightly import parse_stages, plan, run_night
+from recaug.night.benchmark import run_benchmark
+from recaug.night.evaluate import check_leaks
+from recaug.night.nightly import night_context, parse_stages, plan, run_night
+from recaug.report.benchmark import markdown
 from recaug.session import build
 
 
@@ -24,10 +27,58 @@ def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
 
     1 where Spark's Java process died.
     """
+    arguments = _parser(stage).parse_args(argv)
+    return _ended(lambda: _run(arguments, stage))
+
+
+def leaks(argv: Sequence[str] | None = None) -> int:
+    """Make the leak checks of a night whose evaluate stage has written its tables. Returns 0, or 3 where one leaks."""
+    parser = argparse.ArgumentParser(description="The leak checks of a night.")
+    parser.add_argument("--config", required=True, help="one run's YAML")
+    parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
+    given = parser.parse_args(argv)
+
+    def run() -> int:
+        config = configuration.load(given.config)
+        spark = build(config.spark, "recaug")
+        try:
+            checks = check_leaks(night_context(config, configuration.parse_date(given.date, "--date"), spark))
+            print("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]), flush=True)
+        finally:
+            spark.stop()
+        return 0
+
+    return _ended(run)
+
+
+def benchmark(argv: Sequence[str] | None = None) -> int:
+    """Compare the recommenders that the configuration's section benchmark names. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Every recommender on the same splits.")
+    parser.add_argument("--config", required=True, help="a YAML with a section benchmark")
+    given = parser.parse_args(argv)
+
+    def run() -> int:
+        config = configuration.load(given.config)
+        if config.benchmark is None:
+            raise ConfigError(f"{given.config} has no section benchmark; conf/bench/beauty.yaml shows one")
+        spark = build(config.spark, "recaug", config.training.workers)
+        try:
+            context = night_context(config, config.benchmark.date, spark)
+            print("\n" + markdown(run_benchmark(context, say=partial(print, flush=True))), flush=True)
+            print(f"results: {context.artifacts / 'results.json'}, {context.artifacts / 'index.html'}", flush=True)
+        finally:
+            spark.stop()
+        return 0
+
+    return _ended(run)
+
+
+def _ended(run: Callable[[], int]) -> int:
+    """Run a job to its exit code; an error that a user can meet becomes one line on stderr."""
     # py4j logs, to the root logger, the stack traces of errors that it raises as well
     logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
     try:
-        return _run(_parser(stage).parse_args(argv), stage)
+        return run()
     except RecaugError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code

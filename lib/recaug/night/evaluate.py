@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.sequences import numbers, train_events
+from recaug.clickstream.sequences import train_events
 from recaug.errors import ContractError
 from recaug.evaluate.arms import NONE, training_rows
 from recaug.evaluate.fidelity import collapse
 from recaug.evaluate.gate import Interval, Verdict, decide, mean_intervals, relative_lift
+from recaug.evaluate.leakage import Check, leak_checks
 from recaug.evaluate.metrics import coverage, gini, novelty
 from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
+from recaug.lake import runs
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
@@ -31,13 +33,13 @@ LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
 def run(context: Context) -> StageResult:
     """Compare the arms on the validation window, choose one there, and prove it on the test window.
 
-    Raises ContractError if a candidate comes after the train split: that would be a leak.
+    Raises ContractError, before anything is trained, if a table knows what is held out.
     """
     config, lake = context.config, context.lake
     candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id)
-    _refuse_leaks(context, candidates)
     arms = [NONE, *config.augment.generators]
     jobs = _jobs(context, candidates, arms)
+    checks = check_leaks(context)
     trained = train_sasrec(
         jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds"
     )
@@ -61,9 +63,9 @@ def run(context: Context) -> StageResult:
     named = {arm: [f"{arm}-seed{seed}" for seed in seeds] for arm in arms} | {
         name: [name] for name in ("popularity", "covisitation")
     }
-    summaries = _summaries(table[table["split"] == "test"], named, context)
+    summaries = summaries_of(table[table["split"] == "test"], named, context)
     for name, models in named.items():
-        summaries[name]["catalogue"] = _catalogue(shown[shown["scorer"].isin(models)], models, events)
+        summaries[name]["catalogue"] = catalogue_of(shown[shown["scorer"].isin(models)], models, events)
     lift = {arm: _lifts(table[table["split"] == "test"], named, arm, context) for arm in arms[1:]}
     validation = {arm: _lifts(table[table["split"] == "validation"], named, arm, context) for arm in arms[1:]}
     fidelity = _fidelity(context, candidates, arms[1:])
@@ -77,6 +79,7 @@ def run(context: Context) -> StageResult:
             "validation_lift": validation,
             "chosen": chosen,
             "fidelity": fidelity,
+            "leaks": {check.name: check.leaks for check in checks},
             "models": folders,
             "training_seconds": {model.name: model.seconds for model in trained},
             "users": {
@@ -93,16 +96,20 @@ def run(context: Context) -> StageResult:
     )
 
 
-def _refuse_leaks(context: Context, candidates: DataFrame) -> None:
-    """Raise if any candidate follows an event that is not train, or is dated after the last train event."""
-    train = context.lake.read("sequences").where("split = 'train'")
-    last = train.agg(F.max(F.array_max(numbers("times", "<i8", "bigint")))).first()[0]  # type: ignore[index]
-    late = candidates.where(F.unix_timestamp("event_time") > last).count()
-    parents = train.select(F.explode("event_ids").alias("parent_event_id"))
-    following = candidates.where("parent_event_id IS NOT NULL")
-    late += following.join(parents, "parent_event_id", how="left_anti").count()
-    if late:
-        raise ContractError(f"{late} rows of candidate_events come after the train events: a leak")
+def check_leaks(context: Context) -> list[Check]:
+    """Make every leak check of the night. Raises ContractError that names what was found."""
+    trained = runs.find(context.lake, context.date, "train")
+    models = trained.metrics["models"] if trained is not None else {}
+    checks = leak_checks(
+        context.lake,
+        context.config,
+        context.date,
+        context.run_id,
+        {name: model["folder"] for name, model in models.items()},
+    )
+    if found := [f"{check.leaks} rows of {check.name} ({check.example})" for check in checks if check.leaks]:
+        raise ContractError(f"a leak of what is held out: {'; '.join(found)}; the night stops before the gate")
+    return checks
 
 
 def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASRecJob]:
@@ -175,7 +182,7 @@ def _slices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: part for name, part in found.items() if len(part)}
 
 
-def _summaries(table: pd.DataFrame, named: Mapping[str, list[str]], context: Context) -> dict[str, dict[str, Any]]:
+def summaries_of(table: pd.DataFrame, named: Mapping[str, list[str]], context: Context) -> dict[str, dict[str, Any]]:
     """Mean and interval of every measure, by arm or baseline and slice of users; nothing where no user has a value."""
     gate = context.config.evaluate.gate
     found: dict[str, dict[str, Any]] = {name: {} for name in named}
@@ -190,7 +197,7 @@ def _summaries(table: pd.DataFrame, named: Mapping[str, list[str]], context: Con
     return found
 
 
-def _catalogue(shown: pd.DataFrame, models: list[str], events: NDArray[np.float32]) -> dict[str, float]:
+def catalogue_of(shown: pd.DataFrame, models: list[str], events: NDArray[np.float32]) -> dict[str, float]:
     """Coverage, Gini and novelty of the lists on the test window, mean over the seeds."""
     share = (events / events.sum()).astype(np.float64)[1:]
     found = []

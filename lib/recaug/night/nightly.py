@@ -58,7 +58,7 @@ def run_night(
     resume: skip a stage that `runs` shows as done with the same configuration and input versions.
     Raises a RecaugError; the tables are then as the finished stages left them.
     """
-    context = _context(config, date, spark)
+    context = night_context(config, date, spark)
     say(f"night of {date}, run {context.run_id}")
     recorded = runs.night(context.lake, date) if resume else {}
     held: dict[str, int | None] = {}  # versions as they are until a stage has run
@@ -192,7 +192,7 @@ def tell(stage: str, done: RunRecord) -> str:
 
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:
     """Say what a night would do, one line each, and touch nothing."""
-    context = _context(config, date, spark)
+    context = night_context(config, date, spark)
     held = {name: context.lake.version(name) for names in READS.values() for name in names}
     source = config.source.events
     late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
@@ -207,7 +207,8 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
     ]
 
 
-def _context(config: Config, date: dt.date, spark: SparkSession) -> Context:
+def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
+    """Give a night its tables and folders."""
     artifacts = Path(config.artifacts).absolute()  # the executors of a cluster run in folders of their own
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from recaug.clickstream import covisitation
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
-from recaug.clickstream.splits import Windows, between, first_of_each_item, split, windows
+from recaug.clickstream.splits import Windows, window_events, windows
 from recaug.errors import ContractError
 from recaug.lake.tables import lay
 from recaug.night.context import Context, StageResult
@@ -28,15 +28,7 @@ def run(context: Context) -> StageResult:
     config, lake = context.config, context.lake
     prepare = config.prepare
     cut = windows(context.date, prepare)
-    events = (
-        lake.read("events")
-        .transform(between, cut.train_start, cut.end)
-        .where(F.col("event_type").isin(prepare.event_types))
-        .select("user_id", "item_id", "event_time", "event_id", "event_date")
-    )
-    if prepare.task == "discovery":
-        events = events.transform(first_of_each_item)
-    events = events.transform(split, cut, prepare.split).persist()
+    events = window_events(lake.read("events"), context.date, prepare).persist()
     _check(events, cut, context)
     words = vocabulary(events.where("split = 'train'"), prepare.min_item_users, prepare.head_share)
     if words.isEmpty():

@@ -100,6 +100,8 @@ def render(night: Night) -> str:
         lift=lift_figure(evaluation, night.gate),
         examples=example_cards(night),
         costs=tables.costs(night.stages),
+        worth=tables.lift_per_minute(night.stages),
+        leaks=tables.leaks(evaluation),
         packages=package_versions(),
         platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
     )

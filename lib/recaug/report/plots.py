@@ -224,6 +224,42 @@ def _panel(axes: Axes, values: pd.DataFrame) -> None:
     axes.legend(fontsize=7.5, handlelength=2.2, labelspacing=0.25)
 
 
+def quality(rows: pd.DataFrame) -> str:
+    """A metric of each model with its interval. rows: model, slice (`all users`, `cold users`), mean, low, high."""
+    models = list(dict.fromkeys(rows["model"]))
+    with _style():
+        figure = Figure(figsize=(FULL, 0.7 + 0.42 * len(models)), layout="constrained")
+        axes = figure.subplots()
+        for part, shade, offset in (("all users", INK, 0.12), ("cold users", COLOURS["vae"], -0.12)):
+            of_part = rows[rows["slice"] == part]
+            places = np.array([len(models) - 1 - models.index(model) for model in of_part["model"]]) + offset
+            axes.hlines(places, of_part["low"], of_part["high"], color=shade, linewidth=2)
+            axes.plot(of_part["mean"], places, "o", markersize=6, color=shade, label=part)
+        axes.set_yticks(np.arange(len(models))[::-1], models)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("NDCG@10 with its interval")
+        axes.legend(loc="lower right")
+        axes.grid(axis="y", visible=False)
+        return _svg(figure)
+
+
+def cost(rows: pd.DataFrame) -> str:
+    """A metric against the CPU seconds that each model took. rows: model, cpu_seconds, mean."""
+    with _style():
+        figure = Figure(figsize=(FULL, 3.4), layout="constrained")
+        axes = figure.subplots()
+        seconds = rows["cpu_seconds"].clip(lower=1)
+        axes.plot(seconds, rows["mean"], "o", markersize=7, color=COLOURS["vae"])
+        for model, x, y in zip(rows["model"], seconds, rows["mean"], strict=True):
+            axes.annotate(model, (x, y), xytext=(7, 4), textcoords="offset points")
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("CPU seconds of fitting, all settings and seeds")
+        axes.set_ylabel("NDCG@10")
+        axes.margins(x=0.15, y=0.15)
+        return _svg(figure)
+
+
 def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: float) -> str:
     """Relative lifts with their intervals, one row a slice and generator; the gate's bounds as lines.
 

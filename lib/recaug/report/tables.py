@@ -251,6 +251,29 @@ def costs(stages: Stages) -> list[dict[str, Any]]:
     return [*rows, _cost("night", done, 0.0)]
 
 
+def lift_per_minute(stages: Stages) -> dict[str, Any] | None:
+    """What the chosen generator's lift on the test window cost: lift, cpu_minutes of train and augment, per_minute.
+
+    None where nothing was judged. The two stages' cost is that of all generators of the night.
+    """
+    if not {"train", "augment", "evaluate"} <= set(stages):
+        return None
+    judged = stages["evaluate"].metrics
+    if judged.get("chosen") is None:
+        return None
+    lift = judged["lift"][judged["chosen"]]["overall"]["mean"]
+    minutes = (stages["train"].cpu_seconds + stages["augment"].cpu_seconds) / 60
+    return {"arm": judged["chosen"], "lift": lift, "cpu_minutes": minutes, "per_minute": lift / max(minutes, 1e-9)}
+
+
+def leaks(evaluation: Mapping[str, Any]) -> str | None:
+    """Say in a sentence what the leak checks found; None where none was made."""
+    found = evaluation.get("leaks")
+    if found is None:
+        return None
+    return f"{len(found)} leak checks of what the models learnt from found {sum(found.values())} rows that know more."
+
+
 def _cost(label: str, stages: Sequence[RunRecord], share: float) -> dict[str, Any]:
     return {
         "stage": label,

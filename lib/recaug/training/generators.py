@@ -30,14 +30,15 @@ VALIDATION_EPOCHS = 2  # validation NDCG every so many epochs, and after the las
 class GeneratorJob:
     """One generator to train.
 
-    fold: left out of its rows. files: of sequences' train split; content_hash: of the rows and all else that is read.
+    fold: left out of its rows; None leaves nobody out.
+    files: of sequences' train split; content_hash: of the rows and all else that is read.
     rows: train rows of the other folds with two events or more; they decide the steps.
     neighbours: co-visitation of the other folds, for an informed generator. validation: for the curves only.
     start: an earlier night's model of the fold, to go on from, and each item's index there (n_items + 1,), 0 for none.
     """
 
     kind: Literal["vae", "gan"]
-    fold: int
+    fold: int | None
     models: Path
     files: Sequence[str]
     content_hash: str
@@ -92,7 +93,7 @@ class _Run:
 
     @property
     def name(self) -> str:
-        return f"{self.job.kind}-fold{self.job.fold}"
+        return f"{self.job.kind}-{'all' if self.job.fold is None else f'fold{self.job.fold}'}"
 
     @property
     def seed(self) -> int:

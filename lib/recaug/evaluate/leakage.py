@@ -1,0 +1,180 @@
+"""Looks through a night's tables for anything that knows what its models are to be proved on.
+
+What is held out is decided by clickstream.splits alone; every table that a model learns from, or that a metric relies
+on, is compared with what the events give for the train split.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from safetensors.numpy import load_file
+
+from recaug.clickstream import covisitation
+from recaug.clickstream.sequences import histories, numbers, train_events
+from recaug.clickstream.splits import window_events
+from recaug.config import Config
+from recaug.lake.tables import Lake
+from recaug.training.inputs import log_popularity
+
+
+class Check(NamedTuple):
+    """One look. leaks: rows that know too much; example: one of them, empty where there is none."""
+
+    name: str
+    leaks: int
+    example: str
+
+
+def leak_checks(
+    lake: Lake, config: Config, date: dt.date, run_id: str, generators: Mapping[str, str] | None = None
+) -> list[Check]:
+    """Make every check; those of candidates where the run has any.
+
+    generators: kind-foldK -> model folder, as the train stage records them.
+
+    - vocabulary: an item's events and users are counted over the train events.
+    - sequences, seen: what a row knows of its user came before the row's split.
+    - covisitation: the counts are those of the train events, fold by fold.
+    - negatives: a draw's probability is that of the train counts, less the user's own train items.
+    - candidate_events: parent, time, source users and item are of the train events.
+    - training_rows: the real rows are the train rows, and what is generated beside them is a candidate of the arm.
+    - generators: the popularity among a model's weights is that of the other folds' train events.
+    """
+    events = window_events(lake.read("events"), date, config.prepare).persist()
+    try:
+        looks = dict(_looks(lake, config, date, run_id, events))
+        named = (leaks.select(F.lit(name).alias("name"), F.col("example")) for name, leaks in looks.items())
+        counted = reduce(DataFrame.unionByName, named).groupBy("name").agg(F.count("*"), F.min("example")).collect()
+    finally:
+        events.unpersist()
+    found = {name: Check(name, leaks, example) for name, leaks, example in counted}
+    checks = [found.get(name, Check(name, 0, "")) for name in looks]
+    return checks + [_generator(lake, name, folder) for name, folder in (generators or {}).items()]
+
+
+def _looks(
+    lake: Lake, config: Config, date: dt.date, run_id: str, events: DataFrame
+) -> Iterator[tuple[str, DataFrame]]:
+    """Give each check's name and its leaks (example), not yet counted."""
+    words, rows = lake.read("vocabulary"), lake.read("sequences")
+    train = events.where("split = 'train'")
+    counts = train.groupBy("item_id").agg(F.count("*").alias("n"), F.count_distinct("user_id").alias("n_users"))
+    same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
+    yield "vocabulary", _example(words.join(counts, "item_id", how="left").where(~same), "item_id", "events", "n")
+    # a row may know what came before its split; rank: of the split of an event that is known
+    judged = rows.where("split != 'serve'").withColumn("own", _rank(F.col("split")))
+    ranked = events.withColumn("rank", _rank(F.col("split"))).select("user_id", "event_id", "item_id", "rank")
+    used = judged.select("user_id", "split", "own", F.explode("event_ids").alias("event_id"))
+    late = used.join(ranked, ["user_id", "event_id"], how="left").where(_too_late())
+    yield "sequences", _example(late, "split", "user_id", "event_id")
+    seen = judged.select("user_id", "split", "own", F.explode("seen").alias("item_index")).distinct()
+    named = seen.join(F.broadcast(words.select("item_index", "item_id")), "item_index", how="left")
+    first = ranked.groupBy("user_id", "item_id").agg(F.min("rank").alias("rank"))
+    strange = named.join(first, ["user_id", "item_id"], how="left").where(_too_late())
+    yield "seen", _example(strange, "split", "user_id", "item_id")
+    people = rows.where("split = 'serve'").select("user_id", "user_index", "fold")
+    yield "covisitation", _covisitation(lake, config, histories(train, words, people))
+    yield "negatives", _negatives(lake, config, date, train, counts, people)
+    if not lake.exists("candidate_events"):
+        return
+    candidates = lake.read("candidate_events").where(F.col("run_id") == run_id)
+    parents = train.select(F.col("event_id").alias("parent_event_id"))
+    strays = candidates.where("parent_event_id IS NOT NULL").join(parents, "parent_event_id", how="left_anti")
+    yield "candidate_events, parent", _example(strays, "user_id", "parent_event_id")
+    last = train.agg(F.max(F.unix_timestamp("event_time")).alias("last"))
+    late = candidates.crossJoin(F.broadcast(last)).where(F.unix_timestamp("event_time") > F.col("last"))
+    yield "candidate_events, time", _example(late, "user_id", "event_time")
+    sources = candidates.select(F.explode("source_users").alias("user_id")).distinct()
+    yield "candidate_events, source", _example(sources.join(train, "user_id", how="left_anti"), "user_id")
+    items = candidates.select("item_id").distinct()
+    yield "candidate_events, item", _example(items.join(train, "item_id", how="left_anti"), "item_id")
+    if not lake.exists("training_rows"):
+        return
+    learnt = lake.read("training_rows").where(F.col("arm").isin("none", *config.augment.generators))
+    real = learnt.where("user_index >= 0").join(
+        rows.where("split = 'train'"), ["user_index", "window", "items"], how="left_anti"
+    )
+    yield "training_rows", _example(real, "arm", "user_index", "window")
+    yield "training_rows, generated", _generated(learnt, candidates, words, people)
+
+
+def _rank(split: Column) -> Column:
+    """Number the splits in order of time."""
+    return F.when(split == "train", 0).when(split == "validation", 1).otherwise(2)
+
+
+def _too_late() -> Column:
+    """Say whether what a row of split `own` knows is of its own split or later, or of no event; train knows itself."""
+    return F.coalesce(F.col("rank") >= F.greatest("own", F.lit(1)), F.lit(True))
+
+
+def _covisitation(lake: Lake, config: Config, people: DataFrame) -> DataFrame:
+    """Pairs whose count is not that of the users' train events."""
+    counted = covisitation.counts(people, config.covisitation.window, config.covisitation.backward)
+    held = lake.read("covisitation").select(*counted.columns).withColumn("weight", -F.col("weight"))
+    pairs = counted.unionByName(held).groupBy("fold", "item_index", "other_index").agg(F.sum("weight").alias("more"))
+    return _example(pairs.where("more != 0"), "fold", "item_index", "other_index")
+
+
+def _negatives(
+    lake: Lake, config: Config, date: dt.date, train: DataFrame, counts: DataFrame, people: DataFrame
+) -> DataFrame:
+    """Draws whose probability is not popularity^alpha of the train events over what the user's own items leave."""
+    words = lake.read("vocabulary").select("item_index", "item_id")
+    weights = words.join(counts, "item_id", how="left").withColumn("weight", F.col("n") ** config.negatives.alpha)
+    total = weights.agg(F.sum("weight").alias("total"))
+    shares = weights.crossJoin(F.broadcast(total)).select("item_id", "item_index", F.expr("weight / total AS share"))
+    own = (
+        train.select("user_id", "item_id")
+        .distinct()
+        .join(F.broadcast(shares), "item_id", how="inner")
+        .groupBy("user_id")
+        .agg(F.sum("share").alias("own"))
+        .join(people, "user_id", how="inner")
+        .select("user_index", "own")
+    )
+    drawn = lake.read("negatives").where(F.col("event_date") == F.lit(date))
+    expected = F.col("share") / (1 - F.col("own"))
+    off = F.coalesce(F.abs(F.col("probability") / expected - 1) > 1e-6, F.lit(True))
+    judged = drawn.join(F.broadcast(shares), "item_index", how="left").join(own, "user_index", how="left")
+    return _example(judged.where(off), "user_index", "item_index")
+
+
+def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, people: DataFrame) -> DataFrame:
+    """Generated items of the training rows that are no candidate: of the row's user, or of a generated history."""
+    beside = learnt.where("user_index >= 0").select(
+        "arm", "user_index", F.explode(numbers("continuations", "<i4", "int")).alias("item_index")
+    )
+    alone = learnt.where("user_index < 0").select(
+        "arm", F.lit(-1).alias("user_index"), F.explode(numbers("items", "<i4", "int")).alias("item_index")
+    )
+    used = beside.unionByName(alone).where("item_index > 0").distinct()
+    named = candidates.join(F.broadcast(words.select("item_id", "item_index")), "item_id", how="inner")
+    known = named.join(people, "user_id", how="left").select(
+        F.col("generator").alias("arm"), F.coalesce("user_index", F.lit(-1)).alias("user_index"), "item_index"
+    )
+    strays = used.join(known.distinct(), ["arm", "user_index", "item_index"], how="left_anti")
+    return _example(strays, "arm", "user_index", "item_index")
+
+
+def _generator(lake: Lake, name: str, folder: str) -> Check:
+    """Compare the popularity that a generator of fold k carries with that of the train events of the other folds."""
+    state, fold = load_file(Path(folder) / "model.safetensors"), int(name.rsplit("fold", 1)[1])
+    held = next((value for key, value in state.items() if key.endswith("informed.popularity")), None)
+    if held is None:
+        return Check(f"generator {name}", 0, "")
+    of_fold = train_events(lake.read("sequences").where((F.col("split") == "train") & (F.col("fold") == fold)))
+    expected = np.exp(log_popularity(lake.read("vocabulary"), without=of_fold))
+    off = np.flatnonzero(~np.isclose(held, expected, rtol=1e-3, atol=0)) if held.shape == expected.shape else [0]
+    return Check(f"generator {name}", len(off), f"item_index {off[0]}" if len(off) else "")
+
+
+def _example(rows: DataFrame, *columns: str) -> DataFrame:
+    """Name each row by some of its columns."""
+    return rows.select(F.concat_ws(", ", *(F.concat_ws(" ", F.lit(c), F.col(c)) for c in columns)).alias("example"))

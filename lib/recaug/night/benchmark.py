@@ -1,0 +1,292 @@
+"""Every recommender on the same splits: validation chooses each one's settings, the test is seen once."""
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream import covisitation
+from recaug.clickstream.sequences import histories, train_events
+from recaug.clickstream.splits import window_events
+from recaug.config import Benchmark
+from recaug.evaluate.ranking import exposures, user_metrics
+from recaug.models.covisitation import CoVisitation
+from recaug.night.context import Context
+from recaug.night.cost import Cost
+from recaug.night.evaluate import LIST, catalogue_of, check_leaks, summaries_of
+from recaug.night.nightly import one_line_errors, run_night
+from recaug.recommend.als import fit_als
+from recaug.recommend.baselines import CoVisitationCounts, Popularity
+from recaug.recommend.blend import Blend
+from recaug.recommend.deep import Trained as Network
+from recaug.recommend.scoring import Scorer
+from recaug.report import benchmark as page
+from recaug.training.generators import GeneratorJob, train_generators
+from recaug.training.inputs import log_popularity, neighbours, validation_sample
+from recaug.training.jobs import Trained
+from recaug.training.recommender import SASRecJob, train_sasrec
+
+CHOOSES = "ndcg@10"  # on validation
+SHORT = ("hr@10", "ndcg@10", "recall@20")
+
+Variants = dict[str, list[Scorer]]  # settings -> the scorer of each seed
+
+
+class Fitted(NamedTuple):
+    """What fitting a model gave. trained: the trainings of a deep one, whose seconds are known one by one."""
+
+    variants: Variants
+    trained: Sequence[Trained] = ()
+
+
+class Tables(NamedTuple):
+    """What models are fitted from. events: (n_items + 1,) of the train split; head: (n_items + 1,)."""
+
+    train: DataFrame
+    events: NDArray[np.float32]
+    head: NDArray[np.bool_]
+
+    @property
+    def n_items(self) -> int:
+        """Items of the vocabulary."""
+        return len(self.events) - 1
+
+
+def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Prepare, fit and choose every model of `benchmark`, then judge the chosen ones on the test split.
+
+    Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: model ->
+    hr@10, ndcg@10, recall@20 (each mean, low, high; of cold users under `cold`), catalogue, settings, validation,
+    train_seconds (of one seed, or of all settings tried), cpu_seconds, seeds, run_id.
+    Where results.json holds this very run it is given back: the test is seen once.
+    Raises ContractError where a table leaks.
+    """
+    settings = context.config.benchmark
+    assert settings is not None
+    file = context.artifacts / "results.json"
+    before = json.loads(file.read_text()) if file.exists() else {}
+    if before and all(result["run_id"] == context.run_id for result in before.values()):
+        say(f"{file} holds this run: the test is seen once")
+        return before
+    run_night(context.config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
+    with one_line_errors("benchmark"):
+        check_leaks(context)
+        tables = _tables(context)
+        chosen: dict[str, list[Scorer]] = {}
+        told: dict[str, dict[str, Any]] = {}
+        for model in settings.models:
+            with Cost(context.spark) as cost:
+                fitted = FIT[model](context, settings, tables, chosen)
+            ranked = _validate(context, tables, fitted.variants)
+            best = max(ranked, key=lambda label: ranked[label])
+            chosen[model] = fitted.variants[best]
+            told[model] = {
+                "settings": best,
+                "validation": ranked,
+                **_cost(context, cost, fitted.trained),
+                "seeds": len(chosen[model]),
+                "run_id": context.run_id,
+            }
+            of = f" ({best})" if best else ""
+            say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[best]:.4f} on validation{of}")
+        results = _judge(context, tables, chosen)
+    results = {model: results[model] | told[model] for model in settings.models}
+    _write(context, results)
+    return results
+
+
+def _cost(context: Context, cost: Cost, trained: Sequence[Trained]) -> dict[str, float]:
+    """Seconds of one training, and CPU seconds of all; a model found finished costs what its one thread a rank took."""
+    if not trained:
+        return {"train_seconds": round(cost.wall_seconds, 1), "cpu_seconds": round(cost.cpu_seconds, 1)}
+    seconds = [one.seconds for one in trained]
+    found = any(one.reused for one in trained)
+    cpu = sum(seconds) * context.config.training.workers if found else cost.cpu_seconds
+    return {"train_seconds": round(sum(seconds) / len(seconds), 1), "cpu_seconds": round(cpu, 1)}
+
+
+def _tables(context: Context) -> Tables:
+    words = context.lake.read("vocabulary").select("item_index", "events", "head").toPandas()
+    events = np.zeros(len(words) + 1, dtype=np.float32)
+    head = np.zeros(len(words) + 1, dtype=bool)
+    events[words["item_index"]], head[words["item_index"]] = words["events"], words["head"]
+    return Tables(context.lake.read("sequences").where("split = 'train'"), events, head)
+
+
+def _validate(context: Context, tables: Tables, variants: Variants) -> dict[str, float]:
+    """Mean of the metric over the users of the validation split, and the seeds, for each settings."""
+    named = {f"{label}|{seed}": one for label, seeds in variants.items() for seed, one in enumerate(seeds)}
+    rows = context.lake.read("sequences").where("split = 'validation'")
+    measured = user_metrics(rows, named, tables.head, context.config.prepare.task == "discovery")
+    means = measured.groupBy("scorer").agg(F.avg(CHOOSES).alias("mean")).toPandas()
+    labels = means["scorer"].str.rsplit("|", n=1).str[0]
+    found: dict[str, float] = means.groupby(labels)["mean"].mean().to_dict()
+    return found
+
+
+def _judge(context: Context, tables: Tables, chosen: Mapping[str, Sequence[Scorer]]) -> dict[str, dict[str, Any]]:
+    """Measure the chosen models on the test split."""
+    named = {model: [f"{model}-seed{seed}" for seed in range(len(seeds))] for model, seeds in chosen.items()}
+    scorers = {name: one for model, names in named.items() for name, one in zip(names, chosen[model], strict=True)}
+    rows = context.lake.read("sequences").where("split = 'test'")
+    measured = user_metrics(rows, scorers, tables.head, context.config.prepare.task == "discovery").persist()
+    try:
+        table = measured.drop("top").orderBy("user_index").toPandas()
+        shown = exposures(measured, "test", LIST)
+    finally:
+        measured.unpersist()
+    summaries = summaries_of(table, named, context)
+    found = {}
+    for model, names in named.items():
+        whole = summaries[model]
+        found[model] = {name: whole["overall"][name] for name in SHORT}
+        found[model]["cold"] = {name: whole["cold"][name] for name in SHORT} if "cold" in whole else {}
+        found[model]["catalogue"] = catalogue_of(shown[shown["scorer"].isin(names)], names, tables.events)
+    return found
+
+
+def _popularity(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    return Fitted({"": [Popularity(tables.events)]})
+
+
+def _als(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    """One factorisation for each combination of settings."""
+    rows = train_events(tables.train).persist()
+    grid = settings.als
+    try:
+        found: Variants = {
+            f"rank {rank}, regularisation {ridge:g}, alpha {alpha:g}": [
+                fit_als(
+                    rows,
+                    tables.n_items,
+                    rank=rank,
+                    iterations=grid.iterations,
+                    regularisation=ridge,
+                    alpha=alpha,
+                    seed=context.config.seed,
+                )
+            ]
+            for rank, ridge, alpha in itertools.product(grid.rank, grid.regularisation, grid.alpha)
+        }
+    finally:
+        rows.unpersist()
+    return Fitted(found)
+
+
+def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    """Count the train events once for each window and backward weight."""
+    lake, config, grid = context.lake, context.config, settings.covisitation
+    events = window_events(lake.read("events"), context.date, config.prepare).where("split = 'train'")
+    people = lake.read("sequences").where("split = 'serve'").select("user_id", "user_index", "fold")
+    ordered = histories(events, lake.read("vocabulary"), people).persist()
+    found: Variants = {}
+    try:
+        for window, backward in itertools.product(grid.window, grid.backward):
+            counts = covisitation.counts(ordered, window, backward)
+            near = neighbours(counts, tables.n_items, config.covisitation.neighbours)
+            for decay in grid.decay:
+                table = CoVisitation(
+                    torch.from_numpy(near.items),
+                    torch.from_numpy(near.weights),
+                    window=window,
+                    backward=backward,
+                    decay=decay,
+                )
+                label = f"window {window}, backward {backward:g}, decay {decay:g}"
+                found[label] = [CoVisitationCounts(table, tables.events)]
+    finally:
+        ordered.unpersist()
+    return Fitted(found)
+
+
+def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    """The generator's network as a recommender: from every user's rows, no fold left out."""
+    lake, config = context.lake, context.config
+    _, files = lake.snapshot_files("sequences", {"split": "train"})
+    validation = lake.read("sequences").where("split = 'validation'")
+    jobs = [
+        GeneratorJob(
+            kind="vae",
+            fold=None,
+            models=context.models,
+            files=files,
+            content_hash=f"{lake.content_hash('sequences', {'split': 'train'})} {lake.content_hash('covisitation')}",
+            rows=tables.train.where("length >= 2").count(),
+            seed=config.seed + seed,
+            n_items=tables.n_items,
+            log_popularity=log_popularity(lake.read("vocabulary")),
+            neighbours=neighbours(lake.read("covisitation"), tables.n_items, config.covisitation.neighbours),
+            validation=validation_sample(validation, config.prepare.max_length),
+        )
+        for seed in range(settings.seeds)
+    ]
+    trained = train_generators(jobs, context.spark, config, "VAE")
+    return Fitted({"": [Network(str(one.folder)) for one in trained]}, trained)
+
+
+def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    """One training a seed, on the real rows."""
+    lake, config = context.lake, context.config
+    _, files = lake.snapshot_files("sequences", {"split": "train"})
+    _, negatives = lake.snapshot_files("negatives", {"event_date": context.date})
+    jobs = [
+        SASRecJob(
+            name=f"sasrec-seed{seed}",
+            models=context.models,
+            files=files,
+            content_hash=str(lake.content_hash("sequences", {"split": "train"})),
+            real_rows=tables.train.where("length >= 2").count(),
+            seed=config.seed + seed,
+            n_items=tables.n_items,
+            log_popularity=log_popularity(lake.read("vocabulary")),
+            negatives_files=negatives,
+            augmented=False,
+        )
+        for seed in range(settings.seeds)
+    ]
+    trained = train_sasrec(jobs, context.spark, config, "SASRec")
+    return Fitted({"": [Network(str(one.folder)) for one in trained]}, trained)
+
+
+def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    """Each share of the chosen counts beside each seed of SASRec."""
+    (counts,) = chosen["covisitation"]
+    assert isinstance(counts, CoVisitationCounts)
+    found: Variants = {}
+    for share in settings.blend:
+        found[f"covisitation {share:g}"] = [Blend(deep, counts, share) for deep in chosen["sasrec"]]
+    return Fitted(found)
+
+
+Fit = Callable[[Context, Benchmark, Tables, Mapping[str, list[Scorer]]], Fitted]
+FIT: dict[str, Fit] = {
+    "popularity": _popularity,
+    "als": _als,
+    "covisitation": _covisitation,
+    "vae": _vae,
+    "sasrec": _sasrec,
+    "blend": _blend,
+}
+
+
+def _write(context: Context, results: Mapping[str, Any]) -> None:
+    """Write the results in three forms, each by one rename."""
+    written = {
+        "results.json": json.dumps(results, indent=2) + "\n",
+        "results.md": page.markdown(results),
+        "index.html": page.render(results, context.run_id, context.config.prepare.split),
+    }
+    for name, text in written.items():
+        target: Path = context.artifacts / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, target)

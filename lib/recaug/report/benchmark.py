@@ -1,0 +1,69 @@
+"""The table of a benchmark of recommenders, as Markdown and as a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from recaug.report import plots, tables
+
+MODELS = {
+    "popularity": "popularity",
+    "als": "ALS",
+    "covisitation": "co-visitation counts",
+    "vae": "multinomial VAE",
+    "sasrec": "SASRec",
+    "blend": "SASRec and counts",
+}
+COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "recall@20": "Recall@20"}
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def markdown(results: Results) -> str:
+    """Write the test's table: each metric with its interval, NDCG@10 of cold users, what training cost."""
+    lines = [
+        f"| model | {' | '.join(COLUMNS.values())} | NDCG@10, cold users | train, s | CPU, s | settings |",
+        f"|{'---|' * (len(COLUMNS) + 5)}",
+    ]
+    for model, result in results.items():
+        cells = [_cell(result[name]) for name in COLUMNS]
+        cold = _cell(result["cold"]["ndcg@10"]) if result["cold"] else ""
+        costs = f"{result['train_seconds']:,.0f} | {result['cpu_seconds']:,.0f}"
+        lines.append(f"| {MODELS[model]} | {' | '.join(cells)} | {cold} | {costs} | {result['settings']} |")
+    return "\n".join(lines) + "\n"
+
+
+def render(results: Results, run_id: str, split: str) -> str:
+    """Write the page: quality of each model with its interval, against what it cost, and the table."""
+    rows = pd.DataFrame(
+        [
+            {"model": MODELS[model], "slice": part, "cpu_seconds": result["cpu_seconds"], **values["ndcg@10"]}
+            for model, result in results.items()
+            for part, values in (("all users", result), ("cold users", result["cold"]))
+            if values
+        ]
+    )
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("recaug.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"figure": tables.figure, "seconds": tables.seconds}
+    return environment.get_template("benchmark.html").render(
+        results=results,
+        names=MODELS,
+        columns=COLUMNS,
+        run_id=run_id,
+        split={"time": "windows of time", "leave_one_out": "leave-one-out"}[split],
+        quality=plots.quality(rows),
+        cost=plots.cost(rows[rows["slice"] == "all users"]),
+    )
+
+
+def _cell(interval: Mapping[str, float]) -> str:
+    """`.0531 [.0508, .0556]`."""
+    mean, low, high = (tables.figure(interval[key]) for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"

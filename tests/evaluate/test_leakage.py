@@ -1,0 +1,219 @@
+"""Each kind of leak, planted into the tables of a small night, is found, and found by its own check."""
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from safetensors.numpy import save_file
+from tests.night.nights import HEAD, context, day, line
+
+from recaug.clickstream import covisitation
+from recaug.clickstream.negatives import sample_negatives
+from recaug.clickstream.sequences import histories
+from recaug.clickstream.splits import window_events
+from recaug.evaluate.arms import training_rows
+from recaug.evaluate.leakage import leak_checks
+from recaug.night import ingest, prepare
+from recaug.night.context import Context
+from recaug.training.inputs import log_popularity
+
+# Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
+WINDOWS = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
+Plant = Callable[[Context, DataFrame], DataFrame]
+
+
+@pytest.fixture(scope="module", params=["time", "leave_one_out"])
+def honest(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """A night of twenty users with candidates and training rows; some come, and an item comes, after the train days."""
+    folder, random = tmp_path_factory.mktemp("honest"), np.random.default_rng(1)
+    (folder / "log").mkdir()
+    events = [
+        line(f"u{user}", f"i{int(9 * random.random() ** 2)}", day(number, 8 + user / 10))
+        for number in range(1, 11)
+        for user in range(20)
+    ]
+    events += [line("newcomer", "i0", day(10, 20)), line("u0", "late", day(10, 21)), line("u1", "late", day(10, 21))]
+    (folder / "log" / "log.csv").write_text(HEAD + "".join(events))
+    night = context(
+        spark, folder, day(10).date(), prepare=WINDOWS | {"split": request.param}, negatives={"per_user": 5}
+    )
+    ingest.run(night)
+    prepare.run(night)
+    lake = night.lake
+    lake.replace(following(night, "split = 'train'"), "candidate_events", {"run_id": night.run_id}, night.run_id)
+    rows = lake.read("sequences").where("split = 'train'")
+    arms = [
+        training_rows(rows, lake.read("candidate_events").where(kept), lake.read("vocabulary"), 4, 2).withColumn(
+            "arm", F.lit(arm)
+        )
+        for arm, kept in (("none", "false"), ("vae", "true"))
+    ]
+    for arm, made in zip(("none", "vae"), arms, strict=True):
+        lake.replace(made, "training_rows", {"arm": arm}, night.run_id)
+    return night
+
+
+def events(night: Context) -> DataFrame:
+    """Every event that counts, with its split."""
+    return window_events(night.lake.read("events"), night.date, night.config.prepare)
+
+
+def following(night: Context, which: str) -> DataFrame:
+    """Continuations of some events, as a generator would write them: the item that the user had."""
+    return (
+        events(night)
+        .where(which)
+        .join(night.lake.read("vocabulary").select("item_id"), "item_id", how="left_semi")
+        .selectExpr(
+            "concat('generated-', event_id) AS event_id",
+            "user_id",
+            "item_id",
+            "'purchase' AS event_type",
+            "event_time",
+            "cast(null AS string) AS session_id",
+            "cast(null AS double) AS price",
+            "cast(null AS double) AS quantity",
+            "cast(null AS string) AS query",
+            f"DATE'{night.date}' AS event_date",
+            "'vae' AS generator",
+            "'1' AS generator_version",
+            f"'{night.run_id}' AS run_id",
+            "array(user_id) AS source_users",
+            "event_id AS parent_event_id",
+            "0.3D AS weight",
+            "0.5D AS fidelity",
+        )
+    )
+
+
+def vocabulary_with_test_items(night: Context, rows: DataFrame) -> DataFrame:
+    counts = events(night).groupBy("item_id").agg(F.count("*").cast("int").alias("all"))
+    return rows.join(counts, "item_id").withColumn("events", F.col("all")).drop("all")
+
+
+def with_held_out_event(split: str, of: str) -> Plant:
+    def plant(night: Context, rows: DataFrame) -> DataFrame:
+        held = events(night).where(f"split = '{of}'").groupBy("user_id").agg(F.min("event_id").alias("held"))
+        longer = F.when(F.col("split") == split, F.concat("event_ids", F.array("held"))).otherwise(F.col("event_ids"))
+        joined = rows.join(held, "user_id", how="left")
+        return joined.withColumn("event_ids", F.coalesce(longer, "event_ids")).drop("held")
+
+    return plant
+
+
+def seen_targets(split: str) -> Plant:
+    def plant(night: Context, rows: DataFrame) -> DataFrame:
+        known = F.array_union("seen", F.filter("targets", lambda target: target > 0))
+        return rows.withColumn("seen", F.when(F.col("split") == split, known).otherwise(F.col("seen")))
+
+    return plant
+
+
+def counts_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
+    people = night.lake.read("sequences").where("split = 'serve'").select("user_id", "user_index", "fold")
+    settings = night.config.covisitation
+    whole = histories(events(night), night.lake.read("vocabulary"), people)
+    return covisitation.counts(whole, settings.window, settings.backward)
+
+
+def negatives_that_spare_what_is_held_out(night: Context, rows: DataFrame) -> DataFrame:
+    words = night.lake.read("vocabulary").orderBy("item_index").toPandas()
+    settings = night.config.negatives
+    serve = night.lake.read("sequences").where("split = 'serve'")
+    drawn = sample_negatives(serve, words["events"].to_numpy(), settings.alpha, settings.per_user, 1)
+    return drawn.withColumn("event_date", F.lit(night.date))
+
+
+def a_held_out_parent(night: Context, rows: DataFrame) -> DataFrame:
+    first = events(night).agg(F.min("event_time")).first()[0]  # type: ignore[index]
+    followed = following(night, "split != 'train' AND user_id != 'newcomer'")
+    return rows.unionByName(followed.withColumn("event_time", F.lit(first)))
+
+
+def a_late_history(night: Context, rows: DataFrame) -> DataFrame:
+    late = {
+        "parent_event_id": F.lit(None).cast("string"),
+        "user_id": F.lit("generated"),
+        "event_time": F.lit(day(10)),
+    }
+    return rows.unionByName(following(night, "split = 'train'").limit(1).withColumns(late))
+
+
+def a_source_without_train_events(night: Context, rows: DataFrame) -> DataFrame:
+    sources = F.array(F.lit("newcomer"))
+    return rows.unionByName(following(night, "split = 'train'").limit(1).withColumn("source_users", sources))
+
+
+def an_item_of_the_test(night: Context, rows: DataFrame) -> DataFrame:
+    return rows.unionByName(following(night, "split = 'train'").limit(1).withColumn("item_id", F.lit("late")))
+
+
+def rows_with_the_next_item(night: Context, rows: DataFrame) -> DataFrame:
+    serve = night.lake.read("sequences").where("split = 'serve'").select("user_index", F.col("items").alias("later"))
+    return rows.join(serve, "user_index", how="left").withColumn("items", F.coalesce("later", "items")).drop("later")
+
+
+def continuations_that_nobody_generated(night: Context, rows: DataFrame) -> DataFrame:
+    slots = np.full(8, night.lake.read("vocabulary").count(), dtype="<i4").tobytes()
+    return rows.withColumn("continuations", F.lit(bytearray(slots)))
+
+
+# A table, and the check that finds each plant; the plants of a row are made together.
+PLANTS: list[tuple[str, dict[str, Plant]]] = [
+    ("vocabulary", {"vocabulary": vocabulary_with_test_items}),
+    ("sequences", {"sequences": with_held_out_event("train", "validation")}),
+    ("sequences", {"sequences": with_held_out_event("validation", "test"), "seen": seen_targets("validation")}),
+    ("sequences", {"sequences": with_held_out_event("test", "test"), "seen": seen_targets("test")}),
+    ("covisitation", {"covisitation": counts_of_all_events}),
+    ("negatives", {"negatives": negatives_that_spare_what_is_held_out}),
+    (
+        "candidate_events",
+        {
+            "candidate_events, parent": a_held_out_parent,
+            "candidate_events, time": a_late_history,
+            "candidate_events, source": a_source_without_train_events,
+            "candidate_events, item": an_item_of_the_test,
+        },
+    ),
+    (
+        "training_rows",
+        {
+            "training_rows": rows_with_the_next_item,
+            "training_rows, generated": continuations_that_nobody_generated,
+        },
+    ),
+]
+
+
+def test_an_honest_night_leaks_nowhere(honest: Context) -> None:
+    checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id)
+    assert len(checks) == 11
+    assert [check for check in checks if check.leaks] == []
+
+
+@pytest.mark.parametrize("honest", ["time"], indirect=True)
+@pytest.mark.parametrize(("table", "plants"), PLANTS, ids=["; ".join(plants) for _, plants in PLANTS])
+def test_planted_leaks_are_found_by_their_checks(honest: Context, table: str, plants: dict[str, Plant]) -> None:
+    lake, version = honest.lake, honest.lake.version(table)
+    planted = reduce(lambda rows, plant: plant(honest, rows), plants.values(), lake.read(table))
+    try:
+        lake.replace(planted.localCheckpoint(), table, {}, honest.run_id)
+        checks = leak_checks(lake, honest.config, honest.date, honest.run_id)
+    finally:
+        DeltaTable.forPath(honest.spark, lake.location(table)).restoreToVersion(version)
+    assert {check.name for check in checks if check.leaks} == set(plants)
+    assert all(check.example for check in checks if check.leaks)
+
+
+@pytest.mark.parametrize("honest", ["time"], indirect=True)
+def test_a_generator_that_counted_its_own_fold_is_found(honest: Context, tmp_path: Path) -> None:
+    popularity = np.exp(log_popularity(honest.lake.read("vocabulary")))  # of all folds
+    save_file({"informed.popularity": popularity}, tmp_path / "model.safetensors")
+    checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id, {"vae-fold0": str(tmp_path)})
+    assert checks[-1].name == "generator vae-fold0"
+    assert checks[-1].leaks > 0

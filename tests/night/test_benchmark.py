@@ -1,0 +1,69 @@
+"""The comparison of recommenders, end to end on a thin night's real data."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from tests.conftest import THIN_DAY
+
+from recaug.errors import ConfigError
+from recaug.night.benchmark import run_benchmark
+from recaug.night.cli import benchmark
+from recaug.night.nightly import night_context
+
+MODELS = ["popularity", "als", "covisitation", "vae", "sasrec", "blend"]
+SECTION = {
+    "date": THIN_DAY,
+    "models": MODELS,
+    "seeds": 2,
+    "covisitation": {"window": [5], "backward": [0.0, 1.0], "decay": [0.5]},
+    "als": {"rank": [8], "regularisation": [0.1], "alpha": [1.0, 20.0], "iterations": 3},
+    "blend": [0.0, 0.5],
+}
+
+
+@pytest.mark.slow
+def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config):
+    config = thin_config({"benchmark": SECTION, "vae": {"informed": False}})
+    said: list[str] = []
+    context = night_context(config, THIN_DAY, spark)
+    results = run_benchmark(context, said.append)
+    assert list(results) == MODELS
+    for result in results.values():
+        for name in ("hr@10", "ndcg@10", "recall@20"):
+            assert 0 <= result[name]["low"] <= result[name]["mean"] <= result[name]["high"] <= 1
+            assert 0 <= result["cold"][name]["mean"] <= 1
+        assert result["cpu_seconds"] >= 0
+        assert result["train_seconds"] >= 0
+        assert result["validation"][result["settings"]] == max(result["validation"].values())
+    assert len(results["covisitation"]["validation"]) == len(results["als"]["validation"]) == 2
+    assert [results[model]["seeds"] for model in ("popularity", "vae", "sasrec", "blend")] == [1, 2, 2, 2]
+    assert results["sasrec"]["train_seconds"] > 0
+    # the grocer's bestsellers are no secret: every model is above a random list
+    assert min(result["hr@10"]["mean"] for result in results.values()) > 0.02
+    # a share of 0 is SASRec alone
+    assert math.isclose(
+        results["blend"]["validation"]["covisitation 0"], results["sasrec"]["validation"][""], abs_tol=1e-6
+    )
+
+    folder = Path(config.artifacts)
+    assert json.loads((folder / "results.json").read_text()) == results
+    assert len((folder / "results.md").read_text().splitlines()) == 2 + len(MODELS)
+    page = (folder / "index.html").read_text()
+    assert page.count("<svg") == 2
+    assert "co-visitation counts" in page
+
+    again: list[str] = []
+    assert run_benchmark(context, again.append) == results
+    assert again == [f"{folder / 'results.json'} holds this run: the test is seen once"]
+
+
+def test_a_blend_needs_what_it_mixes(thin_config):
+    with pytest.raises(ConfigError, match="blend without sasrec"):
+        thin_config({"benchmark": SECTION | {"models": ["covisitation", "blend"]}})
+
+
+def test_a_configuration_without_a_benchmark_is_an_error_of_one_line(thin_yaml, capsys):
+    assert benchmark(["--config", str(thin_yaml())]) == 2
+    assert "has no section benchmark" in capsys.readouterr().err
