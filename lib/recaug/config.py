@@ -333,9 +333,13 @@ class Benchmark(Strict, kw_only=True):
 
 
 class Recommend(Strict, kw_only=True):
-    """Top-k lists for every user."""
+    """Top-k lists for every user.
+
+    diversity: weight of maximal marginal relevance; 0 leaves the lists in the order of the scores.
+    """
 
     k: Positive
+    diversity: Share = 0.0
 
 
 class Tracking(Strict, kw_only=True):

@@ -137,6 +137,16 @@ def test_the_lift_is_told_by_the_minute_of_what_the_generators_cost() -> None:
     assert tables.lift_per_minute({"train": stages["train"]}) is None
 
 
+def test_lists_are_told_with_their_reasons() -> None:
+    faith = {"users": 1000, "fall_reason": 1.5, "fall_random": 0.25, "larger": 0.875}
+    measured = {"diversity": 0.6, "diversity_by_score": 0.5, "faithfulness": faith}
+    told = tables.lists_told({"recommend": stage("recommend", metrics=measured)})
+    assert "falls by 1.50, without as many others by 0.25" in told
+    assert "88\u00a0% of 1,000 users" in told
+    assert tables.lists_told({"recommend": stage("recommend", metrics={})}) is None
+    assert tables.lists_told({}) is None
+
+
 def test_the_leak_checks_are_told_in_a_sentence() -> None:
     assert tables.leaks({"leaks": {"vocabulary": 0, "negatives": 0}}).startswith("2 leak checks")
     assert tables.leaks({}) is None

@@ -120,3 +120,17 @@ def novelty(exposures: Counts, popularity: Floats) -> float:
         return 0.0
     bits = -np.log2(np.maximum(popularity[shown], 1e-12))
     return float(np.average(bits, weights=exposures[shown]))
+
+
+def intra_list_diversity(vectors: Floats) -> Floats:
+    """ILD: mean of 1 - cosine over the pairs of a list (Ziegler et al. 2005).
+
+    vectors: (users, k, dim) of length one, k at least 2. Two alike and one at a right angle to both: (0 + 1 + 1) / 3.
+
+    >>> intra_list_diversity(np.array([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])).round(3)
+    array([0.667])
+    """
+    k = vectors.shape[1]
+    likeness = vectors @ vectors.transpose(0, 2, 1)
+    pairs: Floats = (likeness.sum(axis=(1, 2)) - np.trace(likeness, axis1=1, axis2=2)) / (k * (k - 1))
+    return 1 - pairs

@@ -111,6 +111,18 @@ class SASRec(nn.Module):
         items: (batch, length) int64, left-aligned, 0 for padding; an empty history scores by the items' bias.
         Returns (batch, n_items + 1) float32, -inf at padding.
         """
+        logits = self.logits(self._last(items)).float()
+        logits[:, 0] = -torch.inf
+        return logits
+
+    @torch.no_grad()
+    def next_scores(self, items: Tensor, listed: Tensor) -> Tensor:
+        """As next_logits, of some items only. listed: (batch, n) int64. Returns (batch, n) float32."""
+        hidden = self._last(items)
+        return (self.items(listed) @ hidden[:, :, None]).squeeze(2).float() + self.item_bias[listed]
+
+    def _last(self, items: Tensor) -> Tensor:
+        """Hidden state after the last event, (batch, dim); 0 for an empty history."""
         lengths, limit = (items > 0).sum(dim=1), len(self.positions.weight)
         if (longest := int(lengths.max())) > limit:
             start = (lengths - limit).clamp(min=0)[:, None]
@@ -119,9 +131,8 @@ class SASRec(nn.Module):
         else:
             items = items[:, : max(longest, 1)]
         last = self(items)[torch.arange(len(items), device=items.device), (lengths - 1).clamp(min=0)]
-        logits = self.logits(last * (lengths > 0)[:, None]).float()
-        logits[:, 0] = -torch.inf
-        return logits
+        hidden: Tensor = last * (lengths > 0)[:, None]
+        return hidden
 
 
 class _ChunkedSoftmax(torch.autograd.Function):

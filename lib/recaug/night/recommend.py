@@ -1,22 +1,27 @@
 """List the best items for every user, with the recommender that the gate found better."""
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from typing import Any
+
+import torch
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.errors import ContractError
 from recaug.evaluate.arms import NONE
+from recaug.evaluate.metrics import intra_list_diversity
 from recaug.lake import runs
 from recaug.night.context import Context, StageResult
-from recaug.recommend.deep import Trained
-from recaug.recommend.scoring import lists
+from recaug.recommend.explain import faithfulness
+from recaug.recommend.lists import best_of, histories, item_vectors, top_lists
 from recaug.training.checkpoint import load_recommender
+
+LOOKED_AT = 1000  # users whose lists and reasons are measured
 
 
 def run(context: Context) -> StageResult:
     """Replace the date's partition of recommendations: rank 1 to k for every user with an event up to the date.
 
+    metrics: recommendations, arm, model, and of a thousand users the lists' diversity and the reasons' faithfulness.
     Raises ContractError if the evaluate stage of this night has not run.
     """
     config, lake = context.config, context.lake
@@ -25,53 +30,68 @@ def run(context: Context) -> StageResult:
         raise ContractError(f"the evaluate stage of {context.date} has not run; run it before recommend")
     arm = judged.metrics["chosen"] if judged.decision == "publish" else NONE
     folder = judged.metrics["models"][f"{arm}-seed0"]
-    embedding = load_recommender(folder).items.weight.detach().numpy()
+    discovery = config.prepare.task == "discovery"
     users = lake.read("sequences").where("split = 'serve'")
-    listed = lists(users, Trained(folder), config.recommend.k, config.prepare.task == "discovery")
+    listed = top_lists(users, folder, config.recommend.k, discovery, config.recommend.diversity).persist()
     titled = lake.read("vocabulary").join(lake.read("items").select("item_id", "title"), "item_id", how="left")
-    titles = titled.select("item_index", "item_id", "title").persist()
-    because = _nearest(embedding)
-    rows = (
-        listed.join(users.select("user_index", "items"), "user_index", how="inner")
-        .withColumn("because", because("items", "top"))
-        .select("user_id", F.posexplode(F.arrays_zip("top", "scores", "because")).alias("place", "one"))
-        .selectExpr("user_id", "place + 1 AS rank", "one.top AS item_index", "one.scores AS score", "one.because")
-        .where("item_index > 0")
-        .join(F.broadcast(titles.select("item_index", "item_id")), "item_index", how="inner")
-        .join(
-            F.broadcast(titles.select(F.col("item_index").alias("because"), "title", F.col("item_id").alias("of"))),
-            "because",
-            how="left",
-        )
-    )
-    ranked = rows.selectExpr(
-        "user_id",
-        "item_id",
-        "double(score) AS score",
-        "rank",
-        "coalesce(concat('like ', coalesce(title, 'item'), ' (', of, ') in the history'), 'popular') AS reason",
-        f"DATE'{context.date.isoformat()}' AS event_date",
-    )
+    names = titled.select("item_index", "item_id", "title").orderBy("item_index").persist()
+    ranked = _named(listed, names).withColumn("event_date", F.lit(context.date))
     try:
         commit = lake.replace(ranked, "recommendations", {"event_date": context.date}, context.run_id)
     finally:
-        titles.unpersist()
-    return StageResult({"recommendations": commit.rows, "arm": arm, "model": folder}, commit.content_hash)
+        names.unpersist()
+        listed.unpersist()
+    metrics = {"recommendations": commit.rows, "arm": arm, "model": folder, **_looks(context, users, folder)}
+    return StageResult(metrics, commit.content_hash)
 
 
-def _nearest(embedding: NDArray[np.float32]):  # type: ignore[no-untyped-def]
-    """For each listed item the history's item of the closest embedding (cosine); 0 for an empty history."""
-    unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-9)
+def _named(listed: DataFrame, names: DataFrame) -> DataFrame:
+    """Turn indices into names: the columns of recommendations but event_date, and because (item_id, weight) or null."""
+    past = (
+        listed.select("user_index", "rank", F.posexplode("because").alias("place", "one"))
+        .selectExpr("user_index", "rank", "place", "one.item_index AS item_index", "one.weight AS weight")
+        .join(F.broadcast(names), "item_index", how="inner")
+    )
+    said = F.sort_array(F.collect_list(F.struct("place", "item_id", "weight", "title")))
+    told = past.groupBy("user_index", "rank").agg(said.alias("said"))
+    words = F.expr(
+        "transform(said, one -> concat(coalesce(concat(one.title, ' (', one.item_id, ')'), one.item_id), ' ', "
+        "int(round(100 * one.weight)), '%'))"
+    )
+    return (
+        listed.drop("because")
+        .join(F.broadcast(names.select("item_index", "item_id")), "item_index", how="inner")
+        .join(told, ["user_index", "rank"], how="left")
+        .select(
+            "user_id",
+            "item_id",
+            "score",
+            "rank",
+            F.when(F.col("said").isNull(), "popular")
+            .otherwise(F.concat(F.lit("because of "), F.concat_ws(", ", words)))
+            .alias("reason"),
+            F.coalesce(
+                F.transform(
+                    "said", lambda one: F.struct(one["item_id"].alias("item_id"), one["weight"].alias("weight"))
+                ),
+                F.array().cast("array<struct<item_id: string, weight: double>>"),
+            ).alias("because"),
+        )
+    )
 
-    def nearest(items: bytes, top: NDArray[np.int32]) -> NDArray[np.int32]:
-        history = np.frombuffer(items, dtype="<i4")
-        history = history[history > 0]
-        if not len(history):
-            return np.zeros(len(top), dtype=np.int32)
-        return history[(unit[top] @ unit[history].T).argmax(axis=1)]
 
-    @F.pandas_udf("array<int>")  # type: ignore[call-overload]
-    def because(items: pd.Series, top: pd.Series) -> pd.Series:
-        return pd.Series([nearest(*pair) for pair in zip(items, top, strict=True)])
-
-    return because
+def _looks(context: Context, users: DataFrame, folder: str) -> dict[str, Any]:
+    """Measure the lists of some users: their diversity with and without re-ranking, and their reasons."""
+    k, weight = context.config.recommend.k, context.config.recommend.diversity
+    frame = users.orderBy("user_index").limit(LOOKED_AT).select("items", "seen").toPandas()
+    model, discovery = load_recommender(folder), context.config.prepare.task == "discovery"
+    vectors = item_vectors(model).double().numpy()
+    found = {}
+    for name, asked in {"diversity": weight, "diversity_by_score": 0.0}.items():
+        index, _ = best_of(frame, folder, k, discovery, asked)
+        whole = index[(index > 0).all(axis=1)]
+        found[name] = float(intra_list_diversity(vectors[whole]).mean()) if len(whole) and k > 1 else 0.0
+    first = torch.from_numpy(best_of(frame, folder, k, discovery, weight)[0][:, 0])
+    with torch.no_grad():
+        faith = faithfulness(model, histories(frame), first, context.config.seed)
+    return {**found, "faithfulness": faith}

@@ -17,11 +17,11 @@ class Trained:
 
     def scores(self, items: torch.Tensor) -> torch.Tensor:
         """items: (batch, length) int64 left-aligned. Returns (batch, n_items + 1); an empty history scores by bias."""
-        logits: torch.Tensor = _load(self.folder).next_logits(items)
+        logits: torch.Tensor = load(self.folder).next_logits(items)
         return logits
 
 
 @lru_cache(maxsize=32)
-def _load(folder: str) -> Any:
+def load(folder: str) -> Any:
     """Load once a Python worker; a folder's name is the hash of what made it, so it never changes."""
     return load_model(folder)

@@ -1,13 +1,11 @@
 """Top-k lists of many users against the whole catalogue: blocks of users, no users x items matrix anywhere."""
 
-from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 
 BLOCK = 256  # users whose scores are held at once
 
@@ -44,27 +42,6 @@ def top_k(scores: torch.Tensor, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
     index, value = index[:, :k].copy(), value[:, :k].copy()
     index[np.isneginf(value)] = 0
     return index, value
-
-
-def lists(rows: DataFrame, scorer: Scorer, k: int, mask_seen: bool) -> DataFrame:
-    """List the best k items for each row's history.
-
-    Columns: `rows` needs user_index, items (int32 binary), seen (array of item_index); gives every column but items,
-    seen and times, and top (array<int> of item_index, best first), scores (array<float>).
-    mask_seen: leave out what the user has had (task `discovery`).
-    """
-    kept = [column for column in rows.columns if column not in ("items", "seen", "times", "event_ids")]
-    schema = ", ".join(f"{name} {kind}" for name, kind in rows.dtypes if name in kept)
-
-    def score(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        torch.set_num_threads(1)  # one Spark task, one core
-        for frame in frames:
-            index, value = best_items(frame, scorer, k, mask_seen)
-            yield frame[kept].assign(
-                top=pd.Series([*index.astype(np.int32)], frame.index), scores=pd.Series([*value], frame.index)
-            )
-
-    return rows.mapInPandas(score, f"{schema}, top array<int>, scores array<float>")
 
 
 def best_items(

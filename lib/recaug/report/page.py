@@ -102,6 +102,7 @@ def render(night: Night) -> str:
         costs=tables.costs(night.stages),
         worth=tables.lift_per_minute(night.stages),
         leaks=tables.leaks(evaluation),
+        lists=tables.lists_told(night.stages),
         packages=package_versions(),
         platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
     )

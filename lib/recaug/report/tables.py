@@ -274,6 +274,21 @@ def leaks(evaluation: Mapping[str, Any]) -> str | None:
     return f"{len(found)} leak checks of what the models learnt from found {sum(found.values())} rows that know more."
 
 
+def lists_told(stages: Stages) -> str | None:
+    """Say how diverse the lists are, and whether the reasons are true; None where that was not measured."""
+    metrics = stages["recommend"].metrics if "recommend" in stages else {}
+    faith = metrics.get("faithfulness")
+    if not faith or not faith["users"]:
+        return None
+    return (
+        f"Two items of a list differ by {metrics['diversity']:.2f} (1 - cosine of their embeddings; "
+        f"{metrics['diversity_by_score']:.2f} in the order of the scores). Without the events that the first "
+        f"recommendation names, its score falls by {faith['fall_reason']:.2f}, without as many others by "
+        f"{faith['fall_random']:.2f}; the named ones weigh more for {percent(faith['larger'], 0)} of "
+        f"{faith['users']:,} users."
+    )
+
+
 def _cost(label: str, stages: Sequence[RunRecord], share: float) -> dict[str, Any]:
     return {
         "stage": label,
