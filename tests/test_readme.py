@@ -130,7 +130,7 @@ def test_the_commands_for_an_own_table_run(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if "jobs/" in command and command not in OWN_TABLE]
+    "command", [command for command in COMMANDS if "jobs/nightly" in command and command not in OWN_TABLE]
 )
 def test_the_command_of_a_shipped_configuration_has_a_plan(command: str) -> None:
     path = load(shlex.split(command)[shlex.split(command).index("--config") + 1]).source.events.path
@@ -138,3 +138,10 @@ def test_the_command_of_a_shipped_configuration_has_a_plan(command: str) -> None
         pytest.skip(f"the data beside the project are not there: {path}")
     (printed,) = run([f"{command} --dry-run"])
     assert "rows to ingest" in printed
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "jobs/benchmark" in command])
+def test_the_command_of_a_benchmark_names_one(command: str) -> None:
+    words = shlex.split(command)
+    assert (ROOT / words[1]).exists()
+    assert load(words[words.index("--config") + 1]).benchmark is not None

@@ -39,7 +39,7 @@ def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config)
         assert result["validation"][result["settings"]] == max(result["validation"].values())
     assert len(results["covisitation"]["validation"]) == len(results["als"]["validation"]) == 2
     assert [results[model]["seeds"] for model in ("popularity", "vae", "sasrec", "blend")] == [1, 2, 2, 2]
-    assert results["sasrec"]["train_seconds"] > 0
+    assert 0 < results["sasrec"]["train_seconds"] <= results["blend"]["train_seconds"]  # made of it
     # the grocer's bestsellers are no secret: every model is above a random list
     assert min(result["hr@10"]["mean"] for result in results.values()) > 0.02
     # a share of 0 is SASRec alone

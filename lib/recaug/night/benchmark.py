@@ -41,10 +41,14 @@ Variants = dict[str, list[Scorer]]  # settings -> the scorer of each seed
 
 
 class Fitted(NamedTuple):
-    """What fitting a model gave. trained: the trainings of a deep one, whose seconds are known one by one."""
+    """What fitting a model gave.
+
+    trained: the trainings of a deep one, whose seconds are known one by one. parts: the models that it is made of.
+    """
 
     variants: Variants
     trained: Sequence[Trained] = ()
+    parts: Sequence[str] = ()
 
 
 class Tables(NamedTuple):
@@ -91,7 +95,7 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
             told[model] = {
                 "settings": best,
                 "validation": ranked,
-                **_cost(context, cost, fitted.trained),
+                **_cost(context, cost, fitted, told),
                 "seeds": len(chosen[model]),
                 "run_id": context.run_id,
             }
@@ -103,14 +107,17 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     return results
 
 
-def _cost(context: Context, cost: Cost, trained: Sequence[Trained]) -> dict[str, float]:
+def _cost(context: Context, cost: Cost, fitted: Fitted, told: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Seconds of one training, and CPU seconds of all; a model found finished costs what its one thread a rank took."""
-    if not trained:
-        return {"train_seconds": round(cost.wall_seconds, 1), "cpu_seconds": round(cost.cpu_seconds, 1)}
-    seconds = [one.seconds for one in trained]
-    found = any(one.reused for one in trained)
-    cpu = sum(seconds) * context.config.training.workers if found else cost.cpu_seconds
-    return {"train_seconds": round(sum(seconds) / len(seconds), 1), "cpu_seconds": round(cpu, 1)}
+    seconds = [one.seconds for one in fitted.trained]
+    wall, cpu = cost.wall_seconds, cost.cpu_seconds
+    if seconds:
+        wall = sum(seconds) / len(seconds)
+        if any(one.reused for one in fitted.trained):
+            cpu = sum(seconds) * context.config.training.workers
+    wall += sum(told[part]["train_seconds"] for part in fitted.parts)
+    cpu += sum(told[part]["cpu_seconds"] for part in fitted.parts)
+    return {"train_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1)}
 
 
 def _tables(context: Context) -> Tables:
@@ -263,7 +270,7 @@ def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mappin
     found: Variants = {}
     for share in settings.blend:
         found[f"covisitation {share:g}"] = [Blend(deep, counts, share) for deep in chosen["sasrec"]]
-    return Fitted(found)
+    return Fitted(found, parts=("covisitation", "sasrec"))
 
 
 Fit = Callable[[Context, Benchmark, Tables, Mapping[str, list[Scorer]]], Fitted]

@@ -238,7 +238,7 @@ def quality(rows: pd.DataFrame) -> str:
         axes.set_yticks(np.arange(len(models))[::-1], models)
         axes.set_xlim(left=0)
         axes.set_xlabel("NDCG@10 with its interval")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside upper right", ncols=2)
         axes.grid(axis="y", visible=False)
         return _svg(figure)
 
