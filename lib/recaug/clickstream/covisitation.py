@@ -20,13 +20,19 @@ def counts(histories: DataFrame, window: int, backward: float) -> DataFrame:
     histories: fold, codes (array<bigint>: item_index in the order of time; others than above 0 are skipped as if they
     were not there). Gives fold, item_index, other_index, weight (to six decimals).
     """
-    pairs = histories.select("fold", F.filter("codes", lambda code: code > 0).alias("codes"))
     return (
-        pairs.where("size(codes) > 1")
-        .mapInArrow(_pairs(window, backward), "fold int, item_index int, other_index int, units long")
+        pair_units(histories, window, backward)
         .groupBy("fold", "item_index", "other_index")
         .agg((F.sum("units") / UNIT).alias("weight"))
         .where("weight > 0")
+    )
+
+
+def pair_units(histories: DataFrame, window: int, backward: float) -> DataFrame:
+    """Give the terms of `counts`, not yet added up: fold, item_index, other_index, units (millionths)."""
+    pairs = histories.select("fold", F.filter("codes", lambda code: code > 0).alias("codes"))
+    return pairs.where("size(codes) > 1").mapInArrow(
+        _pairs(window, backward), "fold int, item_index int, other_index int, units long"
     )
 
 

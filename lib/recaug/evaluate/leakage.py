@@ -5,7 +5,7 @@ on, is compared with what the events give for the train split.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -32,37 +32,50 @@ class Check(NamedTuple):
 
 
 def leak_checks(
-    lake: Lake, config: Config, date: dt.date, run_id: str, generators: Mapping[str, str] | None = None
+    lake: Lake,
+    config: Config,
+    date: dt.date,
+    run_id: str,
+    generators: Mapping[str, str] | None = None,
+    events_version: int | None = None,
 ) -> list[Check]:
     """Make every check; those of candidates where the run has any.
 
-    generators: kind-foldK -> model folder, as the train stage records them.
+    generators: kind-foldK -> model folder, as the train stage records them. events_version: of the events that the
+    prepare stage read; None is the newest.
 
     - vocabulary: an item's events and users are counted over the train events.
     - sequences, seen: what a row knows of its user came before the row's split.
-    - covisitation: the counts are those of the train events, fold by fold.
+    - covisitation: each item's counts add up to those of the train events, fold by fold.
     - negatives: a draw's probability is that of the train counts, less the user's own train items.
     - candidate_events: parent, time, source users and item are of the train events.
     - training_rows: the real rows are the train rows, and what is generated beside them is a candidate of the arm.
     - generators: the popularity among a model's weights is that of the other folds' train events.
     """
-    events = window_events(lake.read("events"), date, config.prepare).persist()
+    kept: list[DataFrame] = []
+
+    def keep(rows: DataFrame) -> DataFrame:
+        kept.append(rows.persist())
+        return rows
+
+    events = keep(window_events(lake.read("events", events_version), date, config.prepare))
     try:
-        looks = dict(_looks(lake, config, date, run_id, events))
+        looks = dict(_looks(lake, config, date, run_id, events, keep))
         named = (leaks.select(F.lit(name).alias("name"), F.col("example")) for name, leaks in looks.items())
         counted = reduce(DataFrame.unionByName, named).groupBy("name").agg(F.count("*"), F.min("example")).collect()
     finally:
-        events.unpersist()
+        for rows in kept:
+            rows.unpersist()
     found = {name: Check(name, leaks, example) for name, leaks, example in counted}
     checks = [found.get(name, Check(name, 0, "")) for name in looks]
     return checks + [_generator(lake, name, folder) for name, folder in (generators or {}).items()]
 
 
 def _looks(
-    lake: Lake, config: Config, date: dt.date, run_id: str, events: DataFrame
+    lake: Lake, config: Config, date: dt.date, run_id: str, events: DataFrame, keep: Callable[[DataFrame], DataFrame]
 ) -> Iterator[tuple[str, DataFrame]]:
-    """Give each check's name and its leaks (example), not yet counted."""
-    words, rows = lake.read("vocabulary"), lake.read("sequences")
+    """Give each check's name and its leaks (example), not yet counted. keep: what several of them read."""
+    words, rows = keep(lake.read("vocabulary")), lake.read("sequences")
     train = events.where("split = 'train'")
     counts = train.groupBy("item_id").agg(F.count("*").alias("n"), F.count_distinct("user_id").alias("n_users"))
     same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
@@ -78,12 +91,13 @@ def _looks(
     first = ranked.groupBy("user_id", "item_id").agg(F.min("rank").alias("rank"))
     strange = named.join(first, ["user_id", "item_id"], how="left").where(_too_late())
     yield "seen", _example(strange, "split", "user_id", "item_id")
-    people = rows.where("split = 'serve'").select("user_id", "user_index", "fold")
+    people = keep(rows.where("split = 'serve'").select("user_id", "user_index", "fold"))
     yield "covisitation", _covisitation(lake, config, histories(train, words, people))
-    yield "negatives", _negatives(lake, config, date, train, counts, people)
+    yield "negatives", _negatives(lake, config, date, train, words, counts, people)
     if not lake.exists("candidate_events"):
         return
-    candidates = lake.read("candidate_events").where(F.col("run_id") == run_id)
+    needed = ("generator", "user_id", "item_id", "event_time", "parent_event_id", "source_users")
+    candidates = keep(lake.read("candidate_events").where(F.col("run_id") == run_id).select(*needed))
     parents = train.select(F.col("event_id").alias("parent_event_id"))
     strays = candidates.where("parent_event_id IS NOT NULL").join(parents, "parent_event_id", how="left_anti")
     yield "candidate_events, parent", _example(strays, "user_id", "parent_event_id")
@@ -115,18 +129,24 @@ def _too_late() -> Column:
 
 
 def _covisitation(lake: Lake, config: Config, people: DataFrame) -> DataFrame:
-    """Pairs whose count is not that of the users' train events."""
-    counted = covisitation.counts(people, config.covisitation.window, config.covisitation.backward)
-    held = lake.read("covisitation").select(*counted.columns).withColumn("weight", -F.col("weight"))
-    pairs = counted.unionByName(held).groupBy("fold", "item_index", "other_index").agg(F.sum("weight").alias("more"))
-    return _example(pairs.where("more != 0"), "fold", "item_index", "other_index")
+    """Items whose counts do not add up to those of the users' train events, fold by fold."""
+    counted = covisitation.pair_units(people, config.covisitation.window, config.covisitation.backward)
+    less = -F.round(F.col("weight") * covisitation.UNIT).cast("long")
+    held = lake.read("covisitation").select("fold", "item_index", "other_index", less.alias("units"))
+    items = counted.unionByName(held).groupBy("fold", "item_index").agg(F.sum("units").alias("more"))
+    return _example(items.where("more != 0"), "fold", "item_index")
 
 
 def _negatives(
-    lake: Lake, config: Config, date: dt.date, train: DataFrame, counts: DataFrame, people: DataFrame
+    lake: Lake,
+    config: Config,
+    date: dt.date,
+    train: DataFrame,
+    words: DataFrame,
+    counts: DataFrame,
+    people: DataFrame,
 ) -> DataFrame:
     """Draws whose probability is not popularity^alpha of the train events over what the user's own items leave."""
-    words = lake.read("vocabulary").select("item_index", "item_id")
     weights = words.join(counts, "item_id", how="left").withColumn("weight", F.col("n") ** config.negatives.alpha)
     total = weights.agg(F.sum("weight").alias("total"))
     shares = weights.crossJoin(F.broadcast(total)).select("item_id", "item_index", F.expr("weight / total AS share"))

@@ -98,7 +98,7 @@ def run(context: Context) -> StageResult:
 
 def check_leaks(context: Context) -> list[Check]:
     """Make every leak check of the night. Raises ContractError that names what was found."""
-    trained = runs.find(context.lake, context.date, "train")
+    trained, prepared = (runs.find(context.lake, context.date, stage) for stage in ("train", "prepare"))
     models = trained.metrics["models"] if trained is not None else {}
     checks = leak_checks(
         context.lake,
@@ -106,6 +106,7 @@ def check_leaks(context: Context) -> list[Check]:
         context.date,
         context.run_id,
         {name: model["folder"] for name, model in models.items()},
+        prepared.input_versions.get("events") if prepared is not None else None,
     )
     if found := [f"{check.leaks} rows of {check.name} ({check.example})" for check in checks if check.leaks]:
         raise ContractError(f"a leak of what is held out: {'; '.join(found)}; the night stops before the gate")

@@ -72,7 +72,11 @@ def _block(frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity:
     with torch.no_grad():
         ages, weights = reasons(occlusion(load(folder), items, torch.from_numpy(index)))
     places = (items > 0).sum(dim=1)[:, None, None] - 1 - ages
-    past = items[torch.arange(len(items))[:, None, None], places.clamp(min=0)].masked_fill(ages < 0, 0).numpy()
+    past = (
+        items[torch.arange(len(items))[:, None, None], places.clamp(0, items.shape[1] - 1)]
+        .masked_fill(ages < 0, 0)
+        .numpy()
+    )
     shares = weights.numpy().astype(np.float64).round(3)
     row, rank = np.nonzero(index)
     because = [
