@@ -83,6 +83,16 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     assert resumed["content_hash"] == summary["content_hash"]
 
 
+def test_the_leak_checks_can_be_made_again(night):
+    config, _ = night
+    done = nightly(Path(config.artifacts).with_name("night.yaml"), job="leakage.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("no leak")
+    assert {"vocabulary", "generator", "candidate_events,"} <= {
+        line.split()[0] for line in done.stdout.splitlines()[:-1]
+    }
+
+
 @pytest.mark.slow
 def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night):
     stages = STAGES[: STAGES.index("augment") + 1]

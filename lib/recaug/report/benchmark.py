@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from recaug.report import plots, tables
+from recaug.report.page import templates
 
 MODELS = {
     "popularity": "popularity",
@@ -44,22 +44,18 @@ def render(results: Results, run_id: str, split: str) -> str:
             if values
         ]
     )
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("recaug.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": tables.figure, "seconds": tables.seconds}
-    return environment.get_template("benchmark.html").render(
-        results=results,
-        names=MODELS,
-        columns=COLUMNS,
-        run_id=run_id,
-        split={"time": "windows of time", "leave_one_out": "leave-one-out"}[split],
-        quality=plots.quality(rows),
-        cost=plots.cost(rows[rows["slice"] == "all users"]),
+    return (
+        templates()
+        .get_template("benchmark.html")
+        .render(
+            results=results,
+            names=MODELS,
+            columns=COLUMNS,
+            run_id=run_id,
+            split={"time": "windows of time", "leave_one_out": "leave-one-out"}[split],
+            quality=plots.quality(rows),
+            cost=plots.cost(rows[rows["slice"] == "all users"]),
+        )
     )
 
 

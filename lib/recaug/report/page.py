@@ -72,6 +72,35 @@ def render(night: Night) -> str:
     """Write the page of a night as one HTML document without any outside reference."""
     counts = tables.counts(night.stages)
     evaluation = night.stages["evaluate"].metrics if "evaluate" in night.stages else {}
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            night=night,
+            decision=tables.decision(night.stages),
+            verdict=tables.verdict(night.stages, night.date),
+            reasons=tables.reasons(night.stages),
+            counts=counts,
+            flows=tables.flows(night.stages, counts),
+            training=training_figures(night.stages),
+            likeness=likeness_figures(night),
+            fidelity=tables.fidelity(evaluation, night.gate),
+            metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
+            seeds=evaluation.get("seeds"),
+            lift=lift_figure(evaluation, night.gate),
+            examples=example_cards(night),
+            costs=tables.costs(night.stages),
+            worth=tables.lift_per_minute(night.stages),
+            leaks=tables.leaks(evaluation),
+            lists=tables.lists_told(night.stages),
+            packages=package_versions(),
+            platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+        )
+    )
+
+
+def templates() -> jinja2.Environment:
+    """Give the report's templates, with their filters."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("recaug.report", ""),
         autoescape=True,
@@ -85,27 +114,7 @@ def render(night: Night) -> str:
         "figure": tables.figure,
         "label": plots.name,
     }
-    return environment.get_template("page.html").render(
-        night=night,
-        decision=tables.decision(night.stages),
-        verdict=tables.verdict(night.stages, night.date),
-        reasons=tables.reasons(night.stages),
-        counts=counts,
-        flows=tables.flows(night.stages, counts),
-        training=training_figures(night.stages),
-        likeness=likeness_figures(night),
-        fidelity=tables.fidelity(evaluation, night.gate),
-        metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
-        seeds=evaluation.get("seeds"),
-        lift=lift_figure(evaluation, night.gate),
-        examples=example_cards(night),
-        costs=tables.costs(night.stages),
-        worth=tables.lift_per_minute(night.stages),
-        leaks=tables.leaks(evaluation),
-        lists=tables.lists_told(night.stages),
-        packages=package_versions(),
-        platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
-    )
+    return environment
 
 
 def training_figures(stages: tables.Stages) -> list[dict[str, str]]:
