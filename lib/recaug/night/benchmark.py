@@ -101,9 +101,9 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
             }
             of = f" ({best})" if best else ""
             say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[best]:.4f} on validation{of}")
-        results = _judge(context, tables, chosen)
-    results = {model: results[model] | told[model] for model in settings.models}
-    _write(context, results)
+        judged = _judge(context, tables, chosen)
+        results: dict[str, Any] = {model: judged[model] | told[model] for model in settings.models}
+        _write(context, results)
     return results
 
 
