@@ -1,7 +1,6 @@
 """Each kind of leak, planted into the tables of a small night, is found, and found by its own check."""
 
 from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,10 @@ from safetensors.numpy import save_file
 from tests.night.nights import HEAD, context, day, line
 
 from recaug.clickstream import covisitation
+from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories
-from recaug.clickstream.splits import window_events
+from recaug.clickstream.splits import train_end, window_events
 from recaug.evaluate.arms import training_rows
 from recaug.evaluate.leakage import leak_checks
 from recaug.night import ingest, prepare
@@ -121,6 +121,18 @@ def counts_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
     return covisitation.counts(whole, settings.window, settings.backward)
 
 
+def user_features_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
+    return user_features(events(night), train_end(night.date, night.config.prepare)).join(
+        rows.select("user_id", "user_index"), "user_id"
+    )
+
+
+def item_features_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
+    return item_features(events(night), train_end(night.date, night.config.prepare)).join(
+        rows.select("item_id", "item_index"), "item_id"
+    )
+
+
 def negatives_that_spare_what_is_held_out(night: Context, rows: DataFrame) -> DataFrame:
     words = night.lake.read("vocabulary").orderBy("item_index").toPandas()
     settings = night.config.negatives
@@ -163,49 +175,54 @@ def continuations_that_nobody_generated(night: Context, rows: DataFrame) -> Data
     return rows.withColumn("continuations", F.lit(bytearray(slots)))
 
 
-# A table, and the check that finds each plant; the plants of a row are made together.
-PLANTS: list[tuple[str, dict[str, Plant]]] = [
-    ("vocabulary", {"vocabulary": vocabulary_with_test_items}),
-    ("sequences", {"sequences": with_held_out_event("train", "validation")}),
-    ("sequences", {"sequences": with_held_out_event("validation", "test"), "seen": seen_targets("validation")}),
-    ("sequences", {"sequences": with_held_out_event("test", "test"), "seen": seen_targets("test")}),
-    ("covisitation", {"covisitation": counts_of_all_events}),
-    ("negatives", {"negatives": negatives_that_spare_what_is_held_out}),
-    (
-        "candidate_events",
-        {
-            "candidate_events, parent": a_held_out_parent,
-            "candidate_events, time": a_late_history,
-            "candidate_events, source": a_source_without_train_events,
-            "candidate_events, item": an_item_of_the_test,
-        },
-    ),
-    (
-        "training_rows",
-        {
-            "training_rows": rows_with_the_next_item,
-            "training_rows, generated": continuations_that_nobody_generated,
-        },
-    ),
+# The table of each plant; a group is planted together, and every check but those of the names finds nothing.
+PLANTS: list[dict[str, tuple[str, Plant]]] = [
+    {
+        "vocabulary": ("vocabulary", vocabulary_with_test_items),
+        "sequences": ("sequences", with_held_out_event("train", "validation")),
+        "user_features": ("user_features", user_features_of_all_events),
+        "negatives": ("negatives", negatives_that_spare_what_is_held_out),
+        "candidate_events, parent": ("candidate_events", a_held_out_parent),
+        "candidate_events, time": ("candidate_events", a_late_history),
+        "candidate_events, source": ("candidate_events", a_source_without_train_events),
+        "candidate_events, item": ("candidate_events", an_item_of_the_test),
+    },
+    {
+        "sequences": ("sequences", with_held_out_event("validation", "test")),
+        "seen": ("sequences", seen_targets("validation")),
+        "item_features": ("item_features", item_features_of_all_events),
+        "covisitation": ("covisitation", counts_of_all_events),
+        "training_rows": ("training_rows", rows_with_the_next_item),
+        "training_rows, generated": ("training_rows", continuations_that_nobody_generated),
+    },
+    {
+        "sequences": ("sequences", with_held_out_event("test", "test")),
+        "seen": ("sequences", seen_targets("test")),
+    },
 ]
 
 
 def test_an_honest_night_leaks_nowhere(honest: Context) -> None:
     checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id)
-    assert len(checks) == 11
+    assert len(checks) == 13
     assert [check for check in checks if check.leaks] == []
 
 
 @pytest.mark.parametrize("honest", ["time"], indirect=True)
-@pytest.mark.parametrize(("table", "plants"), PLANTS, ids=["; ".join(plants) for _, plants in PLANTS])
-def test_planted_leaks_are_found_by_their_checks(honest: Context, table: str, plants: dict[str, Plant]) -> None:
-    lake, version = honest.lake, honest.lake.version(table)
-    planted = reduce(lambda rows, plant: plant(honest, rows), plants.values(), lake.read(table))
+@pytest.mark.parametrize("plants", PLANTS, ids=["; ".join(plants) for plants in PLANTS])
+def test_planted_leaks_are_found_by_their_checks(honest: Context, plants: dict[str, tuple[str, Plant]]) -> None:
+    lake, planted = honest.lake, {}
+    for table, plant in plants.values():
+        planted[table] = plant(honest, planted.get(table, lake.read(table)))
+    made = {table: rows.localCheckpoint() for table, rows in planted.items()}  # before any of them is replaced
+    versions = {table: lake.version(table) for table in made}
     try:
-        lake.replace(planted.localCheckpoint(), table, {}, honest.run_id)
+        for table, rows in made.items():
+            lake.replace(rows, table, {}, honest.run_id)
         checks = leak_checks(lake, honest.config, honest.date, honest.run_id)
     finally:
-        DeltaTable.forPath(honest.spark, lake.location(table)).restoreToVersion(version)
+        for table, version in versions.items():
+            DeltaTable.forPath(honest.spark, lake.location(table)).restoreToVersion(version)
     assert {check.name for check in checks if check.leaks} == set(plants)
     assert all(check.example for check in checks if check.leaks)
 

@@ -20,7 +20,7 @@ from recaug.night.context import Context
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
 DATE = dt.date(2017, 1, 10)
 PREPARE = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
-TABLES = ("vocabulary", "sequences", "covisitation", "negatives")
+TABLES = ("vocabulary", "sequences", "user_features", "item_features", "covisitation", "negatives")
 
 
 def shop() -> list[str]:
@@ -62,6 +62,9 @@ def learnt(lake: Lake) -> dict[str, set]:
         },
         "pairs": {
             (names[row.item_index], names[row.other_index], row.weight) for row in lake.read("covisitation").collect()
+        },
+        "features": {
+            tuple(row)[1:] for name in ("user_features", "item_features") for row in lake.read(name).collect()
         },
         "negatives": {names[row.item_index] for row in lake.read("negatives").collect()},
     }
@@ -106,6 +109,7 @@ def test_nothing_after_the_cut_reaches_what_models_learn_from(spark: SparkSessio
     assert found[0]["vocabulary"] == found[1]["vocabulary"]
     assert found[0]["train"] == found[1]["train"]
     assert found[0]["pairs"] == found[1]["pairs"]
+    assert found[0]["features"] == found[1]["features"]
     assert "leak" not in found[1]["negatives"]
     rows = made.lake.read("sequences")
     assert rows.where("user_id IN ('new', 'newer') AND split = 'train'").count() == 0

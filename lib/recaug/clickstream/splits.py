@@ -34,14 +34,20 @@ def between(events: DataFrame, start: dt.date, end: dt.date) -> DataFrame:
 def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFrame:
     """Give the events that count in the windows up to `date`, each with its split.
 
-    events: of the lake. Gives user_id, item_id, event_time, event_id, event_date, split.
+    events: of the lake. Gives user_id, item_id, event_time, event_id, event_date, session_id, price, split.
     """
     cut = windows(date, prepare)
     counting = between(events, cut.train_start, cut.end).where(F.col("event_type").isin(prepare.event_types))
-    named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date")
+    named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date", "session_id", "price")
     if prepare.task == "discovery":
         named = first_of_each_item(named)
     return split(named, cut, prepare.split)
+
+
+def train_end(date: dt.date, prepare: Prepare) -> dt.date:
+    """Give the first day without a train event; of leave-one-out, that after the night's date."""
+    cut = windows(date, prepare)
+    return cut.validation_start if prepare.split == "time" else cut.end
 
 
 def first_of_each_item(events: DataFrame) -> DataFrame:

@@ -7,6 +7,7 @@ on, is compared with what the events give for the train split.
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,9 @@ from pyspark.sql import functions as F
 from safetensors.numpy import load_file
 
 from recaug.clickstream import covisitation
+from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.sequences import histories, numbers, train_events
-from recaug.clickstream.splits import window_events
+from recaug.clickstream.splits import train_end, window_events
 from recaug.config import Config
 from recaug.lake.tables import Lake
 from recaug.training.inputs import log_popularity
@@ -46,6 +48,7 @@ def leak_checks(
 
     - vocabulary: an item's events and users are counted over the train events.
     - sequences, seen: what a row knows of its user came before the row's split.
+    - user_features, item_features: every number is that of the train events.
     - covisitation: each item's counts add up to those of the train events, fold by fold.
     - negatives: a draw's probability is that of the train counts, less the user's own train items.
     - candidate_events: parent, time, source users and item are of the train events.
@@ -93,6 +96,9 @@ def _looks(
     strange = named.join(first, ["user_id", "item_id"], how="left").where(_too_late())
     yield "seen", _example(strange, "split", "user_id", "item_id")
     people = keep(rows.where("split = 'serve'").select("user_id", "user_index", "fold"))
+    end = train_end(date, config.prepare)
+    yield "user_features", _features(lake.read("user_features"), user_features(train, end), "user_id")
+    yield "item_features", _features(lake.read("item_features"), item_features(train, end), "item_id")
     yield "covisitation", _covisitation(lake, config, histories(train, words, people))
     yield "negatives", _negatives(lake, config, date, train, words, counts, people)
     if not lake.exists("candidate_events"):
@@ -127,6 +133,19 @@ def _rank(split: Column) -> Column:
 def _too_late() -> Column:
     """Say whether what a row of split `own` knows is of its own split or later, or of no event; train knows itself."""
     return F.coalesce(F.col("rank") >= F.greatest("own", F.lit(1)), F.lit(True))
+
+
+def _features(held: DataFrame, counted: DataFrame, key: str) -> DataFrame:
+    """Rows with a number that the train events do not give."""
+    names = counted.columns[1:]
+    joined = held.join(counted.select(key, *(F.col(name).alias(f"of_train {name}") for name in names)), key, how="left")
+    return _example(joined.where(reduce(or_, (_differs(name) for name in names))), key)
+
+
+def _differs(name: str) -> Column:
+    ours, theirs = F.col(name), F.col(f"of_train {name}")
+    far = F.abs(ours - theirs) > 1e-6 * F.greatest(F.abs(theirs), F.lit(1.0))
+    return F.coalesce(far, ours.isNull() != theirs.isNull())
 
 
 def _covisitation(lake: Lake, config: Config, people: DataFrame) -> DataFrame:

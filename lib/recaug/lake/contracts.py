@@ -38,6 +38,17 @@ TABLES = {
         "times binary, event_ids array<string>, seen array<int>, targets array<int>, cold boolean",
         ("split",),
     ),
+    # What the train events say of each, and the same on one scale (z_): clickstream/features.py.
+    "user_features": Table(
+        "user_index int, user_id string, events double, items double, sessions double, days double, "
+        "recency_days double, gap_days double, mean_price double, z_events double, z_items double, z_sessions double, "
+        "z_days double, z_recency_days double, z_gap_days double, z_mean_price double"
+    ),
+    "item_features": Table(
+        "item_index int, item_id string, events double, users double, repeat_share double, age_days double, "
+        "mean_price double, z_events double, z_users double, z_repeat_share double, z_age_days double, "
+        "z_mean_price double"
+    ),
     # Directed counts of what users of each fold had together: the sum over folds is the whole.
     "covisitation": Table("fold int, item_index int, other_index int, weight double", ("fold",)),
     # What the recommender learns from in each arm of the comparison: evaluate/arms.py.

@@ -1,4 +1,4 @@
-"""Stage 2: the windows before the night become vocabulary, sequences, co-visitation counts and negatives."""
+"""Stage 2: the windows before the night become vocabulary, sequences, features, co-visitation counts and negatives."""
 
 import hashlib
 
@@ -7,9 +7,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream import covisitation
+from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
-from recaug.clickstream.splits import Windows, window_events, windows
+from recaug.clickstream.splits import Windows, train_end, window_events, windows
 from recaug.errors import ContractError
 from recaug.lake.tables import lay
 from recaug.night.context import Context, StageResult
@@ -19,7 +20,7 @@ FILES = 8
 
 
 def run(context: Context) -> StageResult:
-    """Write vocabulary, sequences (train, validation, test, serve), covisitation and the night's negatives.
+    """Write vocabulary, sequences (train, validation, test, serve), features, covisitation and the night's negatives.
 
     What a user had before the train window is not looked at.
     metrics: users, items, events (of the windows), rows (by split), cold (users of the test window), covisitation
@@ -41,6 +42,13 @@ def run(context: Context) -> StageResult:
     people = histories(events, words, users(events, config.seed, prepare.folds)).persist()
     rows = sequences(people, prepare.max_length, prepare.cold_events)
     written["sequences"] = lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
+    train, end = events.where("split = 'train'"), train_end(context.date, prepare)
+    of_users = user_features(train, end).join(people.select("user_id", "user_index"), "user_id", how="inner")
+    written["user_features"] = lake.replace(of_users, "user_features", {}, context.run_id)
+    of_items = item_features(train, end).join(
+        F.broadcast(words.select("item_id", "item_index")), "item_id", how="inner"
+    )
+    written["item_features"] = lake.replace(of_items, "item_features", {}, context.run_id)
     pairs = covisitation.counts(_train_part(people), config.covisitation.window, config.covisitation.backward)
     written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
     drawn = _negatives(context, lake.read("sequences"), words)
