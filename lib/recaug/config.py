@@ -50,13 +50,14 @@ class Source(Strict, kw_only=True):
     """One file, folder or glob.
 
     format: one that Spark reads, or `sequences`: text lines `user item item ...` in order of time, which give the
-        columns user, item and position (from 0).
+        columns user, item and position (from 0); or `json_object`: files of one JSON object each, whose entries give
+        the columns key and values (an array of texts).
     path: `package://NAME/inside` names a file of an installed Python package.
     options: passed to Spark's reader, e.g. header, sep.
     """
 
     path: str
-    format: Literal["csv", "json", "parquet", "delta", "sequences"]
+    format: Literal["csv", "json", "parquet", "delta", "sequences", "json_object"]
     options: dict[str, str] = {}
 
 
@@ -112,11 +113,27 @@ class Sources(Strict, kw_only=True):
     items: Items | None = None
 
 
+class Holdout(Strict, kw_only=True):
+    """What the splits `share` and `users` hold out.
+
+    share: of a user's events, that the test takes. validation_share: of the others (`share`). folds: users fall into so
+    many; fold: the one that is the test, the next one the validation (`users`).
+    """
+
+    share: Annotated[float, Meta(gt=0, lt=1)]
+    validation_share: Annotated[float, Meta(gt=0, lt=1)]
+    folds: Annotated[int, Meta(ge=3)]
+    fold: Count
+
+
 class Prepare(Strict, kw_only=True):
     """Windows before the night's date D, in days: train, then validation, then test, which ends with D.
 
     split: `time` cuts by these windows. `leave_one_out`, for logs that know only the order: of all events of the
-        windows each user's last one is the test, the one before it the validation.
+        windows each user's last one is the test, the one before it the validation. `share`: of the same events a share
+        of each user's, drawn by hash, whatever their time. `users`: users of whom no event is learnt from, their last
+        share of events held out and the others folded in as their history.
+    holdout: of the splits `share` and `users`.
     task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
         masks those already seen.
     event_types: which of our event types make a sequence.
@@ -127,7 +144,8 @@ class Prepare(Strict, kw_only=True):
     head_share: the most frequent items that make this share of the train events are the head, the others the tail.
     """
 
-    split: Literal["time", "leave_one_out"]
+    split: Literal["time", "leave_one_out", "share", "users"]
+    holdout: Holdout | None = None
     task: Literal["repeat", "discovery"]
     event_types: list[str]
     train_days: Positive
@@ -194,14 +212,19 @@ class Optimiser(Strict, kw_only=True):
 class SASRec(Strict, kw_only=True):
     """Self-attentive sequential recommendation (Kang and McAuley 2018).
 
+    layers: `sasrec`, or `ligr`: a learned gate on each residual and a SwiGLU layer (Borisyuk et al. 2024).
+    item_features: so many singular values of the catalogue's terms, and the train events' numbers, enter the items'
+        embedding; 0: the embedding knows items by their index alone.
     full_softmax_items: catalogues up to this size use the full softmax, larger ones the sampled softmax with the
         Spark negatives and the correction by their probability.
     """
 
+    layers: Literal["sasrec", "ligr"] = "sasrec"
     dim: Positive
     blocks: Positive
     heads: Positive
     dropout: Share
+    item_features: Count = 0
     full_softmax_items: Count
     optimiser: Optimiser
 
@@ -210,7 +233,8 @@ class VAE(Strict, kw_only=True):
     """Behaviour VAE: multinomial likelihood, KL annealed to `beta` over `anneal_share` of the steps.
 
     free_bits: nats a latent dimension that the KL does not punish. informed: adds the co-visitation score of the
-        context to the decoder's logits, with learned weights.
+        context to the decoder's logits, with learned weights. predicts: what comes after a prefix of the history
+    (`to_come`), or the `history` itself, whose bag is then seen through the dropout alone (Liang et al. 2018).
     """
 
     hidden: Positive
@@ -220,6 +244,7 @@ class VAE(Strict, kw_only=True):
     anneal_share: Share
     free_bits: NonNegative
     informed: bool
+    predicts: Literal["to_come", "history"] = "to_come"
     optimiser: Optimiser
 
 
@@ -320,15 +345,21 @@ class Benchmark(Strict, kw_only=True):
 
     date: the night whose windows, or leave-one-out, are compared.
     models: in the table's order. vae: the generator's network, from every user's rows (without the counts if
-        vae.informed is false); blend: a mixture of covisitation and sasrec.
-    seeds: of each deep model. blend: shares of covisitation to try.
+        vae.informed is false); content: by the catalogue's words and attributes; blend: a mixture of covisitation and
+        sasrec.
+    seeds: of each deep model. content: decays of older events to try. blend: shares of covisitation to try.
+    folds: of the cross-validation. With prepare.split `time` their nights lie step_days apart and end with `date`
+        (rolling origin); with `users` each holds out other users. The table is over the users of all folds.
     """
 
     date: dt.date
-    models: list[Literal["popularity", "als", "covisitation", "vae", "sasrec", "blend"]]
+    models: list[Literal["popularity", "als", "content", "covisitation", "vae", "sasrec", "blend"]]
     seeds: Positive
+    folds: Positive = 1
+    step_days: Positive = 7
     covisitation: CountsGrid
     als: ALSGrid
+    content: list[Share]
     blend: list[Share]
 
 
@@ -379,6 +410,18 @@ class Config(Strict, kw_only=True):
         models = set() if self.benchmark is None else set(self.benchmark.models)
         if "blend" in models and (missing := {"covisitation", "sasrec"} - models):
             raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
+        holdout = self.prepare.holdout
+        if self.benchmark is not None and self.benchmark.folds > 1:
+            if self.prepare.split not in ("time", "users"):
+                raise ValueError(f"benchmark.folds: prepare.split {self.prepare.split} has one fold")
+            if self.prepare.split == "users" and holdout is not None and self.benchmark.folds > holdout.folds:
+                raise ValueError(
+                    f"benchmark.folds {self.benchmark.folds} is above prepare.holdout.folds {holdout.folds}"
+                )
+        if self.prepare.split in ("share", "users") and holdout is None:
+            raise ValueError(f"prepare.split {self.prepare.split} needs prepare.holdout")
+        if holdout is not None and holdout.fold >= holdout.folds:
+            raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 

@@ -97,7 +97,7 @@ class Bench:
         """Vocabulary look-up, histories and the rows of all splits."""
         words = self.context.lake.read("vocabulary")
         prepare = self.config.prepare
-        events = self.events.transform(first_of_each_item).transform(split, self.cut, prepare.split)
+        events = self.events.transform(first_of_each_item).transform(split, self.cut, prepare)
         people = histories(events, words, users(events, self.config.seed, prepare.folds))
         noop(sequences(people, prepare.max_length, prepare.cold_events))
         return self.n_events

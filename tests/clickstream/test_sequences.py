@@ -1,13 +1,13 @@
 """Histories are cut where the windows say; nothing later reaches what is learnt from."""
 
 import datetime as dt
-from typing import Literal
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.clickstream.test_splits import HOLDOUT, prepare
 
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
 from recaug.clickstream.splits import Windows, split
@@ -30,9 +30,9 @@ def cut(
     spark: SparkSession,
     rows: list[tuple[str, str, int]],
     min_item_users: int = 1,
-    by: Literal["time", "leave_one_out"] = "time",
+    by: str = "time",
 ) -> dict[tuple, dict]:
-    log = split(events(spark, rows), CUT, by)
+    log = split(events(spark, rows), CUT, prepare(split=by, holdout=HOLDOUT))
     words = vocabulary(log.where("split = 'train'"), min_item_users, 0.5)
     made = sequences(histories(log, words, users(log, 1, 2)), LENGTH, cold_events=1)
     names = {row["item_index"]: row["item_id"] for row in words.collect()} | {0: "?"}
@@ -165,3 +165,30 @@ def test_every_event_of_the_train_window_is_in_the_windows_once(spark: SparkSess
             ids += row["event_ids"][1 if window else 0 :]
         wanted = [(day, f"e{place:02}") for place, (one, _, day) in enumerate(rows) if one == user and day < 5]
         assert ids == [name for _, name in sorted(wanted)]
+
+
+def test_a_held_out_users_history_is_folded_in_and_never_learnt(spark: SparkSession) -> None:
+    rows = [(f"u{user}", item, day) for user in range(12) for item, day in zip("abcd", (1, 2, 3, 4), strict=True)]
+    found = cut(spark, rows, by="users")
+    kinds = {user: {split for who, split, _ in found if who == user} for user, _, _ in rows}
+    assert {frozenset(kind) for kind in kinds.values()} == {
+        frozenset({"train", "serve"}),
+        frozenset({"validation", "serve"}),
+        frozenset({"test", "serve"}),
+    }
+    for (_, split_name, _), row in found.items():
+        if split_name in ("validation", "test"):
+            assert (row["items"], row["targets"], row["seen"]) == ("abc", "d", "abc")
+
+
+def test_a_share_that_is_held_out_is_predicted_from_the_rest(spark: SparkSession) -> None:
+    rows = [("u", chr(ord("a") + place), place % 8 + 1) for place in range(20)] + [
+        ("v", chr(ord("a") + place), 1) for place in range(20)
+    ]
+    found = cut(spark, rows, by="share")
+    train = {letter for key, row in found.items() if key[:2] == ("u", "train") for letter in row["items"]}
+    validation, test = found["u", "validation", 0], found["u", "test", 0]
+    assert set(validation["seen"]) <= train | {"?"}
+    assert not set(validation["targets"]) & (train - {"?"})
+    assert not set(test["targets"]) & (set(test["seen"]) - {"?"})
+    assert len(train) == 12 and validation["n_events"] == 12 and test["n_events"] == 15

@@ -128,6 +128,12 @@ def test_order_only_lines_give_user_item_and_position(spark: SparkSession, tmp_p
     }
 
 
+def test_an_object_of_lists_gives_key_and_values(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "items.json.gz").write_bytes(gzip.compress(b'{"a": [1, 2],\n "b": "red", "c": []}'))
+    made = read_source(spark, source(tmp_path / "items.json.gz", "json_object"), "source.items")
+    assert {row["key"]: row["values"] for row in made.collect()} == {"a": ["1", "2"], "b": ["red"], "c": []}
+
+
 @pytest.mark.parametrize("format_", ["csv", "json", "parquet"])
 def test_a_path_with_nothing_there_is_one_line(spark: SparkSession, tmp_path: Path, format_: str) -> None:
     with pytest.raises(ContractError, match=r"^source.events.path: nothing at /[^\n]*/no.where$"):

@@ -3,11 +3,13 @@
 import datetime as dt
 
 import msgspec
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.clickstream.splits import Windows, between, first_of_each_item, split, windows
 from recaug.config import Prepare
+
+HOLDOUT = {"share": 0.25, "validation_share": 0.2, "folds": 4, "fold": 1}
 
 
 def prepare(**more: object) -> Prepare:
@@ -50,8 +52,43 @@ def test_discovery_keeps_the_first_event_of_each_item(spark: SparkSession) -> No
 def test_leave_one_out_takes_the_last_two_of_three_or_more(spark: SparkSession) -> None:
     rows = [("u", 1, "d"), ("u", 5, "a"), ("u", 5, "b"), ("u", 2, "c"), ("v", 1, "e"), ("v", 2, "f"), ("w", 9, "g")]
     events = spark.createDataFrame(rows, "user_id string, event_time int, event_id string")
-    found = split(events.repartition(3), windows(dt.date(2017, 2, 4), prepare()), "leave_one_out")
+    found = split(events.repartition(3), windows(dt.date(2017, 2, 4), prepare()), prepare(split="leave_one_out"))
     assert {row["event_id"]: row["split"] for row in found.collect()} == dict.fromkeys("cdefg", "train") | {
         "a": "validation",
         "b": "test",
     }
+
+
+def of_users(spark: SparkSession, users: int, events: int) -> DataFrame:
+    rows = [(f"u{user}", event, f"{user}-{event:02}") for user in range(users) for event in range(events)]
+    return spark.createDataFrame(rows, "user_id string, event_time int, event_id string").repartition(3)
+
+
+def test_a_share_of_each_users_events_is_held_out(spark: SparkSession) -> None:
+    events, cut = of_users(spark, 6, 20), windows(dt.date(2017, 2, 4), prepare())
+    found = split(events, cut, prepare(split="share", holdout=HOLDOUT)).toPandas()
+    for _, own in found.groupby("user_id"):
+        assert own["split"].value_counts().to_dict() == {"test": 5, "validation": 3, "train": 12}
+    test = found[found["split"] == "test"]
+    assert len({tuple(sorted(own["event_time"])) for _, own in test.groupby("user_id")}) == 6  # by chance, not by time
+
+
+def test_held_out_users_have_no_train_event(spark: SparkSession) -> None:
+    cut, seen = windows(dt.date(2017, 2, 4), prepare()), []
+    for fold in range(4):
+        rules = prepare(split="users", holdout=HOLDOUT | {"fold": fold})
+        found = split(of_users(spark, 40, 8), cut, rules).toPandas()
+        kinds = {user: tuple(own.sort_values("event_time")["split"]) for user, own in found.groupby("user_id")}
+        assert set(kinds.values()) == {
+            ("train",) * 8,
+            ("history",) * 6 + ("validation",) * 2,
+            ("history",) * 6 + ("test",) * 2,
+        }
+        seen += [user for user, kind in kinds.items() if kind[-1] == "test"]
+    assert sorted(seen) == sorted(f"u{user}" for user in range(40))  # each in one fold
+
+
+def test_a_held_out_user_of_one_event_is_history(spark: SparkSession) -> None:
+    rules = prepare(split="users", holdout=HOLDOUT)
+    found = split(of_users(spark, 40, 1), windows(dt.date(2017, 2, 4), rules), rules).toPandas()
+    assert set(found["split"]) == {"train", "history"}

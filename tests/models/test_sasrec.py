@@ -9,10 +9,14 @@ from recaug.models import sasrec
 N, DIM, POSITIONS = 30, 8, 300  # more positions than one chunk holds
 
 
-@pytest.fixture
-def model() -> sasrec.SASRec:
+@pytest.fixture(params=["sasrec", "ligr with item features"])
+def model(request: pytest.FixtureRequest) -> sasrec.SASRec:
     torch.manual_seed(0)
-    built = sasrec.SASRec(N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6)
+    layers, *known = request.param.split(" with ")
+    features = torch.randn(N + 1, 3).index_fill(0, torch.tensor([0]), 0) if known else 0
+    built = sasrec.SASRec(
+        N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6, layers=layers, item_features=features
+    )
     torch.nn.init.normal_(built.items.weight)
     torch.nn.init.normal_(built.item_bias)
     return built
@@ -137,9 +141,20 @@ def test_every_parameter_gets_a_gradient(model: sasrec.SASRec) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_it_learns_the_checkerboard(checkerboard: Tensor) -> None:
+def test_items_that_are_described_alike_are_alike_before_anything_is_learnt() -> None:
     torch.manual_seed(0)
-    model = sasrec.SASRec(N_ITEMS, dim=16, blocks=1, heads=2, dropout=0.1, max_length=12)
+    features = torch.randn(N + 1, 4)
+    features[7] = features[9]
+    model = sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=4, item_features=features)
+    likeness = F.normalize(model.table(), dim=1) @ F.normalize(model.table(), dim=1)[7]
+    assert likeness[9] > 0.9 > likeness[1:7].abs().max()
+    torch.testing.assert_close(model.vectors(torch.tensor([3, 7])), model.table()[[3, 7]])
+
+
+@pytest.mark.parametrize("layers", sasrec.LAYERS)
+def test_it_learns_the_checkerboard(checkerboard: Tensor, layers: str) -> None:
+    torch.manual_seed(0)
+    model = sasrec.SASRec(N_ITEMS, dim=16, blocks=1, heads=2, dropout=0.1, max_length=12, layers=layers)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(40):
         hidden = model(checkerboard[:, :-1]).flatten(0, 1)

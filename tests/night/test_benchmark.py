@@ -8,17 +8,18 @@ import pytest
 from tests.conftest import THIN_DAY
 
 from recaug.errors import ConfigError
-from recaug.night.benchmark import run_benchmark
+from recaug.night.benchmark import fold_contexts, run_benchmark
 from recaug.night.cli import benchmark
 from recaug.night.nightly import night_context
 
-MODELS = ["popularity", "als", "covisitation", "vae", "sasrec", "blend"]
+MODELS = ["popularity", "als", "content", "covisitation", "vae", "sasrec", "blend"]
 SECTION = {
     "date": THIN_DAY,
     "models": MODELS,
     "seeds": 2,
     "covisitation": {"window": [5], "backward": [0.0, 1.0], "decay": [0.5]},
     "als": {"rank": [8], "regularisation": [0.1], "alpha": [1.0, 20.0], "iterations": 3},
+    "content": [0.5, 1.0],
     "blend": [0.0, 0.5],
 }
 
@@ -57,6 +58,28 @@ def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config)
     again: list[str] = []
     assert run_benchmark(context, again.append) == results
     assert again == [f"{folder / 'results.json'} holds this run: the test is seen once"]
+
+
+def test_folds_are_nights_further_back_or_other_users(spark, thin_config):
+    holdout = {"share": 0.3, "validation_share": 0.1, "folds": 4, "fold": 0}
+    by_time = thin_config({"benchmark": SECTION | {"folds": 3, "step_days": 2}})
+    nights = fold_contexts(night_context(by_time, THIN_DAY, spark), by_time.benchmark)
+    assert [(THIN_DAY - night.date).days for night in nights] == [4, 2, 0]
+    section = SECTION | {"folds": 2, "models": ["popularity", "content"]}
+    by_users = thin_config({"benchmark": section, "prepare": {"split": "users", "holdout": holdout}})
+    context = night_context(by_users, THIN_DAY, spark)
+    assert [night.config.prepare.holdout.fold for night in fold_contexts(context, by_users.benchmark)] == [0, 1]
+    results = run_benchmark(context, lambda line: None)
+    assert [result["folds"] for result in results.values()] == [2, 2]
+    assert all(0 < result["hr@10"]["mean"] < 1 for result in results.values())
+    assert len({name for night in fold_contexts(context, by_users.benchmark) for name in [night.run_id]}) == 2
+
+
+def test_folds_want_a_split_that_has_them(thin_config):
+    with pytest.raises(ConfigError, match=r"prepare\.split leave_one_out has one fold"):
+        thin_config({"benchmark": SECTION | {"folds": 2}, "prepare": {"split": "leave_one_out"}})
+    with pytest.raises(ConfigError, match=r"prepare\.split users needs prepare\.holdout"):
+        thin_config({"prepare": {"split": "users"}})
 
 
 def test_a_blend_needs_what_it_mixes(thin_config):

@@ -79,6 +79,7 @@ def train(worker: Worker, work: str) -> dict[str, Any]:
         "gradients": [parameter.grad for parameter in probe.parameters()],
         "total": float(total),
         "losses": [curve["loss"] for curve in curves],
+        "communication": [curve.get("communication") for curve in curves],
         "weights": weights_hash(task.module),
         "threads": torch.get_num_threads(),
         "mean": worker.mean({"a": 1.0 + worker.rank}, 1.0 + worker.rank),
@@ -109,6 +110,7 @@ def test_two_ranks_train_as_one_process_with_the_whole_batch(
     assert first["weights"] == second["weights"]
     assert first["losses"] == second["losses"]
     assert first["losses"][-1] < first["losses"][0] / 2
+    assert all(0 < share < 1 for share in first["communication"])
     assert first["mean"] == {"a": 1.0}
     assert first["total"] == 8.0
     whole = model(7)

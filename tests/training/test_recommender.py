@@ -84,6 +84,18 @@ def test_it_learns_from_the_lake_and_is_found_again(
     assert [model.folder for model in again] == [first.folder, second.folder]
 
 
+def test_what_is_known_of_the_items_goes_with_the_weights(job: SASRecJob, spark: SparkSession) -> None:
+    features = np.zeros((N_ITEMS + 1, 2), dtype=np.float32)
+    features[1:, 0] = np.arange(1, N_ITEMS + 1) % 2  # the parity that the users keep to
+    jobs = [job, dataclasses.replace(job, name="known", item_features=features)]
+    plain, known = train_sasrec(jobs, spark, small_config({"sasrec": {"layers": "ligr"}}), "test")
+    assert known.curves[0]["loss"] < plain.curves[0]["loss"]
+    model = load_recommender(known.folder)
+    assert np.array_equal(model.features.numpy(), features)
+    assert read_meta(known.folder)["arguments"]["layers"] == "ligr"
+    assert torch.isfinite(model.next_logits(torch.tensor([[2, 4, 6]]))[:, 1:]).all()
+
+
 def test_the_same_seed_gives_the_same_weights_to_the_last_bit_here_and_in_a_task(
     job: SASRecJob, spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -11,10 +11,13 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from recaug.clickstream.splits import rank
+
 SEQUENCES = (
     "split string, user_index int, user_id string, fold int, window int, length int, n_events int, items binary, "
     "times binary, event_ids array<string>, seen array<int>, targets array<int>, cold boolean"
 )
+CUTS = ("train_events", "validation_start", "test_start")  # of histories
 _BUCKETS = 1024
 
 
@@ -66,17 +69,18 @@ def users(events: DataFrame, seed: int, folds: int) -> DataFrame:
 
 
 def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> DataFrame:
-    """Put each user's events in order: by event_time, then event_id.
+    """Put each user's events in order: by split (splits.rank), then event_time, then event_id.
 
-    events: user_id, item_id, event_time, event_id, split, whose train events are a user's first and test events the
-    last. Gives one row a user: user_id, user_index, fold, as arrays of one length times (epoch seconds), event_ids,
-    codes (bigint: the item_index, or below 0 a hash of an item outside the vocabulary), and train_events,
-    test_start: how many of them are train, and how many come before the test events.
+    events: user_id, item_id, event_time, event_id, split. Gives one row a user: user_id, user_index, fold, as arrays of
+    one length times (epoch seconds), event_ids, codes (bigint: the item_index, or below 0 a hash of an item outside the
+    vocabulary), and train_events, validation_start, test_start: how many of them are train, and how many come before
+    the validation and the test events.
     """
     outside = -F.xxhash64("item_id").bitwiseAND(F.lit((1 << 62) - 1)) - 1
     coded = events.join(F.broadcast(vocabulary.select("item_id", "item_index")), on="item_id", how="left").select(
         "user_id",
         F.struct(
+            rank(F.col("split")).alias("rank"),
             F.unix_micros("event_time").alias("micros"),
             "event_id",
             F.coalesce(F.col("item_index").cast("long"), outside).alias("code"),
@@ -86,6 +90,7 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
     ordered = coded.groupBy("user_id").agg(
         F.sort_array(F.collect_list("event")).alias("ordered"),
         F.count_if(F.col("split") == "train").cast("int").alias("train_events"),
+        F.count_if(F.col("split").isin("train", "history")).cast("int").alias("validation_start"),
         F.count_if(F.col("split") != "test").cast("int").alias("test_start"),
     )
     return ordered.join(users, on="user_id", how="inner").select(
@@ -96,6 +101,7 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
         F.col("ordered.event_id").alias("event_ids"),
         F.col("ordered.code").alias("codes"),
         "train_events",
+        "validation_start",
         "test_start",
     )
 
@@ -108,9 +114,7 @@ def sequences(histories: DataFrame, max_length: int, cold_events: int) -> DataFr
     distinct items (0 for each one outside the vocabulary). serve: every user's history up to the end.
     Histories hold items of the vocabulary only; n_events counts the others as well. A history may be empty.
     """
-    needed = histories.select(
-        "user_id", "user_index", "fold", "times", "event_ids", "codes", "train_events", "test_start"
-    )
+    needed = histories.select("user_id", "user_index", "fold", "times", "event_ids", "codes", *CUTS)
     return needed.mapInArrow(_cut(_Rows(max_length, cold_events)), SEQUENCES)
 
 
@@ -151,21 +155,24 @@ class _Rows(NamedTuple):
         ids: list[str],
         codes: npt.NDArray[np.int64],
         train_events: int,
+        validation_start: int,
         test_start: int,
     ) -> Iterator[dict[str, Any]]:
         """Give the user's rows of every split."""
-        cut = (train_events, test_start, len(codes))
         known = np.flatnonzero(codes > 0)
-        train = known[known < cut[0]]
+        train = known[known < train_events]
         for window, start in enumerate(range(0, max(len(train) - 1, min(len(train), 1)), self.max_length - 1)):
             chosen = train[start : start + self.max_length]
-            yield self.row("train", window, times, ids, codes, chosen, train, cut[0], codes[:0])
-        for split, first, last in (("validation", cut[0], cut[1]), ("test", cut[1], cut[2])):
+            yield self.row("train", window, times, ids, codes, chosen, train, train_events, codes[:0])
+        for split, first, last in (
+            ("validation", validation_start, test_start),
+            ("test", test_start, len(codes)),
+        ):
             if last > first:
                 before = known[known < first]
                 chosen = before[-self.max_length :]
                 yield self.row(split, 0, times, ids, codes, chosen, before, first, np.unique(codes[first:last]))
-        yield self.row("serve", 0, times, ids, codes, known[-self.max_length :], known, cut[2], codes[:0])
+        yield self.row("serve", 0, times, ids, codes, known[-self.max_length :], known, len(codes), codes[:0])
 
     def row(
         self,
@@ -227,11 +234,11 @@ def _cut(rows: _Rows) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Record
                 found: list[dict[str, Any]] = []
                 times, codes = _lists(batch.column("times")), _lists(batch.column("codes"))
                 ids = batch.column("event_ids").to_pylist()
-                train_events, test_starts = (batch.column(name).to_pylist() for name in ("train_events", "test_start"))
+                cuts = [batch.column(name).to_pylist() for name in CUTS]
                 names, indices, folds = (batch.column(name).to_pylist() for name in ("user_id", "user_index", "fold"))
                 for place in range(batch.num_rows):
                     user = {"user_id": names[place], "user_index": indices[place], "fold": folds[place]}
-                    cut = train_events[place], test_starts[place]
+                    cut = (of_users[place] for of_users in cuts)
                     found += [row | user for row in rows.of(times[place], ids[place], codes[place], *cut)]
                 columns = [pa.array([row[field.name] for row in found], field.type) for field in _ARROW]
                 yield pa.RecordBatch.from_arrays(columns, schema=_ARROW)

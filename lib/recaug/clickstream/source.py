@@ -29,7 +29,8 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     Raises ContractError where nothing can be read at the path.
     """
     path = locate(source.path, key)
-    reader = spark.read.format("text" if source.format == "sequences" else source.format).options(**_options(source))
+    layout = {"sequences": "text", "json_object": "text"}.get(source.format, source.format)
+    reader = spark.read.format(layout).options(**_options(source))
     try:
         df = reader.load(path)
         if source.format == "csv":
@@ -39,6 +40,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
             raise ContractError(f"{key}.path: {source.path} is empty")
         df = _with_timestamps(df) if source.format == "parquet" else df
         df = _by_position(df) if source.format == "sequences" else df
+        df = _by_key(df) if source.format == "json_object" else df
     except (Py4JJavaError, PySparkException) as error:
         raise unreadable(error, source, key) from error
     if CORRUPT not in df.columns:
@@ -146,7 +148,7 @@ def _options(source: Source) -> Mapping[str, str]:
     if source.format == "csv":
         # Without pruning a line's fields are always counted; with the check a file of other columns is an error.
         return {"columnPruning": "false", "enforceSchema": "false", "mode": "PERMISSIVE"} | source.options
-    return source.options
+    return {"wholetext": "true"} | source.options if source.format == "json_object" else source.options
 
 
 def _with_timestamps(df: DataFrame) -> DataFrame:
@@ -170,6 +172,14 @@ def _by_position(lines: DataFrame) -> DataFrame:
     return lines.select(
         words[0].alias("user"), F.posexplode_outer(F.slice(words, 2, F.size(words))).alias("position", "item")
     )
+
+
+def _by_key(files: DataFrame) -> DataFrame:
+    """Lay out files that are one JSON object each: key, values (texts); a value that is no list is a list of one."""
+    whole = F.from_json("value", "map<string,string>")
+    pairs = files.select(F.explode(whole).alias("key", "value"))
+    listed = F.coalesce(F.from_json("value", "array<string>"), F.array("value"))
+    return pairs.select("key", listed.alias("values"))
 
 
 def _text(column: Column) -> Column:

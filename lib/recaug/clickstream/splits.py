@@ -1,9 +1,9 @@
 """The cut: what models may learn from, what tunes them, and what proves them."""
 
 import datetime as dt
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from recaug.config import Prepare
@@ -41,11 +41,11 @@ def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFra
     named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date", "session_id", "price")
     if prepare.task == "discovery":
         named = first_of_each_item(named)
-    return split(named, cut, prepare.split)
+    return split(named, cut, prepare)
 
 
 def train_end(date: dt.date, prepare: Prepare) -> dt.date:
-    """Give the first day without a train event; of leave-one-out, that after the night's date."""
+    """Give the first day without a train event; where the split is not by time, that after the night's date."""
     cut = windows(date, prepare)
     return cut.validation_start if prepare.split == "time" else cut.end
 
@@ -59,19 +59,40 @@ def first_of_each_item(events: DataFrame) -> DataFrame:
     return events.groupBy("user_id", "item_id").agg(earliest.alias("first")).select("first.*")
 
 
-def split(events: DataFrame, cut: Windows, by: Literal["time", "leave_one_out"]) -> DataFrame:
-    """Add `split`: train, validation or test. `events` needs user_id, event_id, event_time, event_date.
+def split(events: DataFrame, cut: Windows, prepare: Prepare) -> DataFrame:
+    """Add `split`: train, validation, test or history. `events` needs user_id, event_id, event_time, event_date.
 
     time: by the windows. leave_one_out: each user's last event (by event_time, then event_id) is test, the one before
-    it validation; all events of users with fewer than 3 are train.
+    it validation; all events of users with fewer than 3 are train. share: of each user's events, in the order of their
+    hash, the first holdout.share are test, and of the others the first holdout.validation_share validation. users: the
+    last holdout.share of the events of a held-out user (one or more) are test or validation; the others are history,
+    which is folded in for that user and never learnt from.
     """
-    if by == "time":
+    from_last = F.row_number().over(Window.partitionBy("user_id").orderBy(F.desc("event_time"), F.desc("event_id")))
+    n = F.count("*").over(Window.partitionBy("user_id"))
+    if prepare.split == "time":
         day = F.col("event_date")
         later = F.when(day < F.lit(cut.test_start), "validation").otherwise("test")
         return events.withColumn("split", F.when(day < F.lit(cut.validation_start), "train").otherwise(later))
-    from_last = F.row_number().over(Window.partitionBy("user_id").orderBy(F.desc("event_time"), F.desc("event_id")))
-    enough = F.count("*").over(Window.partitionBy("user_id")) >= 3
-    return events.withColumn(
-        "split",
-        F.when(enough & (from_last == 1), "test").when(enough & (from_last == 2), "validation").otherwise("train"),
-    )
+    if prepare.split == "leave_one_out":
+        held = F.when(from_last == 1, "test").when(from_last == 2, "validation").otherwise("train")
+        return events.withColumn("split", F.when(n >= 3, held).otherwise("train"))
+    assert prepare.holdout is not None
+    share = F.lit(prepare.holdout.share)
+    if prepare.split == "share":
+        place = F.row_number().over(Window.partitionBy("user_id").orderBy(F.xxhash64("event_id"), "event_id"))
+        test = F.round(n * share)
+        validation = F.round((n - test) * F.lit(prepare.holdout.validation_share))
+        later = F.when(place <= test + validation, "validation").otherwise("train")
+        return events.withColumn("split", F.when(place <= test, "test").otherwise(later))
+    folds, fold = prepare.holdout.folds, prepare.holdout.fold
+    of_user = F.pmod(F.xxhash64("user_id", F.lit("held out")), F.lit(folds))
+    kind = F.when(of_user == fold, "test").when(of_user == (fold + 1) % folds, "validation")
+    last = (from_last <= F.greatest(F.round(n * share), F.lit(1))) & (n >= 2)
+    held = F.when(last, kind).otherwise("history")
+    return events.withColumn("split", F.when(kind.isNull(), "train").otherwise(held))
+
+
+def rank(split: Column) -> Column:
+    """Number the splits in the order in which they may be known: what is held out is predicted from what is before."""
+    return F.when(split == "train", 0).when(split == "history", 1).when(split == "validation", 2).otherwise(3)

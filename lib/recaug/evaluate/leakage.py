@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from recaug.clickstream import covisitation
 from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.sequences import histories, numbers, train_events
-from recaug.clickstream.splits import train_end, window_events
+from recaug.clickstream.splits import rank, train_end, window_events
 from recaug.config import Config
 from recaug.lake.tables import Lake
 from recaug.training.inputs import log_popularity
@@ -85,8 +85,8 @@ def _looks(
     same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
     yield "vocabulary", _example(words.join(counts, "item_id", how="left").where(~same), "item_id", "events", "n")
     # a row may know what came before its split; rank: of the split of an event that is known
-    judged = rows.where("split != 'serve'").withColumn("own", _rank(F.col("split")))
-    ranked = events.withColumn("rank", _rank(F.col("split"))).select("user_id", "event_id", "item_id", "rank")
+    judged = rows.where("split != 'serve'").withColumn("own", rank(F.col("split")))
+    ranked = events.withColumn("rank", rank(F.col("split"))).select("user_id", "event_id", "item_id", "rank")
     used = judged.select("user_id", "split", "own", F.explode("event_ids").alias("event_id"))
     late = used.join(ranked, ["user_id", "event_id"], how="left").where(_too_late())
     yield "sequences", _example(late, "split", "user_id", "event_id")
@@ -123,11 +123,6 @@ def _looks(
     )
     yield "training_rows", _example(real, "arm", "user_index", "window")
     yield "training_rows, generated", _generated(learnt, candidates, words, people)
-
-
-def _rank(split: Column) -> Column:
-    """Number the splits in order of time."""
-    return F.when(split == "train", 0).when(split == "validation", 1).otherwise(2)
 
 
 def _too_late() -> Column:

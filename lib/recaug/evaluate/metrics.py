@@ -80,6 +80,7 @@ def average_precision(hits: Hits, targets: Counts, k: int) -> Floats:
 USER_METRICS = {
     "hr@10": (hit_rate, 10),
     "ndcg@10": (ndcg, 10),
+    "recall@10": (recall, 10),
     "recall@20": (recall, 20),
     "mrr@10": (mrr, 10),
     "map@10": (average_precision, 10),

@@ -44,22 +44,50 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, places: Tensor, batch: int, length: int) -> Tensor:
         """x: (positions, dim); places: (positions,), of each in the flattened (batch, length). Returns x's shape."""
+        x = x + self.dropout(self.attend(self.attention_norm(x), places, batch, length))
+        return x + self.dropout(self.hidden_out(self.dropout(F.gelu(self.hidden_in(self.hidden_norm(x))))))
+
+    def attend(self, x: Tensor, places: Tensor, batch: int, length: int) -> Tensor:
+        """Attention of each position over those before it and itself. Arguments as of forward, x normalised."""
         dim = x.shape[1]
-        mixed = self.query_key_value(self.attention_norm(x))
+        mixed = self.query_key_value(x)
         rows = mixed.new_zeros(batch * length, 3 * dim).index_copy(0, places, mixed)
         rows = rows.view(batch, length, 3, self.heads, dim // self.heads)
         query, key, value = rows.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, dim / heads)
         attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        attended = attended.transpose(1, 2).reshape(batch * length, dim)[places]
-        x = x + self.dropout(self.attention_out(attended))
-        return x + self.dropout(self.hidden_out(self.dropout(F.gelu(self.hidden_in(self.hidden_norm(x))))))
+        out: Tensor = self.attention_out(attended.transpose(1, 2).reshape(batch * length, dim)[places])
+        return out
+
+
+class LiGRBlock(Block):
+    """The same with a learned gate on each residual and SwiGLU for GELU (LiRank, Borisyuk et al. 2024)."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__(dim, heads, dropout)
+        self.attention_gate, self.hidden_gate = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.hidden_in = nn.Linear(dim, 4 * dim)  # values and their gates
+
+    def forward(self, x: Tensor, places: Tensor, batch: int, length: int) -> Tensor:
+        """As of Block."""
+        normal = self.attention_norm(x)
+        attended = self.attend(normal, places, batch, length)
+        x = x + self.dropout(torch.sigmoid(self.attention_gate(normal)) * attended)
+        normal = self.hidden_norm(x)
+        value, gate = self.hidden_in(normal).chunk(2, dim=1)
+        hidden = self.hidden_out(self.dropout(F.silu(gate) * value))
+        return x + self.dropout(torch.sigmoid(self.hidden_gate(normal)) * hidden)
+
+
+LAYERS: dict[str, type[Block]] = {"sasrec": Block, "ligr": LiGRBlock}
 
 
 class SASRec(nn.Module):
     """Self-attentive sequential recommendation (Kang and McAuley 2018), output weights tied to the items' embedding.
 
     max_length: events of a training window; the model sees max_length - 1 of them and predicts the next.
-    log_popularity: (n_items + 1,), what the items' bias starts from.
+    log_popularity: (n_items + 1,), what the items' bias starts from. layers: of LAYERS.
+    item_features: (n_items + 1, f), what is known of each item, which a learned projection adds to its embedding; or f
+    alone, for weights to be loaded.
     """
 
     def __init__(
@@ -71,19 +99,35 @@ class SASRec(nn.Module):
         heads: int,
         dropout: float,
         max_length: int,
+        layers: str = "sasrec",
+        item_features: Tensor | int = 0,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items + 1, dim, padding_idx=0)
         self.positions = nn.Embedding(max_length - 1, dim)
-        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(LAYERS[layers](dim, heads, dropout) for _ in range(blocks))
         self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
         self.item_bias = nn.Parameter(initial_bias(n_items, log_popularity))
         self.scale = dim**0.5 / 2
+        features = item_features if isinstance(item_features, Tensor) else torch.zeros(n_items + 1, item_features)
+        self.features: Tensor
+        self.register_buffer("features", features, persistent=features.shape[1] > 0)
+        self.project = nn.Linear(features.shape[1], dim, bias=False) if features.shape[1] else None
         nn.init.normal_(self.items.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
         with torch.no_grad():
             self.items.weight[0].zero_()
+
+    def vectors(self, items: Tensor) -> Tensor:
+        """Vectors of some items. items: (...) int64. Returns (..., dim), 0 at padding."""
+        own: Tensor = self.items(items)
+        return own if self.project is None else own + self.project(self.features[items])
+
+    def table(self) -> Tensor:
+        """Vectors of the whole catalogue, (n_items + 1, dim)."""
+        own = self.items.weight
+        return own if self.project is None else own + self.project(self.features)
 
     def forward(self, items: Tensor) -> Tensor:
         """Hidden state after each event.
@@ -93,7 +137,7 @@ class SASRec(nn.Module):
         """
         batch, length = items.shape
         places = (items.flatten() > 0).nonzero().squeeze(1)  # the real positions
-        x = self.items(items.flatten()[places]) * self.scale + self.positions(places % length)
+        x = self.vectors(items.flatten()[places]) * self.scale + self.positions(places % length)
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, places, batch, length)
@@ -102,7 +146,7 @@ class SASRec(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden: (..., dim). Returns (..., n_items + 1)."""
-        return F.linear(hidden, self.items.weight, self.item_bias)
+        return F.linear(hidden, self.table(), self.item_bias)
 
     @torch.no_grad()
     def next_logits(self, items: Tensor) -> Tensor:
@@ -119,7 +163,7 @@ class SASRec(nn.Module):
     def next_scores(self, items: Tensor, listed: Tensor) -> Tensor:
         """As next_logits, of some items only. listed: (batch, n) int64. Returns (batch, n) float32."""
         hidden = self._last(items)
-        return (self.items(listed) @ hidden[:, :, None]).squeeze(2).float() + self.item_bias[listed]
+        return (self.vectors(listed) @ hidden[:, :, None]).squeeze(2).float() + self.item_bias[listed]
 
     def _last(self, items: Tensor) -> Tensor:
         """Hidden state after the last event, (batch, dim); 0 for an empty history."""
@@ -174,9 +218,7 @@ def full_softmax(model: SASRec, hidden: Tensor, targets: Tensor, weights: Tensor
     weights: (positions, T), 0 where there is none. Returns a scalar, nats.
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = _ChunkedSoftmax.apply(
-            hidden.float(), targets, weights.float(), model.items.weight, model.item_bias
-        )
+        loss: Tensor = _ChunkedSoftmax.apply(hidden.float(), targets, weights.float(), model.table(), model.item_bias)
     return loss
 
 
@@ -232,9 +274,9 @@ def sampled_softmax(
     places[drawn] = torch.arange(len(drawn), device=drawn.device)
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.float()
-        positive = (hidden[:, None] * model.items(targets)).sum(dim=2) + model.item_bias[targets]  # (positions, T)
+        positive = (hidden[:, None] * model.vectors(targets)).sum(dim=2) + model.item_bias[targets]  # (positions, T)
         bias = model.item_bias[drawn] + torch.log(importance / len(negatives))
         loss: Tensor = _SharedNegatives.apply(
-            hidden, positive, weights.float(), places[targets], model.items(drawn), bias
+            hidden, positive, weights.float(), places[targets], model.vectors(drawn), bias
         )
     return loss

@@ -1,13 +1,17 @@
 """Every recommender on the same splits: validation chooses each one's settings, the test is seen once."""
 
+import datetime as dt
 import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
@@ -21,11 +25,12 @@ from recaug.evaluate.ranking import exposures, user_metrics
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context
 from recaug.night.cost import Cost
-from recaug.night.evaluate import LIST, catalogue_of, check_leaks, summaries_of
+from recaug.night.evaluate import LIST, catalogue_of, check_leaks, item_features_of, summaries_of
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.blend import Blend
+from recaug.recommend.content import ContentBased, item_terms
 from recaug.recommend.deep import Trained as Network
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
@@ -35,7 +40,7 @@ from recaug.training.jobs import Trained
 from recaug.training.recommender import SASRecJob, train_sasrec
 
 CHOOSES = "ndcg@10"  # on validation
-SHORT = ("hr@10", "ndcg@10", "recall@20")
+SHORT = ("hr@10", "ndcg@10", "recall@10", "recall@20")
 
 Variants = dict[str, list[Scorer]]  # settings -> the scorer of each seed
 
@@ -64,12 +69,21 @@ class Tables(NamedTuple):
         return len(self.events) - 1
 
 
+class Fold(NamedTuple):
+    """What one fold gave. table: of user_metrics on its test split; catalogue, told: model -> what is said of it."""
+
+    table: pd.DataFrame
+    catalogue: dict[str, dict[str, float]]
+    told: dict[str, dict[str, Any]]
+
+
 def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Prepare, fit and choose every model of `benchmark`, then judge the chosen ones on the test split.
+    """Prepare, fit and choose every model of `benchmark`, then judge the chosen ones on the test split; fold by fold.
 
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: model ->
-    hr@10, ndcg@10, recall@20 (each mean, low, high; of cold users under `cold`), catalogue, settings, validation,
-    train_seconds (of one seed, or of all settings tried), cpu_seconds, seeds, run_id.
+    hr@10, ndcg@10, recall@10, recall@20 (each mean, low, high, over the users of all folds; of cold users under
+    `cold`), catalogue, settings, validation (means over the folds), train_seconds (of one seed, or of all settings
+    tried), cpu_seconds (of all folds), seeds, folds, run_id.
     Where results.json holds this very run it is given back: the test is seen once.
     Raises ContractError where a table leaks.
     """
@@ -80,6 +94,31 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     if before and all(result["run_id"] == context.run_id for result in before.values()):
         say(f"{file} holds this run: the test is seen once")
         return before
+    folds = [_fold(of_fold, settings, say) for of_fold in fold_contexts(context, settings)]
+    with one_line_errors("benchmark"):
+        results = _merged(context, settings, folds)
+        _write(context, results)
+    return results
+
+
+def fold_contexts(context: Context, settings: Benchmark) -> list[Context]:
+    """Give the night of each fold: earlier ones first where the split is by time, else each with other users."""
+    if settings.folds == 1:
+        return [context]
+    if context.config.prepare.split == "time":
+        back = [dt.timedelta(days=settings.step_days * number) for number in reversed(range(settings.folds))]
+        return [replace(context, date=context.date - days) for days in back]
+    holdout, nights = context.config.prepare.holdout, []
+    for fold in range(settings.folds):
+        prepare = msgspec.structs.replace(
+            context.config.prepare, holdout=msgspec.structs.replace(holdout, fold=fold) if holdout else None
+        )
+        nights.append(replace(context, config=msgspec.structs.replace(context.config, prepare=prepare)))
+    return nights
+
+
+def _fold(context: Context, settings: Benchmark, say: Callable[[str], None]) -> Fold:
+    """Prepare one fold, fit and choose its models on validation, and see its test."""
     run_night(context.config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
     with one_line_errors("benchmark"):
         check_leaks(context)
@@ -97,14 +136,45 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
                 "validation": ranked,
                 **_cost(context, cost, fitted, told),
                 "seeds": len(chosen[model]),
-                "run_id": context.run_id,
             }
             of = f" ({best})" if best else ""
             say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[best]:.4f} on validation{of}")
-        judged = _judge(context, tables, chosen)
-        results: dict[str, Any] = {model: judged[model] | told[model] for model in settings.models}
-        _write(context, results)
+        table, catalogue = _judge(context, tables, chosen)
+    return Fold(table, catalogue, told)
+
+
+def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dict[str, Any]:
+    """One result a model from those of the folds; a user counts once in each fold that tests them."""
+    table = pd.concat([fold.table for fold in folds], ignore_index=True)
+    named: dict[str, list[str]] = {
+        model: _seed_names(model, folds[0].told[model]["seeds"]) for model in settings.models
+    }
+    summaries = summaries_of(table, named, context)
+    results: dict[str, Any] = {}
+    for model in settings.models:
+        whole, told = summaries[model], [fold.told[model] for fold in folds]
+        labels = told[0]["validation"]
+        results[model] = {
+            **{name: whole["overall"][name] for name in SHORT},
+            "cold": {name: whole["cold"][name] for name in SHORT} if "cold" in whole else {},
+            "catalogue": _mean([fold.catalogue[model] for fold in folds]),
+            "settings": "; ".join(dict.fromkeys(one["settings"] for one in told)),
+            "validation": {label: float(np.mean([one["validation"][label] for one in told])) for label in labels},
+            "train_seconds": round(float(np.mean([one["train_seconds"] for one in told])), 1),
+            "cpu_seconds": round(sum(one["cpu_seconds"] for one in told), 1),
+            "seeds": told[0]["seeds"],
+            "folds": len(folds),
+            "run_id": context.run_id,
+        }
     return results
+
+
+def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _seed_names(model: str, seeds: int) -> list[str]:
+    return [f"{model}-seed{seed}" for seed in range(seeds)]
 
 
 def _cost(context: Context, cost: Cost, fitted: Fitted, told: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -139,9 +209,11 @@ def _validate(context: Context, tables: Tables, variants: Variants) -> dict[str,
     return found
 
 
-def _judge(context: Context, tables: Tables, chosen: Mapping[str, Sequence[Scorer]]) -> dict[str, dict[str, Any]]:
-    """Measure the chosen models on the test split."""
-    named = {model: [f"{model}-seed{seed}" for seed in range(len(seeds))] for model, seeds in chosen.items()}
+def _judge(
+    context: Context, tables: Tables, chosen: Mapping[str, Sequence[Scorer]]
+) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
+    """Measure the chosen models on the test split: the users' table, and each model's catalogue metrics."""
+    named = {model: _seed_names(model, len(seeds)) for model, seeds in chosen.items()}
     scorers = {name: one for model, names in named.items() for name, one in zip(names, chosen[model], strict=True)}
     rows = context.lake.read("sequences").where("split = 'test'")
     measured = user_metrics(rows, scorers, tables.head, context.config.prepare.task == "discovery").persist()
@@ -150,14 +222,9 @@ def _judge(context: Context, tables: Tables, chosen: Mapping[str, Sequence[Score
         shown = exposures(measured, "test", LIST)
     finally:
         measured.unpersist()
-    summaries = summaries_of(table, named, context)
-    found = {}
-    for model, names in named.items():
-        whole = summaries[model]
-        found[model] = {name: whole["overall"][name] for name in SHORT}
-        found[model]["cold"] = {name: whole["cold"][name] for name in SHORT} if "cold" in whole else {}
-        found[model]["catalogue"] = catalogue_of(shown[shown["scorer"].isin(names)], names, tables.events)
-    return found
+    return table, {
+        model: catalogue_of(shown[shown["scorer"].isin(names)], names, tables.events) for model, names in named.items()
+    }
 
 
 def _popularity(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
@@ -214,6 +281,12 @@ def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen:
     return Fitted(found)
 
 
+def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+    """The catalogue's terms, with each decay of older events."""
+    terms = item_terms(context.lake.read("items"), context.lake.read("vocabulary"))
+    return Fitted({f"decay {decay:g}": [ContentBased(terms, tables.events, decay)] for decay in settings.content})
+
+
 def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The generator's network as a recommender: from every user's rows, no fold left out."""
     lake, config = context.lake, context.config
@@ -244,6 +317,7 @@ def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mappi
     lake, config = context.lake, context.config
     _, files = lake.snapshot_files("sequences", {"split": "train"})
     _, negatives = lake.snapshot_files("negatives", {"event_date": context.date})
+    features = item_features_of(context)
     jobs = [
         SASRecJob(
             name=f"sasrec-seed{seed}",
@@ -256,6 +330,7 @@ def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mappi
             log_popularity=log_popularity(lake.read("vocabulary")),
             negatives_files=negatives,
             augmented=False,
+            item_features=features,
         )
         for seed in range(settings.seeds)
     ]
@@ -277,6 +352,7 @@ Fit = Callable[[Context, Benchmark, Tables, Mapping[str, list[Scorer]]], Fitted]
 FIT: dict[str, Fit] = {
     "popularity": _popularity,
     "als": _als,
+    "content": _content,
     "covisitation": _covisitation,
     "vae": _vae,
     "sasrec": _sasrec,

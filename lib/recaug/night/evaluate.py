@@ -22,6 +22,7 @@ from recaug.lake import runs
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
+from recaug.recommend.content import item_terms, item_vectors
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours
@@ -121,6 +122,7 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
     popularity = log_popularity(vocabulary)
     real_rows = train.where("length >= 2").count()
     _, negatives = lake.snapshot_files("negatives", {"event_date": context.date})
+    features = item_features_of(context)
     jobs = []
     for arm in arms:
         rows = training_rows(
@@ -151,10 +153,28 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
                 log_popularity=popularity,
                 negatives_files=negatives,
                 augmented=arm != NONE,
+                item_features=features,
             )
             for seed in range(config.evaluate.seeds)
         ]
     return jobs
+
+
+def item_features_of(context: Context) -> NDArray[np.float32] | None:
+    """What enters the recommender's item embedding: (n_items + 1, f), or None where sasrec.item_features is 0.
+
+    The catalogue's terms in sasrec.item_features numbers, then the normal numbers of the table item_features, 0 where
+    they are missing.
+    """
+    dim, lake = context.config.sasrec.item_features, context.lake
+    if not dim:
+        return None
+    terms = item_vectors(item_terms(lake.read("items"), lake.read("vocabulary")), dim)
+    rows = lake.read("item_features").toPandas()
+    names = sorted(name for name in rows.columns if name.startswith("z_"))
+    numbers = np.zeros((len(terms), len(names)), dtype=np.float32)
+    numbers[rows["item_index"]] = rows[names].fillna(0.0)
+    return np.concatenate([terms, numbers], axis=1)
 
 
 def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Scorer]:

@@ -65,9 +65,12 @@ def run(context: Context) -> StageResult:
 def _check(events: DataFrame, cut: Windows, context: Context) -> None:
     """Refuse splits without events, which a log that is too short gives."""
     found = {row["split"] for row in events.select("split").distinct().collect()}
-    if context.config.prepare.split == "leave_one_out":
-        if "test" not in found:
-            raise ContractError(f"no user has 3 events that count in the days {cut.train_start} to {context.date}")
+    if context.config.prepare.split != "time":
+        if missing := {"train", "validation", "test"} - found:
+            raise ContractError(
+                f"the days {cut.train_start} to {context.date} have no {' and no '.join(sorted(missing))} event that "
+                f"counts: too few events a user, or too few users, for prepare.split {context.config.prepare.split}"
+            )
         return
     for name, start, end in zip(("train", "validation", "test"), cut, cut[1:], strict=False):
         if name not in found:

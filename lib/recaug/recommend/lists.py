@@ -57,7 +57,7 @@ def best_of(
 
 def item_vectors(model: SASRec) -> torch.Tensor:
     """The items' embeddings scaled to length one, (n_items + 1, dim)."""
-    return F.normalize(model.items.weight.detach(), dim=1)
+    return F.normalize(model.table().detach(), dim=1)
 
 
 def histories(frame: pd.DataFrame) -> torch.Tensor:

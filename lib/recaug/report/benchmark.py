@@ -11,12 +11,19 @@ from recaug.report.page import templates
 MODELS = {
     "popularity": "popularity",
     "als": "ALS",
+    "content": "content-based",
     "covisitation": "co-visitation counts",
     "vae": "multinomial VAE",
     "sasrec": "SASRec",
     "blend": "SASRec and counts",
 }
-COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "recall@20": "Recall@20"}
+COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "recall@10": "Recall@10", "recall@20": "Recall@20"}
+SPLITS = {
+    "time": "windows of time",
+    "leave_one_out": "leave-one-out",
+    "share": "a share of each user's events held out",
+    "users": "held-out users, part of their history folded in",
+}
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -52,7 +59,7 @@ def render(results: Results, run_id: str, split: str) -> str:
             names=MODELS,
             columns=COLUMNS,
             run_id=run_id,
-            split={"time": "windows of time", "leave_one_out": "leave-one-out"}[split],
+            split=SPLITS[split],
             quality=plots.quality(rows),
             cost=plots.cost(rows[rows["slice"] == "all users"]),
         )

@@ -22,6 +22,7 @@ SLICES = {
 METRICS = {
     "hr@10": "HR@10",
     "ndcg@10": "NDCG@10",
+    "recall@10": "Recall@10",
     "recall@20": "Recall@20",
     "recall@20 head": "Recall@20, head",
     "recall@20 tail": "Recall@20, tail",
@@ -151,7 +152,7 @@ def curves(stages: Stages) -> pd.DataFrame:
     return frame.sort_values(["model", "measure", "epoch"], ignore_index=True)
 
 
-UNPLOTTED = frozenset({"epoch", "seconds", "rows_per_second"})
+UNPLOTTED = frozenset({"epoch", "seconds", "rows_per_second", "communication"})
 
 
 def metric_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | None:

@@ -216,11 +216,12 @@ class VAETask:
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
         """One update a batch."""
         history = trimmed(batch["items"])
-        context = sample_prefixes(history)
-        to_come = history.masked_fill(context > 0, 0)
+        whole = self.config.predicts == "history"
+        context = history if whole else sample_prefixes(history)
+        to_come = history if whole else history.masked_fill(context > 0, 0)
         noise = torch.randn(len(history), self.config.z_dim, device=history.device)
         logits, mu, log_variance = self.model(context, history, noise)
-        if self.discovery:
+        if self.discovery and not whole:
             logits = logits.scatter(1, context, -torch.inf)  # what was seen cannot come again
         beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
         loss = behaviour_vae.negative_elbo(

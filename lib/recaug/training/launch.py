@@ -371,5 +371,11 @@ def describe(line: Mapping[str, Any]) -> str:
     """A progress line in a few words: model, losses, rows a second."""
     curve = line.get("curve", {})
     losses = line.get("losses") or {name: value for name, value in curve.items() if name.startswith("loss")}
-    rows = line.get("rows_per_second", curve.get("rows_per_second", 0))
-    return f"{line['name']} " + ", ".join([*(f"{k} {v:.3f}" for k, v in losses.items()), f"{rows:,.0f} rows/s"])
+    said = line | curve
+    words = [
+        *(f"{name} {value:.3f}" for name, value in losses.items()),
+        f"{said.get('rows_per_second', 0):,.0f} rows/s",
+    ]
+    if "communication" in said:
+        words.append(f"{said['communication']:.0%} communication")
+    return f"{line['name']} " + ", ".join(words)

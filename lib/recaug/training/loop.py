@@ -84,7 +84,9 @@ def fit(
     batches: without end, of this rank. work: the working folder, for checkpoints and progress.jsonl (rank 0 writes a
     line every second and after every epoch). Goes on from the newest checkpoint there; the weights are then those of
     an uninterrupted training, since random numbers are drawn from (seed, rank, epoch) and batches are skipped.
-    Returns a dict an epoch: epoch (from 1), a loss for each part, seconds, rows_per_second, and the task's metrics.
+    Returns a dict an epoch: epoch (from 1), a loss for each part, seconds, rows_per_second, of several ranks
+    communication (share of the seconds that this rank spent on averaging gradients, waiting for the slowest included),
+    and the task's metrics.
     Raises TrainingError if a loss is not finite.
     """
     module = task.module.to(worker.device)
@@ -104,7 +106,7 @@ def fit(
         started = time.monotonic()
         sums: dict[str, Tensor] = {}
         weights: dict[str, Tensor] = {}
-        rows = 0
+        rows, communicated = 0, 0.0
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             batch = {column: values.to(worker.device) for column, values in next(batches).items()}
             rows += len(next(iter(batch.values()))) * worker.size
@@ -114,7 +116,9 @@ def fit(
                 own_step, own_steps = step - first * steps_per_epoch, (end - first) * steps_per_epoch
                 optimisers[update.part].zero_grad()
                 update.loss.backward()
+                before = time.monotonic()
                 worker.average_gradients(part.parameters, update.weight)
+                communicated += time.monotonic() - before
                 nn.utils.clip_grad_norm_(part.parameters, optimiser.clip_norm)
                 for group in optimisers[update.part].param_groups:
                     group["lr"] = (
@@ -124,7 +128,7 @@ def fit(
                 sums[update.part] = sums.get(update.part, 0) + update.loss.detach()
                 weights[update.part] = weights.get(update.part, 0) + update.weight.detach()
             if progress is not None:
-                progress.tick(step + 1, rows / (time.monotonic() - started), sums, weights)
+                progress.tick(step + 1, _speed(rows, time.monotonic() - started, communicated, worker), sums, weights)
         losses = {
             _loss_name(part, task): worker.mean({"loss": float(sums[part])}, float(weights[part]))["loss"]
             for part in sorted(sums)
@@ -132,7 +136,7 @@ def fit(
         if not all(math.isfinite(loss) for loss in losses.values()):
             raise TrainingError(f"{name}: {losses} in epoch {epoch + 1} is not finite; lower its learning_rate")
         seconds = time.monotonic() - started
-        curve = {"epoch": epoch + 1, **losses, "seconds": seconds, "rows_per_second": rows / seconds}
+        curve = {"epoch": epoch + 1, **losses, "seconds": seconds, **_speed(rows, seconds, communicated, worker)}
         if progress is not None:
             module.eval()
             curve |= task.measure(epoch, epoch + 1 == optimiser.epochs)
@@ -162,13 +166,13 @@ class Progress:
         self.last = time.monotonic()
 
     def tick(
-        self, step: int, rows_per_second: float, sums: Mapping[str, Tensor], weights: Mapping[str, Tensor]
+        self, step: int, speed: Mapping[str, float], sums: Mapping[str, Tensor], weights: Mapping[str, Tensor]
     ) -> None:
         """Write a line if the last one is old enough."""
         if time.monotonic() - self.last < PROGRESS_SECONDS:
             return
         losses = {part: float(sums[part]) / max(float(weights[part]), 1e-9) for part in sums}
-        self._write({"step": step, "losses": losses, "rows_per_second": rows_per_second})
+        self._write({"step": step, "losses": losses, **speed})
 
     def epoch(self, curve: Mapping[str, float]) -> None:
         """Write an epoch's curve."""
@@ -188,6 +192,12 @@ def _autocast(updates: Iterator[Update], device: torch.device) -> Iterator[Updat
         if update is None:
             return
         yield update
+
+
+def _speed(rows: int, seconds: float, communicated: float, worker: Worker) -> dict[str, float]:
+    """Rows a second, and of several ranks the share of the time that this one spent on averaging gradients."""
+    speed = {"rows_per_second": rows / seconds}
+    return speed | ({"communication": communicated / seconds} if worker.size > 1 else {})
 
 
 def _loss_name(part: str, task: Task) -> str:

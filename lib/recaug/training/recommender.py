@@ -32,7 +32,7 @@ class SASRecJob:
     content_hash: of those rows, so that the same input finds the finished model.
     real_rows: real train rows; they alone decide the steps, so every arm has the same budget.
     negatives_files: of the negatives table; read only above full_softmax_items, may be empty below.
-    log_popularity: (n_items + 1,), see inputs.log_popularity.
+    log_popularity: (n_items + 1,), see inputs.log_popularity. item_features: (n_items + 1, f) float32, or None.
     """
 
     name: str
@@ -45,6 +45,7 @@ class SASRecJob:
     log_popularity: np.ndarray
     negatives_files: Sequence[str] = ()
     augmented: bool = True
+    item_features: np.ndarray | None = None
 
 
 def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config, title: str) -> list[Trained]:
@@ -103,6 +104,7 @@ class _Run:
                 "rows": self.job.content_hash,
                 "real_rows": self.job.real_rows,
                 "log_popularity": self.job.log_popularity.tobytes(),
+                "item_features": None if self.job.item_features is None else self.job.item_features.tobytes(),
                 "negatives_per_row": self.negatives_per_row if self.sampled else 0,
                 "seed": self.seed,
                 "workers": self.workers,
@@ -119,12 +121,16 @@ class _Run:
                 "heads": self.config.heads,
                 "dropout": self.config.dropout,
                 "max_length": self.max_length,
+                "layers": self.config.layers,
+                "item_features": 0 if self.job.item_features is None else self.job.item_features.shape[1],
             },
         }
 
     def task(self, worker: Worker) -> "SASRecTask":
-        log_popularity = torch.from_numpy(self.job.log_popularity)
-        model = sasrec.SASRec(**self.meta()["arguments"], log_popularity=log_popularity)
+        arguments = self.meta()["arguments"] | {"log_popularity": torch.from_numpy(self.job.log_popularity)}
+        if self.job.item_features is not None:
+            arguments["item_features"] = torch.from_numpy(self.job.item_features)
+        model = sasrec.SASRec(**arguments)
         return SASRecTask(model, self.optimiser.learning_rate)
 
     def batches(self, worker: Worker) -> Iterator[Batch]:

@@ -1,0 +1,75 @@
+"""Content-based recommendation: items like those of the history, by what the catalogue says of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
+
+
+def item_terms(items: DataFrame, vocabulary: DataFrame, min_items: int = 2) -> csr_matrix:
+    """Describe each item by its terms, weighted by tf-idf (Salton and Buckley 1988), rows of length 1.
+
+    A term is a word of title or text, or a categorical attribute with its value; only those of at least `min_items`
+    items count. Columns: `items` needs item_id, title, text, categorical; `vocabulary` item_id, item_index.
+    Returns (n_items + 1, terms) float32, the terms in order of their names; an item without any is a row of zeros.
+    """
+    known = items.join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner")
+    words = F.split(F.lower(F.concat_ws(" ", "title", "text")), r"[^\p{L}\p{N}]+")
+    attributes = F.transform(F.map_entries("categorical"), lambda one: F.concat_ws("=", one["key"], one["value"]))
+    terms = known.select("item_index", F.explode(F.concat(words, F.coalesce(attributes, F.array()))).alias("term"))
+    counted = terms.where("term != ''").groupBy("item_index", "term").agg(F.count("*").alias("n"))
+    common = counted.withColumn("n_items", F.count("*").over(Window.partitionBy("term")))
+    rows = common.where(F.col("n_items") >= min_items).orderBy("item_index", "term").toPandas()
+    size = vocabulary.count()
+    names, column = np.unique(rows["term"].to_numpy(dtype=str), return_inverse=True)
+    weights = (1 + np.log(rows["n"])) * np.log(size / rows["n_items"]).clip(lower=0)
+    matrix = csr_matrix((weights.astype(np.float32), (rows["item_index"], column)), shape=(size + 1, len(names)))
+    return csr_matrix(matrix.multiply(1 / np.maximum(_lengths(matrix), 1e-9)[:, None]), dtype=np.float32)
+
+
+def item_vectors(terms: csr_matrix, dim: int) -> NDArray[np.float32]:
+    """Reduce terms to `dim` numbers an item by a truncated singular-value decomposition (Deerwester et al. 1990).
+
+    Returns (n_items + 1, dim), each column of variance 1 over the items; zeros where there are fewer dimensions.
+    """
+    found = np.zeros((terms.shape[0], dim), dtype=np.float32)
+    if (k := min(dim, min(terms.shape) - 1)) > 0 and terms.nnz:
+        left, _, right = svds(terms.astype(np.float64), k=k, v0=np.ones(min(terms.shape)))
+        signs = np.sign(right[np.arange(k), np.abs(right).argmax(axis=1)])  # a singular vector's sign is arbitrary
+        found[:, :k] = (left * signs)[:, ::-1] * np.sqrt(terms.shape[0])
+    found[0] = 0
+    return found
+
+
+@dataclass(frozen=True)
+class ContentBased:
+    """Scores items by the cosine between their terms and those of the history, the older the less.
+
+    terms: of item_terms. events: (n_items + 1,) float32, which orders what the terms do not. decay: weight of each
+    older event against the next one.
+    """
+
+    terms: csr_matrix
+    events: NDArray[np.float32]
+    decay: float
+
+    def scores(self, items: torch.Tensor) -> torch.Tensor:
+        """items: (batch, length) int64 left-aligned. Returns (batch, n_items + 1)."""
+        history = items.numpy()
+        lengths = (history > 0).sum(axis=1, keepdims=True)
+        weights = np.where(history > 0, self.decay ** (lengths - 1 - np.arange(history.shape[1])), 0).astype(np.float32)
+        rows = np.repeat(np.arange(len(history)), history.shape[1])
+        bags = csr_matrix((weights.ravel(), (rows, history.ravel())), shape=(len(history), self.terms.shape[0]))
+        profiles = bags @ self.terms
+        cosine = (self.terms @ profiles.T.toarray()).T / np.maximum(_lengths(profiles), 1e-9)[:, None]
+        return torch.from_numpy((cosine + 1e-6 * self.events / self.events.sum()).astype(np.float32))
+
+
+def _lengths(rows: csr_matrix) -> NDArray[np.float64]:
+    """Euclidean length of each row."""
+    return np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float64)).ravel()

@@ -1,0 +1,66 @@
+"""What the catalogue says of the items."""
+
+import numpy as np
+import pytest
+import torch
+from pyspark.sql import SparkSession
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfTransformer
+
+from recaug.recommend.content import ContentBased, item_terms, item_vectors
+
+ITEMS = [
+    ("a", "Red cotton shirt", {"brand": "x"}, None),
+    ("b", "Red wool shirt", {"brand": "x"}, "warm, warm"),
+    ("c", "Garden chair", {"brand": "y"}, "red"),
+    ("d", "Garden table", {"brand": "y"}, None),
+    ("e", None, {}, None),
+    ("other", "Red shirt", {"brand": "x"}, None),  # not in the vocabulary
+]
+WORDS = ["brand=x", "brand=y", "garden", "red", "shirt"]  # of two items or more
+
+
+@pytest.fixture(scope="module")
+def terms(spark: SparkSession) -> csr_matrix:
+    schema = "item_id string, title string, categorical map<string,string>, text string"
+    vocabulary = spark.createDataFrame(
+        [(name, n) for n, name in enumerate("abcde", 1)], "item_id string, item_index int"
+    )
+    return item_terms(spark.createDataFrame(ITEMS, schema), vocabulary)
+
+
+def test_terms_are_words_and_attributes_weighted_as_scikit_learn_does(terms: csr_matrix) -> None:
+    counts = np.array([[1, 0, 0, 1, 1], [1, 0, 0, 1, 1], [0, 1, 1, 1, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
+    theirs = TfidfTransformer(smooth_idf=False, sublinear_tf=True).fit(counts)
+    theirs.idf_ -= 1  # it adds one to each
+    assert terms.shape == (6, len(WORDS))
+    np.testing.assert_allclose(terms.toarray()[1:], theirs.transform(counts).toarray(), rtol=1e-5)
+    assert not terms[0].nnz
+
+
+def test_a_word_that_an_item_says_twice_weighs_more(spark: SparkSession) -> None:
+    schema = "item_id string, title string, categorical map<string,string>, text string"
+    items = [("a", "tea tea pot", {}, None), ("b", "tea pot", {}, None), ("c", "cup", {}, None)]
+    vocabulary = spark.createDataFrame([("a", 1), ("b", 2), ("c", 3)], "item_id string, item_index int")
+    found = item_terms(spark.createDataFrame(items, schema), vocabulary).toarray()  # columns: pot, tea
+    assert found[1, 1] / found[1, 0] == pytest.approx(1 + np.log(2))
+
+
+def test_what_is_like_the_last_items_comes_first(terms: csr_matrix) -> None:
+    scorer = ContentBased(terms, np.array([0, 5, 4, 3, 2, 1], dtype=np.float32), decay=0.5)
+    scores = scorer.scores(torch.tensor([[1, 0, 0], [1, 3, 0], [5, 0, 0], [0, 0, 0]]))
+    assert scores.shape == (4, 6)
+    assert scores[0].argsort(descending=True)[:2].tolist() == [1, 2]
+    assert scores[1].argsort(descending=True)[:2].tolist() == [3, 4]  # the chair came last
+    for nothing_known in scores[2:]:  # by popularity
+        assert nothing_known.argsort(descending=True).tolist() == [1, 2, 3, 4, 5, 0]
+
+
+def test_numbers_keep_what_is_alike_together(terms: csr_matrix) -> None:
+    found = item_vectors(terms, 2)
+    assert found.shape == (6, 2)
+    assert not found[0].any()
+    near = np.linalg.norm(found[1] - found[2])
+    assert near < 0.1 * np.linalg.norm(found[1] - found[4])
+    assert np.abs(found).max() < 5
+    assert item_vectors(terms, 20).shape == (6, 20)  # more than there are
