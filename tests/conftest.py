@@ -26,7 +26,7 @@ settings.load_profile("recaug")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two local cores, two shuffle partitions, Delta on."""
     settings = {
-        "spark.driver.memory": "1g",
+        "spark.driver.memory": "2g",  # plans and table snapshots of some hundred tests stay in memory
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
     }

@@ -36,6 +36,11 @@ LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
+    # Nor is there a page for which to keep a thousand jobs and plans.
+    "spark.ui.retainedJobs": "10",
+    "spark.ui.retainedStages": "10",
+    "spark.ui.retainedTasks": "100",
+    "spark.sql.ui.retainedExecutions": "10",
     "spark.databricks.delta.snapshotPartitions": "2",
     # List a glob's files here rather than in a task each (305 days of Online Retail: 305 tasks, twice).
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
