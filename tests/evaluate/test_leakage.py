@@ -24,12 +24,13 @@ from recaug.training.inputs import log_popularity
 
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
 WINDOWS = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
+HOLDOUT = {"share": 0.2, "validation_share": 0.2, "folds": 4, "fold": 0}
 Plant = Callable[[Context, DataFrame], DataFrame]
 
 
-@pytest.fixture(scope="module", params=["time", "leave_one_out"])
+@pytest.fixture(scope="module", params=["time", "leave_one_out", "share", "users"])
 def honest(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Context:
-    """A night of twenty users with candidates and training rows; some come, and an item comes, after the train days."""
+    """A night of twenty users; some come, and an item comes, after the train days. `time` has candidates and arms."""
     folder, random = tmp_path_factory.mktemp("honest"), np.random.default_rng(1)
     (folder / "log").mkdir()
     events = [
@@ -40,11 +41,17 @@ def honest(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory
     events += [line("newcomer", "i0", day(10, 20)), line("u0", "late", day(10, 21)), line("u1", "late", day(10, 21))]
     (folder / "log" / "log.csv").write_text(HEAD + "".join(events))
     night = context(
-        spark, folder, day(10).date(), prepare=WINDOWS | {"split": request.param}, negatives={"per_user": 5}
+        spark,
+        folder,
+        day(10).date(),
+        prepare=WINDOWS | {"split": request.param, "holdout": HOLDOUT},
+        negatives={"per_user": 5},
     )
     ingest.run(night)
     prepare.run(night)
     lake = night.lake
+    if request.param != "time":
+        return night
     lake.replace(following(night, "split = 'train'"), "candidate_events", {"run_id": night.run_id}, night.run_id)
     rows = lake.read("sequences").where("split = 'train'")
     arms = [
@@ -204,8 +211,21 @@ PLANTS: list[dict[str, tuple[str, Plant]]] = [
 
 def test_an_honest_night_leaks_nowhere(honest: Context) -> None:
     checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id)
-    assert len(checks) == 13
+    assert len(checks) == (13 if honest.config.prepare.split == "time" else 7)
     assert [check for check in checks if check.leaks] == []
+
+
+@pytest.mark.parametrize("honest", ["users"], indirect=True)
+def test_a_held_out_users_history_in_a_train_row_is_a_leak(honest: Context) -> None:
+    lake, version = honest.lake, honest.lake.version("sequences")
+    known = lake.read("sequences").where("split != 'serve'")
+    learnt = known.where("split = 'test'").withColumn("split", F.lit("train"))
+    try:
+        lake.replace(lake.read("sequences").unionByName(learnt).localCheckpoint(), "sequences", {}, honest.run_id)
+        checks = leak_checks(lake, honest.config, honest.date, honest.run_id)
+    finally:
+        DeltaTable.forPath(honest.spark, lake.location("sequences")).restoreToVersion(version)
+    assert {check.name for check in checks if check.leaks} == {"sequences", "seen"}
 
 
 @pytest.mark.parametrize("honest", ["time"], indirect=True)

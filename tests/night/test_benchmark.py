@@ -2,11 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 from tests.conftest import THIN_DAY
+from tests.night.nights import HEAD, context, day, line
 
+from recaug.config import Benchmark
 from recaug.errors import ConfigError
 from recaug.night.benchmark import fold_contexts, run_benchmark
 from recaug.night.cli import benchmark
@@ -60,19 +65,40 @@ def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config)
     assert again == [f"{folder / 'results.json'} holds this run: the test is seen once"]
 
 
-def test_folds_are_nights_further_back_or_other_users(spark, thin_config):
-    holdout = {"share": 0.3, "validation_share": 0.1, "folds": 4, "fold": 0}
-    by_time = thin_config({"benchmark": SECTION | {"folds": 3, "step_days": 2}})
-    nights = fold_contexts(night_context(by_time, THIN_DAY, spark), by_time.benchmark)
+def test_folds_by_time_are_nights_further_back(spark, thin_config):
+    config = thin_config({"benchmark": SECTION | {"folds": 3, "step_days": 2}})
+    nights = fold_contexts(night_context(config, THIN_DAY, spark), config.benchmark)
     assert [(THIN_DAY - night.date).days for night in nights] == [4, 2, 0]
-    section = SECTION | {"folds": 2, "models": ["popularity", "content"]}
-    by_users = thin_config({"benchmark": section, "prepare": {"split": "users", "holdout": holdout}})
-    context = night_context(by_users, THIN_DAY, spark)
-    assert [night.config.prepare.holdout.fold for night in fold_contexts(context, by_users.benchmark)] == [0, 1]
-    results = run_benchmark(context, lambda line: None)
-    assert [result["folds"] for result in results.values()] == [2, 2]
-    assert all(0 < result["hr@10"]["mean"] < 1 for result in results.values())
-    assert len({name for night in fold_contexts(context, by_users.benchmark) for name in [night.run_id]}) == 2
+
+
+def test_every_user_is_tested_in_the_fold_that_holds_it_out(spark, tmp_path):
+    random = np.random.default_rng(1)
+    (tmp_path / "log").mkdir()
+    log = [
+        line(f"u{user}", f"i{int(9 * random.random() ** 2)}", day(number, 8 + user / 10))
+        for number in range(1, 7)
+        for user in range(30)
+    ]
+    (tmp_path / "log" / "log.csv").write_text(HEAD + "".join(log))
+    holdout = {"share": 0.3, "validation_share": 0.1, "folds": 3, "fold": 0}
+    changes = {"split": "users", "holdout": holdout, "task": "repeat", "min_item_users": 1}
+    made = context(
+        spark, tmp_path, day(6).date(), prepare=changes | {"train_days": 4, "validation_days": 1, "test_days": 1}
+    )
+    section = SECTION | {"folds": 3, "models": ["popularity"], "date": day(6).date()}
+    made = replace(made, config=msgspec.structs.replace(made.config, benchmark=msgspec.convert(section, Benchmark)))
+    nights = fold_contexts(made, made.config.benchmark)
+    assert len({night.run_id for night in nights}) == 3
+    tested = []
+
+    def listen(said: str) -> None:  # when a fold's models are told, its tables are still there
+        if said.startswith("  popularity"):
+            tested.extend(row.user_id for row in made.lake.read("sequences").where("split = 'test'").collect())
+
+    results = run_benchmark(made, listen)
+    assert sorted(tested) == sorted(f"u{user}" for user in range(30))
+    assert results["popularity"]["folds"] == 3
+    assert 0 < results["popularity"]["hr@10"]["mean"] <= 1
 
 
 def test_folds_want_a_split_that_has_them(thin_config):
