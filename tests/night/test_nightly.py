@@ -148,21 +148,24 @@ def stage_begins(process: subprocess.Popen, log: Path, stage: str) -> bool:
 def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
     path = thin_yaml()
     text = path.read_text()
-    cases = {
-        text.replace("user_id: household_id", "user_id: household"): (3, "household"),
-        text.replace("seed: 2017", "seeds: 2017"): (2, "seeds"),
-        text.replace("transactions.parquet", "no-such.parquet"): (3, "no-such.parquet"),
-    }
-    for changed, (code, said) in cases.items():
+    cases = [
+        (text.replace("user_id: household_id", "user_id: household"), 3, "household"),
+        (text.replace("seed: 2017", "seeds: 2017"), 2, "seeds"),
+        (text.replace("transactions.parquet", "no-such.parquet"), 3, "no-such.parquet"),
+    ]
+    paths = [path.with_name(f"case{number}.yaml") for number in range(len(cases))]
+    for at, (changed, _, _) in zip(paths, cases, strict=True):
         assert changed != text
-        path.write_text(changed)
-        failed = nightly(path)
-        assert failed.returncode == code, failed.stderr
-        lines = [line for line in failed.stderr.splitlines() if "WARN" not in line and line.strip()]
-        assert lines[-1].startswith("error: ")
-        assert said in lines[-1]
-        assert "Traceback" not in failed.stderr
-        assert not (path.parent / "lake" / "events").exists()
+        at.write_text(changed)
+    one_by_one = "import sys; from recaug.night.cli import main; print([main(a.split()) for a in sys.argv[1:]])"
+    arguments = [f"--config {at} --date {DATE}" for at in paths]
+    failed = subprocess.run([sys.executable, "-c", one_by_one, *arguments], capture_output=True, text=True, check=True)
+    assert failed.stdout.splitlines()[-1] == str([code for _, code, _ in cases])
+    lines = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
+    for line, (_, _, said) in zip(lines, cases, strict=True):
+        assert said in line
+    assert "Traceback" not in failed.stderr
+    assert not (path.parent / "lake" / "events").exists()
 
 
 def test_a_java_process_that_is_killed_is_one_line(thin_yaml):

@@ -17,7 +17,7 @@ from recaug.config import STAGES
 from recaug.errors import ConfigError, RecaugError
 from recaug.night.benchmark import run_benchmark
 from recaug.night.evaluate import check_leaks
-from recaug.night.nightly import night_context, parse_stages, plan, run_night
+from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report.benchmark import markdown
 from recaug.session import build
 
@@ -42,7 +42,8 @@ def leaks(argv: Sequence[str] | None = None) -> int:
         config = configuration.load(given.config)
         spark = build(config.spark, "recaug")
         try:
-            checks = check_leaks(night_context(config, configuration.parse_date(given.date, "--date"), spark))
+            with one_line_errors("leakage"):
+                checks = check_leaks(night_context(config, configuration.parse_date(given.date, "--date"), spark))
             print("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]), flush=True)
         finally:
             spark.stop()
