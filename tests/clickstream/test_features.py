@@ -32,7 +32,7 @@ def train(spark: SparkSession) -> DataFrame:
 
 
 def test_what_is_said_of_users(spark: SparkSession) -> None:
-    found = {row.user_id: row for row in user_features(train(spark), END).collect()}
+    found = {row.user_id: row for row in normalised(user_features(train(spark), END)).collect()}
     names = ["events", "items", "sessions", "days", "recency_days", "gap_days", "mean_price"]
     assert [found["u"][name] for name in names] == [3, 2, 2, 2, 5.5, 2.0, 1.5]
     assert [found["v"][name] for name in names] == [1, 1, 1, 1, 1.0, None, 6.0]
@@ -56,8 +56,8 @@ def test_what_is_said_of_items(spark: SparkSession) -> None:
 def test_normal_numbers_have_mean_0_and_deviation_1_and_miss_what_is_missing(
     spark: SparkSession, values: list[float | None]
 ) -> None:
-    rows = spark.createDataFrame([(value,) for value in values], "x double").repartition(3)
-    scaled = normalised(rows, ["x"]).collect()
+    rows = spark.createDataFrame(list(enumerate(values)), "user_id int, x double").repartition(3)
+    scaled = normalised(rows).collect()
     assert all((row.x is None) == (row.z_x is None) for row in scaled)
     known = [row.z_x for row in scaled if row.x is not None]
     logs = [log1p(value) for value in values if value is not None]

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from tests.night.nights import HEAD, context, day, line
 
 from recaug.clickstream import covisitation
-from recaug.clickstream.features import item_features, user_features
+from recaug.clickstream.features import item_features, normalised, user_features
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories
 from recaug.clickstream.splits import train_end, window_events
@@ -129,13 +129,13 @@ def counts_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
 
 
 def user_features_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
-    return user_features(events(night), train_end(night.date, night.config.prepare)).join(
+    return normalised(user_features(events(night), train_end(night.date, night.config.prepare))).join(
         rows.select("user_id", "user_index"), "user_id"
     )
 
 
 def item_features_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
-    return item_features(events(night), train_end(night.date, night.config.prepare)).join(
+    return normalised(item_features(events(night), train_end(night.date, night.config.prepare))).join(
         rows.select("item_id", "item_index"), "item_id"
     )
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,7 @@ import pytest
 from tests.conftest import THIN_DAY
 from tests.night.nights import HEAD, context, day, line
 
-from recaug.config import Benchmark
+from recaug.config import Benchmark, Lake
 from recaug.errors import ConfigError
 from recaug.night.benchmark import fold_contexts, run_benchmark
 from recaug.night.cli import benchmark
@@ -86,7 +85,13 @@ def test_every_user_is_tested_in_the_fold_that_holds_it_out(spark, tmp_path):
         spark, tmp_path, day(6).date(), prepare=changes | {"train_days": 4, "validation_days": 1, "test_days": 1}
     )
     section = SECTION | {"folds": 3, "models": ["popularity"], "date": day(6).date()}
-    made = replace(made, config=msgspec.structs.replace(made.config, benchmark=msgspec.convert(section, Benchmark)))
+    config = msgspec.structs.replace(
+        made.config,
+        lake=Lake(path=f"{tmp_path}/lake"),
+        artifacts=f"{tmp_path}/artifacts",
+        benchmark=msgspec.convert(section, Benchmark),
+    )
+    made = night_context(config, day(6).date(), spark)
     nights = fold_contexts(made, made.config.benchmark)
     assert len({night.run_id for night in nights}) == 3
     tested = []

@@ -17,11 +17,10 @@ def user_features(train: DataFrame, end: dt.date) -> DataFrame:
 
     train: user_id, item_id, event_time, event_date, session_id, price. end: the first day after them.
     Gives user_id and, as doubles: events, items, sessions, days (distinct, of events), recency_days (from the last
-    event to `end`), gap_days (mean between events; null for a single one), mean_price (null where none is known);
-    then each of them as z_<name>, see normalised.
+    event to `end`), gap_days (mean between events; null for a single one), mean_price (null where none is known).
     """
     second = F.unix_timestamp("event_time")
-    found = train.groupBy("user_id").agg(
+    return train.groupBy("user_id").agg(
         F.count("*").cast("double").alias("events"),
         F.size(F.collect_set("item_id")).cast("double").alias("items"),
         F.size(F.collect_set("session_id")).cast("double").alias("sessions"),
@@ -30,7 +29,6 @@ def user_features(train: DataFrame, end: dt.date) -> DataFrame:
         ((F.max(second) - F.min(second)) / F.nullif(F.count("*") - 1, F.lit(0)) / DAY).alias("gap_days"),
         _mean("price").alias("mean_price"),
     )
-    return normalised(found, found.columns[1:])
 
 
 def item_features(train: DataFrame, end: dt.date) -> DataFrame:
@@ -38,24 +36,24 @@ def item_features(train: DataFrame, end: dt.date) -> DataFrame:
 
     train, end: as of user_features. Gives item_id and, as doubles: events, users (distinct), repeat_share (of events
     that are not the first of their user), age_days (from the first event to `end`), mean_price (null where none is
-    known); then each of them as z_<name>, see normalised.
+    known).
     """
     users, events = F.count_distinct("user_id"), F.count("*")
-    found = train.groupBy("item_id").agg(
+    return train.groupBy("item_id").agg(
         events.cast("double").alias("events"),
         users.cast("double").alias("users"),
         (1 - users / events).alias("repeat_share"),
         _days_before(F.min(F.unix_timestamp("event_time")), end).alias("age_days"),
         _mean("price").alias("mean_price"),
     )
-    return normalised(found, found.columns[1:])
 
 
-def normalised(rows: DataFrame, names: list[str]) -> DataFrame:
-    """Add z_<name> for each of `names`: log(1 + x) less its mean, over its standard deviation; null stays null.
+def normalised(rows: DataFrame) -> DataFrame:
+    """Add z_<name> for each column but the first: log(1 + x) less its mean, over its deviation; null stays null.
 
     A shop's counts and prices span orders of magnitude, hence the logarithm; below 0 is 0. A column of one value is 0.
     """
+    names = rows.columns[1:]
     units = {name: F.round(_log(name) * UNIT).cast("decimal(18,0)") for name in names}
     moments = rows.agg(
         *(F.sum(unit).cast("double").alias(f"sum_{name}") for name, unit in units.items()),

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream import covisitation
-from recaug.clickstream.features import item_features, user_features
+from recaug.clickstream.features import item_features, normalised, user_features
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users, vocabulary
 from recaug.clickstream.splits import Windows, train_end, window_events, windows
@@ -43,9 +43,11 @@ def run(context: Context) -> StageResult:
     rows = sequences(people, prepare.max_length, prepare.cold_events)
     written["sequences"] = lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
     train, end = events.where("split = 'train'"), train_end(context.date, prepare)
-    of_users = user_features(train, end).join(people.select("user_id", "user_index"), "user_id", how="inner")
+    of_users = normalised(user_features(train, end)).join(
+        people.select("user_id", "user_index"), "user_id", how="inner"
+    )
     written["user_features"] = lake.replace(of_users, "user_features", {}, context.run_id)
-    of_items = item_features(train, end).join(
+    of_items = normalised(item_features(train, end)).join(
         F.broadcast(words.select("item_id", "item_index")), "item_id", how="inner"
     )
     written["item_features"] = lake.replace(of_items, "item_features", {}, context.run_id)
