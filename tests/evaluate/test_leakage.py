@@ -196,15 +196,11 @@ PLANTS: list[dict[str, tuple[str, Plant]]] = [
     },
     {
         "sequences": ("sequences", with_held_out_event("validation", "test")),
-        "seen": ("sequences", seen_targets("validation")),
+        "seen": ("sequences", seen_targets("test")),
         "item_features": ("item_features", item_features_of_all_events),
         "covisitation": ("covisitation", counts_of_all_events),
         "training_rows": ("training_rows", rows_with_the_next_item),
         "training_rows, generated": ("training_rows", continuations_that_nobody_generated),
-    },
-    {
-        "sequences": ("sequences", with_held_out_event("test", "test")),
-        "seen": ("sequences", seen_targets("test")),
     },
 ]
 

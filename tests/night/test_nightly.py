@@ -17,15 +17,16 @@ from recaug.config import STAGES
 from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
+from recaug.night import cli
 from recaug.night.nightly import parse_stages, run_night
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
 
 
-def nightly(config: Path, *arguments: str, job: str = "nightly.py", **options: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "jobs" / job), "--config", str(config), "--date", DATE, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, **options)
+def nightly(config: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "jobs" / "nightly.py"), "--config", str(config), "--date", DATE, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
 
 
 def quiet(line: str) -> None:
@@ -83,14 +84,19 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     assert resumed["content_hash"] == summary["content_hash"]
 
 
-def test_the_leak_checks_can_be_made_again(night):
+@pytest.fixture
+def here(monkeypatch, spark):
+    """Jobs take the tests' session, and leave it running."""
+    monkeypatch.setattr(cli, "build", lambda *_: spark)
+    monkeypatch.setattr(type(spark), "stop", lambda _: None)
+
+
+def test_the_leak_checks_can_be_made_again(night, here, capsys):
     config, _ = night
-    done = nightly(Path(config.artifacts).with_name("night.yaml"), job="leakage.py")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.rstrip().endswith("no leak")
-    assert {"vocabulary", "generator", "candidate_events,"} <= {
-        line.split()[0] for line in done.stdout.splitlines()[:-1]
-    }
+    assert cli.leaks(["--config", str(Path(config.artifacts).with_name("night.yaml")), "--date", DATE]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == "no leak"
+    assert {"vocabulary", "generator", "candidate_events,"} <= {line.split()[0] for line in lines}
 
 
 @pytest.mark.slow
@@ -116,7 +122,7 @@ def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, nig
         with log.open("w") as out:
             process = subprocess.Popen([*command, "--resume"], stdout=out, stderr=out, start_new_session=True)
             reached = stage_begins(process, log, stage)
-            time.sleep(1.0)
+            time.sleep(0.5)
             if process.poll() is None and reached:
                 os.killpg(process.pid, signal.SIGKILL)
                 killed.append(stage)
@@ -224,19 +230,19 @@ def test_stages_run_in_the_order_of_the_night():
         parse_stages("ingest,brew")
 
 
-def test_a_dry_run_prints_the_plan_and_touches_nothing(thin_yaml):
+def test_a_dry_run_prints_the_plan_and_touches_nothing(thin_yaml, here, capsys):
     path = thin_yaml()
-    planned = nightly(path, "--dry-run")
-    assert planned.returncode == 0, planned.stderr
-    assert "rows to ingest" in planned.stdout
-    assert all(f"{stage}: reads" in planned.stdout for stage in STAGES)
+    assert cli.main(["--config", str(path), "--date", DATE, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "rows to ingest" in printed
+    assert all(f"{stage}: reads" in printed for stage in STAGES)
     assert {child.name for child in path.parent.iterdir()} == {"night.yaml"}
 
 
-def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config):
-    backfill = nightly(thin_yaml(), "--until", "2017-01-22", "--stages", "ingest")
+def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, capsys):
+    backfill = ["--config", str(thin_yaml()), "--date", DATE, "--until", "2017-01-22", "--stages", "ingest"]
     # the log ends with 2017-01-21: the second night has no data and says so, the first is done
-    assert backfill.returncode == 3
-    assert "2017-01-22" in backfill.stderr
+    assert cli.main(backfill) == 3
+    assert "2017-01-22" in capsys.readouterr().err
     config = thin_config()
     assert runs.find(Lake(spark, config.lake.path), THIN_DAY, "ingest") is not None

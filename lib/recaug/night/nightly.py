@@ -19,7 +19,6 @@ from recaug.lake.tables import Lake, storage_error
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, report, train
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
-from recaug.tracking import log_night
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -82,6 +81,8 @@ def run_night(
         say(f"  {stage:<10} {done.wall_seconds:6.1f} s  {tell(stage, done)}")
     summary = summarise(context)
     if "report" in stages:
+        from recaug.tracking import log_night  # here, for MLflow takes a second to import
+
         log_night(context, summary)
         say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
         say(f"report:   {(context.folder / 'report' / 'index.html').resolve()}")
