@@ -7,6 +7,7 @@ from tests.conftest import THIN_DAY
 def test_every_bench_measures_on_the_tables_of_a_night(night, tmp_path):
     config, summary = night
     bench = Bench(config, 1, THIN_DAY, tmp_path)
+    assert bench.ingest() == summary["rows"]["in"]
     assert bench.sessions() == bench.sequences_() == bench.n_events == summary["rows"]["events"]
     measured = measure(bench, 1, UNITS)
     assert set(measured["benches"]) == set(UNITS)

@@ -202,6 +202,10 @@ PLANTS: list[dict[str, tuple[str, Plant]]] = [
         "training_rows": ("training_rows", rows_with_the_next_item),
         "training_rows, generated": ("training_rows", continuations_that_nobody_generated),
     },
+    {
+        "sequences": ("sequences", with_held_out_event("test", "test")),
+        "seen": ("sequences", seen_targets("validation")),
+    },
 ]
 
 

@@ -22,7 +22,6 @@ SLICES = {
 METRICS = {
     "hr@10": "HR@10",
     "ndcg@10": "NDCG@10",
-    "recall@10": "Recall@10",
     "recall@20": "Recall@20",
     "recall@20 head": "Recall@20, head",
     "recall@20 tail": "Recall@20, tail",
