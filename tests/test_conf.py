@@ -51,3 +51,13 @@ def test_the_hash_knows_what_decides_the_rows_and_nothing_else():
 def test_an_unfilled_template_is_no_date():
     with pytest.raises(ConfigError, match="--date is '{{job.start_time}}'"):
         parse_date("{{job.start_time}}", "--date")
+
+
+def test_a_generator_samples_as_all_do_but_for_what_it_has_of_its_own():
+    text = DEMO.replace("augment:\n", "augment:\n  own: {counts: {continuations: 8, histories: 0, weight: 0.3}}\n")
+    augment = loads(text).augment
+    counts, vae = augment.of("counts"), augment.of("vae")
+    assert (counts.continuations, counts.weight, counts.temperature) == (8, 0.3, augment.temperature)
+    assert vae == augment
+    with pytest.raises(ConfigError, match=r"augment.own.counts.histories must be 0"):
+        loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, counts]"))

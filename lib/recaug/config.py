@@ -272,18 +272,33 @@ class GAN(Strict, kw_only=True):
     optimiser: Optimiser
 
 
+class Sampling(Strict, kw_only=True):
+    """Where one generator's sampling differs from the others'; see Augment. null: as of all."""
+
+    continuations: Count | None = None
+    histories: NonNegative | None = None
+    temperature: PositiveFloat | None = None
+    weight: NonNegative | None = None
+    history_weight: NonNegative | None = None
+    min_fidelity: Share | None = None
+
+
 class Augment(Strict, kw_only=True):
     """Batch sampling.
 
+    generators: each an arm of the evaluation. `vae`, `gan`: the trained ones; `counts`: the leave-one-out
+        co-visitation counts, which need no training.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
     max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
     temperature: of the sampling softmax. weight: in the recommender's loss, of all continuations of an event together;
         history_weight: of each event of a generated history.
     min_fidelity: candidates below it are dropped before the gate.
+    attributes: share of the chances of `counts` that goes to items alike in the catalogue's words and attributes.
+    own: by generator, what differs from the above.
     """
 
-    generators: list[Literal["vae", "gan"]]
+    generators: list[Literal["vae", "gan", "counts"]]
     buckets: Positive
     batch_rows: Positive
     continuations: Count
@@ -293,6 +308,13 @@ class Augment(Strict, kw_only=True):
     weight: NonNegative
     history_weight: NonNegative
     min_fidelity: Share
+    attributes: Share = 0.0
+    own: dict[Literal["vae", "gan", "counts"], Sampling] = {}
+
+    def of(self, generator: str) -> "Augment":
+        """The sampling of one generator."""
+        changes = next((msgspec.structs.asdict(differs) for kind, differs in self.own.items() if kind == generator), {})
+        return msgspec.structs.replace(self, **{key: value for key, value in changes.items() if value is not None})
 
 
 class Gate(Strict, kw_only=True):
@@ -422,6 +444,8 @@ class Config(Strict, kw_only=True):
             raise ValueError(f"prepare.split {self.prepare.split} needs prepare.holdout")
         if holdout is not None and holdout.fold >= holdout.folds:
             raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
+        if "counts" in self.augment.generators and self.augment.of("counts").histories:
+            raise ValueError("augment.own.counts.histories must be 0: counts only continue real histories")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 

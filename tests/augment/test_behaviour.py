@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +11,14 @@ from recaug.config import Augment
 from recaug.lake.content import content_hash
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
+from recaug.models.covisitation import CountsGenerator, CoVisitation
 from recaug.training.checkpoint import finish_model
 
 L, ITEMS = 6, 40
+SCHEMA = (
+    "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
+    "event_ids array<string>"
+)
 CONFIG = Augment(
     generators=["vae"],
     buckets=4,
@@ -55,11 +61,7 @@ def histories(users=30, seed=0):
 @pytest.fixture
 def train(spark):
     rows = [row for user, items in histories().items() for row in windows(user, items)]
-    schema = (
-        "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
-        "event_ids array<string>"
-    )
-    return spark.createDataFrame(pd.DataFrame(rows), schema)
+    return spark.createDataFrame(pd.DataFrame(rows), SCHEMA)
 
 
 def model(folder: Path, architecture: str, favourites: range) -> Path:
@@ -103,6 +105,8 @@ def test_a_context_is_the_last_events_up_to_its_end():
     joined = gather(pd.DataFrame(windows(0, list(range(1, 10)))))
     contexts = joined.contexts(np.array([1, 8]), np.array([0, 0]), 4)
     assert contexts.tolist() == [[1, 2, 0, 0], [6, 7, 8, 9]]
+    longer = joined.contexts(np.array([1, 7]), np.array([0, 0]), 4, after=2)
+    assert longer.tolist() == [[1, 2, 3, 4, 0, 0], [5, 6, 7, 8, 9, 0]]
 
 
 def test_every_event_gets_its_continuations_and_none_repeats_what_the_user_had(train, models, kind):
@@ -123,6 +127,37 @@ def test_a_user_is_sampled_from_the_model_that_left_the_fold_out(train, models, 
     fold = found["user_id"].str[1:].astype(int) % 2
     assert (found.loc[fold == 0, "item_index"] <= 20).mean() > 0.95
     assert (found.loc[fold == 1, "item_index"] > 20).mean() > 0.95
+
+
+def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_had(spark, tmp_path):
+    real = {0: [1, 2, 3], 1: [1, 2, 4], 2: [5, 6, 7, 8, 9, 10, 11, 12], 3: [1, 13]}
+    weights = torch.zeros(ITEMS + 1, ITEMS + 1)
+    for items in real.values():
+        for gap in (1, 2):
+            for first, second in zip(items[:-gap], items[gap:], strict=True):
+                weights[first, second] += 1 / gap
+    settings = {"window": 2, "backward": 0.0, "decay": 0.5}
+    near = CoVisitation(torch.arange(ITEMS + 1).repeat(ITEMS + 1, 1), weights, **settings)
+    none = torch.zeros(ITEMS + 1, 1)
+    meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
+    finish_model(tmp_path / "counts", CountsGenerator(near, none, none, share=0.0), meta)
+    train = spark.createDataFrame(
+        pd.DataFrame([row for user, items in real.items() for row in windows(user, items)]), SCHEMA
+    )
+    config = msgspec.structs.replace(CONFIG, generators=["counts"], continuations=4, histories=0.0)
+    found = sample(train, dict.fromkeys((0, 1), tmp_path / "counts"), "counts", config=config).toPandas()
+    drawn = found.groupby("parent_event_id")["item_index"].agg(set).to_dict()
+    assert drawn == {
+        "u000e0": {2, 4, 13},  # 3 followed by this user's own account only
+        "u000e1": {4, 13},
+        "u000e2": {4, 13},
+        "u001e0": {2, 3, 13},
+        "u001e1": {3, 13},
+        "u001e2": {3, 13},
+        "u003e0": {2, 3, 4},
+        "u003e1": {2, 3, 4},
+    }  # nobody else had what the third user had
+    assert found["fidelity"].between(0, 1).all()
 
 
 def test_a_generated_user_is_new_has_distinct_items_and_names_its_sources(train, models, kind):

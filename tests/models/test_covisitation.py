@@ -1,6 +1,6 @@
 import torch
 
-from recaug.models.covisitation import CoVisitation, Informed
+from recaug.models.covisitation import CountsGenerator, CoVisitation, Informed
 
 
 def table(pairs: dict[tuple[int, int], float], n_items: int, **settings: float) -> CoVisitation:
@@ -38,6 +38,34 @@ def test_pairs_of_others_stay() -> None:
     assert table(pairs, 2).score(context).tolist() == [[0, 0, 4.0]]
     near = table(pairs, 2)
     assert (near.score(context) - near.own_score(context, history)).tolist() == [[0, 0, 3.0]]
+
+
+def test_what_rounding_leaves_of_a_rows_own_pairs_is_no_count() -> None:
+    history = torch.tensor([[1, 3, 4, 2]])  # 1 and 2 three events apart: a third, to six decimals
+    near = CoVisitation(
+        torch.tensor([[0], [2], [0], [0], [0]]),
+        torch.tensor([[0.0], [0.333334], [0.0], [0.0], [0.0]]),
+        window=3,
+        backward=0.5,
+        decay=0.5,
+    )
+    context = torch.tensor([[1, 0, 0, 0]])
+    assert 0 < float((near.score(context) - near.own_score(context, history))[0, 2]) < 1e-5
+    assert near(context, history).tolist() == [[0, 0, 0, 0, 0]]
+
+
+def test_counts_continue_without_the_users_own_pairs_and_by_likeness() -> None:
+    # 1 -> 2 by this user alone, 1 -> 3 by two others; 4 is like 1 in the catalogue
+    near = table({(1, 2): 1.0, (1, 3): 2.0}, 4)
+    alike, likeness = torch.tensor([[0], [4], [0], [0], [0]]), torch.tensor([[0.0], [0.25], [0.0], [0.0], [0.0]])
+    items, history = torch.tensor([[1]]), torch.tensor([[1, 2]])
+    by_counts = CountsGenerator(near, alike, likeness, share=0.0)
+    assert by_counts.next_logits(items, history).exp().tolist() == [[0, 0, 0, 1, 0]]
+    mixed = CountsGenerator(near, alike, likeness, share=0.25)
+    chances = mixed.next_logits(items, history)
+    torch.testing.assert_close(chances.exp(), torch.tensor([[0, 0, 0, 0.75, 0.25]]))
+    found = mixed.fidelity(items, torch.tensor([[3, 4]]), chances)
+    torch.testing.assert_close(found, torch.tensor([[1.0, 1 / 3]]))
 
 
 def test_what_is_learned_of_the_informed_term_gets_a_gradient() -> None:

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from tests.night.nights import note
 from tests.training.conftest import N_ITEMS, histories, small_config, write_tables
 
+from recaug.config import Sampling
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.lake.tables import Lake
+from recaug.night import augment
 from recaug.night.context import Context
 from recaug.night.train import generator_jobs, run
 from recaug.training.checkpoint import load_generator
@@ -112,6 +115,25 @@ def test_nothing_of_the_left_out_fold_reaches_its_generator(context: Context) ->
         np.testing.assert_allclose(np.exp(job.log_popularity), shares / shares.sum(), rtol=1e-5)
         held_out = context.lake.read("sequences").where((F.col("split") == "validation") & (F.col("fold") == fold))
         assert len(job.validation.histories) == held_out.count()
+
+
+def test_counts_sample_without_a_training_and_their_generator_is_found_again(context: Context) -> None:
+    own = {"counts": Sampling(continuations=3, weight=0.6)}
+    alone = msgspec.structs.replace(context.config.augment, generators=["counts"], histories=0.0, own=own)
+    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=alone))
+    trained = run(night)
+    assert trained.metrics["models"] == {}
+    note(night, "train", trained)
+    first = augment.run(night)
+    (folder,) = night.models.glob("counts-*")
+    written = folder.stat().st_mtime_ns
+    candidates = night.lake.read("candidate_events").toPandas()
+    assert len(candidates) == first.metrics["generators"]["counts"]["candidates"] > 100
+    assert candidates.groupby("parent_event_id").size().max() == 3
+    assert set(candidates["weight"]) == {0.6 / 3}
+    again = augment.run(night)
+    assert again.content_hash == first.content_hash
+    assert folder.stat().st_mtime_ns == written
 
 
 def test_a_lake_without_histories_is_one_line(context: Context) -> None:

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from recaug.recommend.content import ContentBased, item_terms, item_vectors
+from recaug.recommend.content import ContentBased, alike, item_terms, item_vectors
 
 ITEMS = [
     ("a", "Red cotton shirt", {"brand": "x"}, None),
@@ -64,3 +64,16 @@ def test_numbers_keep_what_is_alike_together(terms: csr_matrix) -> None:
     assert near < 0.1 * np.linalg.norm(found[1] - found[4])
     assert np.abs(found).max() < 5
     assert item_vectors(terms, 20).shape == (6, 20)  # more than there are
+
+
+def test_items_alike_are_those_of_the_highest_cosine_squared_and_ties_go_to_the_lower_index(terms: csr_matrix) -> None:
+    dense = terms.toarray()
+    found = alike(terms, 3)
+    assert found.items.shape == found.weights.shape == (6, 3)
+    assert found.items[1, 0] == 2  # the shirts
+    assert found.items[4].tolist() == [3, 0, 0]  # nothing else is like the table
+    np.testing.assert_allclose(found.weights[3, 0], (dense[3] @ dense[4]) ** 2, rtol=1e-5)
+    assert found.weights[3, 1] == pytest.approx((dense[3] @ dense[1]) ** 2, rel=1e-5)
+    assert found.items[3].tolist() == [4, 1, 2]  # red alone; both shirts say it as much
+    assert not found.items[[0, 5]].any()
+    assert not found.weights[[0, 5]].any()

@@ -1,4 +1,4 @@
-"""Samples behaviour from the cross-fitted generators, bucket by bucket, in pandas UDFs."""
+"""Samples behaviour from the cross-fitted generators and the counts, bucket by bucket, in pandas UDFs."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.config import Augment
+from recaug.models.covisitation import CountsGenerator
 from recaug.training.checkpoint import load_generator
 
 NONE_LEFT = 1e-12  # chance that items not drawn yet have together, below which there are none
@@ -37,11 +38,17 @@ class Histories(NamedTuple):
     times: NDArray[np.int64]
     event_ids: NDArray[Any]
 
-    def contexts(self, ends: NDArray[np.int64], users: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-        """The last `length` events up to and with each of `ends` (event numbers), left-aligned: (ends, length)."""
+    def contexts(
+        self, ends: NDArray[np.int64], users: NDArray[np.int64], length: int, after: int = 0
+    ) -> NDArray[np.int64]:
+        """The last `length` events up to and with each of `ends` (event numbers), and the next `after` of the user.
+
+        Left-aligned, (ends, length + after), 0 for padding.
+        """
         first = np.maximum(self.starts[users], ends + 1 - length)
-        places = first[:, None] + np.arange(length)
-        return np.where(places <= ends[:, None], self.items[np.minimum(places, len(self.items) - 1)], 0)
+        last = np.minimum(ends + after, self.starts[users + 1] - 1)
+        places = first[:, None] + np.arange(length + after)
+        return np.where(places <= last[:, None], self.items[np.minimum(places, len(self.items) - 1)], 0)
 
 
 def generate(
@@ -56,7 +63,8 @@ def generate(
 ) -> DataFrame:
     """Sample continuations and histories of every user from the generator that has not seen the user.
 
-    Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out.
+    Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out; of the
+    counts the same one for each fold. config: as Augment.of gives it for `kind`.
     Gives item_index and the columns of candidate_events but item_id, event_type and event_date. Deterministic: the
     random numbers of a bucket come from (seed, kind, bucket) and the bucket is one unit.
     discovery: what the user has had does not come again.
@@ -150,7 +158,11 @@ def _continuations(
         end = ends[start : start + config.batch_rows]
         users = user_of[end]
         contexts = torch.from_numpy(histories.contexts(end, users, max_length))
-        logits = model.next_logits(contexts, random)
+        if isinstance(model, CountsGenerator):  # of all users: what the user's own events added is taken out
+            whole = histories.contexts(end, users, max_length, after=model.covisitation.window)
+            logits = model.next_logits(contexts, torch.from_numpy(whole))
+        else:
+            logits = model.next_logits(contexts, random)
         seen = _seen(histories, end, users) if discovery else None
         chosen = draw(logits, config.continuations, config.temperature, random, seen)
         fidelity = model.fidelity(contexts, chosen, logits)

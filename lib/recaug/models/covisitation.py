@@ -1,10 +1,12 @@
-"""What users had together, as a table of neighbours that scores a context against the whole catalogue."""
+"""What users had together, as a table of neighbours that scores a context, and a generator that samples from it."""
 
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+ROUNDING = 1e-4  # weights carry six decimals; what is left below it of a row's own pairs is no count
 
 
 class CoVisitation(nn.Module):
@@ -58,7 +60,8 @@ class CoVisitation(nn.Module):
         """Scores that sum to 1 (or to 0 for a context without neighbours), without the row's own pairs if given."""
         scores = self.score(context)
         if history is not None:
-            scores = (scores - self.own_score(context, history)).clamp(min=0)
+            scores = scores - self.own_score(context, history)
+            scores = scores.masked_fill(scores < ROUNDING, 0.0)
         return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
 
 
@@ -82,3 +85,41 @@ class Informed(nn.Module):
         """context, history as in CoVisitation. Returns (batch, n_items + 1) to be added to logits."""
         scores = self.covisitation(context, history) + self.log_floor.exp() * self.popularity
         return F.softplus(self.weight) * torch.log(scores.clamp(min=1e-12))
+
+
+class CountsGenerator(nn.Module):
+    """Samples the next item from leave-one-out counts: nothing is trained, and a user's own pairs are taken out.
+
+    attributes: (n_items + 1, M) int64, items alike in the catalogue, 0 for none; likeness: float32, how much; share:
+    of the chances that goes by them, and the rest by the counts.
+    """
+
+    attributes: Tensor
+    likeness: Tensor
+
+    def __init__(self, covisitation: CoVisitation, attributes: Tensor, likeness: Tensor, *, share: float) -> None:
+        super().__init__()
+        self.covisitation, self.share = covisitation, share
+        self.register_buffer("attributes", attributes.long())
+        self.register_buffer("likeness", likeness.float())
+
+    @torch.no_grad()
+    def next_logits(self, items: Tensor, history: Tensor) -> Tensor:
+        """Log chances of the next item of each context; -inf where neither counts nor catalogue say anything.
+
+        items: (batch, length) int64 left-aligned, 0 for padding. history: (batch, longer), the same and at least the
+        user's next `covisitation.window` events. Returns (batch, n_items + 1).
+        """
+        context = F.pad(items, (0, history.shape[1] - items.shape[1]))
+        chances = (1 - self.share) * self.covisitation(context, history)
+        if self.share:
+            weights = (self.likeness[context] * self.covisitation.ages(context)[:, :, None]).flatten(1)
+            alike = torch.zeros_like(chances).scatter_add_(1, self.attributes[context].flatten(1), weights)
+            alike[:, 0] = 0
+            chances += self.share * alike / alike.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        return torch.log(chances)
+
+    @torch.no_grad()
+    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+        """As of the VAE: the chance of each generated item over that of the likeliest one. Returns (batch, n)."""
+        return torch.exp(logits.gather(1, generated) - logits.max(dim=1, keepdim=True).values)

@@ -2,14 +2,21 @@
 
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.augment.behaviour import generate
 from recaug.errors import ContractError
 from recaug.lake import runs
+from recaug.models.covisitation import CountsGenerator, CoVisitation
 from recaug.night.context import Context, StageResult
+from recaug.recommend.content import alike, item_terms
+from recaug.training.checkpoint import finish_model, is_finished, model_folder
+from recaug.training.inputs import Neighbours, neighbours
 
 
 def run(context: Context) -> StageResult:
@@ -25,22 +32,23 @@ def run(context: Context) -> StageResult:
     vocabulary = lake.read("vocabulary").select("item_id", "item_index")
     parts: list[DataFrame] = []
     for kind in config.augment.generators:
-        folders = {
-            fold: Path(trained.metrics["models"][f"{kind}-fold{fold}"]["folder"])
-            for fold in range(config.prepare.folds)
-        }
-        parts.append(
-            generate(
-                train,
-                folders,
-                kind,
-                config.augment,
-                config.seed,
-                context.run_id,
-                config.prepare.max_length,
-                config.prepare.task == "discovery",
-            )
+        own, folds = config.augment.of(kind), range(config.prepare.folds)
+        if kind == "counts":
+            folders = dict.fromkeys(folds, counts_generator(context))
+        else:
+            models = trained.metrics["models"]
+            folders = {fold: Path(models[f"{kind}-fold{fold}"]["folder"]) for fold in folds}
+        sampled_of = generate(
+            train,
+            folders,
+            kind,
+            own,
+            config.seed,
+            context.run_id,
+            config.prepare.max_length,
+            config.prepare.task == "discovery",
         )
+        parts.append(sampled_of.withColumn("kept", F.col("fidelity") >= own.min_fidelity))
     if not parts:
         return StageResult(metrics={"sampled": 0, "candidates": 0, "generators": {}})
     sampled = (
@@ -55,11 +63,11 @@ def run(context: Context) -> StageResult:
             for row in sampled.groupBy("generator")
             .agg(
                 F.count("*").alias("sampled"),
-                F.count_if(F.col("fidelity") >= config.augment.min_fidelity).alias("candidates"),
+                F.count_if("kept").alias("candidates"),
             )
             .collect()
         }
-        candidates = sampled.where(F.col("fidelity") >= config.augment.min_fidelity).drop("item_index")
+        candidates = sampled.where("kept").drop("item_index", "kept")
         commit = lake.replace(candidates, "candidate_events", {"run_id": context.run_id}, context.run_id)
     finally:
         sampled.unpersist()
@@ -71,3 +79,31 @@ def run(context: Context) -> StageResult:
         },
         content_hash=commit.content_hash,
     )
+
+
+def counts_generator(context: Context) -> Path:
+    """Write the generator of the train window's counts, or find it, and give its folder."""
+    config, lake = context.config, context.lake
+    counts, share = config.covisitation, config.augment.attributes
+    tables = ["vocabulary", "covisitation", *(["items"] if share else [])]
+    arguments = {"share": share}
+    settings: dict[str, Any] = {"window": counts.window, "backward": counts.backward, "decay": counts.decay}
+    made_of = {
+        "arguments": arguments,
+        "covisitation": settings,
+        "neighbours": counts.neighbours,
+        "rows": [lake.content_hash(table) for table in tables],
+    }
+    folder = model_folder(context.models, "counts", made_of)
+    if is_finished(folder):
+        return folder
+    n_items = lake.read("vocabulary").count()
+    near = neighbours(lake.read("covisitation"), n_items, counts.neighbours)
+    none = np.zeros((n_items + 1, 1))
+    same = Neighbours(none, none)
+    if share:
+        same = alike(item_terms(lake.read("items"), lake.read("vocabulary")), counts.neighbours)
+    table = CoVisitation(torch.from_numpy(near.items), torch.from_numpy(near.weights), **settings)
+    model = CountsGenerator(table, torch.from_numpy(same.items), torch.from_numpy(same.weights), **arguments)
+    finish_model(folder, model, {"architecture": "counts", "arguments": arguments, "covisitation": settings})
+    return folder

@@ -130,7 +130,7 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
             candidates.where(F.col("generator") == arm),
             vocabulary,
             config.prepare.max_length,
-            max(config.augment.continuations, 1),
+            max(config.augment.of(arm).continuations, 1),
         )
         commit = lake.replace(
             rows.withColumn("arm", F.lit(arm)),

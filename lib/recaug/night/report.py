@@ -104,14 +104,16 @@ def likeness(context: Context, augmented: bool) -> dict[str, Any]:
             "categories": distributions.categories(events, items, attribute).toPandas() if attribute else None,
         }
         if candidates is not None:
-            found |= examples(events, items, attribute, context.config.augment.continuations)
+            augment = context.config.augment
+            most = max((augment.of(generator).continuations for generator in augment.generators), default=0)
+            found |= examples(events, items, attribute, most)
     finally:
         events.unpersist()
     return found
 
 
 def examples(events: DataFrame, items: DataFrame, attribute: str | None, continuations: int) -> dict[str, Any]:
-    """Generated users, their events and those of their source users; continuations: of each real event."""
+    """Generated users, their events and those of their source users; continuations: of each real event, at most."""
     users = distributions.example_users(events, EXAMPLES).toPandas()
     sources = {source for of_user in users["source_users"] for source in of_user}
     shown = {(distributions.REAL, source) for source in sources} | set(

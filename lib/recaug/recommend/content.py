@@ -10,6 +10,9 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
+from recaug.recommend.scoring import BLOCK
+from recaug.training.inputs import Neighbours
+
 
 def item_terms(items: DataFrame, vocabulary: DataFrame, min_items: int = 2) -> csr_matrix:
     """Describe each item by its terms, weighted by tf-idf (Salton and Buckley 1988), rows of length 1.
@@ -43,6 +46,26 @@ def item_vectors(terms: csr_matrix, dim: int) -> NDArray[np.float32]:
         signs = np.sign(right[np.arange(k), np.abs(right).argmax(axis=1)])  # a singular vector's sign is arbitrary
         found[:, :k] = (left * signs)[:, ::-1] * np.sqrt(terms.shape[0])
     found[0] = 0
+    return found
+
+
+def alike(terms: csr_matrix, limit: int) -> Neighbours:
+    """Find the `limit` items most alike each item, weighted by the square of the cosine; ties to the lower index.
+
+    terms: (n_items + 1, terms), rows of length 1 or 0. An item without terms has no neighbours.
+    """
+    n = terms.shape[0]
+    width = max(min(limit, n - 2), 1)
+    found = Neighbours(np.zeros((n, width), np.int32), np.zeros((n, width), np.float32))
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        cosine = (terms[rows] @ terms.T).toarray().astype(np.float64)
+        cosine[np.arange(len(rows)), rows] = 0
+        ordered = cosine - 1e-9 * np.arange(n)
+        best = np.argpartition(-ordered, width - 1, axis=1)[:, :width]
+        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(ordered, best, 1), axis=1), 1)
+        weights = np.take_along_axis(cosine, best, 1) ** 2
+        found.items[rows], found.weights[rows] = np.where(weights > 0, best, 0), weights
     return found
 
 

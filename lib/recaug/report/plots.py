@@ -19,7 +19,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 # What is drawn -> the page's CSS variable.
 INK, FAINT, GRID = "#010203", "#040506", "#070809"
-COLOURS = {"real": "#0a0b0c", "vae": "#0d0e0f", "gan": "#101112", "sasrec": "#131415", "none": "#0a0b0c"}
+COLOURS = {
+    "real": "#0a0b0c",
+    "vae": "#0d0e0f",
+    "gan": "#101112",
+    "counts": "#161718",
+    "sasrec": "#131415",
+    "none": "#0a0b0c",
+}
 VARIABLES = {
     INK: "--ink",
     FAINT: "--faint",
@@ -27,9 +34,17 @@ VARIABLES = {
     COLOURS["real"]: "--real",
     COLOURS["vae"]: "--vae",
     COLOURS["gan"]: "--gan",
+    COLOURS["counts"]: "--counts",
     COLOURS["sasrec"]: "--sasrec",
 }
-NAMES = {"real": "real events", "vae": "VAE", "gan": "GAN", "none": "no generated rows", "sasrec": "SASRec"}
+NAMES = {
+    "real": "real events",
+    "vae": "VAE",
+    "gan": "GAN",
+    "counts": "counts",
+    "none": "no generated rows",
+    "sasrec": "SASRec",
+}
 SHARE_TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
 FULL, HALF = 10.0, 4.9  # inches; the page scales a figure to its column
 STYLE: dict[Any, Any] = {

@@ -32,7 +32,12 @@ METRICS = {
     "gini@10": "Gini@10",
 }
 LOWER_IS_BETTER = frozenset({"gini@10"})
-ARMS = {"none": "SASRec, no generated rows", "vae": "SASRec + VAE rows", "gan": "SASRec + GAN rows"}
+ARMS = {
+    "none": "SASRec, no generated rows",
+    "vae": "SASRec + VAE rows",
+    "gan": "SASRec + GAN rows",
+    "counts": "SASRec + counts' rows",
+}
 BASELINES = {"popularity": "popularity", "covisitation": "co-visitation"}
 
 # The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.

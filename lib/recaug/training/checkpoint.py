@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from recaug import models, training
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
-from recaug.models.covisitation import CoVisitation
+from recaug.models.covisitation import CountsGenerator, CoVisitation
 from recaug.models.sasrec import SASRec
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {"sasrec": SASRec, "vae": BehaviourVAE, "gan": BehaviourGAN}
@@ -67,16 +67,19 @@ def load_model(folder: str | Path) -> nn.Module:
     """Build a finished model, on the CPU, in evaluation mode. Its metadata: `read_meta`."""
     meta, state = read_meta(folder), load_file(Path(folder) / "model.safetensors")
     covisitation = _covisitation(state, meta.get("covisitation"))
+    if meta["architecture"] == "counts":
+        assert covisitation is not None
+        return CountsGenerator(covisitation, state["attributes"], state["likeness"], **meta["arguments"]).eval()
     extra = {"covisitation": covisitation} if covisitation is not None else {}
     module = ARCHITECTURES[meta["architecture"]](**meta["arguments"], **extra)
     module.load_state_dict(state)
     return module.eval()
 
 
-def load_generator(folder: str | Path) -> BehaviourVAE | BehaviourGAN:
-    """Build a finished generator: next_logits(items, generator) and fidelity(items, generated, logits)."""
+def load_generator(folder: str | Path) -> BehaviourVAE | BehaviourGAN | CountsGenerator:
+    """Build a finished generator: next_logits and fidelity(items, generated, logits)."""
     module = load_model(folder)
-    if not isinstance(module, (BehaviourVAE, BehaviourGAN)):
+    if not isinstance(module, (BehaviourVAE, BehaviourGAN, CountsGenerator)):
         raise ValueError(f"{folder} holds a {type(module).__name__}, not a generator")
     return module
 
@@ -162,5 +165,5 @@ def _covisitation(state: Mapping[str, Tensor], settings: Mapping[str, Any] | Non
     """The table of neighbours lies among the weights."""
     if settings is None:
         return None
-    tables = {name.rsplit(".", 1)[1]: tensor for name, tensor in state.items() if ".covisitation." in name}
+    tables = {name.rsplit(".", 1)[1]: tensor for name, tensor in state.items() if "covisitation." in name}
     return CoVisitation(tables["neighbours"], tables["weights"], **settings)
