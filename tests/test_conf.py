@@ -61,3 +61,5 @@ def test_a_generator_samples_as_all_do_but_for_what_it_has_of_its_own():
     assert vae == augment
     with pytest.raises(ConfigError, match=r"augment.own.counts.histories must be 0"):
         loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, counts]"))
+    with pytest.raises(ConfigError, match=r"augment.own.classic.continuations must be 0"):
+        loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, classic]"))

@@ -272,6 +272,21 @@ class GAN(Strict, kw_only=True):
     optimiser: Optimiser
 
 
+class Classic(Strict, kw_only=True):
+    """Variations of a real history: of its events, the share that each way keeps or changes; 0: not that way.
+
+    crop: so many on end are kept. mask: so many are left out. reorder: so many on end change places; the gate counts
+    such a history, whose items stay the same, as a copy. substitute, insert: a neighbour in the counts takes the place
+    of so many, or follows them.
+    """
+
+    crop: Share = 0.6
+    mask: Share = 0.3
+    reorder: Share = 0.0
+    substitute: Share = 0.3
+    insert: Share = 0.3
+
+
 class Sampling(Strict, kw_only=True):
     """Where one generator's sampling differs from the others'; see Augment. null: as of all."""
 
@@ -287,7 +302,7 @@ class Augment(Strict, kw_only=True):
     """Batch sampling.
 
     generators: each an arm of the evaluation. `vae`, `gan`: the trained ones; `counts`: the leave-one-out
-        co-visitation counts, which need no training.
+        co-visitation counts, which need no training and only continue; `classic`: variations of real histories.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
     max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
@@ -295,10 +310,11 @@ class Augment(Strict, kw_only=True):
         history_weight: of each event of a generated history.
     min_fidelity: candidates below it are dropped before the gate.
     attributes: share of the chances of `counts` that goes to items alike in the catalogue's words and attributes.
+    classic: the ways of `classic`, each as likely.
     own: by generator, what differs from the above.
     """
 
-    generators: list[Literal["vae", "gan", "counts"]]
+    generators: list[Literal["vae", "gan", "counts", "classic"]]
     buckets: Positive
     batch_rows: Positive
     continuations: Count
@@ -309,7 +325,8 @@ class Augment(Strict, kw_only=True):
     history_weight: NonNegative
     min_fidelity: Share
     attributes: Share = 0.0
-    own: dict[Literal["vae", "gan", "counts"], Sampling] = {}
+    classic: Classic = Classic()
+    own: dict[Literal["vae", "gan", "counts", "classic"], Sampling] = {}
 
     def of(self, generator: str) -> "Augment":
         """The sampling of one generator."""
@@ -446,6 +463,10 @@ class Config(Strict, kw_only=True):
             raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
         if "counts" in self.augment.generators and self.augment.of("counts").histories:
             raise ValueError("augment.own.counts.histories must be 0: counts only continue real histories")
+        if "classic" in self.augment.generators and self.augment.of("classic").continuations:
+            raise ValueError("augment.own.classic.continuations must be 0: classic only varies whole histories")
+        if not any(msgspec.structs.asdict(self.augment.classic).values()):
+            raise ValueError("augment.classic: all shares are 0; leave classic out of augment.generators instead")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recaug.augment.behaviour import draw, gather, generate
-from recaug.config import Augment
+from recaug.config import Augment, Classic
 from recaug.lake.content import content_hash
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
@@ -158,6 +158,63 @@ def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_h
         "u003e1": {2, 3, 4},
     }  # nobody else had what the third user had
     assert found["fidelity"].between(0, 1).all()
+
+
+@pytest.fixture
+def next_number(tmp_path):
+    """Counts in which each item is followed by the next one alone."""
+    weights = torch.zeros(ITEMS + 1, 1)
+    weights[1:ITEMS] = 100.0  # of many users
+    following = torch.arange(1, ITEMS + 2)[:, None] % (ITEMS + 1)
+    settings = {"window": 2, "backward": 0.0, "decay": 0.5}
+    near = CoVisitation(following, weights, **settings)
+    none = torch.zeros(ITEMS + 1, 1)
+    meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
+    finish_model(tmp_path / "counts", CountsGenerator(near, none, none, share=0.0), meta)
+    return dict.fromkeys((0, 1), tmp_path / "counts")
+
+
+def varied(train, models, **shares):
+    ways = dict.fromkeys(("crop", "mask", "reorder", "substitute", "insert"), 0.0) | shares
+    config = msgspec.structs.replace(
+        CONFIG, generators=["classic"], continuations=0, histories=2.0, classic=Classic(**ways)
+    )
+    found = sample(train, models, "classic", config=config).orderBy("user_id", "event_time", "event_id").toPandas()
+    assert found["event_id"].is_unique
+    assert found["parent_event_id"].isna().all()
+    assert set(found["weight"]) == {0.2}
+    assert found["fidelity"].between(0, 1).all()
+    made = found.groupby("user_id").agg(items=("item_index", list), source=("source_users", "first"))
+    return [
+        (histories()[int(source[0][1:])][-L:], items)
+        for items, source in zip(made["items"], made["source"], strict=True)
+    ]
+
+
+def test_classic_rows_are_varied_histories(train, next_number):
+    cropped = varied(train, next_number, crop=0.5)
+    assert len(cropped) > 20
+    for source, items in cropped:
+        assert len(items) == len(source) // 2
+        assert any(source[k : k + len(items)] == items for k in range(len(source)))
+    for source, items in varied(train, next_number, mask=0.4):
+        assert len(items) < len(source)
+        assert [item for item in source if item in items] == items
+
+
+def test_what_classic_draws_is_a_neighbour_that_the_user_never_had(train, next_number):
+    substituted = varied(train, next_number, substitute=0.5)
+    assert len(substituted) > 20
+    for source, items in substituted:
+        assert len(items) == len(source)
+        changed = [(old, new) for old, new in zip(source, items, strict=True) if old != new]
+        assert 1 <= len(changed) <= len(source) // 2  # what has no new neighbour stays
+        assert all(new == old + 1 for old, new in changed)
+    for source, items in varied(train, next_number, insert=0.5):
+        added = [item for item in items if item not in source]
+        assert added
+        assert [item for item in items if item in source] == source[: len(items) - len(added)]
+        assert all(items[items.index(item) - 1] == item - 1 for item in added)
 
 
 def test_a_generated_user_is_new_has_distinct_items_and_names_its_sources(train, models, kind):

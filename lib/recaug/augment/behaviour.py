@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recaug.augment.classic import vary
 from recaug.config import Augment
 from recaug.models.covisitation import CountsGenerator
 from recaug.training.checkpoint import load_generator
@@ -63,8 +64,8 @@ def generate(
 ) -> DataFrame:
     """Sample continuations and histories of every user from the generator that has not seen the user.
 
-    Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out; of the
-    counts the same one for each fold. config: as Augment.of gives it for `kind`.
+    Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out; of
+    `counts` and `classic` that of the counts for each. config: as Augment.of gives it for `kind`.
     Gives item_index and the columns of candidate_events but item_id, event_type and event_date. Deterministic: the
     random numbers of a bucket come from (seed, kind, bucket) and the bucket is one unit.
     discovery: what the user has had does not come again.
@@ -78,9 +79,12 @@ def generate(
         parts: list[pd.DataFrame] = []
         with torch.inference_mode():
             for fold, folder in sorted(folders.items()):
-                model = _load(folder)
+                model, run = _load(folder), f"{run_id}|{kind}"
+                if kind == "classic":
+                    parts += _variations(model, histories, fold, config, max_length, random, run)
+                    continue
                 parts += _continuations(model, histories, fold, config, max_length, discovery, random)
-                parts += _generated_users(model, histories, fold, config, max_length, random, f"{run_id}|{kind}")
+                parts += _generated_users(model, histories, fold, config, max_length, random, run)
         columns = [column.split()[0] for column in SAMPLES.split(", ")]
         return pd.concat(parts) if parts else pd.DataFrame(columns=columns)
 
@@ -195,14 +199,10 @@ def _generated_users(
     For the VAE: z from q(z | source), then so many draws of the multinomial, without replacement.
     """
     lengths = np.diff(histories.starts)
-    sources = np.flatnonzero((histories.folds == fold) & (lengths >= MIN_HISTORY))
     timers = np.flatnonzero(lengths >= MIN_HISTORY)
-    if not len(sources) or not config.histories:
+    sources = _sources(histories, fold, config.histories, random)
+    if not len(sources):
         return
-    wanted = int(config.histories) + (
-        torch.rand(len(sources), generator=random).numpy() < config.histories - int(config.histories)
-    )
-    sources = np.repeat(sources, wanted)
     timing = timers[torch.randint(len(timers), (len(sources),), generator=random).numpy()]
     for start in range(0, len(sources), config.batch_rows):
         source, timer = sources[start : start + config.batch_rows], timing[start : start + config.batch_rows]
@@ -214,10 +214,7 @@ def _generated_users(
         serial = np.arange(chosen.shape[1])
         used = (serial < size[:, None]) & (chosen.numpy() > 0)
         row, column = np.nonzero(used)
-        names = [
-            "generated-" + hashlib.sha256(f"{run}|{histories.user_ids[s]}|{start + i}".encode()).hexdigest()[:20]
-            for i, s in enumerate(source)
-        ]
+        names = [_name(run, histories.user_ids[s], start + i) for i, s in enumerate(source)]
         pairs = [sorted({histories.user_ids[a], histories.user_ids[b]}) for a, b in zip(source, timer, strict=True)]
         yield pd.DataFrame(
             {
@@ -231,6 +228,84 @@ def _generated_users(
                 "serial": column.astype(np.int32),
             }
         )
+
+
+def _variations(
+    model: CountsGenerator,
+    histories: Histories,
+    fold: int,
+    config: Augment,
+    max_length: int,
+    random: torch.Generator,
+    run: str,
+) -> Iterator[pd.DataFrame]:
+    """Vary the histories of the fold's users, or the last events of longer ones.
+
+    Times stay in their order; what is inserted lies half-way to the next event. A neighbour that is drawn is none that
+    the user had; where there is none, the event stays as it was. A history that stays as it was gives no row.
+    """
+    sources = _sources(histories, fold, config.histories, random)
+    for start in range(0, len(sources), config.batch_rows):
+        users = sources[start : start + config.batch_rows]
+        first = np.maximum(histories.starts[users], histories.starts[users + 1] - max_length)
+        made = [vary(int(n), config.classic, random) for n in histories.starts[users + 1] - first]
+        sizes = [len(variation.places) for variation in made]
+        row, places = np.repeat(np.arange(len(users)), sizes), np.concatenate([one.places for one in made])
+        drawn, events = np.concatenate([one.drawn for one in made]), np.repeat(first, sizes) + places
+        items, fidelity = histories.items[events], np.ones(len(events))
+        if drawn.any():
+            near, chance = _neighbours(model, histories, events[drawn], users[row[drawn]], random)
+            items[drawn], fidelity[drawn] = np.where(near > 0, near, items[drawn]), np.where(near > 0, chance, 1.0)
+        inserted = drawn & np.concatenate([[False], events[1:] == events[:-1]])
+        kept = ~inserted | (items != histories.items[events])  # where no neighbour was found nothing is inserted
+        for number, user in enumerate(users):
+            own = np.flatnonzero((row == number) & kept)
+            source = slice(first[number], histories.starts[user + 1])
+            if np.array_equal(items[own], histories.items[source]):
+                continue
+            times = np.sort(histories.times[events[own]])
+            halfway = (times + np.append(times[1:], times[-1:])) // 2
+            times, own = np.where(inserted[own], halfway, times)[:max_length], own[:max_length]
+            yield pd.DataFrame(
+                {
+                    "user_id": _name(run, histories.user_ids[user], start + number),
+                    "item_index": items[own].astype(np.int32),
+                    "event_second": times,
+                    "parent_event_id": None,
+                    "source_users": [[histories.user_ids[user]]] * len(own),
+                    "weight": config.history_weight,
+                    "fidelity": fidelity[own],
+                    "serial": np.arange(len(own), dtype=np.int32),
+                }
+            )
+
+
+def _neighbours(
+    model: CountsGenerator,
+    histories: Histories,
+    events: NDArray[np.int64],
+    users: NDArray[np.int64],
+    random: torch.Generator,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Draw a neighbour of each event's item that its user never had, and its fidelity; 0 where there is none."""
+    items = torch.from_numpy(histories.items[events])[:, None]
+    following = histories.contexts(events, users, 1, after=model.covisitation.window)
+    logits = model.next_logits(items, torch.from_numpy(following))
+    chosen = draw(logits, 1, 1.0, random, _seen(histories, histories.starts[users + 1] - 1, users))
+    return chosen.numpy()[:, 0], model.fidelity(items, chosen, logits).numpy()[:, 0].astype(np.float64)
+
+
+def _sources(histories: Histories, fold: int, share: float, random: torch.Generator) -> NDArray[np.int64]:
+    """The fold's users of MIN_HISTORY events or more, each `share` times, a fraction by chance."""
+    sources = np.flatnonzero((histories.folds == fold) & (np.diff(histories.starts) >= MIN_HISTORY))
+    if not len(sources) or not share:
+        return sources[:0]
+    return np.repeat(sources, int(share) + (torch.rand(len(sources), generator=random).numpy() < share - int(share)))
+
+
+def _name(run: str, user_id: str, number: int) -> str:
+    """Name a generated user."""
+    return "generated-" + hashlib.sha256(f"{run}|{user_id}|{number}".encode()).hexdigest()[:20]
 
 
 def draw(

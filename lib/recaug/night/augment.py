@@ -33,7 +33,7 @@ def run(context: Context) -> StageResult:
     parts: list[DataFrame] = []
     for kind in config.augment.generators:
         own, folds = config.augment.of(kind), range(config.prepare.folds)
-        if kind == "counts":
+        if kind in ("counts", "classic"):
             folders = dict.fromkeys(folds, counts_generator(context))
         else:
             models = trained.metrics["models"]

@@ -21,7 +21,7 @@ from recaug.training.inputs import log_popularity, neighbours, validation_sample
 
 
 def run(context: Context) -> StageResult:
-    """Train augment.generators (but the counts), one model a user fold that is left out.
+    """Train those of augment.generators that learn, one model a user fold that is left out.
 
     Reads vocabulary, sequences (train; validation for the curves) and covisitation; writes model folders.
     With training.warm_epochs each goes on from the same fold's model of the last night before with the same
@@ -85,7 +85,7 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
         jobs += [
             dataclasses.replace(first, kind=kind, start=_start(before, f"{kind}-fold{fold}"))
             for kind in config.augment.generators
-            if kind != "counts"
+            if kind in ("vae", "gan")
         ]
     return jobs
 

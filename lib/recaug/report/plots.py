@@ -24,6 +24,7 @@ COLOURS = {
     "vae": "#0d0e0f",
     "gan": "#101112",
     "counts": "#161718",
+    "classic": "#191a1b",
     "sasrec": "#131415",
     "none": "#0a0b0c",
 }
@@ -35,6 +36,7 @@ VARIABLES = {
     COLOURS["vae"]: "--vae",
     COLOURS["gan"]: "--gan",
     COLOURS["counts"]: "--counts",
+    COLOURS["classic"]: "--classic",
     COLOURS["sasrec"]: "--sasrec",
 }
 NAMES = {
@@ -42,6 +44,7 @@ NAMES = {
     "vae": "VAE",
     "gan": "GAN",
     "counts": "counts",
+    "classic": "classic",
     "none": "no generated rows",
     "sasrec": "SASRec",
 }

@@ -37,6 +37,7 @@ ARMS = {
     "vae": "SASRec + VAE rows",
     "gan": "SASRec + GAN rows",
     "counts": "SASRec + counts' rows",
+    "classic": "SASRec + classic rows",
 }
 BASELINES = {"popularity": "popularity", "covisitation": "co-visitation"}
 
