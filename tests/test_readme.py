@@ -144,4 +144,5 @@ def test_the_command_of_a_shipped_configuration_has_a_plan(command: str) -> None
 def test_the_command_of_a_benchmark_names_one(command: str) -> None:
     words = shlex.split(command)
     assert (ROOT / words[1]).exists()
-    assert load(words[words.index("--config") + 1]).benchmark is not None
+    config = load(words[words.index("--config") + 1])
+    assert (config.learning_curve if words[1].endswith("augmentation.py") else config.benchmark) is not None

@@ -6,7 +6,7 @@ Every key stands in the shipped files under conf/ with its unit; what runs is wh
 import datetime as dt
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -19,6 +19,7 @@ Count = Annotated[int, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+PositiveShare = Annotated[float, Meta(gt=0, le=1)]
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
 
@@ -142,6 +143,7 @@ class Prepare(Strict, kw_only=True):
     folds: K of the cross-fit: samples of a fold come from a generator trained on the other folds.
     cold_events: a user with so many events or fewer before the test window counts as cold.
     head_share: the most frequent items that make this share of the train events are the head, the others the tail.
+    user_share: of the users, the first by a hash; the others are not looked at. A smaller share's are among a larger's.
     """
 
     split: Literal["time", "leave_one_out", "share", "users"]
@@ -156,6 +158,7 @@ class Prepare(Strict, kw_only=True):
     folds: Annotated[int, Meta(ge=2)]
     cold_events: Count
     head_share: Share
+    user_share: PositiveShare = 1.0
 
 
 class Negatives(Strict, kw_only=True):
@@ -233,8 +236,9 @@ class VAE(Strict, kw_only=True):
     """Behaviour VAE: multinomial likelihood, KL annealed to `beta` over `anneal_share` of the steps.
 
     free_bits: nats a latent dimension that the KL does not punish. informed: adds the co-visitation score of the
-        context to the decoder's logits, with learned weights. predicts: what comes after a prefix of the history
-    (`to_come`), or the `history` itself, whose bag is then seen through the dropout alone (Liang et al. 2018).
+        context to the decoder's logits, with learned weights; attributes: and that of items alike in the catalogue.
+    predicts: what comes after a prefix of the history (`to_come`), or the `history` itself, whose bag is then seen
+        through the dropout alone (Liang et al. 2018).
     """
 
     hidden: Positive
@@ -244,8 +248,13 @@ class VAE(Strict, kw_only=True):
     anneal_share: Share
     free_bits: NonNegative
     informed: bool
+    attributes: bool = False
     predicts: Literal["to_come", "history"] = "to_come"
     optimiser: Optimiser
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        _only_informed(self)
 
 
 class GAN(Strict, kw_only=True):
@@ -255,6 +264,7 @@ class GAN(Strict, kw_only=True):
         (with gradient penalty). likelihood_weight: share of the likelihood that stays in the generator's loss.
     gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
     discriminator_items: items to come, and as many generated ones, that it judges of each row of a step.
+    informed, attributes: as of the VAE.
     """
 
     hidden: Positive
@@ -269,7 +279,17 @@ class GAN(Strict, kw_only=True):
     discriminator_learning_rate: PositiveFloat
     discriminator_items: Positive
     informed: bool
+    attributes: bool = False
     optimiser: Optimiser
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        _only_informed(self)
+
+
+def _only_informed(generator: VAE | GAN) -> None:
+    if generator.attributes and not generator.informed:
+        raise ValueError("attributes is true without informed, which it adds to")
 
 
 class Classic(Strict, kw_only=True):
@@ -328,10 +348,22 @@ class Augment(Strict, kw_only=True):
     classic: Classic = Classic()
     own: dict[Literal["vae", "gan", "counts", "classic"], Sampling] = {}
 
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        if self._own("counts").get("histories", self.histories) and "counts" in self.generators:
+            raise ValueError("own.counts.histories must be 0: counts only continue real histories")
+        if self._own("classic").get("continuations", self.continuations) and "classic" in self.generators:
+            raise ValueError("own.classic.continuations must be 0: classic only varies whole histories")
+        if not any(msgspec.structs.asdict(self.classic).values()):
+            raise ValueError("classic: all shares are 0; leave it out of generators instead")
+
     def of(self, generator: str) -> "Augment":
         """The sampling of one generator."""
-        changes = next((msgspec.structs.asdict(differs) for kind, differs in self.own.items() if kind == generator), {})
-        return msgspec.structs.replace(self, **{key: value for key, value in changes.items() if value is not None})
+        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={})
+
+    def _own(self, generator: str) -> dict[str, Any]:
+        found = [msgspec.structs.asdict(differs) for kind, differs in self.own.items() if kind == generator]
+        return {key: value for of_it in found for key, value in of_it.items() if value is not None}
 
 
 class Gate(Strict, kw_only=True):
@@ -402,6 +434,16 @@ class Benchmark(Strict, kw_only=True):
     blend: list[Share]
 
 
+class LearningCurve(Strict, kw_only=True):
+    """What jobs/benchmark_augmentation.py draws: the arms of `augment.generators` over shares of the users.
+
+    date: the night whose windows, or leave-one-out, are judged. shares: of the users.
+    """
+
+    date: dt.date
+    shares: Annotated[list[PositiveShare], Meta(min_length=1)]
+
+
 class Recommend(Strict, kw_only=True):
     """Top-k lists for every user.
 
@@ -439,6 +481,7 @@ class Config(Strict, kw_only=True):
     recommend: Recommend
     tracking: Tracking = Tracking()
     benchmark: Benchmark | None = None
+    learning_curve: LearningCurve | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
@@ -461,12 +504,6 @@ class Config(Strict, kw_only=True):
             raise ValueError(f"prepare.split {self.prepare.split} needs prepare.holdout")
         if holdout is not None and holdout.fold >= holdout.folds:
             raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
-        if "counts" in self.augment.generators and self.augment.of("counts").histories:
-            raise ValueError("augment.own.counts.histories must be 0: counts only continue real histories")
-        if "classic" in self.augment.generators and self.augment.of("classic").continuations:
-            raise ValueError("augment.own.classic.continuations must be 0: classic only varies whole histories")
-        if not any(msgspec.structs.asdict(self.augment.classic).values()):
-            raise ValueError("augment.classic: all shares are 0; leave classic out of augment.generators instead")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 

@@ -138,9 +138,8 @@ def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_h
                 weights[first, second] += 1 / gap
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(torch.arange(ITEMS + 1).repeat(ITEMS + 1, 1), weights, **settings)
-    none = torch.zeros(ITEMS + 1, 1)
     meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(tmp_path / "counts", CountsGenerator(near, none, none, share=0.0), meta)
+    finish_model(tmp_path / "counts", CountsGenerator(near, share=0.0), meta)
     train = spark.createDataFrame(
         pd.DataFrame([row for user, items in real.items() for row in windows(user, items)]), SCHEMA
     )
@@ -168,9 +167,8 @@ def next_number(tmp_path):
     following = torch.arange(1, ITEMS + 2)[:, None] % (ITEMS + 1)
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(following, weights, **settings)
-    none = torch.zeros(ITEMS + 1, 1)
     meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(tmp_path / "counts", CountsGenerator(near, none, none, share=0.0), meta)
+    finish_model(tmp_path / "counts", CountsGenerator(near, share=0.0), meta)
     return dict.fromkeys((0, 1), tmp_path / "counts")
 
 

@@ -6,7 +6,7 @@ import msgspec
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recaug.clickstream.splits import Windows, between, first_of_each_item, split, windows
+from recaug.clickstream.splits import Windows, between, first_of_each_item, split, window_events, windows
 from recaug.config import Prepare
 
 HOLDOUT = {"share": 0.25, "validation_share": 0.2, "folds": 4, "fold": 1}
@@ -92,3 +92,21 @@ def test_a_held_out_user_of_one_event_is_history(spark: SparkSession) -> None:
     rules = prepare(split="users", holdout=HOLDOUT)
     found = split(of_users(spark, 40, 1), windows(dt.date(2017, 2, 4), rules), rules).toPandas()
     assert set(found["split"]) == {"train", "history"}
+
+
+def test_a_share_of_the_users_is_with_all_their_events_and_among_a_larger_share(spark: SparkSession) -> None:
+    day = dt.date(2017, 1, 10)
+    rows = [(f"u{user}", f"i{n}", day, f"{user}-{n}", "view") for user in range(400) for n in range(3)]
+    events = spark.createDataFrame(
+        rows, "user_id string, item_id string, event_date date, event_id string, event_type string"
+    ).selectExpr("*", "timestamp(event_date) AS event_time", "'s' AS session_id", "double(1) AS price")
+    found = {}
+    for share in (0.1, 0.5, 1.0):
+        kept = window_events(events, dt.date(2017, 2, 4), prepare(user_share=share)).groupBy("user_id").count()
+        counts = {row["user_id"]: row["count"] for row in kept.collect()}
+        assert set(counts.values()) == {3}
+        found[share] = set(counts)
+    assert found[0.1] < found[0.5] < found[1.0]
+    assert 20 <= len(found[0.1]) <= 60
+    assert 160 <= len(found[0.5]) <= 240
+    assert len(found[1.0]) == 400

@@ -1,6 +1,6 @@
 import torch
 
-from recaug.models.covisitation import CountsGenerator, CoVisitation, Informed
+from recaug.models.covisitation import CountsGenerator, CoVisitation, Informed, Likeness
 
 
 def table(pairs: dict[tuple[int, int], float], n_items: int, **settings: float) -> CoVisitation:
@@ -57,11 +57,11 @@ def test_what_rounding_leaves_of_a_rows_own_pairs_is_no_count() -> None:
 def test_counts_continue_without_the_users_own_pairs_and_by_likeness() -> None:
     # 1 -> 2 by this user alone, 1 -> 3 by two others; 4 is like 1 in the catalogue
     near = table({(1, 2): 1.0, (1, 3): 2.0}, 4)
-    alike, likeness = torch.tensor([[0], [4], [0], [0], [0]]), torch.tensor([[0.0], [0.25], [0.0], [0.0], [0.0]])
+    likeness = Likeness(torch.tensor([[0], [4], [0], [0], [0]]), torch.tensor([[0.0], [0.25], [0.0], [0.0], [0.0]]))
     items, history = torch.tensor([[1]]), torch.tensor([[1, 2]])
-    by_counts = CountsGenerator(near, alike, likeness, share=0.0)
+    by_counts = CountsGenerator(near, share=0.0)
     assert by_counts.next_logits(items, history).exp().tolist() == [[0, 0, 0, 1, 0]]
-    mixed = CountsGenerator(near, alike, likeness, share=0.25)
+    mixed = CountsGenerator(near, likeness, share=0.25)
     chances = mixed.next_logits(items, history)
     torch.testing.assert_close(chances.exp(), torch.tensor([[0, 0, 0, 0.75, 0.25]]))
     found = mixed.fidelity(items, torch.tensor([[3, 4]]), chances)
@@ -75,6 +75,18 @@ def test_what_is_learned_of_the_informed_term_gets_a_gradient() -> None:
     assert informed.weight.grad.abs() > 0
     assert informed.log_floor.grad is not None
     assert informed.log_floor.grad.abs() > 0
+
+
+def test_the_informed_term_knows_what_is_alike_and_learns_how_much_that_says() -> None:
+    likeness = Likeness(torch.tensor([[0], [3], [0], [0]]), torch.tensor([[0.0], [0.5], [0.0], [0.0]]))
+    popularity = torch.full((4,), -1.0)
+    informed = Informed(table({(1, 2): 1.0}, 3), popularity, likeness)
+    logits = informed(torch.tensor([[1, 0]]))
+    torch.testing.assert_close(logits[0].exp(), torch.tensor([0.0, 0.0, 1.0, 0.25]) + 0.1 / 4)
+    logits[0, 3].backward()
+    assert informed.log_share is not None
+    assert informed.log_share.grad is not None
+    assert informed.log_share.grad > 0
 
 
 def test_the_informed_term_ranks_as_the_counts_do_and_then_by_popularity() -> None:

@@ -136,6 +136,25 @@ def test_counts_sample_without_a_training_and_their_generator_is_found_again(con
     assert folder.stat().st_mtime_ns == written
 
 
+def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) -> None:
+    rows = [(f"i{i}", None, {}, "even" if i % 2 == 0 else "odd") for i in range(1, N_ITEMS + 1)]
+    schema = "item_id string, title string, categorical map<string,string>, text string"
+    context.lake.replace(context.spark.createDataFrame(rows, schema), "items", {}, "r")
+    assert all(job.alike is None for job in generator_jobs(context))
+    vae = msgspec.structs.replace(context.config.vae, attributes=True)
+    alone = msgspec.structs.replace(context.config.augment, generators=["vae"])
+    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, vae=vae, augment=alone))
+    for job in generator_jobs(night):
+        assert job.alike is not None
+        of_each = job.alike.items[1:]
+        assert (of_each > 0).any(axis=1).all()
+        assert ((of_each % 2 == np.arange(1, N_ITEMS + 1)[:, None] % 2) | (of_each == 0)).all()
+    for model in run(night).metrics["models"].values():
+        informed = load_generator(model["folder"]).informed
+        assert informed.likeness is not None
+        assert informed.log_share.item() != pytest.approx(np.log(0.25))  # it was learned
+
+
 def test_a_lake_without_histories_is_one_line(context: Context) -> None:
     alone = context.lake.read("sequences").where("fold = 0").persist()
     alone.count()

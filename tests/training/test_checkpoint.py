@@ -5,7 +5,7 @@ import torch
 
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
-from recaug.models.covisitation import CoVisitation
+from recaug.models.covisitation import CoVisitation, Likeness
 from recaug.models.sasrec import SASRec
 from recaug.training.checkpoint import (
     finish_model,
@@ -27,11 +27,12 @@ def counts() -> CoVisitation:
     return CoVisitation(torch.randint(0, 11, (11, 4)), torch.rand(11, 4), **COUNTS)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("informed", [True, False])
+@pytest.mark.parametrize("informed", [("covisitation",), ("covisitation", "likeness"), ()])
 @pytest.mark.parametrize("kind", ["vae", "gan", "sasrec"])
-def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, informed: bool) -> None:
+def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, informed: tuple[str, ...]) -> None:
     arguments = {"n_items": 10, "hidden": 8, "z_dim": 4, "dropout": 0.1}
-    extra = {"covisitation": counts()} if informed else {}
+    alike = Likeness(torch.randint(0, 11, (11, 3)), torch.rand(11, 3))
+    extra = {name: {"covisitation": counts(), "likeness": alike}[name] for name in informed}
     model: torch.nn.Module
     if kind == "vae":
         model = BehaviourVAE(**arguments, **extra)  # type: ignore[arg-type]
@@ -39,7 +40,7 @@ def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, 
         arguments["spectral_norm"] = True
         model = BehaviourGAN(**arguments, **extra)  # type: ignore[arg-type]
     else:
-        informed = False
+        informed = ()
         arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
         model = SASRec(**arguments)  # type: ignore[arg-type]
     folder = tmp_path / "model"

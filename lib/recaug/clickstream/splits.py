@@ -8,6 +8,8 @@ from pyspark.sql import functions as F
 
 from recaug.config import Prepare
 
+HASHES = 1 << 20  # of users, for a share of them
+
 
 class Windows(NamedTuple):
     """First days of the train, validation and test windows, and the day after the last one; each up to the next."""
@@ -38,6 +40,9 @@ def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFra
     """
     cut = windows(date, prepare)
     counting = between(events, cut.train_start, cut.end).where(F.col("event_type").isin(prepare.event_types))
+    if prepare.user_share < 1:
+        place = F.pmod(F.xxhash64(F.lit("user_share"), "user_id"), F.lit(HASHES))
+        counting = counting.where(place < prepare.user_share * HASHES)
     named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date", "session_id", "price")
     if prepare.task == "discovery":
         named = first_of_each_item(named)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from recaug.models.context import Bag, initial_bias, last_items
-from recaug.models.covisitation import CoVisitation, Informed
+from recaug.models.covisitation import CoVisitation, Informed, Likeness
 
 
 class ContextEncoder(nn.Module):
@@ -38,6 +38,7 @@ class Generator(nn.Module):
         z_dim: int,
         dropout: float,
         covisitation: CoVisitation | None = None,
+        likeness: Likeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class Generator(nn.Module):
         self.hidden = nn.Linear(hidden + z_dim, hidden)
         self.output = nn.Linear(hidden, n_items + 1)
         bias = initial_bias(n_items, log_popularity)
-        self.informed = Informed(covisitation, bias) if covisitation is not None else None
+        self.informed = Informed(covisitation, bias, likeness) if covisitation is not None else None
         with torch.no_grad():
             self.output.weight.mul_(0.1)
             self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
@@ -104,6 +105,7 @@ class BehaviourGAN(nn.Module):
         dropout: float,
         spectral_norm: bool,
         covisitation: CoVisitation | None = None,
+        likeness: Likeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -113,6 +115,7 @@ class BehaviourGAN(nn.Module):
             z_dim=z_dim,
             dropout=dropout,
             covisitation=covisitation,
+            likeness=likeness,
             log_popularity=log_popularity,
         )
         self.discriminator = Discriminator(n_items, hidden, dropout, spectral_norm)

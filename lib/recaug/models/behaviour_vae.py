@@ -4,14 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from recaug.models.context import Bag, distinct, initial_bias
-from recaug.models.covisitation import CoVisitation, Informed
+from recaug.models.covisitation import CoVisitation, Informed, Likeness
 
 
 class BehaviourVAE(nn.Module):
     """Multinomial VAE (Liang et al. 2018; Kingma and Welling 2014).
 
     Bag of the context -> q(z | x) = N(mu, sigma^2) -> logits over the catalogue.
-    covisitation: if given, the decoder is informed by its score of the context.
+    covisitation: if given, the decoder is informed by its score of the context, and by likeness if that is given, too.
     log_popularity: (n_items + 1,), what the output bias, or the informed term, starts from.
     """
 
@@ -23,6 +23,7 @@ class BehaviourVAE(nn.Module):
         z_dim: int,
         dropout: float,
         covisitation: CoVisitation | None = None,
+        likeness: Likeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -31,7 +32,7 @@ class BehaviourVAE(nn.Module):
         self.decode_hidden = nn.Linear(z_dim, hidden)
         self.output = nn.Linear(hidden, n_items + 1)
         bias = initial_bias(n_items, log_popularity)
-        self.informed = Informed(covisitation, bias) if covisitation is not None else None
+        self.informed = Informed(covisitation, bias, likeness) if covisitation is not None else None
         with torch.no_grad():  # starts from the popularity (or the counts): the latent adds what differs from it
             self.output.weight.mul_(0.1)
             self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))

@@ -65,43 +65,74 @@ class CoVisitation(nn.Module):
         return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
 
 
-class Informed(nn.Module):
-    """Logits of the counts: softplus(a) * log(co-visitation score + b * popularity), with learned a and b.
+class Likeness(nn.Module):
+    """Items alike in the catalogue, scored for a context as the counts are. No parameters.
 
-    It starts from a = 1, so that a generator predicts as well as the counts do before it has learnt anything, and adds
-    what it learns. log_popularity: (n_items + 1,); it also carries contexts without neighbours.
+    neighbours: (n_items + 1, M) int64, 0 for none; weights: (n_items + 1, M) float32, how alike.
+    """
+
+    neighbours: Tensor
+    weights: Tensor
+
+    def __init__(self, neighbours: Tensor, weights: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("neighbours", neighbours.long())
+        self.register_buffer("weights", weights.float())
+
+    def forward(self, items: Tensor, ages: Tensor) -> Tensor:
+        """Scores that sum to 1, or to 0 for a context of which nothing is known.
+
+        items: (batch, length); ages: (batch, length), the weight of each. Returns (batch, n_items + 1).
+        """
+        weights = (self.weights[items] * ages[:, :, None]).flatten(1)
+        scores = weights.new_zeros(len(items), len(self.neighbours))
+        scores.scatter_add_(1, self.neighbours[items].flatten(1), weights)
+        scores[:, 0] = 0
+        return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
+
+
+class Informed(nn.Module):
+    """Logits of what is counted: softplus(a) * log(co-visitation score + b * popularity + c * likeness).
+
+    a, b and c are learned. It starts from a = 1, so that a generator predicts as well as the counts do before it has
+    learnt anything, and adds what it learns. log_popularity: (n_items + 1,); it also carries contexts without
+    neighbours. Without likeness there is no c.
     """
 
     popularity: Tensor
 
-    def __init__(self, covisitation: CoVisitation, log_popularity: Tensor, floor: float = 0.1) -> None:
+    def __init__(
+        self,
+        covisitation: CoVisitation,
+        log_popularity: Tensor,
+        likeness: Likeness | None = None,
+        floor: float = 0.1,
+        share: float = 0.25,
+    ) -> None:
         super().__init__()
-        self.covisitation = covisitation
+        self.covisitation, self.likeness = covisitation, likeness
         self.register_buffer("popularity", torch.softmax(log_popularity.float(), dim=0))
         self.weight = nn.Parameter(torch.tensor(math.log(math.expm1(1.0))))
         self.log_floor = nn.Parameter(torch.tensor(math.log(floor)))
+        self.log_share = nn.Parameter(torch.tensor(math.log(share))) if likeness is not None else None
 
     def forward(self, context: Tensor, history: Tensor | None = None) -> Tensor:
         """context, history as in CoVisitation. Returns (batch, n_items + 1) to be added to logits."""
         scores = self.covisitation(context, history) + self.log_floor.exp() * self.popularity
+        if self.likeness is not None and self.log_share is not None:
+            scores = scores + self.log_share.exp() * self.likeness(context, self.covisitation.ages(context))
         return F.softplus(self.weight) * torch.log(scores.clamp(min=1e-12))
 
 
 class CountsGenerator(nn.Module):
     """Samples the next item from leave-one-out counts: nothing is trained, and a user's own pairs are taken out.
 
-    attributes: (n_items + 1, M) int64, items alike in the catalogue, 0 for none; likeness: float32, how much; share:
-    of the chances that goes by them, and the rest by the counts.
+    share: of the chances that goes by likeness, and the rest by the counts; 0 without it.
     """
 
-    attributes: Tensor
-    likeness: Tensor
-
-    def __init__(self, covisitation: CoVisitation, attributes: Tensor, likeness: Tensor, *, share: float) -> None:
+    def __init__(self, covisitation: CoVisitation, likeness: Likeness | None = None, *, share: float) -> None:
         super().__init__()
-        self.covisitation, self.share = covisitation, share
-        self.register_buffer("attributes", attributes.long())
-        self.register_buffer("likeness", likeness.float())
+        self.covisitation, self.likeness, self.share = covisitation, likeness, share
 
     @torch.no_grad()
     def next_logits(self, items: Tensor, history: Tensor) -> Tensor:
@@ -112,11 +143,8 @@ class CountsGenerator(nn.Module):
         """
         context = F.pad(items, (0, history.shape[1] - items.shape[1]))
         chances = (1 - self.share) * self.covisitation(context, history)
-        if self.share:
-            weights = (self.likeness[context] * self.covisitation.ages(context)[:, :, None]).flatten(1)
-            alike = torch.zeros_like(chances).scatter_add_(1, self.attributes[context].flatten(1), weights)
-            alike[:, 0] = 0
-            chances += self.share * alike / alike.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        if self.likeness is not None:
+            chances += self.share * self.likeness(items, self.covisitation.ages(items))
         return torch.log(chances)
 
     @torch.no_grad()

@@ -4,7 +4,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,11 +11,11 @@ from pyspark.sql import functions as F
 from recaug.augment.behaviour import generate
 from recaug.errors import ContractError
 from recaug.lake import runs
-from recaug.models.covisitation import CountsGenerator, CoVisitation
+from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
 from recaug.night.context import Context, StageResult
 from recaug.recommend.content import alike, item_terms
 from recaug.training.checkpoint import finish_model, is_finished, model_folder
-from recaug.training.inputs import Neighbours, neighbours
+from recaug.training.inputs import neighbours
 
 
 def run(context: Context) -> StageResult:
@@ -99,11 +98,11 @@ def counts_generator(context: Context) -> Path:
         return folder
     n_items = lake.read("vocabulary").count()
     near = neighbours(lake.read("covisitation"), n_items, counts.neighbours)
-    none = np.zeros((n_items + 1, 1))
-    same = Neighbours(none, none)
+    likeness = None
     if share:
-        same = alike(item_terms(lake.read("items"), lake.read("vocabulary")), counts.neighbours)
+        like = alike(item_terms(lake.read("items"), lake.read("vocabulary")), counts.neighbours)
+        likeness = Likeness(torch.from_numpy(like.items), torch.from_numpy(like.weights))
     table = CoVisitation(torch.from_numpy(near.items), torch.from_numpy(near.weights), **settings)
-    model = CountsGenerator(table, torch.from_numpy(same.items), torch.from_numpy(same.weights), **arguments)
+    model = CountsGenerator(table, likeness, **arguments)
     finish_model(folder, model, {"architecture": "counts", "arguments": arguments, "covisitation": settings})
     return folder

@@ -3,10 +3,8 @@
 import datetime as dt
 import itertools
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +21,7 @@ from recaug.clickstream.splits import window_events
 from recaug.config import Benchmark
 from recaug.evaluate.ranking import exposures, user_metrics
 from recaug.models.covisitation import CoVisitation
-from recaug.night.context import Context
+from recaug.night.context import Context, write_file
 from recaug.night.cost import Cost
 from recaug.night.evaluate import LIST, catalogue_of, check_leaks, item_features_of, summaries_of
 from recaug.night.nightly import one_line_errors, run_night
@@ -361,15 +359,7 @@ FIT: dict[str, Fit] = {
 
 
 def _write(context: Context, results: Mapping[str, Any]) -> None:
-    """Write the results in three forms, each by one rename."""
-    written = {
-        "results.json": json.dumps(results, indent=2) + "\n",
-        "results.md": page.markdown(results),
-        "index.html": page.render(results, context.run_id, context.config.prepare.split),
-    }
-    for name, text in written.items():
-        target: Path = context.artifacts / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
+    """Write the results in three forms."""
+    write_file(context.artifacts / "results.json", json.dumps(results, indent=2) + "\n")
+    write_file(context.artifacts / "results.md", page.markdown(results))
+    write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config.prepare.split))

@@ -1,6 +1,7 @@
 """What a stage gets and what it gives back."""
 
 import datetime as dt
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ class Context:
     def models(self) -> Path:
         """`<artifacts>/models`: one folder a trained model, named after the hash of what made it."""
         return self.artifacts / "models"
+
+
+def write_file(target: Path, text: str) -> None:
+    """Write a file by one rename, its folder too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, target)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def run(context: Context) -> StageResult:
     try:
         table = measured.drop("top").orderBy("split", "user_index").toPandas()
         shown = exposures(measured, "test", LIST)
+        shown_cold = exposures(measured.where("cold"), "test", LIST)
     finally:
         measured.unpersist()
 
@@ -67,6 +68,13 @@ def run(context: Context) -> StageResult:
     summaries = summaries_of(table[table["split"] == "test"], named, context)
     for name, models in named.items():
         summaries[name]["catalogue"] = catalogue_of(shown[shown["scorer"].isin(models)], models, events)
+    covered = {
+        arm: {
+            part: coverage_of(of_part[of_part["scorer"].isin(named[arm])], named[arm], len(events) - 1)
+            for part, of_part in (("overall", shown), ("cold", shown_cold))
+        }
+        for arm in arms
+    }
     lift = {arm: _lifts(table[table["split"] == "test"], named, arm, context) for arm in arms[1:]}
     validation = {arm: _lifts(table[table["split"] == "validation"], named, arm, context) for arm in arms[1:]}
     fidelity = _fidelity(context, candidates, arms[1:])
@@ -76,6 +84,7 @@ def run(context: Context) -> StageResult:
         metrics={
             "arms": {arm: summaries[arm] for arm in arms},
             "baselines": {name: summaries[name] for name in ("popularity", "covisitation")},
+            "coverage": covered,
             "lift": lift,
             "validation_lift": validation,
             "chosen": chosen,
@@ -227,6 +236,12 @@ def catalogue_of(shown: pd.DataFrame, models: list[str], events: NDArray[np.floa
         counts = np.bincount(rows["item_index"], weights=rows["n"], minlength=len(events))[1:].astype(np.int64)
         found.append((coverage(counts), gini(counts), novelty(counts, share)))
     return dict(zip(("coverage@10", "gini@10", "novelty@10"), np.mean(found, axis=0).tolist(), strict=True))
+
+
+def coverage_of(shown: pd.DataFrame, models: list[str], n_items: int) -> dict[str, float]:
+    """Share of the catalogue in some lists: mean, lowest and highest of the seeds."""
+    found = [int((shown["scorer"] == model).sum()) / n_items for model in models]
+    return {"mean": float(np.mean(found)), "low": min(found), "high": max(found)}
 
 
 def _lifts(table: pd.DataFrame, named: Mapping[str, list[str]], arm: str, context: Context) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.lake.tables import Lake, storage_error
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, report, train
-from recaug.night.context import Context, StageResult
+from recaug.night.context import Context, StageResult, write_file
 from recaug.night.cost import Cost
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
@@ -170,10 +169,7 @@ def summarise(context: Context) -> dict[str, Any]:
         "wall_seconds": {stage: record.wall_seconds for stage, record in records.items()},
         "content_hash": hashed.content_hash if hashed else None,
     }
-    context.folder.mkdir(parents=True, exist_ok=True)
-    unfinished = context.folder / "summary.json.partial"
-    unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, context.folder / "summary.json")
+    write_file(context.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 

@@ -1,7 +1,6 @@
 """The report stage: read the night's tables and records, write one page."""
 
 import datetime as dt
-import os
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,7 @@ from recaug.errors import StorageError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.lake.tables import condition
-from recaug.night.context import Context, StageResult
+from recaug.night.context import Context, StageResult, write_file
 from recaug.report import distributions, page
 
 EXAMPLES = 10  # generated users that the page shows
@@ -27,11 +26,8 @@ def run(context: Context) -> StageResult:
     """
     html = page.render(collect(context))
     target = context.folder / "report" / "index.html"
-    partial = target.with_name("index.html.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(html, encoding="utf-8")
-        os.replace(partial, target)
+        write_file(target, html)
     except OSError as error:
         raise StorageError(f"{target}: {error.strerror}; free space or set artifacts elsewhere") from error
     return StageResult(metrics={"bytes": len(html.encode())})

@@ -15,6 +15,7 @@ from recaug.clickstream.sequences import train_events
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.night.context import Context, StageResult
+from recaug.recommend.content import alike, item_terms
 from recaug.training.checkpoint import code_version, is_finished, read_meta
 from recaug.training.generators import GeneratorJob, train_generators
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
@@ -56,6 +57,10 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
     _, files = lake.snapshot_files("sequences", {"split": "train"})
     before = _last_night(context, vocabulary)
     inputs = [lake.content_hash("sequences", {"split": "train"}), lake.content_hash("covisitation")]
+    like = None
+    if config.vae.attributes or config.gan.attributes:
+        like = alike(item_terms(lake.read("items"), vocabulary), config.covisitation.neighbours)
+        inputs += [lake.content_hash("items"), lake.content_hash("vocabulary")]
     jobs = []
     for fold in range(config.prepare.folds):
         others = int(rows.drop(fold, errors="ignore").sum())
@@ -81,6 +86,7 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
             log_popularity=popularity,
             neighbours=near,
             validation=validation_sample(held_out, config.prepare.max_length),
+            alike=like,
         )
         jobs += [
             dataclasses.replace(first, kind=kind, start=_start(before, f"{kind}-fold{fold}"))

@@ -18,12 +18,6 @@ MODELS = {
     "blend": "SASRec and counts",
 }
 COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "recall@10": "Recall@10", "recall@20": "Recall@20"}
-SPLITS = {
-    "time": "windows of time",
-    "leave_one_out": "leave-one-out",
-    "share": "a share of each user's events held out",
-    "users": "held-out users, part of their history folded in",
-}
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -34,8 +28,8 @@ def markdown(results: Results) -> str:
         f"|{'---|' * (len(COLUMNS) + 5)}",
     ]
     for model, result in results.items():
-        cells = [_cell(result[name]) for name in COLUMNS]
-        cold = _cell(result["cold"]["ndcg@10"]) if result["cold"] else ""
+        cells = [tables.interval(result[name]) for name in COLUMNS]
+        cold = tables.interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
         costs = f"{result['train_seconds']:,.0f} | {result['cpu_seconds']:,.0f}"
         lines.append(f"| {MODELS[model]} | {' | '.join(cells)} | {cold} | {costs} | {result['settings']} |")
     return "\n".join(lines) + "\n"
@@ -59,14 +53,8 @@ def render(results: Results, run_id: str, split: str) -> str:
             names=MODELS,
             columns=COLUMNS,
             run_id=run_id,
-            split=SPLITS[split],
+            split=tables.SPLITS[split],
             quality=plots.quality(rows),
             cost=plots.cost(rows[rows["slice"] == "all users"]),
         )
     )
-
-
-def _cell(interval: Mapping[str, float]) -> str:
-    """`.0531 [.0508, .0556]`."""
-    mean, low, high = (tables.figure(interval[key]) for key in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"

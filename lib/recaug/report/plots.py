@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 # What is drawn -> the page's CSS variable.
 INK, FAINT, GRID = "#010203", "#040506", "#070809"
@@ -258,6 +258,32 @@ def quality(rows: pd.DataFrame) -> str:
         axes.set_xlabel("NDCG@10 with its interval")
         figure.legend(loc="outside upper right", ncols=2)
         axes.grid(axis="y", visible=False)
+        return _svg(figure)
+
+
+def learning_curve(points: pd.DataFrame) -> str:
+    """NDCG@10 of each arm over the number of users. points: slice, arm, users, mean, low, high."""
+    parts = list(dict.fromkeys(points["slice"]))
+    with _style():
+        figure = Figure(figsize=(FULL, 3.4), layout="constrained")
+        panels = figure.subplots(1, len(parts), squeeze=False, sharey=True)[0]
+        for axes, part in zip(panels, parts, strict=True):
+            of_part = points[points["slice"] == part]
+            arms = ordered(of_part["arm"])
+            for number, arm in enumerate(arms):
+                line = of_part[of_part["arm"] == arm].sort_values("users")
+                users = line["users"] * 1.03 ** (number - (len(arms) - 1) / 2)  # beside each other
+                axes.plot(users, line["mean"], "o-", markersize=5, color=colour(arm), label=name(arm))
+                axes.vlines(users, line["low"], line["high"], color=colour(arm), linewidth=2)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(FixedLocator(sorted(of_part["users"].unique())))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda users, _: f"{users:,.0f}"))
+            axes.set_title(part)
+            axes.set_xlabel("users that are tested, and as many learnt from")
+        panels[0].set_ylim(bottom=0)
+        panels[0].set_ylabel("NDCG@10 with its interval")
+        panels[0].legend(loc="lower right")
         return _svg(figure)
 
 

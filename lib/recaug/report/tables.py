@@ -39,6 +39,12 @@ ARMS = {
     "counts": "SASRec + counts' rows",
     "classic": "SASRec + classic rows",
 }
+SPLITS = {
+    "time": "windows of time",
+    "leave_one_out": "leave-one-out",
+    "share": "a share of each user's events held out",
+    "users": "held-out users, part of their history folded in",
+}
 BASELINES = {"popularity": "popularity", "covisitation": "co-visitation"}
 
 # The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.
@@ -321,3 +327,9 @@ def percent(share: float, digits: int = 1, sign: bool = False) -> str:
 def figure(value: float) -> str:
     """A metric with as many digits as say something: `.0812`, `5.21`."""
     return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def interval(values: Mapping[str, float]) -> str:
+    """`.0531 [.0508, .0556]`."""
+    mean, low, high = (figure(values[key]) for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"

@@ -15,10 +15,15 @@ from torch import Tensor, nn
 from recaug import models, training
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
-from recaug.models.covisitation import CountsGenerator, CoVisitation
+from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
 from recaug.models.sasrec import SASRec
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"sasrec": SASRec, "vae": BehaviourVAE, "gan": BehaviourGAN}
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "sasrec": SASRec,
+    "vae": BehaviourVAE,
+    "gan": BehaviourGAN,
+    "counts": CountsGenerator,
+}
 
 
 def code_version() -> str:
@@ -66,11 +71,12 @@ def finish_model(folder: Path, module: nn.Module, meta: Mapping[str, Any]) -> No
 def load_model(folder: str | Path) -> nn.Module:
     """Build a finished model, on the CPU, in evaluation mode. Its metadata: `read_meta`."""
     meta, state = read_meta(folder), load_file(Path(folder) / "model.safetensors")
-    covisitation = _covisitation(state, meta.get("covisitation"))
-    if meta["architecture"] == "counts":
-        assert covisitation is not None
-        return CountsGenerator(covisitation, state["attributes"], state["likeness"], **meta["arguments"]).eval()
-    extra = {"covisitation": covisitation} if covisitation is not None else {}
+    extra: dict[str, nn.Module] = {}
+    if settings := meta.get("covisitation"):  # the tables of neighbours lie among the weights
+        counts, alike = _tables(state, "covisitation"), _tables(state, "likeness")
+        extra["covisitation"] = CoVisitation(counts["neighbours"], counts["weights"], **settings)
+        if alike:
+            extra["likeness"] = Likeness(**alike)
     module = ARCHITECTURES[meta["architecture"]](**meta["arguments"], **extra)
     module.load_state_dict(state)
     return module.eval()
@@ -161,9 +167,7 @@ def _state(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
 
 
-def _covisitation(state: Mapping[str, Tensor], settings: Mapping[str, Any] | None) -> CoVisitation | None:
-    """The table of neighbours lies among the weights."""
-    if settings is None:
-        return None
-    tables = {name.rsplit(".", 1)[1]: tensor for name, tensor in state.items() if "covisitation." in name}
-    return CoVisitation(tables["neighbours"], tables["weights"], **settings)
+def _tables(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The buffers of the module of this name, which is nowhere twice; nothing where it is not there."""
+    held = ((key.split("."), tensor) for key, tensor in state.items())
+    return {key[-1]: tensor for key, tensor in held if key[-2:-1] == [name]}

@@ -33,7 +33,8 @@ class GeneratorJob:
     fold: left out of its rows; None leaves nobody out.
     files: of sequences' train split; content_hash: of the rows and all else that is read.
     rows: train rows of the other folds with two events or more; they decide the steps.
-    neighbours: co-visitation of the other folds, for an informed generator. validation: for the curves only.
+    neighbours: co-visitation of the other folds, for an informed generator; alike: items alike in the catalogue, for
+        one that is informed by attributes. validation: for the curves only.
     start: an earlier night's model of the fold, to go on from, and each item's index there (n_items + 1,), 0 for none.
     """
 
@@ -48,6 +49,7 @@ class GeneratorJob:
     log_popularity: np.ndarray
     neighbours: Neighbours | None
     validation: Validation
+    alike: Neighbours | None = None
     start: tuple[Path, np.ndarray] | None = None
 
 
@@ -143,11 +145,17 @@ class _Run:
         }
 
     def task(self, worker: Worker) -> "VAETask | GANTask":
-        meta, near = self.meta(), None
+        meta, near, alike = self.meta(), None, None
         if self.job.neighbours is not None and meta["covisitation"] is not None:
             items, weights = (torch.from_numpy(table) for table in self.job.neighbours)
             near = covisitation.CoVisitation(items, weights, **meta["covisitation"])
-        extra: dict[str, Any] = {"covisitation": near, "log_popularity": torch.from_numpy(self.job.log_popularity)}
+        if near is not None and self.config.attributes and self.job.alike is not None:
+            alike = covisitation.Likeness(*(torch.from_numpy(table) for table in self.job.alike))
+        extra: dict[str, Any] = {
+            "covisitation": near,
+            "likeness": alike,
+            "log_popularity": torch.from_numpy(self.job.log_popularity),
+        }
         watch = Watch(self.job.validation, self.discovery, self.seed, worker.device)
         if isinstance(self.config, VAE):
             vae = behaviour_vae.BehaviourVAE(**meta["arguments"], **extra)

@@ -1,0 +1,8 @@
+"""What generated rows are worth: benchmark_augmentation.py --config conf/bench/augmentation_beauty.yaml."""
+
+import sys
+
+from recaug.night.cli import augmentation
+
+if __name__ == "__main__":
+    sys.exit(augmentation())

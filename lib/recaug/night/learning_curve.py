@@ -1,0 +1,68 @@
+"""What generated rows are worth where data are thin: the arms of a night over growing shares of the users."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from recaug.config import STAGES, LearningCurve
+from recaug.evaluate.arms import NONE
+from recaug.lake import runs
+from recaug.night.context import Context, write_file
+from recaug.night.nightly import one_line_errors, run_night
+from recaug.report import learning_curve as page
+
+Results = dict[str, dict[str, dict[str, Any]]]
+MEASURES = ("hr@10", "ndcg@10")
+
+
+def run_learning_curve(context: Context, settings: LearningCurve, say: Callable[[str], None] = print) -> Results:
+    """Run the night up to its evaluation for each share of the users.
+
+    Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: share ->
+    arm -> hr@10, ndcg@10, coverage (each mean, low, high; of cold users under `cold`), lift (of gate.metric against
+    the arm none; of cold users under its `cold`), users, seeds, run_id. coverage is over the seeds.
+    Where results.json holds this very run it is given back: the test is seen once.
+    """
+    file = context.artifacts / "results.json"
+    before: Results = json.loads(file.read_text()) if file.exists() else {}
+    if before and all(arm["run_id"] == context.run_id for arms in before.values() for arm in arms.values()):
+        say(f"{file} holds this run: the test is seen once")
+        return before
+    arms = [NONE, *context.config.augment.generators]
+    results: Results = {}
+    for share in settings.shares:
+        say(f"{share:.0%} of the users")
+        prepare = msgspec.structs.replace(context.config.prepare, user_share=share)
+        night = replace(context, config=msgspec.structs.replace(context.config, prepare=prepare))
+        run_night(night.config, night.date, night.spark, STAGES[: STAGES.index("evaluate") + 1], resume=True, say=say)
+        judged = runs.find(night.lake, night.date, "evaluate")
+        assert judged is not None
+        results[f"{share:g}"] = {arm: _arm(judged.metrics, arm, context.run_id) for arm in arms}
+    with one_line_errors("benchmark"):
+        write_file(file, json.dumps(results, indent=2) + "\n")
+        write_file(context.artifacts / "results.md", page.markdown(results))
+        write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config))
+    return results
+
+
+def _arm(metrics: Mapping[str, Any], arm: str, run_id: str) -> dict[str, Any]:
+    """One arm's part of the contract from what the evaluate stage recorded."""
+    parts = {
+        part: {name: metrics["arms"][arm][part][name] for name in MEASURES}
+        | {"coverage": metrics["coverage"][arm][part]}
+        for part in ("overall", "cold")
+        if part in metrics["arms"][arm]
+    }
+    lifts = metrics["lift"].get(arm, {})
+    lift = lifts.get("overall", {}) | ({"cold": lifts["cold"]} if "cold" in lifts else {})
+    return {
+        **parts["overall"],
+        "cold": parts.get("cold", {}),
+        "lift": lift,
+        "users": metrics["users"]["overall"],
+        "seeds": metrics["seeds"],
+        "run_id": run_id,
+    }

@@ -1,0 +1,62 @@
+"""The learning curve of generated rows, as Markdown and as a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from recaug.config import Config
+from recaug.report import plots, tables
+from recaug.report.page import templates
+
+COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "coverage": "Coverage@10"}
+PARTS = {"all users": None, "cold users": "cold"}
+Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def markdown(results: Results) -> str:
+    """Write the table: of each share and arm every metric with its interval, and the lift against none."""
+    head = [*COLUMNS.values(), "lift", "NDCG@10, cold users", "lift, cold users"]
+    lines = [f"| users | arm | {' | '.join(head)} |", f"|{'---|' * (len(head) + 2)}"]
+    for arms in results.values():
+        for arm, result in arms.items():
+            cells = [tables.interval(result[name]) for name in COLUMNS] + [lift_cell(result["lift"])]
+            cold = tables.interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
+            cells += [cold, lift_cell(result["lift"].get("cold", {}))]
+            lines.append(f"| {result['users']:,} | {plots.name(arm)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def render(results: Results, run_id: str, config: Config) -> str:
+    """Write the page: the curve, and the tables of all and of cold users."""
+    points = pd.DataFrame(
+        [
+            {"slice": part, "arm": arm, "users": result["users"], **values["ndcg@10"]}
+            for arms in results.values()
+            for arm, result in arms.items()
+            for part, key in PARTS.items()
+            if (values := result[key] if key else result)
+        ]
+    )
+    return (
+        templates()
+        .get_template("learning_curve.html")
+        .render(
+            results=results,
+            columns=COLUMNS,
+            parts=PARTS,
+            run_id=run_id,
+            metric=config.evaluate.gate.metric,
+            split=tables.SPLITS[config.prepare.split],
+            curve=plots.learning_curve(points),
+            name=plots.name,
+            lift_cell=lift_cell,
+        )
+    )
+
+
+def lift_cell(lift: Mapping[str, Any]) -> str:
+    """`+5.6% [+3.2%, +8.1%]`; nothing for the arm that the others are held against."""
+    if not lift:
+        return ""
+    return f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"
