@@ -61,7 +61,7 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop):
             rows = shop.lake.read("sequences").where("split = 'train'").select("user_id").distinct().collect()
             users.append({row["user_id"] for row in rows})
 
-    results = run_learning_curve(shop, CURVE, listen)
+    results = run_learning_curve(shop, listen)
     (some,) = users
     assert 0.2 < len(some) / 60 < 0.6
     assert list(results) == ["0.4"]
@@ -83,12 +83,10 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop):
     assert page.count("<svg") == 1
     assert "classic" in page
     again: list[str] = []
-    assert run_learning_curve(shop, CURVE, again.append) == results
+    assert run_learning_curve(shop, again.append) == results
     assert again == [f"{folder / 'results.json'} holds this run: the test is seen once"]
 
 
-def test_a_configuration_without_a_learning_curve_is_an_error_of_one_line(thin_yaml, spark, capsys, monkeypatch):
-    monkeypatch.setattr("recaug.night.cli.build", lambda *_: spark)
-    monkeypatch.setattr(type(spark), "stop", lambda _: None)
+def test_a_configuration_without_a_learning_curve_is_an_error_of_one_line(thin_yaml, capsys):
     assert augmentation(["--config", str(thin_yaml())]) == 2
     assert "has no section learning_curve" in capsys.readouterr().err

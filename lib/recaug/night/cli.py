@@ -12,13 +12,11 @@ from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
-from pyspark.sql import SparkSession
 
 from recaug import config as configuration
-from recaug.config import STAGES, Config
+from recaug.config import STAGES
 from recaug.errors import ConfigError, RecaugError
 from recaug.night.benchmark import run_benchmark
-from recaug.night.context import Context
 from recaug.night.evaluate import check_leaks
 from recaug.night.learning_curve import run_learning_curve
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
@@ -60,46 +58,32 @@ def leaks(argv: Sequence[str] | None = None) -> int:
 def benchmark(argv: Sequence[str] | None = None) -> int:
     """Compare the recommenders that the configuration's section benchmark names. Returns the exit code."""
 
-    def compare(config: Config, spark: SparkSession) -> Context:
-        settings = _section(config, "benchmark", "conf/bench/beauty.yaml")
-        context = night_context(config, settings.date, spark)
-        print("\n" + benchmark_page.markdown(run_benchmark(context, say=partial(print, flush=True))), flush=True)
-        return context
-
-    return _compared(compare, "Every recommender on the same splits.", argv)
+    return _compared("benchmark", run_benchmark, benchmark_page.markdown, argv)
 
 
 def augmentation(argv: Sequence[str] | None = None) -> int:
     """Draw the learning curve that the configuration's section learning_curve names. Returns the exit code."""
 
-    def compare(config: Config, spark: SparkSession) -> Context:
-        settings = _section(config, "learning_curve", "conf/bench/augmentation_beauty.yaml")
-        context = night_context(config, settings.date, spark)
-        results = run_learning_curve(context, settings, say=partial(print, flush=True))
-        print("\n" + curve_page.markdown(results), flush=True)
-        return context
-
-    return _compared(compare, "Each generator's worth over shares of the users.", argv)
+    return _compared("learning_curve", run_learning_curve, curve_page.markdown, argv)
 
 
-def _section(config: Config, name: str, example: str) -> Any:
-    found = getattr(config, name)
-    if found is None:
-        raise ConfigError(f"the configuration has no section {name}; {example} shows one")
-    return found
-
-
-def _compared(compare: Callable[[Config, SparkSession], Context], what: str, argv: Sequence[str] | None) -> int:
-    """Run a comparison of --config and say where its results are."""
-    parser = argparse.ArgumentParser(description=what)
-    parser.add_argument("--config", required=True, help="a YAML with the comparison's section")
+def _compared(
+    section: str, compare: Callable[..., Any], markdown: Callable[[Any], str], argv: Sequence[str] | None
+) -> int:
+    """Run the comparison that a section of --config describes, print its table and where its results are."""
+    parser = argparse.ArgumentParser(description=f"The comparison that the section {section} describes.")
+    parser.add_argument("--config", required=True, help=f"a YAML with a section {section}")
     given = parser.parse_args(argv)
 
     def run() -> int:
         config = configuration.load(given.config)
+        settings = getattr(config, section)
+        if settings is None:
+            raise ConfigError(f"{given.config} has no section {section}; the files of conf/bench/ show one")
         spark = build(config.spark, "recaug", config.training.workers)
         try:
-            context = compare(config, spark)
+            context = night_context(config, settings.date, spark)
+            print("\n" + markdown(compare(context, say=partial(print, flush=True))), flush=True)
             print(f"results: {context.artifacts / 'results.json'}, {context.artifacts / 'index.html'}", flush=True)
         finally:
             spark.stop()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from recaug.config import STAGES, LearningCurve
+from recaug.config import STAGES
 from recaug.evaluate.arms import NONE
 from recaug.lake import runs
 from recaug.night.context import Context, write_file
@@ -18,7 +18,7 @@ Results = dict[str, dict[str, dict[str, Any]]]
 MEASURES = ("hr@10", "ndcg@10")
 
 
-def run_learning_curve(context: Context, settings: LearningCurve, say: Callable[[str], None] = print) -> Results:
+def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> Results:
     """Run the night up to its evaluation for each share of the users.
 
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: share ->
@@ -26,6 +26,8 @@ def run_learning_curve(context: Context, settings: LearningCurve, say: Callable[
     the arm none; of cold users under its `cold`), users, seeds, run_id. coverage is over the seeds.
     Where results.json holds this very run it is given back: the test is seen once.
     """
+    settings = context.config.learning_curve
+    assert settings is not None
     file = context.artifacts / "results.json"
     before: Results = json.loads(file.read_text()) if file.exists() else {}
     if before and all(arm["run_id"] == context.run_id for arms in before.values() for arm in arms.values()):
