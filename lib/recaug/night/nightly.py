@@ -34,8 +34,8 @@ RUN: dict[str, Callable[[Context], StageResult]] = {
 READS: dict[str, tuple[str, ...]] = {
     "ingest": (),
     "prepare": ("events",),
-    "train": ("sequences", "vocabulary", "covisitation"),
-    "augment": ("sequences", "vocabulary"),
+    "train": ("sequences", "vocabulary", "covisitation", "items"),
+    "augment": ("sequences", "vocabulary", "covisitation", "items"),
     "evaluate": (
         "sequences",
         "vocabulary",
