@@ -154,8 +154,8 @@ class Bench:
     def sasrec_training(self) -> Iterator[tuple[float, float]]:
         """Rows and seconds of each epoch; two ranks under Horovod on two cores, one process on one."""
         popularity = log_popularity(self.context.lake.read("vocabulary"))
-        _, files = self.context.lake.snapshot_files("sequences", {"split": "train"})
-        _, negatives = self.context.lake.snapshot_files("negatives", {"event_date": self.context.date})
+        files = self.context.lake.snapshot_files("sequences", {"split": "train"})
+        negatives = self.context.lake.snapshot_files("negatives", {"event_date": self.context.date})
         job = SASRecJob(
             name="bench",
             models=self.folder / f"models-{self.cores}",

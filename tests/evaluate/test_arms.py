@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recaug.evaluate.arms import training_rows
-from recaug.evaluate.fidelity import collapse, entropy
+from recaug.evaluate.fidelity import collapse, spread
 
 L = 4
 TRAIN = (
@@ -78,9 +78,10 @@ def test_without_candidates_the_rows_are_the_real_ones(spark, train, vocabulary)
     assert all(c == [[0, 0]] * 4 and w == 0 for c, w, _ in by_window(rows).values())
 
 
-def test_entropy_of_four_items_alike_is_log_four(spark):
-    items = spark.createDataFrame([(k,) for k in (1, 2, 3, 4)], "item_index int")
-    assert entropy(items) == pytest.approx(np.log(4))
+def test_rows_spread_evenly_over_four_items_have_an_entropy_of_log_four(spark):
+    items = spark.createDataFrame([(k,) for k in (1, 2, 3, 4, 1, 2, 3, 4)], "item_index int")
+    assert spread(items) == (8, 4, pytest.approx(np.log(4)))
+    assert spread(items.where("false")) == (0, 0, 0.0)
 
 
 def test_collapse_counts_copies_duplicates_and_what_is_covered(spark):

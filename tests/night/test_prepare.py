@@ -72,7 +72,7 @@ def learnt(lake: Lake) -> dict[str, set]:
 
 def layout(lake: Lake) -> list[list[tuple]]:
     """The rows of each file of the train split, in order."""
-    _, files = lake.snapshot_files("sequences", {"split": "train"})
+    files = lake.snapshot_files("sequences", {"split": "train"})
     tables = [pq.ParquetFile(file.removeprefix("file://")).read(["user_index", "window"]) for file in files]
     return [[tuple(row.values()) for row in table.to_pylist()] for table in tables]
 

@@ -106,13 +106,13 @@ def toy(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="session")
 def train_files(toy: Lake) -> list[str]:
     """Addresses of the train rows' files."""
-    return toy.snapshot_files("sequences", {"split": "train"})[1]
+    return toy.snapshot_files("sequences", {"split": "train"})
 
 
 @pytest.fixture(scope="session")
 def negatives_files(toy: Lake) -> list[str]:
     """Addresses of the negatives' files."""
-    return toy.snapshot_files("negatives")[1]
+    return toy.snapshot_files("negatives")
 
 
 SMALL: dict[str, dict[str, Any]] = {

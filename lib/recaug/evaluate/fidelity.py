@@ -1,14 +1,25 @@
 """Do generated rows look like real ones, and is none a copy? Collapse and copies, as Spark aggregations."""
 
+from typing import NamedTuple
+
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def entropy(items: DataFrame) -> float:
-    """Shannon entropy in nats of how often each item_index occurs; 0 without rows."""
+class Spread(NamedTuple):
+    """How rows spread over items: rows, distinct items, and Shannon's entropy in nats of the items' shares."""
+
+    rows: int
+    items: int
+    entropy: float
+
+
+def spread(items: DataFrame) -> Spread:
+    """Measure how rows (item_index) spread over items; the entropy of no rows is 0."""
     counts = items.groupBy("item_index").agg(F.count("*").alias("n"))
-    share = F.col("n") / F.lit(items.count() or 1)
-    return float(counts.agg(F.sum(-share * F.log(share))).first()[0] or 0.0)  # type: ignore[index]
+    rows, found, weighted = counts.agg(F.sum("n"), F.count("*"), F.sum(F.col("n") * F.log("n"))).first()  # type: ignore[misc]
+    return Spread(rows or 0, found, float(np.log(rows) - weighted / rows) if rows else 0.0)
 
 
 def collapse(candidates: DataFrame, train_items: DataFrame, train: DataFrame) -> dict[str, float]:
@@ -20,29 +31,33 @@ def collapse(candidates: DataFrame, train_items: DataFrame, train: DataFrame) ->
     generated histories whose set of items is that of another generated, of a real history), mean_fidelity,
     rows, histories.
     """
-    rows = candidates.count()
-    if not rows:
+    generated = spread(candidates)
+    if not generated.rows:
         return dict.fromkeys(("coverage", "entropy_ratio", "duplicates", "copies", "mean_fidelity"), 0.0) | {
             "rows": 0,
             "histories": 0,
         }
-    totals = candidates.agg(F.countDistinct("item_index"), F.avg("fidelity")).first()
-    real_items = train_items.select("item_index").distinct().count()
+    real = spread(train_items)
     bags = (
         candidates.where(F.col("parent_event_id").isNull())
         .groupBy("user_id")
         .agg(F.sort_array(F.collect_set("item_index")).alias("bag"))
+        .groupBy("bag")
+        .agg(F.count("*").alias("n"))
     )
-    real_bags = train.select(F.sort_array(F.array_distinct("items")).alias("bag")).distinct()
-    histories = bags.count()
-    alike = bags.groupBy("bag").count().where("count > 1").agg(F.sum("count")).first()
-    copied = bags.join(real_bags, "bag", how="left_semi").count()
+    real_bags = train.select(F.sort_array(F.array_distinct("items")).alias("bag"), F.lit(True).alias("real")).distinct()
+    n = F.col("n")
+    histories, alike, copied = (
+        bags.join(real_bags, "bag", how="left")
+        .agg(F.sum(n), F.sum(F.when(n > 1, n)), F.sum(F.when(F.col("real"), n)))
+        .first()  # type: ignore[misc]
+    )
     return {
-        "coverage": totals[0] / max(real_items, 1),  # type: ignore[index]
-        "entropy_ratio": entropy(candidates) / max(entropy(train_items), 1e-9),
-        "duplicates": (alike[0] or 0) / max(histories, 1),  # type: ignore[index]
-        "copies": copied / max(histories, 1),
-        "mean_fidelity": float(totals[1]),  # type: ignore[index]
-        "rows": rows,
-        "histories": histories,
+        "coverage": generated.items / max(real.items, 1),
+        "entropy_ratio": generated.entropy / max(real.entropy, 1e-9),
+        "duplicates": (alike or 0) / max(histories or 0, 1),
+        "copies": (copied or 0) / max(histories or 0, 1),
+        "mean_fidelity": float(candidates.agg(F.avg("fidelity")).first()[0]),  # type: ignore[index]
+        "rows": generated.rows,
+        "histories": histories or 0,
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from safetensors.numpy import load_file
@@ -71,8 +72,7 @@ def leak_checks(
             rows.unpersist()
     found = {name: Check(name, leaks, example) for name, leaks, example in counted}
     checks = [found.get(name, Check(name, 0, "")) for name in looks]
-    carried = (_generator(lake, name, folder) for name, folder in (generators or {}).items())
-    return checks + [check for check in carried if check is not None]
+    return checks + list(_generators(lake, generators or {}))
 
 
 def _looks(
@@ -198,19 +198,23 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
     return _example(strays, "arm", "user_index", "item_index")
 
 
-def _generator(lake: Lake, name: str, folder: str) -> Check | None:
+def _generators(lake: Lake, folders: Mapping[str, str]) -> Iterator[Check]:
     """Compare the popularity that a generator of fold k carries with that of the train events of the other folds.
 
-    None for one that carries none: nothing was looked at.
+    Nothing of one that carries none: nothing was looked at.
     """
-    state, fold = load_file(Path(folder) / "model.safetensors"), int(name.rsplit("fold", 1)[1])
-    held = next((value for key, value in state.items() if key.endswith("informed.popularity")), None)
-    if held is None:
-        return None
-    of_fold = train_events(lake.read("sequences").where((F.col("split") == "train") & (F.col("fold") == fold)))
-    expected = np.exp(log_popularity(lake.read("vocabulary"), without=of_fold))
-    off = np.flatnonzero(~np.isclose(held, expected, rtol=1e-3, atol=0)) if held.shape == expected.shape else [0]
-    return Check(f"generator {name}", len(off), f"item_index {off[0]}" if len(off) else "")
+    train, expected = lake.read("sequences").where("split = 'train'"), dict[int, NDArray[np.float32]]()
+    for name, folder in folders.items():
+        state, fold = load_file(Path(folder) / "model.safetensors"), int(name.rsplit("fold", 1)[1])
+        held = next((value for key, value in state.items() if key.endswith("informed.popularity")), None)
+        if held is None:
+            continue
+        if fold not in expected:
+            of_fold = train_events(train.where(F.col("fold") == fold))
+            expected[fold] = np.exp(log_popularity(lake.read("vocabulary"), without=of_fold))
+        same = held.shape == expected[fold].shape
+        off = np.flatnonzero(~np.isclose(held, expected[fold], rtol=1e-3, atol=0)) if same else [0]
+        yield Check(f"generator {name}", len(off), f"item_index {off[0]}" if len(off) else "")
 
 
 def _example(rows: DataFrame, *columns: str) -> DataFrame:

@@ -45,7 +45,7 @@ def record(lake: Lake, run: RunRecord) -> None:
     }
     row = tuple(values[column] for column in COLUMNS)
     rows = lake.spark.createDataFrame([row], TABLES["runs"].columns).coalesce(1)
-    lake.replace(rows, "runs", {"event_date": run.event_date, "stage": run.stage}, run.run_id)
+    lake.write(rows, "runs", {"event_date": run.event_date, "stage": run.stage}, {"run_id": run.run_id})
 
 
 def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:

@@ -70,16 +70,14 @@ class Lake:
             return None
         return content_hash(self.read(name).where(condition(where or {})))[1]
 
-    def snapshot_files(self, name: str, where: Where | None = None) -> tuple[int, list[str]]:
+    def snapshot_files(self, name: str, where: Where | None = None) -> list[str]:
         """List the files of the newest version's slice, for a reader that is not Spark.
 
-        Returns (version, addresses such as file:///..., sorted by base name, so in the order of the writing tasks).
-        The slice is cut along partition columns only. Raises ContractError where there is no table.
+        Returns addresses such as file:///..., sorted by base name, so in the order of the writing tasks. The slice is
+        cut along partition columns only. Raises ContractError where there is no table.
         """
-        version = self.version(name)
-        files = self.read(name, version).where(condition(where or {})).inputFiles()
-        found = sorted({_local_address(unquote(file)) for file in files}, key=lambda file: file.rsplit("/", 1)[-1])
-        return int(version or 0), found
+        files = self.read(name).where(condition(where or {})).inputFiles()
+        return sorted({_local_address(unquote(file)) for file in files}, key=lambda file: file.rsplit("/", 1)[-1])
 
     def replace(
         self,
@@ -115,22 +113,7 @@ class Lake:
                 laid = lay(rows, files, (*table.partitioned_by, *by), by[0])
             else:
                 laid = rows if as_laid or not table.partitioned_by else _balance(rows, table.partitioned_by)
-            note = json.dumps({"run_id": run_id, "content_hash": hashed, "rows": count})
-            writer = (
-                laid.write.format("delta")
-                .mode("overwrite")
-                .option("userMetadata", note)
-                .option("mergeSchema", "true")
-                .option("delta.enableDeletionVectors", "false")
-            )
-            if table.partitioned_by:
-                writer = writer.partitionBy(*table.partitioned_by)
-            if where:
-                writer = writer.option("replaceWhere", _sql(where))
-            if self.path is not None:
-                writer.save(self.location(name))
-            else:
-                writer.saveAsTable(self.location(name))
+            self.write(laid, name, where, {"run_id": run_id, "content_hash": hashed, "rows": count})
         except (Py4JJavaError, PySparkException) as error:
             raise storage_error(error, f"table {name} at {self.location(name)}") from error
         finally:
@@ -138,6 +121,30 @@ class Lake:
                 rows.unpersist()
         version = self.spark.conf.get("spark.databricks.delta.lastCommitVersionInSession")
         return Commit(int(version or 0), count, hashed)
+
+    def write(self, rows: DataFrame, name: str, where: Where, note: Mapping[str, Any]) -> None:
+        """Commit `rows`, of the contract's columns and types, in a slice's place; note: what the commit says of them.
+
+        Spark refuses rows outside the slice. Raises StorageError as replace does.
+        """
+        writer = (
+            rows.write.format("delta")
+            .mode("overwrite")
+            .option("userMetadata", json.dumps(note))
+            .option("mergeSchema", "true")
+            .option("delta.enableDeletionVectors", "false")
+        )
+        if TABLES[name].partitioned_by:
+            writer = writer.partitionBy(*TABLES[name].partitioned_by)
+        if where:
+            writer = writer.option("replaceWhere", _sql(where))
+        try:
+            if self.path is not None:
+                writer.save(self.location(name))
+            else:
+                writer.saveAsTable(self.location(name))
+        except (Py4JJavaError, PySparkException) as error:
+            raise storage_error(error, f"table {name} at {self.location(name)}") from error
 
     def _delta(self, name: str) -> DeltaTable:
         if self.path is not None:

@@ -288,7 +288,7 @@ def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapp
 def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The generator's network as a recommender: from every user's rows, no fold left out."""
     lake, config = context.lake, context.config
-    _, files = lake.snapshot_files("sequences", {"split": "train"})
+    files = lake.snapshot_files("sequences", {"split": "train"})
     validation = lake.read("sequences").where("split = 'validation'")
     jobs = [
         GeneratorJob(
@@ -313,8 +313,8 @@ def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
 def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One training a seed, on the real rows."""
     lake, config = context.lake, context.config
-    _, files = lake.snapshot_files("sequences", {"split": "train"})
-    _, negatives = lake.snapshot_files("negatives", {"event_date": context.date})
+    files = lake.snapshot_files("sequences", {"split": "train"})
+    negatives = lake.snapshot_files("negatives", {"event_date": context.date})
     features = item_features_of(context)
     jobs = [
         SASRecJob(

@@ -130,7 +130,7 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
     vocabulary = lake.read("vocabulary")
     popularity = log_popularity(vocabulary)
     real_rows = train.where("length >= 2").count()
-    _, negatives = lake.snapshot_files("negatives", {"event_date": context.date})
+    negatives = lake.snapshot_files("negatives", {"event_date": context.date})
     features = item_features_of(context)
     jobs = []
     for arm in arms:
@@ -149,7 +149,7 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
             files=4 * config.training.workers,
             by=("user_index", "window"),
         )
-        _, files = lake.snapshot_files("training_rows", {"arm": arm})
+        files = lake.snapshot_files("training_rows", {"arm": arm})
         jobs += [
             SASRecJob(
                 name=f"{arm}-seed{seed}",

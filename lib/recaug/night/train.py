@@ -54,7 +54,7 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
     vocabulary, sequences = lake.read("vocabulary"), lake.read("sequences")
     train = sequences.where("split = 'train'")
     rows = train.where("length >= 2").groupBy("fold").count().toPandas().set_index("fold")["count"]
-    _, files = lake.snapshot_files("sequences", {"split": "train"})
+    files = lake.snapshot_files("sequences", {"split": "train"})
     before = _last_night(context, vocabulary)
     inputs = [lake.content_hash("sequences", {"split": "train"}), lake.content_hash("covisitation")]
     like = None
