@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from recaug.config import Config, Spark, load, loads
 from recaug.lake.tables import Lake
 from recaug.night.nightly import run_night
-from recaug.session import build
+from recaug.session import LOCAL, build
 
 # The machine's speed is no property of the code.
 settings.register_profile("recaug", deadline=None, max_examples=30)
@@ -26,7 +26,9 @@ settings.load_profile("recaug")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two local cores, two shuffle partitions, Delta on."""
     settings = {
-        "spark.driver.memory": "2g",  # plans and table snapshots of some hundred tests stay in memory
+        "spark.driver.memory": "2g",
+        # Forget the tables of tests that have ended, as Delta's own tests do.
+        "spark.driver.extraJavaOptions": f"{LOCAL['spark.driver.extraJavaOptions']} -Ddelta.log.cacheSize=30",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
     }

@@ -33,8 +33,8 @@ START = {
 # Only for local mode: one machine needs neither a page, nor 50 tasks to read a transaction log or a task a file.
 LOCAL = {
     "spark.driver.memory": "2g",
-    # Most of a night's plans run a few times only: Java's second compiler, which took a third of the processor time of
-    # a short night, waits eight times as long; and a heap of this size needs no collector with threads of its own.
+    # Most of a night's plans run a few times only: Java's second compiler, which took two fifths of a short night's
+    # processor time, waits eight times as long; and a heap of this size needs no collector with threads of its own.
     "spark.driver.extraJavaOptions": " ".join(
         (
             "-XX:Tier4InvocationThreshold=40000",

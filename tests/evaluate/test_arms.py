@@ -11,6 +11,7 @@ TRAIN = (
     "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
     "event_ids array<string>"
 )
+GENERATED = "generator string, user_id string, item_index int, parent_event_id string, fidelity double"
 CANDIDATES = (
     "event_id string, user_id string, item_id string, event_time timestamp, parent_event_id string, weight double"
 )
@@ -80,28 +81,32 @@ def test_without_candidates_the_rows_are_the_real_ones(spark, train, vocabulary)
 
 def test_rows_spread_evenly_over_four_items_have_an_entropy_of_log_four(spark):
     items = spark.createDataFrame([(k,) for k in (1, 2, 3, 4, 1, 2, 3, 4)], "item_index int")
-    assert spread(items) == (8, 4, pytest.approx(np.log(4)))
-    assert spread(items.where("false")) == (0, 0, 0.0)
+    assert tuple(spread(items).first()) == (8, 4, pytest.approx(np.log(4)))
+    assert tuple(spread(items.where("false")).first()) == (0, 0, 0.0)
 
 
 def test_collapse_counts_copies_duplicates_and_what_is_covered(spark):
     real = spark.createDataFrame([(0, [1, 2, 3]), (1, [4, 5, 6])], "user_index int, items array<int>")
     items = spark.createDataFrame([(k,) for k in range(1, 7)], "item_index int")
     generated = {"copy": [3, 1, 2], "one": [1, 4, 5], "twin": [5, 4, 1], "other": [2, 4, 6]}
-    rows = [(user, item, None, 0.5) for user, bag in generated.items() for item in bag]
-    candidates = spark.createDataFrame(
-        [*rows, ("u0", 1, "a", 0.9)], "user_id string, item_index int, parent_event_id string, fidelity double"
-    )
-    found = collapse(candidates, items, real)
+    rows = [("vae", user, item, None, 0.5) for user, bag in generated.items() for item in bag]
+    others = [("vae", "u0", 1, "a", 0.9), ("gan", "u0", 1, "a", 0.9), ("gan", "copy", 1, None, 0.5)]
+    candidates = spark.createDataFrame([*rows, *others], GENERATED)
+    found, other, none = collapse(candidates, ["vae", "gan", "counts"], items, real).values()
     assert found["copies"] == 1 / 4
     assert found["duplicates"] == 2 / 4
     assert found["coverage"] == 1.0
     assert found["rows"] == 13
     assert found["mean_fidelity"] == pytest.approx((12 * 0.5 + 0.9) / 13)
+    counts = np.array([4, 2, 1, 3, 2, 1]) / 13
+    assert found["entropy_ratio"] == pytest.approx(-(counts * np.log(counts)).sum() / np.log(6))
+    assert (other["rows"], other["histories"], other["coverage"]) == (2, 1, 1 / 6)
+    assert (other["entropy_ratio"], other["copies"], other["duplicates"]) == (0, 0, 0)
+    assert set(none.values()) == {0}
 
 
 def test_no_candidate_is_no_coverage(spark):
-    none = spark.createDataFrame([], "user_id string, item_index int, parent_event_id string, fidelity double")
+    none = spark.createDataFrame([], GENERATED)
     items = spark.createDataFrame([(1,)], "item_index int")
     real = spark.createDataFrame([(0, [1])], "user_index int, items array<int>")
-    assert collapse(none, items, real)["coverage"] == 0
+    assert collapse(none, ["vae"], items, real)["vae"]["coverage"] == 0

@@ -267,7 +267,7 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
     indexed = candidates.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
     try:
-        return {arm: collapse(indexed.where(F.col("generator") == arm), real, users) for arm in arms}
+        return collapse(indexed, arms, real, users)
     finally:
         real.unpersist()
         indexed.unpersist()
