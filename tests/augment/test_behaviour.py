@@ -236,6 +236,21 @@ def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(
     assert content_hash(sample(train, models, kind, seed=2)) != first
 
 
+@pytest.mark.parametrize("kind", ["gan"])
+def test_what_the_discriminator_rejects_is_left_out(train, models, kind):
+    config = msgspec.structs.replace(CONFIG, generators=["gan"], oversampling=3, histories=0.0)
+    found = sample(train, models, kind, config=config).toPandas()
+    events = sum(len(items) for items in histories().values())
+    assert 0.5 * events < len(found) < 2 * events
+    counts = found.groupby("parent_event_id")["item_index"].agg(["size", "nunique"])
+    assert (counts["size"] == counts["nunique"]).all()
+    assert set(counts["size"]) == {1, 2}
+    assert set(found["weight"]) == {0.15}
+    assert content_hash(sample(train.repartition(5), models, kind, config=config)) == content_hash(
+        sample(train, models, kind, config=config)
+    )
+
+
 def test_event_ids_are_unique_and_fidelity_is_a_share(train, models, kind):
     found = sample(train, models, kind).toPandas()
     assert found["event_id"].is_unique

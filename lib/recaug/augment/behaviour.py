@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.augment.classic import vary
+from recaug.augment.rejection import reject
 from recaug.config import Augment
 from recaug.models.covisitation import CountsGenerator
 from recaug.training.checkpoint import load_generator
@@ -153,7 +154,7 @@ def _continuations(
     discovery: bool,
     random: torch.Generator,
 ) -> Iterator[pd.DataFrame]:
-    """Sample next items, distinct ones, after every event of the fold's users."""
+    """Sample next items, distinct ones, after every event of the fold's users; fewer where too many are rejected."""
     if not config.continuations:
         return
     user_of = np.repeat(np.arange(len(histories.user_ids)), np.diff(histories.starts))
@@ -168,9 +169,12 @@ def _continuations(
         else:
             logits = model.next_logits(contexts, random)
         seen = _seen(histories, end, users) if discovery else None
-        chosen = draw(logits, config.continuations, config.temperature, random, seen)
+        n = config.continuations
+        chosen = draw(logits, n * config.oversampling, config.temperature, random, seen)
         fidelity = model.fidelity(contexts, chosen, logits)
-        n, listed = config.continuations, chosen.numpy().ravel()
+        if config.oversampling > 1:
+            chosen, fidelity = reject(chosen, fidelity, n, random)
+        listed = chosen.numpy().ravel()
         yield pd.DataFrame(
             {
                 "user_id": np.repeat(histories.user_ids[users], n),

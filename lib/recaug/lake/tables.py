@@ -76,7 +76,8 @@ class Lake:
         Returns addresses such as file:///..., sorted by base name, so in the order of the writing tasks. The slice is
         cut along partition columns only. Raises ContractError where there is no table.
         """
-        files = self.read(name).where(condition(where or {})).inputFiles()
+        # By its number, for Spark names no file of a plan that it holds in its cache.
+        files = self.read(name, self.version(name)).where(condition(where or {})).inputFiles()
         return sorted({_local_address(unquote(file)) for file in files}, key=lambda file: file.rsplit("/", 1)[-1])
 
     def replace(

@@ -84,9 +84,9 @@ def fit(
     batches: without end, of this rank. work: the working folder, for checkpoints and progress.jsonl (rank 0 writes a
     line every second and after every epoch). Goes on from the newest checkpoint there; the weights are then those of
     an uninterrupted training, since random numbers are drawn from (seed, rank, epoch) and batches are skipped.
-    Returns a dict an epoch: epoch (from 1), a loss for each part, seconds, rows_per_second, of several ranks
-    communication (share of the seconds that this rank spent on averaging gradients, waiting for the slowest included),
-    and the task's metrics.
+    Returns a dict an epoch: epoch (from 1), of each part the loss and the mean norm of its gradient (before it is
+    clipped), seconds, rows_per_second, of several ranks communication (share of the seconds that this rank spent on
+    averaging gradients, waiting for the slowest included), and the task's metrics.
     Raises TrainingError if a loss is not finite.
     """
     module = task.module.to(worker.device)
@@ -106,6 +106,7 @@ def fit(
         started = time.monotonic()
         sums: dict[str, Tensor] = {}
         weights: dict[str, Tensor] = {}
+        gradients: dict[str, Tensor] = {}
         rows, communicated = 0, 0.0
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             batch = {column: values.to(worker.device) for column, values in next(batches).items()}
@@ -119,7 +120,8 @@ def fit(
                 before = time.monotonic()
                 worker.average_gradients(part.parameters, update.weight)
                 communicated += time.monotonic() - before
-                nn.utils.clip_grad_norm_(part.parameters, optimiser.clip_norm)
+                norm = nn.utils.clip_grad_norm_(part.parameters, optimiser.clip_norm)
+                gradients[update.part] = gradients.get(update.part, 0) + norm.detach() / steps_per_epoch
                 for group in optimisers[update.part].param_groups:
                     group["lr"] = (
                         group["share"] * part.learning_rate * schedule(own_step, own_steps, optimiser.warmup_share)
@@ -130,13 +132,15 @@ def fit(
             if progress is not None:
                 progress.tick(step + 1, _speed(rows, time.monotonic() - started, communicated, worker), sums, weights)
         losses = {
-            _loss_name(part, task): worker.mean({"loss": float(sums[part])}, float(weights[part]))["loss"]
+            _named("loss", part, task): worker.mean({"loss": float(sums[part])}, float(weights[part]))["loss"]
             for part in sorted(sums)
         }
         if not all(math.isfinite(loss) for loss in losses.values()):
             raise TrainingError(f"{name}: {losses} in epoch {epoch + 1} is not finite; lower its learning_rate")
         seconds = time.monotonic() - started
-        curve = {"epoch": epoch + 1, **losses, "seconds": seconds, **_speed(rows, seconds, communicated, worker)}
+        norms = {_named("gradient", part, task): float(gradients[part]) for part in sorted(gradients)}
+        speed = _speed(rows, seconds, communicated, worker)
+        curve = {"epoch": epoch + 1, **losses, **norms, "seconds": seconds, **speed}
         if progress is not None:
             module.eval()
             curve |= task.measure(epoch, epoch + 1 == optimiser.epochs)
@@ -200,6 +204,6 @@ def _speed(rows: int, seconds: float, communicated: float, worker: Worker) -> di
     return speed | ({"communication": communicated / seconds} if worker.size > 1 else {})
 
 
-def _loss_name(part: str, task: Task) -> str:
-    """`loss` of a model with one part, `loss_<part>` of one with several."""
-    return "loss" if len(task.parts) == 1 else f"loss_{part}"
+def _named(what: str, part: str, task: Task) -> str:
+    """`loss` of a model with one part, `loss_<part>` of one with several; other figures alike."""
+    return what if len(task.parts) == 1 else f"{what}_{part}"
