@@ -379,6 +379,8 @@ class Gate(Strict, kw_only=True):
 
     metric: of the lift, a metric of the table. min_lift: the lower bound of the relative lift must be above it,
         overall, or for cold users while the overall lower bound is above -max_harm. confidence: of the interval.
+    min_ranking: a trained generator's NDCG@10 on validation users that it has not seen, over that of the other folds'
+        counts; 0: no bound.
     min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
         items' distribution over the real one's. max_duplicates: share of generated histories equal to another one.
     max_copies: share of generated histories equal to a real one.
@@ -389,6 +391,7 @@ class Gate(Strict, kw_only=True):
     max_harm: NonNegative
     confidence: Annotated[float, Meta(gt=0.5, lt=1)]
     bootstraps: Positive
+    min_ranking: NonNegative = 0.0
     min_coverage: Share
     min_entropy: Share
     max_duplicates: Share

@@ -10,6 +10,7 @@ GATE = Gate(
     max_harm=0.02,
     confidence=0.95,
     bootstraps=500,
+    min_ranking=0.9,
     min_coverage=0.2,
     min_entropy=0.8,
     max_duplicates=0.01,
@@ -82,6 +83,7 @@ def test_cold_users_alone_can_carry_it_if_the_others_are_not_harmed():
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
+        ({"ranking": 0.7}, "ranking of held-out users over the counts' 0.700 is below 0.9"),
         ({"coverage": 0.1}, "coverage of the catalogue 0.100 is below 0.2"),
         ({"entropy_ratio": 0.5}, "entropy over the real one 0.500 is below 0.8"),
         ({"duplicates": 0.5}, "share of duplicate histories 0.500 is above 0.01"),

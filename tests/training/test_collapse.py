@@ -127,4 +127,4 @@ if __name__ == "__main__":
         with TemporaryDirectory() as folder:
             found = last_epoch(Path(folder), **COLLAPSING | changes)
         cells = (found["distinct_items"], found["entropy"], found["duplicates"], found["gradient_generator"])
-        print(f"| {remedy} | {cells[0]:.0f} | {cells[1]:.2f} | {cells[2]:.2f} | {cells[3]:.3f} |")
+        print(f"| {remedy} | {cells[0]:.0f} | {abs(cells[1]):.2f} | {cells[2]:.2f} | {cells[3]:.3f} |")

@@ -77,7 +77,7 @@ def test_it_learns_from_the_lake_and_is_found_again(
     assert first.folder != second.folder
     assert first.curves[-1]["loss"] < first.curves[0]["loss"]
     sample = validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH)
-    learned = validation_ndcg(load_recommender(first.folder), sample, True, torch.device("cpu"))  # type: ignore[arg-type]
+    learned = validation_ndcg(load_recommender(first.folder).next_logits, sample, True, torch.device("cpu"))
     assert learned > 1.5 * 2 / N_ITEMS * 5  # what chance gives is about two hits among forty items
     again = train_sasrec(jobs, spark, config, "test")
     assert [model.reused for model in again] == [True, True]

@@ -40,8 +40,8 @@ def test_targets_outside_the_vocabulary_count_in_the_denominator() -> None:
 def test_seen_items_are_masked_in_discovery_only() -> None:
     sample = Validation(torch.tensor([[1, 0]]), torch.tensor([[1, 0]]), torch.tensor([[2]]), torch.tensor([1]))
     generator = Always(LOGITS)
-    assert validation_ndcg(generator, sample, True, CPU) == 1.0  # type: ignore[arg-type]
-    assert validation_ndcg(generator, sample, False, CPU) == pytest.approx(1 / math.log2(3))  # type: ignore[arg-type]
+    assert validation_ndcg(generator.next_logits, sample, True, CPU) == 1.0
+    assert validation_ndcg(generator.next_logits, sample, False, CPU) == pytest.approx(1 / math.log2(3))
 
 
 def test_a_collapsed_generator_is_seen() -> None:

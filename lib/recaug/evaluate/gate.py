@@ -85,17 +85,19 @@ class Verdict(NamedTuple):
 def decide(arm: str, lift: Mapping[str, Interval], fidelity: Mapping[str, float], gate: Gate) -> Verdict:
     """Publish if the lift is proved overall, or for cold users without harm overall, and nothing collapsed.
 
-    lift: `overall` and, where there are cold users, `cold`. fidelity: coverage, entropy_ratio, duplicates, copies.
+    lift: `overall` and, where there are cold users, `cold`. fidelity: coverage, entropy_ratio, duplicates, copies, and
+    ranking of a trained generator.
     """
     faults = [
         f"{what} {fidelity[key]:.3f} is {'below' if least else 'above'} {bound:g}"
         for key, what, bound, least in (
+            ("ranking", "ranking of held-out users over the counts'", gate.min_ranking, True),
             ("coverage", "coverage of the catalogue", gate.min_coverage, True),
             ("entropy_ratio", "entropy over the real one", gate.min_entropy, True),
             ("duplicates", "share of duplicate histories", gate.max_duplicates, False),
             ("copies", "share of copied histories", gate.max_copies, False),
         )
-        if (fidelity[key] < bound if least else fidelity[key] > bound)
+        if key in fidelity and (fidelity[key] < bound if least else fidelity[key] > bound)
     ]
     overall, cold = lift["overall"], lift.get("cold")
     said = f"{arm}: {gate.metric} changes by {_percent(overall)} for all users"

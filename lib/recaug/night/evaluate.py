@@ -260,17 +260,29 @@ def _lifts(table: pd.DataFrame, named: Mapping[str, list[str]], arm: str, contex
 
 
 def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[str, Any]:
-    """Collapse and copies of each generator's candidates."""
+    """Collapse and copies of each generator's candidates, and how well those that are trained rank."""
     vocabulary = context.lake.read("vocabulary").select("item_id", "item_index")
     train = context.lake.read("sequences").where("split = 'train'")
     real = train_events(train).persist()
     users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
     indexed = candidates.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
     try:
-        return collapse(indexed, arms, real, users)
+        found = collapse(indexed, arms, real, users)
     finally:
         real.unpersist()
         indexed.unpersist()
+    trained = runs.find(context.lake, context.date, "train")
+    models = trained.metrics["models"] if trained is not None else {}
+    return {arm: values | _ranking(models, arm) for arm, values in found.items()}
+
+
+def _ranking(models: Mapping[str, Any], arm: str) -> dict[str, float]:
+    """Ranking of held-out validation users by an arm's generators, over that of the counts; empty for the untrained."""
+    folds = [model for name, model in models.items() if name.startswith(f"{arm}-fold")]
+    if not folds:
+        return {}
+    own = sum(model["curves"][-1]["validation_ndcg@10"] for model in folds)
+    return {"ranking": own / max(sum(model["counts_ndcg@10"] for model in folds), 1e-9)}
 
 
 def _decide(

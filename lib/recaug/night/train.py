@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -14,11 +15,13 @@ from pyspark.sql import functions as F
 from recaug.clickstream.sequences import train_events
 from recaug.errors import ContractError
 from recaug.lake import runs
+from recaug.models.covisitation import CoVisitation, Informed
 from recaug.night.context import Context, StageResult
 from recaug.recommend.content import alike, item_terms
 from recaug.training.checkpoint import code_version, is_finished, read_meta
 from recaug.training.generators import GeneratorJob, train_generators
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
+from recaug.training.validation import validation_ndcg
 
 
 def run(context: Context) -> StageResult:
@@ -28,12 +31,13 @@ def run(context: Context) -> StageResult:
     With training.warm_epochs each goes on from the same fold's model of the last night before with the same
     configuration, where the lake still has that night's vocabulary.
     metrics: models -> "vae-fold0" -> folder, started_from, seconds, reused, curves (validation ranking and collapse
-    among them).
+    among them), counts_ndcg@10 (of the other folds' counts on the same validation users).
     Raises ContractError if there is nothing to train on, TrainingError as training.jobs.train does.
     """
     jobs = generator_jobs(context)
     trained = train_generators(jobs, context.spark, context.config, "generators")
     started = {f"{job.kind}-fold{job.fold}": job.start for job in jobs}
+    of_counts = {fold: _counts_ndcg(job, context) for fold, job in {job.fold: job for job in jobs}.items()}
     models: dict[str, Any] = {
         model.name: {
             "folder": str(model.folder),
@@ -41,11 +45,24 @@ def run(context: Context) -> StageResult:
             "seconds": model.seconds,
             "reused": model.reused,
             "curves": model.curves,
+            "counts_ndcg@10": of_counts[int(model.name.rsplit("fold", 1)[1])],
         }
         for model in trained
     }
     weights = sorted(f"{model.folder.name} {read_meta(model.folder)['weights']}" for model in trained)
     return StageResult({"models": models}, hashlib.sha256("\n".join(weights).encode()).hexdigest())
+
+
+def _counts_ndcg(job: GeneratorJob, context: Context) -> float:
+    """NDCG@10 of the counts that a generator may be informed by, popularity where they say nothing."""
+    counts = context.config.covisitation
+    assert job.neighbours is not None
+    items, weights = (torch.from_numpy(table) for table in job.neighbours)
+    table = CoVisitation(items, weights, window=counts.window, backward=counts.backward, decay=counts.decay)
+    informed = Informed(table, torch.from_numpy(job.log_popularity))
+    with torch.inference_mode():
+        discovery = context.config.prepare.task == "discovery"
+        return validation_ndcg(informed, job.validation, discovery, torch.device("cpu"))
 
 
 def generator_jobs(context: Context) -> list[GeneratorJob]:

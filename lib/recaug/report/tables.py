@@ -224,6 +224,7 @@ def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None
         return None
     generators, rows = ordered(measured), []
     for key, label, low, high in (
+        ("ranking", "NDCG@10 on users it has not seen, of the counts' own", gate.min_ranking or None, None),
         ("coverage", "distinct items generated, of the real ones", gate.min_coverage, None),
         ("entropy_ratio", "entropy of the items, of the real one's", gate.min_entropy, None),
         ("duplicates", "histories equal to another generated one", None, gate.max_duplicates),

@@ -207,7 +207,9 @@ class Watch:
         contexts = self.validation.histories[self.validation.histories[:, 0] > 0]
         metrics = collapse(model, contexts, self.seed, self.device)
         if last or (epoch + 1) % VALIDATION_EPOCHS == 0:
-            metrics["validation_ndcg@10"] = validation_ndcg(model, self.validation, self.mask_seen, self.device)
+            metrics["validation_ndcg@10"] = validation_ndcg(
+                model.next_logits, self.validation, self.mask_seen, self.device
+            )
         return metrics
 
 

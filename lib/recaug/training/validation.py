@@ -1,5 +1,7 @@
 """How a generator does while it trains: ranking on held-out users, and how varied its samples are."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -26,14 +28,14 @@ def ndcg_at_k(logits: Tensor, targets: Tensor, n_targets: Tensor, k: int = 10) -
 
 
 def validation_ndcg(
-    model: BehaviourVAE | BehaviourGAN, sample: Validation, mask_seen: bool, device: torch.device
+    next_logits: Callable[[Tensor], Tensor], sample: Validation, mask_seen: bool, device: torch.device
 ) -> float:
-    """Mean NDCG@10 of next_logits without noise on the sampled validation users. mask_seen: for discovery."""
+    """Mean NDCG@10 of the sampled validation users. next_logits: a model's, without noise. mask_seen: for discovery."""
     total = 0.0
     for start in range(0, len(sample.histories), BATCH_ROWS):
         part = slice(start, start + BATCH_ROWS)
         histories, seen, targets, n_targets = (values[part].to(device) for values in sample)
-        logits = model.next_logits(histories)
+        logits = next_logits(histories)
         if mask_seen:
             logits = logits.scatter(1, seen, -torch.inf)
         total += float(ndcg_at_k(logits, targets, n_targets).sum())
