@@ -1,6 +1,7 @@
 """What the tests share: one SparkSession, built as a job builds it."""
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from recaug.config import Config, Spark, load, loads
 from recaug.lake.tables import Lake
 from recaug.night.nightly import run_night
 from recaug.session import LOCAL, build
+
+# Small matrices on one core, here and in what the tests start: threads that wait for each other cost more than they do.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 # The machine's speed is no property of the code.
 settings.register_profile("recaug", deadline=None, max_examples=30)
@@ -36,15 +41,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = build(Spark(master="local[2]", shuffle_partitions=2, settings=settings), "recaug tests", 2)
     yield session
     session.stop()
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Small matrices on one core: threads that wait for each other cost more than they do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ RUNTIME = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Parquet's TIMESTAMP(NANOS), pandas' default, is unreadable to Spark otherwise; source.py converts the numbers.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
+    # Slices are cut along partition columns; to cut along others, Delta first computes the state of the whole table.
+    "spark.databricks.delta.replaceWhere.dataColumns.enabled": "false",
     # Rows are kept between two readings, not for long: packing them took longer than making them.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
@@ -34,7 +36,8 @@ START = {
 LOCAL = {
     "spark.driver.memory": "2g",
     # Most of a night's plans run a few times only: Java's second compiler, which took two fifths of a short night's
-    # processor time, waits eight times as long; and a heap of this size needs no collector with threads of its own.
+    # processor time, waits eight times as long; a heap of this size needs no collector with threads of its own, and
+    # Spark's classes, which take 200 MB, no collection each time that their space is made larger.
     "spark.driver.extraJavaOptions": " ".join(
         (
             "-XX:Tier4InvocationThreshold=40000",
@@ -42,6 +45,7 @@ LOCAL = {
             "-XX:Tier4CompileThreshold=120000",
             "-XX:Tier4BackEdgeThreshold=320000",
             "-XX:+UseSerialGC",
+            "-XX:MetaspaceSize=256m",
         )
     ),
     "spark.driver.host": "127.0.0.1",

@@ -79,7 +79,6 @@ def user_ndcg(histories: Histories, held_out: Histories, seed: int) -> NDArray[n
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
 def test_twenty_bad_generators_of_each_kind_are_held_and_twenty_good_ones_published(spark: SparkSession) -> None:
     gate = small_config().evaluate.gate
     held_out = shop_users(np.random.default_rng(99), TEST_USERS)

@@ -22,8 +22,6 @@ from recaug.training.inputs import Validation
 from recaug.training.loop import Batch, fit
 from recaug.training.worker import Worker
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 EPOCHS, STEPS, BATCH_ROWS = 10, 20, 32
 ROWS = torch.from_numpy(np.stack([np.frombuffer(binary(row), "<i4") for row in histories() if len(row) > 1])).long()
 
