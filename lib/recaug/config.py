@@ -22,6 +22,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 PositiveShare = Annotated[float, Meta(gt=0, le=1)]
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
+POLICY = "policy"  # the arm that the policy chooses
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -319,11 +320,28 @@ class Sampling(Strict, kw_only=True):
     min_fidelity: Share | None = None
 
 
+class Policy(Strict, kw_only=True):
+    """Chooses what is added for cold and for warm users by successive halving on validation; nothing is a choice, too.
+
+    items: of which slice of items, `all`, `head` or `tail`. shares: of a generator's candidates. weights: factors of
+        their weight. Every combination with every generator is tried.
+    first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
+        as long, up to sasrec.optimiser.epochs. cpu_minutes: no further round begins after so many.
+    """
+
+    items: Annotated[list[Literal["all", "head", "tail"]], Meta(min_length=1)]
+    shares: Annotated[list[PositiveShare], Meta(min_length=1)]
+    weights: Annotated[list[PositiveFloat], Meta(min_length=1)]
+    first_epochs: Positive
+    cpu_minutes: PositiveFloat
+
+
 class Augment(Strict, kw_only=True):
     """Batch sampling.
 
-    generators: each an arm of the evaluation. `vae`, `gan`: the trained ones; `counts`: the leave-one-out
-        co-visitation counts, which need no training and only continue; `classic`: variations of real histories.
+    generators: each an arm of the evaluation, unless a policy chooses among them. `vae`, `gan`: the trained ones;
+        `counts`: the leave-one-out co-visitation counts, which need no training and only continue; `classic`:
+        variations of real histories.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
     oversampling: of `gan`, continuations drawn for each to be kept; its discriminator rejects the others. 1: none is.
@@ -334,6 +352,7 @@ class Augment(Strict, kw_only=True):
     attributes: share of the chances of `counts` that goes to items alike in the catalogue's words and attributes.
     classic: the ways of `classic`, each as likely.
     own: by generator, what differs from the above.
+    policy: what it chooses is the evaluation's only arm. null: each generator is one.
     """
 
     generators: list[Literal["vae", "gan", "counts", "classic"]]
@@ -350,6 +369,7 @@ class Augment(Strict, kw_only=True):
     attributes: Share = 0.0
     classic: Classic = Classic()
     own: dict[Literal["vae", "gan", "counts", "classic"], Sampling] = {}
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
@@ -364,10 +384,22 @@ class Augment(Strict, kw_only=True):
                 )
         if not any(msgspec.structs.asdict(self.classic).values()):
             raise ValueError("classic: all shares are 0; leave it out of generators instead")
+        if self.policy is not None and not self.generators:
+            raise ValueError("policy has no generators to choose from")
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms of the evaluation with generated rows."""
+        return list(self.generators) if self.policy is None else [POLICY]
+
+    def slots(self, arm: str) -> int:
+        """Continuations that an arm has room for beside each event."""
+        of_arm = self.generators if arm == POLICY else [arm]
+        return max(1, *(self.of(generator).continuations for generator in of_arm))
 
     def of(self, generator: str) -> "Augment":
         """The sampling of one generator."""
-        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={})
+        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={}, policy=None)
 
     def _own(self, generator: str) -> dict[str, Any]:
         found = [msgspec.structs.asdict(differs) for kind, differs in self.own.items() if kind == generator]

@@ -1,5 +1,6 @@
 """Each kind of leak, planted into the tables of a small night, is found, and found by its own check."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,10 +29,10 @@ HOLDOUT = {"share": 0.2, "validation_share": 0.2, "folds": 4, "fold": 0}
 Plant = Callable[[Context, DataFrame], DataFrame]
 
 
-@pytest.fixture(scope="module", params=["time", "leave_one_out", "share", "users"])
-def honest(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Context:
-    """A night of twenty users; some come, and an item comes, after the train days. `time` has candidates and arms."""
-    folder, random = tmp_path_factory.mktemp("honest"), np.random.default_rng(1)
+@pytest.fixture(scope="module")
+def ingested(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of twenty users and its events; some come, and an item comes, after the train days."""
+    folder, random = tmp_path_factory.mktemp("ingested"), np.random.default_rng(1)
     (folder / "log").mkdir()
     events = [
         line(f"u{user}", f"i{int(9 * random.random() ** 2)}", day(number, 8 + user / 10))
@@ -40,6 +41,17 @@ def honest(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory
     ]
     events += [line("newcomer", "i0", day(10, 20)), line("u0", "late", day(10, 21)), line("u1", "late", day(10, 21))]
     (folder / "log" / "log.csv").write_text(HEAD + "".join(events))
+    ingest.run(context(spark, folder, day(10).date()))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["time", "leave_one_out", "share", "users"])
+def honest(
+    request: pytest.FixtureRequest, spark: SparkSession, ingested: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Context:
+    """A night of each split over the same events. `time` has candidates and arms."""
+    folder = tmp_path_factory.mktemp("honest") / "night"
+    shutil.copytree(ingested, folder)
     night = context(
         spark,
         folder,
@@ -47,7 +59,6 @@ def honest(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory
         prepare=WINDOWS | {"split": request.param, "holdout": HOLDOUT},
         negatives={"per_user": 5},
     )
-    ingest.run(night)
     prepare.run(night)
     lake = night.lake
     if request.param != "time":
@@ -88,6 +99,7 @@ def following(night: Context, which: str) -> DataFrame:
             "cast(null AS string) AS query",
             f"DATE'{night.date}' AS event_date",
             "'vae' AS generator",
+            "'vae' AS arm",
             "'1' AS generator_version",
             f"'{night.run_id}' AS run_id",
             "array(user_id) AS source_users",

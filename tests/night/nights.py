@@ -56,6 +56,8 @@ def note(night: Context, stage: str, result: StageResult) -> None:
         stage=stage,
         started=now,
         finished=now,
+        decision=result.decision,
+        reasons=list(result.reasons),
         metrics=result.metrics,
         config_hash=night.config.hash,
         content_hash=result.content_hash,

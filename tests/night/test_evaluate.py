@@ -43,6 +43,7 @@ def continuations(night: Context, split: str) -> DataFrame:
             "parent_event_id": F.col("event_id"),
             "event_id": F.concat(F.lit("generated-"), "event_id"),
             "generator": F.lit("vae"),
+            "arm": F.lit("vae"),
             "generator_version": F.lit("1"),
             "run_id": F.lit(night.run_id),
             "source_users": F.array("user_id"),

@@ -1,14 +1,18 @@
-"""The learning curve, end to end on a small shop."""
+"""The learning curve and the policy, end to end on a small shop."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from tests.night.nights import HEAD, context, day, line
+from pyspark.sql import functions as F
+from tests.night.nights import HEAD, context, day, line, note
 
-from recaug.config import LearningCurve
+from recaug.config import POLICY, LearningCurve, Policy
+from recaug.lake import runs
+from recaug.night import augment, evaluate, publish
 from recaug.night.cli import augmentation
 from recaug.night.context import Context
 from recaug.night.learning_curve import run_learning_curve
@@ -17,26 +21,27 @@ from recaug.night.nightly import night_context
 END = day(10).date()
 CURVE = LearningCurve(date=END, shares=[0.4])
 CHANGES = {
-    "prepare": {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 8},
+    "prepare": {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 8}
+    | {"cold_events": 4},
     "negatives": {"per_user": 5},
     "training": {"launcher": "local", "workers": 1},
     "sasrec": {"dim": 8, "heads": 1, "blocks": 1},
     "augment": {
         "generators": ["counts", "classic"],
         "buckets": 2,
-        "own": {"counts": {"histories": 0.0}, "classic": {"continuations": 0, "histories": 0.5}},
+        "own": {"counts": {"histories": 0.0, "continuations": 3}, "classic": {"continuations": 0, "histories": 0.5}},
     },
     "evaluate": {"seeds": 2},
 }
 
 
-@pytest.fixture
-def shop(spark, tmp_path) -> Context:
-    """Sixty users, half of whom buy every day and half every other day."""
-    random = np.random.default_rng(1)
+@pytest.fixture(scope="module")
+def shop(spark, tmp_path_factory) -> Context:
+    """Sixty users, half of whom buy every day and half every other day, each of one third of the items."""
+    random, tmp_path = np.random.default_rng(1), tmp_path_factory.mktemp("shop")
     (tmp_path / "log").mkdir()
     log = [
-        line(f"u{user}", f"i{int(40 * random.random() ** 2)}", day(number, 8 + user / 10))
+        line(f"u{user}", f"i{3 * int(13 * random.random() ** 2) + user % 3}", day(number, 8 + user / 10))
         for number in range(1, 11)
         for user in range(60)
         if user % 2 or number % 2
@@ -53,7 +58,9 @@ def shop(spark, tmp_path) -> Context:
     return night_context(config, END, spark)
 
 
-def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop):
+@pytest.fixture(scope="module")
+def curve(shop) -> tuple[set[str], dict]:
+    """The users that some of the shop's were cut to, and the results."""
     users: list[set[str]] = []
 
     def listen(said: str) -> None:
@@ -63,6 +70,11 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop):
 
     results = run_learning_curve(shop, listen)
     (some,) = users
+    return some, results
+
+
+def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
+    some, results = curve
     assert 0.2 < len(some) / 60 < 0.6
     assert list(results) == ["0.4"]
     assert results["0.4"]["none"]["users"] <= len(some)
@@ -85,6 +97,44 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop):
     again: list[str] = []
     assert run_learning_curve(shop, again.append) == results
     assert again == [f"{folder / 'results.json'} holds this run: the test is seen once"]
+
+
+def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
+    policy = Policy(items=["all"], shares=[1.0], weights=[2.0], first_epochs=1, cpu_minutes=5.0)
+    chooses = msgspec.structs.replace(shop.config.augment, policy=policy)
+    prepared = msgspec.structs.replace(shop.config.prepare, user_share=CURVE.shares[-1])
+    longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)
+    sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer)
+    night = replace(shop, config=msgspec.structs.replace(shop.config, augment=chooses, prepare=prepared, sasrec=sasrec))
+    note(night, "augment", augment.run(night))
+    note(night, "evaluate", replace(evaluate.run(night), decision="publish"))  # as if the gate had found proof
+    note(night, "publish", publish.run(night))
+    told = runs.find(night.lake, night.date, "augment").metrics[POLICY]
+    assert {one["option"] for one in told["tried"]} == {"counts-all-1-2", "classic-all-1-2"}
+    assert all(set(one["lift"]) == {"cold", "warm"} for one in told["tried"])
+    assert "counts-all-1-2" in told["chosen"].values()  # who is short of events learns from what others had together
+    assert told["cpu_seconds"] > 0
+
+    rows = night.lake.read("candidate_events").where(F.col("run_id") == night.run_id).toPandas()
+    assert rows["event_id"].is_unique
+    chosen, sampled = rows[rows["arm"] == POLICY], rows[rows["arm"] == rows["generator"]]
+    assert len(chosen) + len(sampled) == len(rows)
+    train_rows = night.lake.read("sequences").where("split = 'train'").toPandas()
+    from_cold = chosen["source_users"].str[0].isin(train_rows.loc[train_rows["cold"], "user_id"])
+    for part, of_part in (("cold", chosen[from_cold]), ("warm", chosen[~from_cold])):
+        what = told["chosen"][part]
+        assert set(of_part["generator"]) == (set() if what == "none" else {what.split("-")[0]})
+    weights = sampled.groupby("generator")["weight"].first()
+    assert (chosen["weight"] == 2 * chosen["generator"].map(weights)).all()
+
+    judged = runs.find(night.lake, night.date, "evaluate")
+    assert set(judged.metrics["lift"]) == {POLICY}
+    assert judged.metrics["fidelity"][POLICY]["rows"] == len(chosen)
+    learnt = {row["arm"] for row in night.lake.read("training_rows").select("arm").distinct().collect()}
+    assert {"none", POLICY, "counts-all-1-2", "classic-all-1-2"} <= learnt
+    published = night.lake.read("augmented_events")
+    assert published.count() == len(chosen) > 0
+    assert "arm" not in published.columns
 
 
 def test_a_configuration_without_a_learning_curve_is_an_error_of_one_line(thin_yaml, capsys):

@@ -99,6 +99,7 @@ def candidates(spark: SparkSession, events: DataFrame) -> DataFrame:
     frame = pd.concat(rows).assign(
         generator_version="test", run_id="night", weight=0.3, fidelity=lambda all_: rng.uniform(0.5, 1, len(all_))
     )
+    frame["arm"] = frame["generator"]
     columns = [column.split()[0] for column in TABLES["candidate_events"].columns.split(", ")]
     frame["event_id"] = [f"{number:032x}" for number in range(len(frame))]
     return spark.createDataFrame(frame[columns], TABLES["candidate_events"].columns).cache()
@@ -220,7 +221,15 @@ METRICS: dict[str, dict[str, Any]] = {
         "covisitation": 70000,
         "negatives": 14400,
     },
-    "augment": {"sampled": 1600, "candidates": 1557},
+    "augment": {
+        "sampled": 1600,
+        "candidates": 1557,
+        "policy": {
+            "tried": [{"option": "counts-tail-1-2", "epochs": 2, "lift": {"cold": 0.04, "warm": -0.01}}],
+            "chosen": {"cold": "counts-tail-1-2", "warm": "none"},
+            "cpu_seconds": 60.0,
+        },
+    },
     "publish": {"augmented": 788, "chosen": "vae"},
     "recommend": {"recommendations": 3000},
     "train": {"models": {f"{kind}-fold{fold}": _model(kind, 7 + fold) for kind in ("vae", "gan") for fold in (0, 1)}},

@@ -87,6 +87,8 @@ def test_a_published_night_shows_everything(published: Context) -> None:
         "no user_id",
         "2 leak checks",
         "CPU minutes",
+        "What the policy tried",
+        "counts-tail-1-2",
         "1,512 MB",
         "pyspark",
         "3.5.",

@@ -99,6 +99,24 @@ def test_fidelity_is_held_against_the_gate_s_bounds() -> None:
     assert tables.fidelity({}, GATE) is None
 
 
+def test_what_the_policy_tried_has_the_last_round_first_and_its_choice_kept() -> None:
+    tried = [
+        {"option": "vae-all-1-1", "epochs": 2, "lift": {"warm": -0.02}},
+        {"option": "counts-all-1-1", "epochs": 2, "lift": {"warm": 0.01}},
+        {"option": "counts-all-1-1", "epochs": 4, "lift": {"warm": 0.03}},
+    ]
+    metrics = {"policy": {"tried": tried, "chosen": {"warm": "counts-all-1-1"}, "cpu_seconds": 9.0}}
+    rows = tables.policy({"augment": stage("augment", metrics=metrics)})
+    assert [(row["epochs"], row["option"]) for row in rows] == [
+        (4, "counts-all-1-1"),
+        (2, "counts-all-1-1"),
+        (2, "vae-all-1-1"),
+    ]
+    assert [row["warm"]["kept"] for row in rows] == [True, True, False]
+    assert all(row["cold"] is None for row in rows)  # nobody was cold
+    assert tables.policy({"augment": stage("augment", metrics={"candidates": 3})}) == []
+
+
 def test_curves_are_one_row_a_value() -> None:
     curves = [
         {"epoch": 1, "loss_likelihood": 8.0, "seconds": 1.0, "rows_per_second": 9.0},

@@ -13,13 +13,14 @@ from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
 from recaug.night.context import Context, StageResult
+from recaug.night.policy import choose
 from recaug.recommend.content import alike, item_terms
 from recaug.training.checkpoint import finish_model, is_finished, model_folder
 from recaug.training.inputs import neighbours
 
 
 def run(context: Context) -> StageResult:
-    """Replace the run's partition of candidate_events.
+    """Replace the run's partition of candidate_events: each generator's rows and, of a policy, those that it chose.
 
     Raises ContractError if the train stage of this night has not run.
     """
@@ -66,7 +67,11 @@ def run(context: Context) -> StageResult:
             )
             .collect()
         }
-        candidates = sampled.where("kept").drop("item_index", "kept")
+        candidates = sampled.where("kept").drop("item_index", "kept").withColumn("arm", F.col("generator"))
+        policy: dict[str, Any] = {}
+        if config.augment.policy is not None:
+            chosen, policy = choose(context, candidates)
+            candidates = candidates.unionByName(chosen)
         commit = lake.replace(candidates, "candidate_events", {"run_id": context.run_id}, context.run_id)
     finally:
         sampled.unpersist()
@@ -75,6 +80,7 @@ def run(context: Context) -> StageResult:
             "sampled": sum(count["sampled"] for count in counts.values()),
             "candidates": commit.rows,
             "generators": counts,
+            **policy,
         },
         content_hash=commit.content_hash,
     )

@@ -38,8 +38,9 @@ def run(context: Context) -> StageResult:
     """
     config, lake = context.config, context.lake
     candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id)
-    arms = [NONE, *config.augment.generators]
-    jobs = _jobs(context, candidates, arms)
+    arms = [NONE, *config.augment.arms]
+    rows = {arm: candidates.where(F.col("arm") == arm) for arm in arms}
+    jobs = recommender_jobs(context, rows, {arm: config.augment.slots(arm) for arm in arms}, config.evaluate.seeds)
     checks = check_leaks(context)
     trained = train_sasrec(
         jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds"
@@ -123,8 +124,13 @@ def check_leaks(context: Context) -> list[Check]:
     return checks
 
 
-def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASRecJob]:
-    """Write each arm's rows and name the trainings, the seeds of an arm one after the other."""
+def recommender_jobs(
+    context: Context, candidates: Mapping[str, DataFrame], slots: Mapping[str, int], seeds: int
+) -> list[SASRecJob]:
+    """Write the training rows of each arm and name the trainings, the seeds of an arm one after the other.
+
+    candidates: of each arm, as candidate_events. slots: continuations of an event that an arm has room for.
+    """
     config, lake = context.config, context.lake
     train = lake.read("sequences").where("split = 'train'")
     vocabulary = lake.read("vocabulary")
@@ -133,14 +139,8 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
     negatives = lake.snapshot_files("negatives", {"event_date": context.date})
     features = item_features_of(context)
     jobs = []
-    for arm in arms:
-        rows = training_rows(
-            train,
-            candidates.where(F.col("generator") == arm),
-            vocabulary,
-            config.prepare.max_length,
-            max(config.augment.of(arm).continuations, 1),
-        )
+    for arm, of_arm in candidates.items():
+        rows = training_rows(train, of_arm, vocabulary, config.prepare.max_length, slots[arm])
         commit = lake.replace(
             rows.withColumn("arm", F.lit(arm)),
             "training_rows",
@@ -164,7 +164,7 @@ def _jobs(context: Context, candidates: DataFrame, arms: list[str]) -> list[SASR
                 augmented=arm != NONE,
                 item_features=features,
             )
-            for seed in range(config.evaluate.seeds)
+            for seed in range(seeds)
         ]
     return jobs
 
@@ -260,12 +260,13 @@ def _lifts(table: pd.DataFrame, named: Mapping[str, list[str]], arm: str, contex
 
 
 def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[str, Any]:
-    """Collapse and copies of each generator's candidates, and how well those that are trained rank."""
+    """Collapse and copies of each arm's candidates, and how well those generators that are trained rank."""
     vocabulary = context.lake.read("vocabulary").select("item_id", "item_index")
     train = context.lake.read("sequences").where("split = 'train'")
     real = train_events(train).persist()
     users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
-    indexed = candidates.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
+    of_arms = candidates.withColumn("generator", F.col("arm"))
+    indexed = of_arms.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
     try:
         found = collapse(indexed, arms, real, users)
     finally:

@@ -33,7 +33,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     if before and all(arm["run_id"] == context.run_id for arms in before.values() for arm in arms.values()):
         say(f"{file} holds this run: the test is seen once")
         return before
-    arms = [NONE, *context.config.augment.generators]
+    arms = [NONE, *context.config.augment.arms]
     results: Results = {}
     for share in settings.shares:
         say(f"{share:.0%} of the users")

@@ -10,7 +10,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from recaug.config import STAGES, Config
+from recaug.config import POLICY, STAGES, Config
 from recaug.errors import ConfigError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
@@ -35,7 +35,7 @@ READS: dict[str, tuple[str, ...]] = {
     "ingest": (),
     "prepare": ("events",),
     "train": ("sequences", "vocabulary", "covisitation", "items"),
-    "augment": ("sequences", "vocabulary", "covisitation", "items"),
+    "augment": ("sequences", "vocabulary", "covisitation", "items", "negatives", "item_features"),
     "evaluate": (
         "sequences",
         "vocabulary",
@@ -193,7 +193,9 @@ def tell(stage: str, done: RunRecord) -> str:
         return f"{metrics['users']['overall']} users, {metrics['metric']} " + ", ".join(lifts)
     if stage == "train":
         return ", ".join(f"{name} {model['seconds']:.0f} s" for name, model in metrics["models"].items())
-    return ", ".join(f"{value:,} {key}" for key, value in metrics.items() if isinstance(value, int))
+    counted = [f"{value:,} {key}" for key, value in metrics.items() if isinstance(value, int)]
+    chosen = [f"{what} for {part} users" for part, what in metrics.get(POLICY, {}).get("chosen", {}).items()]
+    return ", ".join(counted + chosen)
 
 
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:

@@ -17,8 +17,10 @@ def run(context: Context) -> StageResult:
     if judged is None:
         raise ContractError(f"the evaluate stage of {context.date} has not run; run it before publish")
     chosen, publish = judged.metrics["chosen"], judged.decision == "publish"
-    accepted = lake.read("candidate_events").where(
-        (F.col("run_id") == context.run_id) & (F.col("generator") == chosen) & F.lit(publish)
+    accepted = (
+        lake.read("candidate_events")
+        .where((F.col("run_id") == context.run_id) & (F.col("arm") == chosen) & F.lit(publish))
+        .drop("arm")
     )
     held = StageResult({"augmented": 0, "chosen": chosen}, None, judged.decision, tuple(judged.reasons))
     if not publish and not lake.exists("augmented_events"):

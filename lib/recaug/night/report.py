@@ -89,7 +89,8 @@ def likeness(context: Context, augmented: bool) -> dict[str, Any]:
     attribute = next(iter(source.categorical), None) if source is not None else None
     items = lake.read("items")
     learnt = distributions.learnt_events(lake.read("events"), lake.read("sequences"))
-    candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id) if augmented else None
+    of_run = (F.col("run_id") == context.run_id) & (F.col("arm") == F.col("generator"))  # the policy's are among them
+    candidates = lake.read("candidate_events").where(of_run) if augmented else None
     events = distributions.sample(learnt, candidates).persist()
     try:
         found: dict[str, Any] = {

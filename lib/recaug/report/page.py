@@ -89,6 +89,7 @@ def render(night: Night) -> str:
             training=training_figures(night.stages),
             likeness=likeness_figures(night),
             fidelity=tables.fidelity(evaluation, night.gate),
+            policy=tables.policy(night.stages),
             metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
             seeds=evaluation.get("seeds"),
             lift=lift_figure(evaluation, night.gate),

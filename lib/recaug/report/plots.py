@@ -43,6 +43,7 @@ NAMES = {
     "real": "real events",
     "vae": "VAE",
     "gan": "GAN",
+    "policy": "policy",
     "counts": "counts",
     "classic": "classic",
     "none": "no generated rows",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from recaug.config import STAGES, Gate
+from recaug.config import POLICY, STAGES, Gate
 from recaug.lake.runs import RunRecord
 from recaug.report.plots import name, ordered
 
@@ -38,6 +38,7 @@ ARMS = {
     "gan": "SASRec + GAN rows",
     "counts": "SASRec + counts' rows",
     "classic": "SASRec + classic rows",
+    "policy": "SASRec + the policy's rows",
 }
 SPLITS = {
     "time": "windows of time",
@@ -249,6 +250,27 @@ def _bounded(number: float | None, low: float | None, high: float | None) -> dic
         return None
     kept = None if low is None and high is None else (low is None or number >= low) and (high is None or number <= high)
     return {"number": number, "kept": kept}
+
+
+def policy(stages: Stages) -> list[dict[str, Any]]:
+    """What the policy tried, the last round first: option, epochs, cold and warm (lift and kept, or None).
+
+    kept: chosen for that slice of users. Empty where no policy was asked.
+    """
+    found = stages["augment"].metrics.get(POLICY) if "augment" in stages else None
+    if found is None:
+        return []
+    rounds = sorted(found["tried"], key=lambda one: (-one["epochs"], one["option"]))
+    return [
+        {"option": one["option"], "epochs": one["epochs"]}
+        | {
+            part: {"lift": one["lift"][part], "kept": found["chosen"][part] == one["option"]}
+            if part in one["lift"]
+            else None
+            for part in ("cold", "warm")
+        }
+        for one in rounds
+    ]
 
 
 def costs(stages: Stages) -> list[dict[str, Any]]:

@@ -1,0 +1,91 @@
+from collections.abc import Mapping, Sequence
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from recaug.augment.policy import Option, for_slice, halve, options, part_of, told
+from recaug.config import Policy
+
+POLICY = Policy(items=["all", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, cpu_minutes=1.0)
+EVERY = options(POLICY, ["counts", "vae"])
+
+
+def lift(option: Option, part: str) -> float:
+    """Cold users gain by the counts' tail items, the more the better; warm users lose by whatever is added."""
+    if part == "warm":
+        return -0.01 * option.weight
+    return (option.generator == "counts") * ((option.items == "tail") + option.share * option.weight / 10) - 0.05
+
+
+class Trainer:
+    """Tells the lifts, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def __call__(self, left: Sequence[Option], epochs: int) -> Mapping[Option, Mapping[str, float]]:
+        self.asked.append((len(left), epochs))
+        return {option: {part: lift(option, part) for part in ("cold", "warm")} for option in left}
+
+
+def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
+    assert len(EVERY) == len({option.name for option in EVERY}) == 2 * 2 * 2 * 2
+    assert EVERY[0].name == "counts-all-0.5-1"
+
+
+def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() -> None:
+    train = Trainer()
+    choice = halve(EVERY, train, 2, 12, lambda: True)
+    assert choice.chosen == {"cold": Option("counts", "tail", 1.0, 2.0), "warm": None}
+    epochs = [epochs for _, epochs in train.asked]
+    assert epochs == [2, 4, 8, 12]  # 16, 8, 4 and 2 options a slice
+    running = [number for number, _ in train.asked]
+    assert running[0] == 16
+    assert all(number <= 2 * (16 >> round_) for round_, number in enumerate(running))  # of two slices
+    assert told(choice)["chosen"] == {"cold": "counts-tail-1-2", "warm": "none"}
+    assert len(told(choice)["tried"]) == sum(running)
+
+
+def test_what_cannot_be_afforded_is_not_tried() -> None:
+    train = Trainer()
+    choice = halve(EVERY, train, 2, 12, lambda: len(train.asked) < 2)
+    assert [epochs for _, epochs in train.asked] == [2, 4]
+    assert choice.chosen["cold"] == Option("counts", "tail", 1.0, 2.0)
+
+
+@pytest.fixture(scope="module")
+def candidates(spark: SparkSession) -> DataFrame:
+    """Two hundred continuations, of which every other has a tail item, and forty histories of five events."""
+    following = [(f"e{n}", f"u{n % 20}", f"p{n}", [f"u{n % 20}"], n % 2 == 0) for n in range(200)]
+    histories = [(f"h{n}-{k}", f"generated-{n}", None, [f"u{n % 20}"], k < 2) for n in range(40) for k in range(5)]
+    rows = [(*row[:4], row[4], generator, 0.3) for row in following + histories for generator in ("counts", "vae")]
+    schema = (
+        "event_id string, user_id string, parent_event_id string, source_users array<string>, head boolean, "
+        "generator string, weight double"
+    )
+    return spark.createDataFrame(rows, schema).cache()
+
+
+def test_an_option_takes_its_slice_of_items_its_share_and_its_weight(candidates: DataFrame) -> None:
+    every = part_of(candidates, Option("counts", "all", 1.0, 2.0)).toPandas()
+    assert len(every) == 400
+    assert set(every["generator"]) == {"counts"}
+    assert set(every["weight"]) == {0.6}
+    tail = part_of(candidates, Option("counts", "tail", 1.0, 1.0)).toPandas()
+    assert len(tail) == 100
+    assert not tail["head"].any()
+    assert tail["parent_event_id"].notna().all()
+    half = part_of(candidates, Option("counts", "all", 0.5, 1.0)).toPandas()
+    whole = half[half["parent_event_id"].isna()].groupby("user_id").size()
+    assert 8 <= len(whole) <= 32
+    assert set(whole) == {5}  # no history is torn
+    assert 70 <= half["parent_event_id"].notna().sum() <= 130
+    assert set(half["event_id"]) < set(every["event_id"])
+
+
+def test_a_slice_of_users_has_what_comes_from_them(spark: SparkSession, candidates: DataFrame) -> None:
+    cold_users = spark.createDataFrame([(f"u{n}",) for n in range(5)], "user_id string")
+    cold, warm = (for_slice(candidates, cold_users, cold) for cold in (True, False))
+    assert {row[0][0] for row in cold.select("source_users").collect()} == {f"u{n}" for n in range(5)}
+    assert cold.count() + warm.count() == candidates.count()
+    assert cold.columns == candidates.columns
