@@ -54,6 +54,15 @@ def test_an_unfilled_template_is_no_date():
         parse_date("{{job.start_time}}", "--date")
 
 
+def test_a_policy_needs_what_it_chooses_from_and_the_epochs_of_a_round():
+    asked = "augment:\n  policy: {items: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
+    assert loads(DEMO.replace("augment:\n", asked % 10)).augment.arms == ["policy"]  # nothing and 2 x 2 options
+    with pytest.raises(ConfigError, match=r"policy\.epochs 9 is below the 10 of the first round"):
+        loads(DEMO.replace("augment:\n", asked % 9))
+    with pytest.raises(ConfigError, match="policy has no generators"):
+        loads(DEMO.replace("augment:\n", asked % 10).replace("generators: [vae, gan]", "generators: []"))
+
+
 def test_a_generator_samples_as_all_do_but_for_what_it_has_of_its_own():
     text = DEMO.replace("augment:\n", "augment:\n  own: {counts: {continuations: 8, histories: 0, weight: 0.3}}\n")
     augment = loads(text).augment

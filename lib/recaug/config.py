@@ -326,14 +326,20 @@ class Policy(Strict, kw_only=True):
     items: of which slice of items, `all`, `head` or `tail`. shares: of a generator's candidates. weights: factors of
         their weight. Every combination with every generator is tried.
     first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
-        as long, up to sasrec.optimiser.epochs. cpu_minutes: no further round begins after so many.
+        as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; no round begins that would
+        need more. What they cost in CPU seconds is told.
     """
 
     items: Annotated[list[Literal["all", "head", "tail"]], Meta(min_length=1)]
     shares: Annotated[list[PositiveShare], Meta(min_length=1)]
     weights: Annotated[list[PositiveFloat], Meta(min_length=1)]
     first_epochs: Positive
-    cpu_minutes: PositiveFloat
+    epochs: Positive
+
+
+def round_epochs(options: int, epochs: int) -> int:
+    """Epochs of a round of the policy: with nothing added and with each option."""
+    return (options + 1) * epochs
 
 
 class Augment(Strict, kw_only=True):
@@ -384,8 +390,12 @@ class Augment(Strict, kw_only=True):
                 )
         if not any(msgspec.structs.asdict(self.classic).values()):
             raise ValueError("classic: all shares are 0; leave it out of generators instead")
-        if self.policy is not None and not self.generators:
-            raise ValueError("policy has no generators to choose from")
+        if (policy := self.policy) is not None:
+            if not self.generators:
+                raise ValueError("policy has no generators to choose from")
+            n_options = len(self.generators) * len(policy.items) * len(policy.shares) * len(policy.weights)
+            if (first := round_epochs(n_options, policy.first_epochs)) > policy.epochs:
+                raise ValueError(f"policy.epochs {policy.epochs} is below the {first} of the first round; raise it")
 
     @property
     def arms(self) -> list[str]:

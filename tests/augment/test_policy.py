@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recaug.augment.policy import Option, for_slice, halve, options, part_of, told
 from recaug.config import Policy
 
-POLICY = Policy(items=["all", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, cpu_minutes=1.0)
+POLICY = Policy(items=["all", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
 EVERY = options(POLICY, ["counts", "vae"])
 
 
@@ -35,7 +35,7 @@ def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
 
 def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() -> None:
     train = Trainer()
-    choice = halve(EVERY, train, 2, 12, lambda: True)
+    choice = halve(EVERY, train, 2, 12, 1000)
     assert choice.chosen == {"cold": Option("counts", "tail", 1.0, 2.0), "warm": None}
     epochs = [epochs for _, epochs in train.asked]
     assert epochs == [2, 4, 8, 12]  # 16, 8, 4 and 2 options a slice
@@ -46,10 +46,13 @@ def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() 
     assert len(told(choice)["tried"]) == sum(running)
 
 
-def test_what_cannot_be_afforded_is_not_tried() -> None:
-    train = Trainer()
-    choice = halve(EVERY, train, 2, 12, lambda: len(train.asked) < 2)
-    assert [epochs for _, epochs in train.asked] == [2, 4]
+@pytest.mark.parametrize("more", [0, -1])
+def test_no_round_begins_that_needs_more_than_the_budget_leaves(more: int) -> None:
+    free, train = Trainer(), Trainer()
+    halve(EVERY, free, 2, 12, 1000)
+    two_rounds = sum((options + 1) * epochs for options, epochs in free.asked[:2])
+    choice = halve(EVERY, train, 2, 12, two_rounds + more)
+    assert train.asked == free.asked[: 2 + more]
     assert choice.chosen["cold"] == Option("counts", "tail", 1.0, 2.0)
 
 

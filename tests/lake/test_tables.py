@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -61,6 +62,13 @@ def test_a_stray_row_is_refused_by_a_table_that_is_not_there_yet(spark: SparkSes
     with pytest.raises(ContractError, match="does not belong to the slice"):
         lake.replace(negatives(spark, (2, 2, 0.5, SECOND)), "negatives", {"event_date": FIRST}, "b")
     assert not lake.exists("negatives")
+
+
+def test_what_is_written_unchecked_is_refused_by_delta(spark: SparkSession, lake: Lake) -> None:
+    lake.replace(negatives(spark, (1, 1, 0.5, FIRST)), "negatives", {"event_date": FIRST}, "a")
+    with pytest.raises(AnalysisException, match="REPLACE_WHERE_MISMATCH"):
+        lake.write(negatives(spark, (2, 2, 0.5, SECOND)), "negatives", {"event_date": FIRST}, {})
+    assert rows(lake) == {(1, 1, 0.5, FIRST)}
 
 
 def test_a_null_partition_value_is_a_stray_row(spark: SparkSession, lake: Lake) -> None:

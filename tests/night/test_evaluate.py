@@ -1,6 +1,7 @@
 """Evaluate refuses candidates that know what they are to be proved on."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,3 +67,13 @@ def test_a_continuation_of_a_held_out_event_is_a_leak(prepared: Context) -> None
     assert leaked >= 30
     with pytest.raises(ContractError, match=f"leak.* {leaked} rows of candidate_events, parent"):
         evaluate.run(prepared)
+
+
+def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
+    def of(own: float) -> dict[str, Any]:
+        return {"curves": [{"validation_ndcg@10": 0.9}, {"validation_ndcg@10": own}], "counts_ndcg@10": 0.04}
+
+    models = {"vae-fold0": of(0.03), "vae-fold1": of(0.01), "gan-fold0": of(0.04), "gan-fold1": of(0.04)}
+    assert evaluate._ranking(models, ["gan", "counts", "vae"]) == {"ranking": pytest.approx(0.5)}
+    assert evaluate._ranking(models, ["gan"]) == {"ranking": pytest.approx(1.0)}
+    assert evaluate._ranking(models, ["counts", "classic"]) == {}  # they are not trained

@@ -100,7 +100,7 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
 
 
 def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
-    policy = Policy(items=["all"], shares=[1.0], weights=[2.0], first_epochs=1, cpu_minutes=5.0)
+    policy = Policy(items=["all"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=3)
     chooses = msgspec.structs.replace(shop.config.augment, policy=policy)
     prepared = msgspec.structs.replace(shop.config.prepare, user_share=CURVE.shares[-1])
     longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)

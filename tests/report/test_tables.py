@@ -112,7 +112,7 @@ def test_what_the_policy_tried_has_the_last_round_first_and_its_choice_kept() ->
         (2, "counts-all-1-1"),
         (2, "vae-all-1-1"),
     ]
-    assert [row["warm"]["kept"] for row in rows] == [True, True, False]
+    assert [row["warm"]["kept"] for row in rows] == [True, False, False]
     assert all(row["cold"] is None for row in rows)  # nobody was cold
     assert tables.policy({"augment": stage("augment", metrics={"candidates": 3})}) == []
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import Policy
+from recaug.config import Policy, round_epochs
 
 
 class Option(NamedTuple):
@@ -49,31 +49,35 @@ def halve(
     measure: Callable[[Sequence[Option], int], Mapping[Option, Mapping[str, float]]],
     first_epochs: int,
     most_epochs: int,
-    affordable: Callable[[], bool],
+    budget: int,
 ) -> Choice:
     """Keep the better half of the options for each slice of users, round by round; the best, if it lifts, is chosen.
 
-    measure: trains with each option for so many epochs and gives its lift by slice. Each round trains twice as long as
-    the one before, `most_epochs` at most. Ends when one option a slice is left, or when no further round is affordable.
-    Between equals the earlier option is better.
+    measure: trains with nothing and with each option for so many epochs and gives each one's lift by slice.
+    budget: epochs of all rounds and trainings together; epochs and not seconds, so that a rerun chooses the same.
+    Each round trains twice as long as the one before, `most_epochs` at most. Ends when one option a slice is left,
+    after a round of most_epochs, or when the next round would overdraw the budget. Of equals the earlier is better.
 
     >>> two = [Option("vae", "all", 1.0, 1.0), Option("counts", "tail", 1.0, 1.0)]
     >>> lifts = {two[0]: {"cold": -0.1, "warm": -0.2}, two[1]: {"cold": 0.1, "warm": -0.1}}
-    >>> halve(two, lambda left, epochs: lifts, 2, 8, lambda: True).chosen
+    >>> halve(two, lambda left, epochs: lifts, 2, 8, 100).chosen
     {'cold': Option(generator='counts', items='tail', share=1.0, weight=1.0), 'warm': None}
     """
     epochs, tried, by_slice = min(first_epochs, most_epochs), list[Tried](), dict[str, list[Option]]()
     while True:
         running = [option for option in left if not by_slice or any(option in kept for kept in by_slice.values())]
         lifts = measure(running, epochs)
+        budget -= round_epochs(len(running), epochs)
         tried += [Tried(option, epochs, dict(lifts[option])) for option in running]
         slices = by_slice or {part: list(left) for part in lifts[running[0]]}
         ranked = {part: sorted(kept, key=lambda option: -lifts[option][part]) for part, kept in slices.items()}
         by_slice = {part: kept[: max(len(kept) // 2, 1)] for part, kept in ranked.items()}
-        if all(len(kept) == 1 for kept in by_slice.values()) or not affordable():
+        n_left, longer = len({option for kept in by_slice.values() for option in kept}), min(2 * epochs, most_epochs)
+        decided = epochs == most_epochs or all(len(kept) == 1 for kept in by_slice.values())
+        if decided or round_epochs(n_left, longer) > budget:
             best = {part: kept[0] for part, kept in by_slice.items()}
             return Choice({part: one if lifts[one][part] > 0 else None for part, one in best.items()}, tried)
-        epochs = min(2 * epochs, most_epochs)
+        epochs = longer
 
 
 def part_of(candidates: DataFrame, option: Option) -> DataFrame:

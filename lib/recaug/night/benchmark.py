@@ -33,7 +33,7 @@ from recaug.recommend.deep import Trained as Network
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
 from recaug.training.generators import GeneratorJob, train_generators
-from recaug.training.inputs import log_popularity, neighbours, validation_sample
+from recaug.training.inputs import log_popularity, neighbours, popularity_and_head, validation_sample
 from recaug.training.jobs import Trained
 from recaug.training.recommender import SASRecJob, train_sasrec
 
@@ -189,10 +189,7 @@ def _cost(context: Context, cost: Cost, fitted: Fitted, told: Mapping[str, Mappi
 
 
 def _tables(context: Context) -> Tables:
-    words = context.lake.read("vocabulary").select("item_index", "events", "head").toPandas()
-    events = np.zeros(len(words) + 1, dtype=np.float32)
-    head = np.zeros(len(words) + 1, dtype=bool)
-    events[words["item_index"]], head[words["item_index"]] = words["events"], words["head"]
+    events, head = popularity_and_head(context.lake.read("vocabulary"))
     return Tables(context.lake.read("sequences").where("split = 'train'"), events, head)
 
 

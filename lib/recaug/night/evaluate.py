@@ -25,7 +25,7 @@ from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.content import item_terms, item_vectors
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
-from recaug.training.inputs import log_popularity, neighbours
+from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
 from recaug.training.recommender import SASRecJob, train_sasrec
 
 LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
@@ -47,11 +47,7 @@ def run(context: Context) -> StageResult:
     )
     folders = {job.name: str(model.folder) for job, model in zip(jobs, trained, strict=True)}
 
-    vocabulary = lake.read("vocabulary").select("item_index", "events", "head").orderBy("item_index").toPandas()
-    events = np.zeros(len(vocabulary) + 1, dtype=np.float32)
-    events[vocabulary["item_index"]] = vocabulary["events"]
-    head = np.zeros(len(events), dtype=bool)
-    head[vocabulary["item_index"]] = vocabulary["head"]
+    events, head = popularity_and_head(lake.read("vocabulary"))
     scorers = _baselines(context, events) | {name: Trained(folder) for name, folder in folders.items()}
     held_out = lake.read("sequences").where(F.col("split").isin("validation", "test"))
     measured = user_metrics(held_out, scorers, head, config.prepare.task == "discovery").persist()
@@ -274,16 +270,23 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
         indexed.unpersist()
     trained = runs.find(context.lake, context.date, "train")
     models = trained.metrics["models"] if trained is not None else {}
-    return {arm: values | _ranking(models, arm) for arm, values in found.items()}
+    drawn: dict[str, list[str]] = {arm: [] for arm in arms}
+    for row in candidates.select("arm", "generator").distinct().collect():
+        drawn.get(row["arm"], []).append(row["generator"])
+    return {arm: values | _ranking(models, drawn[arm]) for arm, values in found.items()}
 
 
-def _ranking(models: Mapping[str, Any], arm: str) -> dict[str, float]:
-    """Ranking of held-out validation users by an arm's generators, over that of the counts; empty for the untrained."""
-    folds = [model for name, model in models.items() if name.startswith(f"{arm}-fold")]
-    if not folds:
-        return {}
-    own = sum(model["curves"][-1]["validation_ndcg@10"] for model in folds)
-    return {"ranking": own / max(sum(model["counts_ndcg@10"] for model in folds), 1e-9)}
+def _ranking(models: Mapping[str, Any], generators: list[str]) -> dict[str, float]:
+    """Ranking of held-out validation users by the worst of an arm's generators, over that of the counts.
+
+    Empty where none of them was trained.
+    """
+    found = []
+    for generator in generators:
+        folds = [model for name, model in models.items() if name.startswith(f"{generator}-fold")]
+        own = sum(model["curves"][-1]["validation_ndcg@10"] for model in folds)
+        found += [own / max(sum(model["counts_ndcg@10"] for model in folds), 1e-9)] if folds else []
+    return {"ranking": min(found)} if found else {}
 
 
 def _decide(
@@ -293,7 +296,10 @@ def _decide(
     gate = context.config.evaluate.gate
     usable = {arm: validation[arm]["overall"]["mean"] for arm in validation if fidelity[arm]["rows"]}
     if not usable:
-        return None, Verdict("hold", ("no candidate passed the fidelity filter",))
+        why = "no candidate passed the fidelity filter"
+        if context.config.augment.policy is not None:
+            why = "the policy adds nothing: no option helps on the validation window"
+        return None, Verdict("hold", (why,))
     chosen = max(usable, key=lambda arm: usable[arm])
     if usable[chosen] <= 0:
         why = f"no generator helps on the validation window; the best, {chosen}, changes {gate.metric} by"

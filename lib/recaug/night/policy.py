@@ -5,7 +5,6 @@ from functools import reduce
 from typing import Any
 
 import msgspec
-import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -17,6 +16,7 @@ from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.evaluate import recommender_jobs
 from recaug.recommend.deep import Trained
+from recaug.training.inputs import popularity_and_head
 from recaug.training.recommender import train_sasrec
 
 SLICES = ("cold", "warm")  # of users
@@ -30,11 +30,10 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
     config, lake = context.config, context.lake
     policy = config.augment.policy
     assert policy is not None
-    vocabulary = lake.read("vocabulary").select("item_id", "item_index", "head")
+    vocabulary = lake.read("vocabulary")
     headed = candidates.join(F.broadcast(vocabulary.select("item_id", "head")), "item_id", how="inner")
     held_out = lake.read("sequences").where("split = 'validation'")
-    head = np.zeros(vocabulary.count() + 1, dtype=bool)
-    head[[row["item_index"] for row in vocabulary.where("head").collect()]] = True
+    _, head = popularity_and_head(vocabulary)
     spent = 0.0
 
     def measure(left: Sequence[Option], epochs: int) -> dict[Option, dict[str, float]]:
@@ -60,7 +59,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         measure,
         policy.first_epochs,
         config.sasrec.optimiser.epochs,
-        lambda: spent < 60 * policy.cpu_minutes,
+        policy.epochs,
     )
     cold_users = lake.read("sequences").where("split = 'train' AND cold").select("user_id").distinct()
     parts = [

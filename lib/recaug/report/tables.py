@@ -255,16 +255,20 @@ def _bounded(number: float | None, low: float | None, high: float | None) -> dic
 def policy(stages: Stages) -> list[dict[str, Any]]:
     """What the policy tried, the last round first: option, epochs, cold and warm (lift and kept, or None).
 
-    kept: chosen for that slice of users. Empty where no policy was asked.
+    kept: chosen for that slice of users, in the option's last round. Empty where no policy was asked.
     """
     found = stages["augment"].metrics.get(POLICY) if "augment" in stages else None
     if found is None:
         return []
     rounds = sorted(found["tried"], key=lambda one: (-one["epochs"], one["option"]))
+    last = {one["option"]: one["epochs"] for one in found["tried"]}
     return [
         {"option": one["option"], "epochs": one["epochs"]}
         | {
-            part: {"lift": one["lift"][part], "kept": found["chosen"][part] == one["option"]}
+            part: {
+                "lift": one["lift"][part],
+                "kept": found["chosen"][part] == one["option"] and last[one["option"]] == one["epochs"],
+            }
             if part in one["lift"]
             else None
             for part in ("cold", "warm")

@@ -28,6 +28,17 @@ def log_popularity(vocabulary: DataFrame, without: DataFrame | None = None) -> n
     return np.log(shares).astype(np.float32)
 
 
+def popularity_and_head(vocabulary: DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Train events of each item, float32, and whether it is of the head. Both (n_items + 1,), 0 and False for padding.
+
+    Columns: `vocabulary` needs item_index, events and head.
+    """
+    rows = vocabulary.select("item_index", "events", "head").toPandas()
+    events, head = np.zeros(len(rows) + 1, dtype=np.float32), np.zeros(len(rows) + 1, dtype=bool)
+    events[rows["item_index"]], head[rows["item_index"]] = rows["events"], rows["head"]
+    return events, head
+
+
 class Neighbours(NamedTuple):
     """Each item's strongest co-visited items. items: (n_items + 1, M) int32, 0 for none; weights: float32."""
 
