@@ -8,10 +8,10 @@ DEMO_DATE ?= 2017-02-04
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format clean
+.PHONY: help setup demo demo-catalogue test bench lint format clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 setup: $(READY) ## creates or updates .venv (each command below does so, too)
 
@@ -21,6 +21,9 @@ $(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchai
 
 demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-04) and prints where its report is
 	@$(PYTHON) jobs/nightly.py --config conf/demo.yaml --date $(DEMO_DATE)
+
+demo-catalogue: $(READY) ## fills the gaps of the same shop's catalogue, and measures how well
+	@$(PYTHON) jobs/complete_attributes.py --config conf/catalogue/complete_journey.yaml --date $(DEMO_DATE)
 
 test: $(READY) ## runs every test (PYTEST_ARGS="-k sessions -x" for some)
 	@$(PYTHON) -m pytest $(PYTEST_ARGS)

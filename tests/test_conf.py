@@ -6,13 +6,29 @@ from recaug.config import load, loads, parse_date
 from recaug.errors import ConfigError
 
 CONF = Path(__file__).parents[1] / "conf"
-SHIPPED = sorted([*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml")])
+SHIPPED = sorted([*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml"), *CONF.glob("catalogue/*.yaml")])
 DEMO = (CONF / "demo.yaml").read_text()
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_configuration_loads(path):
     assert load(path).seed is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  test_share: 0.2", "  test_share: 0.95", "validation_share and test_share leave nothing to learn from"),
+        ("    numeric: {}", "    numeric: {brand: price}", "two attributes are called brand"),
+        ("  text: [title]", "  text: [titel]", "$.attributes.text[0]"),
+    ],
+)
+def test_a_catalogue_that_cannot_be_completed_names_its_place(old, new, said):
+    text = (CONF / "catalogue" / "complete_journey.yaml").read_text()
+    assert old in text
+    with pytest.raises(ConfigError) as error:
+        loads(text.replace(old, new, 1))
+    assert said in str(error.value)
 
 
 def test_the_demo_is_among_them():

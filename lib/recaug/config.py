@@ -99,13 +99,25 @@ class Events(Source, kw_only=True):
 
 
 class Items(Source, kw_only=True):
-    """The catalogue: SQL expressions over its columns; several rows of one item give its last known values."""
+    """The catalogue: SQL expressions over its columns; several rows of one item give its last known values.
+
+    categorical: one text each; multi_valued: an array of texts; numeric: a number, so that a package size such as
+    `22 LB` is read by an expression; vectors: an array of numbers, such as an encoder gives of a picture or a sound.
+    """
 
     item_id: str
     title: str
     categorical: dict[str, str] = {}
+    multi_valued: dict[str, str] = {}
     numeric: dict[str, str] = {}
     text: str | None = None
+    vectors: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        names = [*self.categorical, *self.multi_valued, *self.numeric, *self.vectors]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two attributes are called {', '.join(twice)}")
 
 
 class Sources(Strict, kw_only=True):
@@ -217,8 +229,10 @@ class SASRec(Strict, kw_only=True):
     """Self-attentive sequential recommendation (Kang and McAuley 2018).
 
     layers: `sasrec`, or `ligr`: a learned gate on each residual and a SwiGLU layer (Borisyuk et al. 2024).
-    item_features: so many singular values of the catalogue's terms, and the train events' numbers, enter the items'
-        embedding; 0: the embedding knows items by their index alone.
+    item_features: so many numbers of the catalogue, and the train events' numbers, enter the items' embedding; 0: the
+        embedding knows items by their index alone. item_features_from: `catalogue`, singular values of its terms;
+        `completed`, of the terms with what jobs/complete_attributes.py filled in; `latents`, of where its VAE puts the
+        items.
     full_softmax_items: catalogues up to this size use the full softmax, larger ones the sampled softmax with the
         Spark negatives and the correction by their probability.
     """
@@ -229,6 +243,7 @@ class SASRec(Strict, kw_only=True):
     heads: Positive
     dropout: Share
     item_features: Count = 0
+    item_features_from: Literal["catalogue", "completed", "latents"] = "catalogue"
     full_softmax_items: Count
     optimiser: Optimiser
 
@@ -497,6 +512,49 @@ class LearningCurve(Strict, kw_only=True):
     shares: Annotated[list[PositiveShare], Meta(min_length=1)]
 
 
+class Attributes(Strict, kw_only=True):
+    """Completion of the catalogue by a multimodal VAE, jobs/complete_attributes.py.
+
+    The modalities are every categorical, multi-valued, numeric and vector attribute, the text and the behaviour: what
+    is known of the items that users had together with this one.
+
+    text: which of the columns title and text make the text modality, as words and pairs of words hashed into
+        text_buckets. min_items: a value that fewer items have is neither learnt nor filled in.
+    neighbours: kept for each item, by co-visitation and over one item between. behaviour_dim: numbers an item, singular
+        vectors of the co-visitation.
+    hidden, z_dim, dropout, beta, anneal_share: as of the VAE. drop: chance that a modality of an item is hidden from
+        the encoder in a training step, so that the others learn to tell it; drop_behaviour: of the behaviour.
+    validation_share, test_share: of the given values, which are not learnt from; on the first the probabilities are
+        calibrated, on the second they are measured against what is known.
+    min_probability: a gap is filled from it on, else it stays. max_doubt: a given value below it is listed as doubtful.
+    tolerance: a number counts as right that is off by so much of the truth.
+    """
+
+    text: list[Literal["title", "text"]] = []
+    text_buckets: Positive = 4096
+    min_items: Positive
+    neighbours: Positive
+    behaviour_dim: Count
+    hidden: Positive
+    z_dim: Positive
+    dropout: Share
+    drop: Share
+    drop_behaviour: Share
+    beta: NonNegative
+    anneal_share: Share
+    validation_share: PositiveShare
+    test_share: PositiveShare
+    min_probability: Share
+    max_doubt: Share
+    tolerance: PositiveFloat = 0.1
+    optimiser: Optimiser
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share leave nothing to learn from")
+
+
 class Recommend(Strict, kw_only=True):
     """Top-k lists for every user.
 
@@ -535,6 +593,7 @@ class Config(Strict, kw_only=True):
     tracking: Tracking = Tracking()
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
+    attributes: Attributes | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""

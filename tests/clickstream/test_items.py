@@ -54,3 +54,24 @@ def test_without_a_catalogue_the_events_name_the_items(spark: SparkSession) -> N
     rows = named_by_events(spark.createDataFrame([("a",), ("b",), ("a",)], "item_id string")).collect()
     assert sorted(row["item_id"] for row in rows) == ["a", "b"]
     assert rows[0]["categorical"] == {}
+
+
+def test_arrays_and_package_sizes_are_read_by_expressions(spark: SparkSession, tmp_path: Path) -> None:
+    rows = "sku,name,tags,size,look\n1,a,new| sale|new,22 LB,0.5 1\n2,b,||,12 OZ,\n3,c,sale,,nan 1\n"
+    (tmp_path / "a.csv").write_text(rows)
+    ounces = "CAST(regexp_extract(size, '([0-9.]+)', 1) AS double) * IF(size RLIKE 'LB', 16, 1)"
+    given = items(
+        tmp_path,
+        categorical={},
+        multi_valued={"tags": r"split(tags, '[|]')"},
+        numeric={"ounces": ounces},
+        vectors={"look": "CAST(split(look, ' ') AS array<float>)"},
+        text=None,
+    )
+    made = catalogue(number_rows(read_source(spark, given, "source.items")), given)
+    found = {row["item_id"]: row for row in made.collect()}
+    assert found["1"]["multi_valued"] == {"tags": ["new", "sale"]}
+    assert found["1"]["vectors"] == {"look": [0.5, 1.0]}
+    assert [found[item]["numeric"] for item in "123"] == [{"ounces": 352}, {"ounces": 12}, {}]
+    assert found["2"]["multi_valued"] == found["2"]["vectors"] == found["3"]["vectors"] == {}
+    assert found["3"]["multi_valued"] == {"tags": ["sale"]}

@@ -137,10 +137,10 @@ def test_counts_sample_without_a_training_and_their_generator_is_found_again(con
 
 
 def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) -> None:
-    rows = [(f"i{i}", None, {}, {}, "even" if i % 2 == 0 else "odd", None) for i in range(1, N_ITEMS + 1)]
+    rows = [(f"i{i}", None, {}, {}, "even" if i % 2 == 0 else "odd", None, {}) for i in range(1, N_ITEMS + 1)]
     schema = (
         "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
-        "vectors map<string,array<float>>"
+        "vectors map<string,array<float>>, multi_valued map<string,array<string>>"
     )
     context.lake.replace(context.spark.createDataFrame(rows, schema), "items", {}, "r")
     assert all(job.alike is None for job in generator_jobs(context))

@@ -7,22 +7,30 @@ from pyspark.sql import SparkSession
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from recaug.recommend.content import ContentBased, alike, item_terms, item_vectors
+from recaug.recommend.content import (
+    ContentBased,
+    alike,
+    item_terms,
+    item_vectors,
+    latent_matrix,
+    with_completed,
+)
 
 ITEMS = [
-    ("a", "Red cotton shirt", {"brand": "x"}, None),
-    ("b", "Red wool shirt", {"brand": "x"}, "warm, warm"),
-    ("c", "Garden chair", {"brand": "y"}, "red"),
-    ("d", "Garden table", {"brand": "y"}, None),
-    ("e", None, {}, None),
-    ("other", "Red shirt", {"brand": "x"}, None),  # not in the vocabulary
+    ("a", "Red cotton shirt", {"brand": "x"}, None, {}),
+    ("b", "Red wool shirt", {"brand": "x"}, "warm, warm", {}),
+    ("c", "Garden chair", {"brand": "y"}, "red", {}),
+    ("d", "Garden table", {"brand": "y"}, None, {}),
+    ("e", None, {}, None, {}),
+    ("other", "Red shirt", {"brand": "x"}, None, {}),  # not in the vocabulary
 ]
+MANY = "multi_valued map<string,array<string>>"
 WORDS = ["brand=x", "brand=y", "garden", "red", "shirt"]  # of two items or more
 
 
 @pytest.fixture(scope="module")
 def terms(spark: SparkSession) -> csr_matrix:
-    schema = "item_id string, title string, categorical map<string,string>, text string"
+    schema = "item_id string, title string, categorical map<string,string>, text string, " + MANY
     vocabulary = spark.createDataFrame(
         [(name, n) for n, name in enumerate("abcde", 1)], "item_id string, item_index int"
     )
@@ -39,8 +47,8 @@ def test_terms_are_words_and_attributes_weighted_as_scikit_learn_does(terms: csr
 
 
 def test_a_word_that_an_item_says_twice_weighs_more(spark: SparkSession) -> None:
-    schema = "item_id string, title string, categorical map<string,string>, text string"
-    items = [("a", "tea tea pot", {}, None), ("b", "tea pot", {}, None), ("c", "cup", {}, None)]
+    schema = "item_id string, title string, categorical map<string,string>, text string, " + MANY
+    items = [("a", "tea tea pot", {}, None, {}), ("b", "tea pot", {}, None, {}), ("c", "cup", {}, None, {})]
     vocabulary = spark.createDataFrame([("a", 1), ("b", 2), ("c", 3)], "item_id string, item_index int")
     found = item_terms(spark.createDataFrame(items, schema), vocabulary).toarray()  # columns: pot, tea
     assert found[1, 1] / found[1, 0] == pytest.approx(1 + np.log(2))
@@ -77,3 +85,27 @@ def test_items_alike_are_those_of_the_highest_cosine_squared_and_ties_go_to_the_
     assert found.items[3].tolist() == [4, 1, 2]  # red alone; both shirts say it as much
     assert not found.items[[0, 5]].any()
     assert not found.weights[[0, 5]].any()
+
+
+def test_several_values_and_what_was_completed_are_terms(spark: SparkSession) -> None:
+    schema = "item_id string, title string, categorical map<string,string>, text string, " + MANY
+    rows = [("a", None, {"brand": "x"}, None, {"tags": ["new", "sale"]}), ("b", None, {}, None, {"tags": ["sale"]})]
+    items = spark.createDataFrame([*rows, ("c", None, {}, None, {})], schema)
+    filled = spark.createDataFrame(
+        [("b", "brand", "x"), ("c", "tags", "sale"), ("c", "tags", "new")],
+        "item_id string, attribute string, value string",
+    )
+    vocabulary = spark.createDataFrame([("a", 1), ("b", 2), ("c", 3)], "item_id string, item_index int")
+    given = item_terms(items, vocabulary, min_items=1)  # columns: brand=x, tags=new, tags=sale
+    assert (given.toarray() > 0).astype(int).tolist() == [[0, 0, 0], [1, 1, 1], [0, 0, 1], [0, 0, 0]]
+    more = item_terms(with_completed(items, filled), vocabulary, min_items=1)
+    assert more.indices.tolist() == [0, 1, 2, 0, 2, 1, 2]  # tags=sale, which all have, weighs nothing
+
+
+def test_latents_are_rows_of_length_one_by_index(spark: SparkSession) -> None:
+    latents = spark.createDataFrame(
+        [("a", [3.0, 4.0]), ("b", [0.0, 2.0]), ("z", [1.0, 1.0])], "item_id string, latent array<float>"
+    )
+    vocabulary = spark.createDataFrame([("b", 1), ("a", 2), ("new", 3)], "item_id string, item_index int")
+    expected = [[0, 0], [0, 1], [0.6, 0.8], [0, 0]]
+    np.testing.assert_allclose(latent_matrix(latents, vocabulary).toarray(), expected, rtol=1e-6)

@@ -6,14 +6,12 @@ from pyspark.sql import functions as F
 from recaug.clickstream.source import expression
 from recaug.config import Items
 
-VECTORS = "map<string,array<float>>"
-
 
 def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     """Make one row an item of a source's rows, each attribute at its last known value.
 
     rows: the source's columns and _position, of source.number_rows. Attributes that are null, blank or no number
-    are left out of the maps. Gives item_id, title, categorical, numeric, text, vectors (null).
+    are left out of the maps, and so is an array without a value. Gives the columns of the table items.
     Raises ContractError that names the key of a column that the source lacks.
     """
     text = {"title": items.title} | ({"text": items.text} if items.text else {})
@@ -23,6 +21,14 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     for name, sql in items.numeric.items():
         number = expression(rows, sql, f"source.items.numeric.{name}").cast("double")
         columns[f"n_{name}"] = F.when(~F.isnan(number), number)
+    for name, sql in items.multi_valued.items():
+        texts = expression(rows, sql, f"source.items.multi_valued.{name}").cast("array<string>")
+        told = F.array_distinct(F.filter(F.transform(texts, F.trim), lambda one: one != ""))
+        columns[f"m_{name}"] = F.when(F.size(told) > 0, told)
+    for name, sql in items.vectors.items():
+        vector = expression(rows, sql, f"source.items.vectors.{name}").cast("array<float>")
+        whole = (F.size(vector) > 0) & F.forall(vector, lambda one: one.isNotNull() & ~F.isnan(one))
+        columns[f"v_{name}"] = F.when(whole, vector)
     known = rows.select(
         _text(rows, items.item_id, "source.items.item_id").alias("item_id"),
         "_position",
@@ -37,7 +43,8 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
         _map(items.categorical, "c", "string").alias("categorical"),
         _map(items.numeric, "n", "double").alias("numeric"),
         (F.col("t_text") if items.text else F.lit(None).cast("string")).alias("text"),
-        F.lit(None).cast(VECTORS).alias("vectors"),
+        _map(items.vectors, "v", "array<float>").alias("vectors"),
+        _map(items.multi_valued, "m", "array<string>").alias("multi_valued"),
     )
 
 
@@ -52,7 +59,8 @@ def named_by_events(events: DataFrame) -> DataFrame:
             F.create_map().cast("map<string,string>").alias("categorical"),
             F.create_map().cast("map<string,double>").alias("numeric"),
             F.lit(None).cast("string").alias("text"),
-            F.lit(None).cast(VECTORS).alias("vectors"),
+            F.create_map().cast("map<string,array<float>>").alias("vectors"),
+            F.create_map().cast("map<string,array<string>>").alias("multi_valued"),
         )
     )
 

@@ -27,7 +27,22 @@ TABLES = {
     ),
     "items": Table(
         "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
-        "vectors map<string,array<float>>"
+        "vectors map<string,array<float>>, multi_valued map<string,array<string>>"
+    ),
+    # The values of categorical and multi-valued attributes that enough items have, coded from 1, most frequent first.
+    "attribute_values": Table("attribute string, value string, code int, items int"),
+    # What the attribute VAE reads of each item: clickstream/attributes.py.
+    "item_attributes": Table("item_id string, item_index int, codes binary, numbers binary, parts binary"),
+    # What a gap is filled with. Numbers are written as text.
+    "completed_attributes": Table(
+        "item_id string, attribute string, value string, probability double, generator_version string, run_id string"
+    ),
+    # Where the attribute VAE puts each item.
+    "item_latents": Table("item_id string, latent array<float>, generator_version string, run_id string"),
+    # Given values that the rest of what is known of the item speaks against, and what it speaks for.
+    "doubtful_attributes": Table(
+        "item_id string, attribute string, value string, probability double, likelier string, "
+        "likelier_probability double, generator_version string, run_id string"
     ),
     # item_index counts from 1, most popular first (ties by item_id); 0 is padding and whatever is unknown.
     "vocabulary": Table("item_id string, item_index int, users int, events int, head boolean"),

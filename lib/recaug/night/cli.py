@@ -17,10 +17,12 @@ from recaug import config as configuration
 from recaug.config import STAGES
 from recaug.errors import ConfigError, RecaugError
 from recaug.night.benchmark import run_benchmark
+from recaug.night.complete import run_completion
 from recaug.night.evaluate import check_leaks
 from recaug.night.learning_curve import run_learning_curve
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
+from recaug.report import completion as completion_page
 from recaug.report import learning_curve as curve_page
 from recaug.session import build
 
@@ -65,6 +67,27 @@ def augmentation(argv: Sequence[str] | None = None) -> int:
     """Draw the learning curve that the configuration's section learning_curve names. Returns the exit code."""
 
     return _compared("learning_curve", run_learning_curve, curve_page.markdown, argv)
+
+
+def complete(argv: Sequence[str] | None = None) -> int:
+    """Complete the catalogue's attributes as a night's date knows it. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Fills the catalogue's gaps, each with its probability.")
+    parser.add_argument("--config", required=True, help="a YAML with a section attributes")
+    parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
+    given = parser.parse_args(argv)
+
+    def run() -> int:
+        config = configuration.load(given.config)
+        spark = build(config.spark, "recaug", config.training.workers)
+        try:
+            context = night_context(config, configuration.parse_date(given.date, "--date"), spark)
+            print("\n" + completion_page.markdown(run_completion(context, say=partial(print, flush=True))), flush=True)
+            print(f"report:   {(context.folder / 'attributes' / 'index.html').resolve()}", flush=True)
+        finally:
+            spark.stop()
+        return 0
+
+    return _ended(run)
 
 
 def _compared(

@@ -22,7 +22,7 @@ from recaug.lake import runs
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
-from recaug.recommend.content import item_terms, item_vectors
+from recaug.recommend.content import item_terms, item_vectors, latent_matrix, with_completed
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
@@ -168,13 +168,21 @@ def recommender_jobs(
 def item_features_of(context: Context) -> NDArray[np.float32] | None:
     """What enters the recommender's item embedding: (n_items + 1, f), or None where sasrec.item_features is 0.
 
-    The catalogue's terms in sasrec.item_features numbers, then the normal numbers of the table item_features, 0 where
-    they are missing.
+    What sasrec.item_features_from says in sasrec.item_features numbers, then the normal numbers of the table
+    item_features, 0 where they are missing. Raises ContractError where the completion that it asks for has not run.
     """
-    dim, lake = context.config.sasrec.item_features, context.lake
-    if not dim:
+    sasrec, lake = context.config.sasrec, context.lake
+    if not sasrec.item_features:
         return None
-    terms = item_vectors(item_terms(lake.read("items"), lake.read("vocabulary")), dim)
+    vocabulary = lake.read("vocabulary")
+    if sasrec.item_features_from == "latents":
+        matrix = latent_matrix(lake.read("item_latents"), vocabulary)
+    else:
+        items = lake.read("items")
+        if sasrec.item_features_from == "completed":
+            items = with_completed(items, lake.read("completed_attributes"))
+        matrix = item_terms(items, vocabulary)
+    terms = item_vectors(matrix, sasrec.item_features)
     rows = lake.read("item_features").toPandas()
     names = sorted(name for name in rows.columns if name.startswith("z_"))
     numbers = np.zeros((len(terms), len(names)), dtype=np.float32)

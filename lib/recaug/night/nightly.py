@@ -44,6 +44,8 @@ READS: dict[str, tuple[str, ...]] = {
         "user_features",
         "item_features",
         "items",
+        "completed_attributes",
+        "item_latents",
         "candidate_events",
     ),
     "publish": ("candidate_events",),

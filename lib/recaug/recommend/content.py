@@ -17,14 +17,19 @@ from recaug.training.inputs import Neighbours
 def item_terms(items: DataFrame, vocabulary: DataFrame, min_items: int = 2) -> csr_matrix:
     """Describe each item by its terms, weighted by tf-idf (Salton and Buckley 1988), rows of length 1.
 
-    A term is a word of title or text, or a categorical attribute with its value; only those of at least `min_items`
-    items count. Columns: `items` needs item_id, title, text, categorical; `vocabulary` item_id, item_index.
+    A term is a word of title or text, or an attribute with one of its values; only those of at least `min_items` items
+    count. Columns: `items` needs item_id, title, text, categorical, multi_valued; `vocabulary` item_id, item_index.
     Returns (n_items + 1, terms) float32, the terms in order of their names; an item without any is a row of zeros.
     """
     known = items.join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner")
     words = F.split(F.lower(F.concat_ws(" ", "title", "text")), r"[^\p{L}\p{N}]+")
-    attributes = F.transform(F.map_entries("categorical"), lambda one: F.concat_ws("=", one["key"], one["value"]))
-    terms = known.select("item_index", F.explode(F.concat(words, F.coalesce(attributes, F.array()))).alias("term"))
+    one = F.transform(F.map_entries("categorical"), lambda pair: F.concat_ws("=", pair["key"], pair["value"]))
+    many = F.transform(
+        F.map_entries("multi_valued"),
+        lambda pair: F.transform(pair["value"], lambda value: F.concat_ws("=", pair["key"], value)),
+    )
+    attributes = F.coalesce(F.concat(one, F.flatten(many)), F.array())
+    terms = known.select("item_index", F.explode(F.concat(words, attributes)).alias("term"))
     counted = terms.where("term != ''").groupBy("item_index", "term").agg(F.count("*").alias("n"))
     common = counted.withColumn("n_items", F.count("*").over(Window.partitionBy("term")))
     rows = common.where(F.col("n_items") >= min_items).orderBy("item_index", "term").toPandas()
@@ -32,6 +37,35 @@ def item_terms(items: DataFrame, vocabulary: DataFrame, min_items: int = 2) -> c
     names, column = np.unique(rows["term"].to_numpy(dtype=str), return_inverse=True)
     weights = (1 + np.log(rows["n"])) * np.log(size / rows["n_items"]).clip(lower=0)
     matrix = csr_matrix((weights.astype(np.float32), (rows["item_index"], column)), shape=(size + 1, len(names)))
+    return csr_matrix(matrix.multiply(1 / np.maximum(_lengths(matrix), 1e-9)[:, None]), dtype=np.float32)
+
+
+def with_completed(items: DataFrame, completed: DataFrame) -> DataFrame:
+    """Fill the gaps of categorical and multi-valued attributes. Columns: as the tables items, completed_attributes."""
+    filled = completed.groupBy("item_id", "attribute").agg(F.sort_array(F.collect_list("value")).alias("values"))
+    of_items = filled.groupBy("item_id").agg(
+        F.map_from_entries(F.sort_array(F.collect_list(F.struct("attribute", "values")))).alias("filled")
+    )
+    more = F.coalesce("filled", F.create_map().cast("map<string,array<string>>"))
+    return (
+        items.join(of_items, "item_id", how="left")
+        .withColumn("multi_valued", F.map_concat(F.coalesce("multi_valued", F.create_map()), more))
+        .drop("filled")
+    )
+
+
+def latent_matrix(latents: DataFrame, vocabulary: DataFrame) -> csr_matrix:
+    """Where the attribute VAE puts each item, as rows of length 1: (n_items + 1, z_dim), 0 for items that it lacks.
+
+    Columns: `latents` item_id, latent; `vocabulary` item_id, item_index.
+    """
+    size = vocabulary.count()
+    rows = latents.join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner")
+    frame = rows.select("item_index", "latent").toPandas()
+    found = np.zeros((size + 1, len(frame["latent"].iloc[0]) if len(frame) else 1), dtype=np.float32)
+    if len(frame):
+        found[frame["item_index"]] = np.stack(list(frame["latent"]))
+    matrix = csr_matrix(found)
     return csr_matrix(matrix.multiply(1 / np.maximum(_lengths(matrix), 1e-9)[:, None]), dtype=np.float32)
 
 

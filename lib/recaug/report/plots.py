@@ -262,6 +262,50 @@ def quality(rows: pd.DataFrame) -> str:
         return _svg(figure)
 
 
+def ways(rows: pd.DataFrame) -> str:
+    """How well each way tells each attribute. rows: attribute, way, mean, low, high."""
+    attributes, told = list(dict.fromkeys(rows["attribute"])), list(dict.fromkeys(rows["way"]))
+    shades = dict(zip(told, (FAINT, COLOURS["counts"], COLOURS["gan"], COLOURS["sasrec"]), strict=False))
+    shades |= {told[-1]: COLOURS["vae"]}
+    with _style():
+        figure = Figure(figsize=(FULL, 0.8 + 0.45 * len(attributes)), layout="constrained")
+        axes = figure.subplots()
+        for place, way in enumerate(told):
+            of_way = rows[rows["way"] == way]
+            at = np.array([len(attributes) - 1 - attributes.index(one) for one in of_way["attribute"]])
+            heights = at + 0.2 * ((len(told) - 1) / 2 - place)
+            axes.hlines(heights, of_way["low"], of_way["high"], color=shades[way], linewidth=2)
+            axes.plot(of_way["mean"], heights, "o", markersize=6, color=shades[way], label=way)
+        axes.set_yticks(np.arange(len(attributes))[::-1], attributes)
+        axes.set_xlim(left=0)
+        figure.legend(loc="outside upper right", ncols=len(told))
+        axes.grid(axis="y", visible=False)
+        return _svg(figure)
+
+
+def reliability(bins: pd.DataFrame) -> str:
+    """Share of right proposals against their probability. bins: attribute, probability, right, n."""
+    attributes = list(dict.fromkeys(bins["attribute"]))
+    rows = -(-len(attributes) // 4)
+    with _style():
+        figure = Figure(figsize=(FULL, 0.3 + 2.3 * rows), layout="constrained")
+        panels = figure.subplots(rows, min(len(attributes), 4), squeeze=False, sharex=True, sharey=True).flatten()
+        for axes in panels[len(attributes) :]:
+            axes.set_visible(False)
+        for axes, attribute in zip(panels, attributes, strict=False):
+            of_it = bins[bins["attribute"] == attribute]
+            axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.7)
+            sizes = 6 + 60 * np.sqrt(of_it["n"] / of_it["n"].max())
+            axes.scatter(of_it["probability"], of_it["right"], s=sizes, color=COLOURS["vae"])
+            axes.set_title(_short(attribute))
+            axes.set_xlim(0, 1)
+            axes.set_ylim(0, 1)
+            axes.set_aspect("equal")
+        panels[0].set_xlabel("probability")
+        panels[0].set_ylabel("right")
+        return _svg(figure)
+
+
 def learning_curve(points: pd.DataFrame) -> str:
     """NDCG@10 of each arm over the number of users. points: slice, arm, users, mean, low, high."""
     parts = list(dict.fromkeys(points["slice"]))

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from petastorm import make_batch_reader
 from petastorm.errors import NoDataAvailableError
@@ -11,8 +12,15 @@ from torch import Tensor
 
 from recaug.errors import TrainingError
 
-# Width of the integers in the fixed-width binary columns.
-BINARY = {"items": np.int32, "times": np.int64, "continuations": np.int32}
+# The numbers in the fixed-width binary columns, little-endian.
+BINARY: Mapping[str, np.dtype] = {
+    "items": np.dtype("int32"),
+    "times": np.dtype("int64"),
+    "continuations": np.dtype("int32"),
+    "codes": np.dtype("int32"),
+    "numbers": np.dtype("float32"),
+    "parts": np.dtype("int8"),
+}
 Columns = Mapping[str, np.ndarray]
 
 
@@ -33,7 +41,8 @@ def row_batches(
     batch_rows: of this rank. shuffle_rows: rows are shuffled within blocks of about so many; the rows of
         one pass are best, and memory the limit.
     keep: rows of a row group that count, as a boolean (rows,).
-    Yields column -> Tensor: (batch_rows, width) int64 of binary columns, (batch_rows,) of the others.
+    Yields column -> Tensor: (batch_rows, width) int64 of binary columns (float32 of `numbers`), (batch_rows,) of the
+    others.
     Raises TrainingError if there are fewer row groups than ranks, or no row to keep.
     """
     order = np.random.default_rng([seed, rank])
@@ -87,14 +96,17 @@ def _row_groups(files: Sequence[str], columns: Sequence[str], rank: int, size: i
         ) from error
     try:
         for group in reader:
-            yield {name: _decode(name, getattr(group, name)) for name in columns}
+            yield {name: decode(name, getattr(group, name)) for name in columns}
     finally:
         reader.stop()
         reader.join()
 
 
-def _decode(name: str, values: np.ndarray) -> np.ndarray:
-    """Bytes to integers: (rows,) of bytes becomes (rows, width) int64."""
+def decode(name: str, values: np.ndarray | pd.Series) -> np.ndarray:
+    """Bytes to numbers: (rows,) of bytes becomes (rows, width) int64, of `numbers` float32; other columns stay."""
     if name not in BINARY:
         return np.asarray(values)
-    return np.frombuffer(b"".join(values), dtype=BINARY[name]).reshape(len(values), -1).astype(np.int64)
+    width = len(values.iloc[0] if isinstance(values, pd.Series) else values[0]) if len(values) else 0
+    flat = np.frombuffer(b"".join(map(bytes, values)), dtype=BINARY[name])
+    rows = flat.reshape(len(values), width // BINARY[name].itemsize)
+    return rows.copy() if rows.dtype.kind == "f" else rows.astype(np.int64)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from recaug import models, training
+from recaug.models.attribute_vae import AttributeVAE
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
 from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
@@ -23,6 +24,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "vae": BehaviourVAE,
     "gan": BehaviourGAN,
     "counts": CountsGenerator,
+    "attributes": AttributeVAE,
 }
 
 
@@ -95,6 +97,14 @@ def load_recommender(folder: str | Path) -> SASRec:
     module = load_model(folder)
     if not isinstance(module, SASRec):
         raise ValueError(f"{folder} holds a {type(module).__name__}, not a recommender")
+    return module
+
+
+def load_attribute_vae(folder: str | Path) -> AttributeVAE:
+    """Build a finished attribute VAE: tell(seen, visible, field)."""
+    module = load_model(folder)
+    if not isinstance(module, AttributeVAE):
+        raise ValueError(f"{folder} holds a {type(module).__name__}, not an attribute VAE")
     return module
 
 

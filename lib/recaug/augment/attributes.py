@@ -1,0 +1,316 @@
+"""Fills the catalogue's gaps with the attribute VAE in pandas UDFs, and measures it on values that it has not seen."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from scipy.optimize import minimize
+from scipy.special import ndtr, ndtri
+from torch import Tensor
+
+from recaug.clickstream.attributes import TEST, VALIDATION, Field
+from recaug.models.attribute_vae import BEHAVIOUR, AttributeVAE, Seen, given, split
+from recaug.training.attributes import RECALL, Known, found, known
+from recaug.training.checkpoint import load_attribute_vae
+
+BATCH_ROWS = 512
+CALIBRATED = 20  # likeliest values of a multi-valued attribute that its probabilities are fitted on
+INTERVAL = 0.9  # of a number, that should hold so many of the truths
+COMPLETED = "item_id string, attribute string, code int, number double, probability double"
+DOUBTFUL = f"{COMPLETED}, likelier int, likelier_number double, likelier_probability double"
+MEASURED = (
+    "attribute string, way string, value double, covered double, probabilities array<double>, right array<boolean>"
+)
+
+
+class Calibration(NamedTuple):
+    """What turns a field's output into probabilities.
+
+    Of a category softmax(slope * logits), the slope being one over the temperature (Guo et al. 2017). Of the values of
+    a multi-valued one sigmoid(slope * log t - bend * log(1 - t) + offset), the beta calibration of Kull et al. (2017),
+    where t is the chance that one of as many draws from the softmax as items have values is this one. Of a number slope
+    is the factor of sigma.
+    """
+
+    slope: float
+    bend: float = 0.0
+    offset: float = 0.0
+    draws: float = 1.0
+
+    def logit(self, log_p: Tensor) -> Tensor:
+        """Of a multi-valued field's log softmax."""
+        log_missed = self.draws * torch.log1p(-log_p.exp().clamp(max=1 - 1e-9))  # log(1 - t)
+        return self.slope * torch.log(-torch.expm1(log_missed)) - self.bend * log_missed + self.offset
+
+
+def calibrate(model: AttributeVAE, rows: Known) -> dict[str, Calibration]:
+    """Fit each field's calibration to its values kept for validation, by likelihood; slope 1 where there are none."""
+    seen, made = rows.without(model.fields, (VALIDATION, TEST)), {}
+    whole, visible = split(model.fields, Seen(*rows[:3])), model.present(seen)
+    for place, one in enumerate(model.fields):
+        if not one.completed:
+            continue
+        asked = (rows.parts[:, place] == VALIDATION) & given(one, whole[place])
+        told, truth = model.tell(seen, visible, one)[asked], whole[place][asked]
+        made[one.name] = _fitted(one, told, truth) if len(truth) else Calibration(1.0)
+    return made
+
+
+def _fitted(one: Field, told: Tensor, truth: Tensor) -> Calibration:
+    if one.kind == "numeric":
+        mean, log_sigma = told.double().chunk(2, dim=1)
+        return Calibration(float(((truth - mean) / log_sigma.clamp(-5, 3).exp()).square().mean().sqrt()))
+    if one.kind == "categorical":
+        common = truth[:, 0] <= one.size
+        logits, labels = told[common, 1:].double(), truth[common, :1] - 1
+
+        def nll(at: NDArray[np.float64]) -> float:
+            return -float(torch.log_softmax(np.exp(at[0]) * logits, dim=1).gather(1, labels).mean())
+
+        return Calibration(float(np.exp(minimize(nll, [0.0], method="Nelder-Mead").x[0])) if len(labels) else 1.0)
+    draws = float((truth > 0).sum(dim=1).double().mean())
+    best = torch.log_softmax(told.double(), dim=1).topk(min(CALIBRATED, one.size), dim=1)
+    right = _is_true(best.indices, truth).double()
+
+    def cross_entropy(at: NDArray[np.float64]) -> float:
+        logit = Calibration(np.exp(at[0]), np.exp(at[1]), at[2], draws).logit(best.values)
+        return float(torch.nn.functional.binary_cross_entropy_with_logits(logit, right))
+
+    slope, bend, offset = minimize(cross_entropy, [0.0, 0.0, 0.0], method="Nelder-Mead").x
+    return Calibration(float(np.exp(slope)), float(np.exp(bend)), float(offset), draws)
+
+
+def probabilities(one: Field, told: Tensor, calibration: Calibration) -> Tensor:
+    """Probability of each value of a coded field, (batch, size + 1); 0 at 0."""
+    if one.kind == "categorical":
+        return torch.softmax(calibration.slope * told.double(), dim=1)
+    chances = torch.sigmoid(calibration.logit(torch.log_softmax(told.double(), dim=1)))
+    return torch.where(told > -torch.inf, chances, 0.0)
+
+
+def measure(
+    rows: DataFrame, folder: str, calibrations: Mapping[str, Calibration], ablations: bool = False
+) -> DataFrame:
+    """Tell the test's values of each item from what else is given, and from less.
+
+    Columns: `rows` as item_attributes. Gives attribute, way, value (see training.attributes.found), and of the way
+    `vae` whether a number's interval covers it, and of the proposals (the likeliest value, of a multi-valued attribute
+    five) the probability and whether it is right. Ways: `vae`, `prior` (the most frequent values), `neighbours` (those
+    of the items that users had with it, then the most frequent); with ablations instead `without <modality>[ and
+    <another>]`, and `only <modality>`.
+    """
+
+    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        seen = batch.without(model.fields, (VALIDATION, TEST))
+        whole, present = split(model.fields, Seen(*batch[:3])), model.present(seen)
+        names = [*(one.name for one in model.fields), BEHAVIOUR]
+        for place, one in enumerate(model.fields):
+            asked = (batch.parts[:, place] == TEST) & given(one, whole[place])
+            if not one.completed or not bool(asked.any()):
+                continue
+            part, truth, there = Seen(*(column[asked] for column in seen)), whole[place][asked], present[asked]
+            if ablations:
+                others = [at for at in range(len(names)) if at != place]
+                for without in [*combinations(others, 1), *combinations(others, 2)]:
+                    left = there.clone()
+                    left[:, list(without)] = False
+                    way = "without " + " and ".join(names[at] for at in without)
+                    yield _rows(one, way, found(one, model.tell(part, left, one), truth))
+                for at in others:
+                    only = torch.zeros_like(there)
+                    only[:, at] = there[:, at]
+                    yield _rows(one, f"only {names[at]}", found(one, model.tell(part, only, one), truth))
+                continue
+            told = model.tell(part, there, one)
+            yield _proposals(one, told, truth, calibrations[one.name])
+            yield from _baselines(model, one, part, truth)
+
+    return rows.mapInPandas(_by_batch(folder, of_batch, MEASURED), MEASURED)
+
+
+def complete(
+    rows: DataFrame, folder: str, calibrations: Mapping[str, Calibration], min_probability: float, tolerance: float
+) -> DataFrame:
+    """Fill each gap that is told with at least this probability: item_id, attribute, code or number, probability.
+
+    A number's probability is that the truth is within `tolerance` of it, as a share of it.
+    """
+
+    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        seen = Seen(*batch[:3])
+        whole, present = split(model.fields, seen), model.present(seen)
+        for place, one in enumerate(model.fields):
+            gap = ~given(one, whole[place])
+            if not one.completed or not bool(gap.any()):
+                continue
+            told = model.tell(Seen(*(column[gap] for column in seen)), present[gap], one)
+            items = frame["item_id"].to_numpy()[gap.numpy()]
+            if one.kind == "numeric":
+                number, chance = _number(one, told, calibrations[one.name], tolerance)
+                sure = chance >= min_probability
+                yield _completed(items[sure], one, chance[sure], number=number[sure])
+                continue
+            chances = probabilities(one, told, calibrations[one.name])
+            if one.kind == "categorical":
+                best = chances.argmax(dim=1, keepdim=True)
+                chances = torch.zeros_like(chances).scatter_(1, best, chances.gather(1, best))
+            row, code = torch.nonzero(chances >= max(min_probability, 1e-9), as_tuple=True)
+            yield _completed(items[row.numpy()], one, chances[row, code].numpy(), code=code.numpy())
+
+    return rows.mapInPandas(_by_batch(folder, of_batch, COMPLETED), COMPLETED)
+
+
+def doubt(
+    rows: DataFrame,
+    folder: str,
+    calibrations: Mapping[str, Calibration],
+    max_doubt: float,
+    min_probability: float,
+    tolerance: float,
+) -> DataFrame:
+    """List given values that the rest of what is given speaks against.
+
+    Of a category whose probability is below max_doubt while another value has min_probability; of a number with so
+    little probability beyond it, on both sides. Gives what `complete` does of the given value, and of the likelier one.
+    """
+
+    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        seen = Seen(*batch[:3])
+        whole, present = split(model.fields, seen), model.present(seen)
+        for place, one in enumerate(model.fields):
+            there = given(one, whole[place])
+            if one.kind not in ("categorical", "numeric") or not bool(there.any()):
+                continue
+            others = present[there].clone()
+            others[:, place] = False
+            told, truth = model.tell(Seen(*(column[there] for column in seen)), others, one), whole[place][there]
+            items = frame["item_id"].to_numpy()[there.numpy()]
+            if one.kind == "numeric":
+                mean, sigma = _normal(told, calibrations[one.name])
+                chance = 2 * ndtr(-np.abs(truth[:, 0].double().numpy() - mean) / sigma)
+                number, likelier = _number(one, told, calibrations[one.name], tolerance)
+                at = chance < max_doubt
+                found_ = _completed(items[at], one, chance[at], number=one.number(truth[:, 0].double().numpy()[at]))
+                yield found_.assign(likelier=0, likelier_number=number[at], likelier_probability=likelier[at])
+                continue
+            chances = probabilities(one, told, calibrations[one.name])
+            code = truth[:, 0]
+            common = code <= one.size
+            chance = chances.gather(1, torch.where(common, code, 0)[:, None])[:, 0].numpy()
+            best = chances.max(dim=1)
+            at = (chance < max_doubt) & common.numpy() & (best.values.numpy() >= min_probability)
+            found_ = _completed(items[at], one, chance[at], code=code.numpy()[at])
+            yield found_.assign(
+                likelier=best.indices.numpy()[at],
+                likelier_number=np.nan,
+                likelier_probability=best.values.numpy()[at],
+            )
+
+    return rows.mapInPandas(_by_batch(folder, of_batch, DOUBTFUL), DOUBTFUL)
+
+
+def latents(rows: DataFrame, folder: str) -> DataFrame:
+    """Where each item lies in the VAE: item_id, item_index, latent (array<float>), mu of all that is given."""
+
+    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        seen = Seen(*batch[:3])
+        with torch.no_grad():
+            mu = model.encode(seen, model.present(seen))[0].numpy()
+        yield frame[["item_id", "item_index"]].assign(latent=pd.Series(list(mu), index=frame.index))
+
+    schema = "item_id string, item_index int, latent array<float>"
+    return rows.mapInPandas(_by_batch(folder, of_batch, schema), schema)
+
+
+Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
+
+
+def _by_batch(
+    folder: str, of_batch: Callable[[AttributeVAE, Known, pd.DataFrame], Iterator[pd.DataFrame]], schema: str
+) -> Batches:
+    """Make the function that gives a model the rows of Arrow batches, some hundred at once."""
+    columns = [column.split()[0] for column in schema.split(", ")]
+
+    def run(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        torch.set_num_threads(1)  # one Spark task, one core
+        model = _load(folder)
+        for frame in frames:
+            for start in range(0, len(frame), BATCH_ROWS):
+                part = frame.iloc[start : start + BATCH_ROWS]
+                for made in of_batch(model, known(part), part):
+                    yield made[columns]
+
+    return run
+
+
+@lru_cache(maxsize=2)
+def _load(folder: str) -> AttributeVAE:
+    """Load a model once a Python worker."""
+    return load_attribute_vae(folder)
+
+
+def _is_true(codes: Tensor, truth: Tensor) -> Tensor:
+    """Which codes (batch, k) are among the truth's (batch, width)."""
+    return (codes[:, :, None] == truth[:, None, :]).any(dim=2) & (codes > 0)
+
+
+def _rows(one: Field, way: str, value: Tensor, **more: Any) -> pd.DataFrame:
+    empty = {"covered": np.nan, "probabilities": None, "right": None}
+    return pd.DataFrame({"attribute": one.name, "way": way, "value": value.double().numpy()}).assign(**(empty | more))
+
+
+def _proposals(one: Field, told: Tensor, truth: Tensor, calibration: Calibration) -> pd.DataFrame:
+    """What the VAE tells, with its probabilities and whether they are right."""
+    value = found(one, told, truth)
+    if one.kind == "numeric":
+        mean, sigma = _normal(told, calibration)
+        inside = np.abs(truth[:, 0].double().numpy() - mean) <= ndtri((1 + INTERVAL) / 2) * sigma
+        return _rows(one, "vae", value, covered=inside.astype(float))
+    best = probabilities(one, told, calibration).topk(1 if one.kind == "categorical" else min(RECALL, one.size), dim=1)
+    right = _is_true(best.indices, truth).numpy()
+    return _rows(one, "vae", value, probabilities=list(best.values.numpy()), right=list(right))
+
+
+def _baselines(model: AttributeVAE, one: Field, seen: Seen, truth: Tensor) -> Iterator[pd.DataFrame]:
+    """What frequency tells, and the neighbours' values; of a number the median."""
+    if one.kind == "numeric":
+        yield _rows(one, "prior", found(one, torch.zeros(len(truth), 2), truth))
+        return
+    prior = model.prior_of(one).expand(len(truth), -1)
+    shares = model.near(seen.items)[0][model.told.index(one)][:, 0]
+    for way, told in {"prior": prior, "neighbours": shares + 1e-6 * prior}.items():
+        yield _rows(one, way, found(one, torch.nn.functional.pad(told, (1, 0), value=-1.0), truth))
+
+
+def _normal(told: Tensor, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and calibrated deviation of a number's normal deviate."""
+    mean, log_sigma = told.double().chunk(2, dim=1)
+    return mean[:, 0].numpy(), calibration.slope * log_sigma[:, 0].clamp(-5, 3).exp().numpy()
+
+
+def _number(
+    one: Field, told: Tensor, calibration: Calibration, tolerance: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A number and the probability that the truth is about the same."""
+    mean, sigma = _normal(told, calibration)
+    number = one.number(mean)
+    off = tolerance * np.abs(number)
+    low, high = one.normal(number - off), one.normal(number + off)
+    return number, ndtr((high - mean) / sigma) - ndtr((low - mean) / sigma)
+
+
+def _completed(
+    items: NDArray[Any],
+    one: Field,
+    probability: NDArray[np.float64],
+    code: NDArray[np.int64] | int = 0,
+    number: NDArray[np.float64] | float = np.nan,
+) -> pd.DataFrame:
+    told = {"item_id": items, "attribute": one.name, "code": code, "number": number}
+    return pd.DataFrame(told).assign(probability=np.round(probability, 6))

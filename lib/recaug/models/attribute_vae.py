@@ -1,0 +1,253 @@
+"""One VAE for all that is known of an item: an expert a modality, any of which may be missing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recaug.clickstream.attributes import Field
+
+PROFILE = 1e-7  # what a neighbourhood says of a value that none of it has
+BEHAVIOUR = "behaviour"
+
+
+class Seen(NamedTuple):
+    """A batch of items, as much as may be seen of them.
+
+    items: (batch,) index of the behaviour, 0 for none. codes: (batch, columns) and numbers: (batch, columns) as the
+    table item_attributes has them, but 0 and NaN wherever a value is hidden.
+    """
+
+    items: Tensor
+    codes: Tensor
+    numbers: Tensor
+
+
+class Neighbourhood(nn.Module):
+    """What is known of the items that users had together with one.
+
+    tables: pairs of neighbours (n_items + 1, M) int64, 0 for none, and weights (n_items + 1, M) float32, each a way of
+    being near. vectors: (n_items + 1, d) float32, where an item lies among the others. codes: (n_items + 1, columns)
+    int64, every item's known values of the categorical and multi-valued fields, those of all counted on: 0 for none.
+    """
+
+    neighbours: Tensor
+    weights: Tensor
+    vectors: Tensor
+    codes: Tensor
+
+    def __init__(
+        self, neighbours: Tensor, weights: Tensor, vectors: Tensor, codes: Tensor, fields: Sequence[Field]
+    ) -> None:
+        super().__init__()
+        self.widths, self.sizes = [one.width for one in fields], [one.size for one in fields]
+        for name, table in {"neighbours": neighbours, "weights": weights, "vectors": vectors, "codes": codes}.items():
+            self.register_buffer(name, table)
+
+    def forward(self, items: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Share of an item's neighbours that have each value of each field, of those of whom the field is known.
+
+        items: (batch,). Returns a list of (batch, tables, size), 0 where it is known of none, and the weight of those
+        of whom it is known, (batch, tables, fields).
+        """
+        near = self.neighbours[items]  # (batch, tables, M)
+        codes, weights = self.codes[near], self.weights[items]  # (batch, tables, M, columns), (batch, tables, M)
+        found = weights.new_zeros(*near.shape[:2], 1 + sum(self.sizes))
+        found.scatter_add_(2, codes.flatten(2), weights[..., None].expand(codes.shape).flatten(2))
+        told = [(part > 0).any(dim=3) for part in codes.split(self.widths, dim=3)] if self.widths else []
+        known = [(weights * any_).sum(dim=2) for any_ in told]
+        parts = found[:, :, 1:].split(self.sizes, dim=2) if self.sizes else ()
+        shares = [part / weight.clamp(min=1e-9)[..., None] for part, weight in zip(parts, known, strict=True)]
+        return shares, torch.stack(known, dim=2) if known else weights.new_zeros(*near.shape[:2], 0)
+
+
+class AttributeVAE(nn.Module):
+    """Multimodal VAE with a product of experts (Wu and Goodman 2018).
+
+    Each modality that is there gives q(z | it) = N(mu, sigma^2); their product with the prior N(0, I) is
+    q(z | all of them). A decoder a modality gives logits over a field's values, or mean and log sigma of its numbers
+    (x' = mu(z) + sigma(z) * eps). Where users had the item, the logits of a field are informed by its neighbours, as
+    softplus(a) * log(what they have + b * how frequent it is), with a and b learned.
+
+    fields: of clickstream.attributes. shape: of the neighbourhood's tables, see empty_neighbourhood. prior: the share
+    of the items that have each value of the categorical and multi-valued fields, one after the other.
+    """
+
+    prior: Tensor
+
+    def __init__(
+        self,
+        fields: Sequence[Field | Mapping[str, Any]],
+        *,
+        hidden: int,
+        z_dim: int,
+        dropout: float,
+        shape: Mapping[str, int],
+        neighbourhood: Neighbourhood | None = None,
+        prior: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.fields = msgspec.convert([msgspec.to_builtins(one) for one in fields], list[Field])
+        self.coded, self.told = [one for one in self.fields if one.coded], told_by_neighbours(self.fields)
+        self.near: Neighbourhood = (
+            neighbourhood if neighbourhood is not None else empty_neighbourhood(self.fields, shape)
+        )
+        n_values = sum(one.size for one in self.told)
+        self.register_buffer("prior", torch.ones(n_values) if prior is None else prior.float())
+        self.embed = nn.ModuleDict(
+            {name_of(one): nn.EmbeddingBag(one.size + 2, hidden, mode="sum", padding_idx=0) for one in self.coded}
+        )
+        self.read = nn.ModuleDict({name_of(one): nn.Linear(one.width, hidden) for one in self.fields if not one.coded})
+        n_tables, dim = self.near.neighbours.shape[1], self.near.vectors.shape[1]
+        self.read_near = nn.Sequential(
+            nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.told)) + dim, hidden)
+        )
+        modalities = [*map(name_of, self.fields), BEHAVIOUR]
+        self.posterior = nn.ModuleDict(
+            {name: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 2 * z_dim)) for name in modalities}
+        )
+        self.trunk = nn.Sequential(nn.Linear(z_dim, hidden), nn.ReLU(), nn.Dropout(dropout))
+        self.output = nn.ModuleDict(
+            {name_of(one): nn.Linear(hidden, one.size + 1 if one.coded else 2 * one.width) for one in self.fields}
+        )
+        self.log_mix = nn.Parameter(torch.full((len(self.told), n_tables), -0.5))
+        self.log_floor = nn.Parameter(torch.full((len(self.told),), -1.0))
+        self.weight = nn.Parameter(torch.full((len(self.told),), math.log(math.expm1(1.0))))
+        with torch.no_grad():  # starts from the neighbours and the frequency: the latent adds what differs from them
+            for name, parameter in self.output.named_parameters():
+                parameter.mul_(0.1 if name.endswith("weight") else 0.0)
+
+    @property
+    def informed(self) -> tuple[nn.Parameter, ...]:
+        """The few numbers that weigh the neighbours."""
+        return self.log_mix, self.log_floor, self.weight
+
+    def present(self, seen: Seen) -> Tensor:
+        """Which modality of each item is there: (batch, fields + 1) bool, the behaviour last."""
+        columns = [given(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
+        return torch.stack([*columns, (self.near.neighbours[seen.items] > 0).any(dim=2).any(dim=1)], dim=1)
+
+    def encode(self, seen: Seen, visible: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Posterior of the visible modalities: mu and log sigma^2, each (batch, z_dim), and what the neighbours have.
+
+        visible: (batch, fields + 1) bool, at most `present`. The last is of each field told by neighbours the share of
+        them that have each value, (batch, tables, size), 0 where the behaviour is hidden.
+        """
+        shares, known = self.near(seen.items)
+        shares = [part * visible[:, -1, None, None] for part in shares]
+        near = torch.cat([*(part.sqrt().flatten(1) for part in shares), known.log1p().flatten(1)], dim=1)
+        hidden = [self._read(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
+        hidden.append(self.read_near(torch.cat([near, self.near.vectors[seen.items]], dim=1)))
+        names = [*map(name_of, self.fields), BEHAVIOUR]
+        precision, pulled = torch.ones(()), torch.zeros(())
+        for place, (name, given) in enumerate(zip(names, hidden, strict=True)):
+            mu, log_variance = self.posterior[name](given).float().chunk(2, dim=1)
+            certain = torch.exp(-log_variance.clamp(-8, 8)) * visible[:, place, None]
+            precision, pulled = precision + certain, pulled + certain * mu
+        return pulled / precision, -torch.log(precision), shares
+
+    def decode(self, z: Tensor, shares: Sequence[Tensor], one: Field) -> Tensor:
+        """Logits (batch, size + 1) of a coded field, -inf at 0; or mean and log sigma (batch, 2 * width)."""
+        out: Tensor = self.output[name_of(one)](self.trunk(z)).float()
+        if not one.coded:
+            return out
+        logits = out[:, 1:]
+        if one in self.told:
+            place = self.told.index(one)
+            told = (shares[place] * self.log_mix[place].exp()[:, None]).sum(dim=1)
+            told = told + self.log_floor[place].exp() * self.prior_of(one)
+            logits = logits + F.softplus(self.weight[place]) * torch.log(told + PROFILE)
+        return torch.cat([torch.full_like(out[:, :1], -torch.inf), logits], dim=1)
+
+    def prior_of(self, one: Field) -> Tensor:
+        """The share of the items that have each value of a field, (size,)."""
+        return self.prior.split([other.size for other in self.told])[self.told.index(one)]
+
+    def forward(self, seen: Seen, visible: Tensor, noise: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The training pass. noise: (batch, z_dim) standard normal.
+
+        Returns what decode gives of each field, mu and log sigma^2.
+        """
+        mu, log_variance, shares = self.encode(seen, visible)
+        z = mu + noise * torch.exp(0.5 * log_variance)  # the reparametrisation
+        return [self.decode(z, shares, one) for one in self.fields], mu, log_variance
+
+    @torch.no_grad()
+    def tell(self, seen: Seen, visible: Tensor, one: Field) -> Tensor:
+        """What the visible modalities say of a field, from z = mu; see decode."""
+        mu, _, shares = self.encode(seen, visible)
+        return self.decode(mu, shares, one)
+
+    def _read(self, one: Field, part: Tensor) -> Tensor:
+        """A field's first layer: (batch, hidden)."""
+        if not one.coded:
+            hidden: Tensor = self.read[name_of(one)](scaled(one, part).nan_to_num())
+            return hidden
+        bag: Tensor = self.embed[name_of(one)](part)
+        return bag / (part > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+
+
+def split(fields: Sequence[Field], seen: Seen) -> list[Tensor]:
+    """Each field's part of codes or numbers, in the order of fields: (batch, width) each."""
+    parts, ends = [], {True: 0, False: 0}
+    for one in fields:
+        start = ends[one.coded]
+        ends[one.coded] = start + one.width
+        parts.append((seen.codes if one.coded else seen.numbers)[:, start : start + one.width])
+    return parts
+
+
+def given(one: Field, part: Tensor) -> Tensor:
+    """Whether a field has a value, (batch,) bool. part: of split."""
+    return (part > 0).any(dim=1) if one.coded else ~part.isnan().any(dim=1)
+
+
+def name_of(one: Field) -> str:
+    """A field's name as torch takes it in a ModuleDict: without dots."""
+    return f"{one.kind} {one.name}".replace(".", " ")
+
+
+def told_by_neighbours(fields: Sequence[Field]) -> list[Field]:
+    """The fields that neighbours tell: categorical and multi-valued ones."""
+    return [one for one in fields if one.coded and one.completed]
+
+
+def empty_neighbourhood(fields: Sequence[Field], shape: Mapping[str, int]) -> Neighbourhood:
+    """A neighbourhood whose tables are still to be loaded. shape: n_items, tables, neighbours, dim."""
+    told = told_by_neighbours(fields)
+    rows, columns = shape["n_items"] + 1, sum(one.width for one in told)
+    return Neighbourhood(
+        torch.zeros(rows, shape["tables"], shape["neighbours"], dtype=torch.int64),
+        torch.zeros(rows, shape["tables"], shape["neighbours"]),
+        torch.zeros(rows, shape["dim"]),
+        torch.zeros(rows, columns, dtype=torch.int64),
+        told,
+    )
+
+
+def scaled(one: Field, part: Tensor) -> Tensor:
+    """A vector at mean 0 and deviation 1, as encoders differ in scale; a number is a normal deviate as it is."""
+    return F.layer_norm(part, part.shape[1:]) if one.kind == "vector" else part
+
+
+def negative_log_likelihood(one: Field, told: Tensor, truth: Tensor) -> Tensor:
+    """-log p(truth) of a field, (batch,) nats; 0 where it is missing.
+
+    told: of decode. truth: (batch, width) codes, of which those beyond the size do not count, or numbers, NaN for
+    missing. Of text and of a vector it is the mean over its terms or numbers, so that they do not drown the others.
+    """
+    if one.coded:
+        truth = torch.where(truth > one.size, 0, truth)
+        counts = (truth > 0).sum(dim=1)
+        likelihood = torch.log_softmax(told, dim=1).gather(1, truth).masked_fill(truth == 0, 0.0).sum(dim=1)
+        return -likelihood / (counts.clamp(min=1) if one.kind == "text" else 1)
+    truth = scaled(one, truth)
+    mean, log_sigma = told.chunk(2, dim=1)
+    log_sigma = log_sigma.clamp(-5, 3)
+    known = ~truth.isnan()
+    off = (truth.nan_to_num() - mean) * torch.exp(-log_sigma)
+    return ((0.5 * off.square() + log_sigma + 0.5 * math.log(2 * math.pi)) * known).mean(dim=1)

@@ -1,0 +1,79 @@
+"""What the completion of the catalogue is worth, as Markdown and as a page."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from recaug.report import plots, tables
+from recaug.report.page import templates
+
+WAYS = {"prior": "most frequent", "neighbours": "neighbours", "imputer": "iterative imputer", "vae": "VAE"}
+Results = Mapping[str, Any]
+
+
+def markdown(results: Results) -> str:
+    """Write the table: of each attribute how well each way tells what is hidden, and how far to believe the VAE."""
+    head = ["attribute", "hidden values", *WAYS.values(), "calibration error", "gaps", "filled"]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in rows(results):
+        cells = [tables.interval(row[way]) if row[way] else "" for way in WAYS]
+        values = [f"{row['n']:,}", *cells, row["believed"], f"{row['gaps']:,}", f"{row['filled']:,}"]
+        lines.append(f"| {row['attribute']} | {' | '.join(values)} |")
+    return "\n".join(lines) + "\n"
+
+
+def rows(results: Results) -> Iterator[dict[str, Any]]:
+    """One row an attribute: its ways, n, believed (calibration error or coverage), gaps, filled."""
+    for attribute, of_it in results["attributes"].items():
+        ways, error, coverage = of_it["ways"], of_it.get("calibration_error"), of_it.get("coverage")
+        yield {
+            "attribute": attribute,
+            **{way: ways.get(way) for way in WAYS},
+            "n": ways["vae"]["n"],
+            "believed": tables.figure(error) if error is not None else f"{coverage:.0%} in the 90 % interval",
+            "gaps": results["gaps"].get(attribute, 0),
+            "filled": results["filled"].get(attribute, 0),
+        }
+
+
+def ablation(results: Results) -> list[dict[str, Any]]:
+    """One row an attribute and way: what is left when one or two modalities are taken away, or when one is alone."""
+    return [
+        {"attribute": attribute, "way": way, **value}
+        for attribute, of_it in results["attributes"].items()
+        for way, value in of_it["ways"].items()
+        if way not in WAYS
+    ]
+
+
+def render(results: Results, run_id: str) -> str:
+    """Write the page: each way's figures, how far the probabilities can be believed, what each modality is worth."""
+    quality = pd.DataFrame(
+        [
+            {"attribute": row["attribute"], "way": label, **row[way]}
+            for row in rows(results)
+            for way, label in WAYS.items()
+            if row[way]
+        ]
+    )
+    bins = pd.DataFrame(
+        [
+            {"attribute": attribute, **told}
+            for attribute, of_it in results["attributes"].items()
+            for told in of_it.get("reliability", ())
+        ]
+    )
+    return (
+        templates()
+        .get_template("completion.html")
+        .render(
+            results=results,
+            run_id=run_id,
+            rows=list(rows(results)),
+            ways=WAYS,
+            ablation=ablation(results),
+            quality=plots.ways(quality),
+            reliability=plots.reliability(bins) if len(bins) else None,
+        )
+    )

@@ -1,0 +1,265 @@
+"""The attribute VAE on what is known of the items, and on what is known of those that users had with them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+import torch
+from pyspark.sql import DataFrame
+from scipy.sparse import csr_matrix, diags
+from torch import Tensor, nn
+
+from recaug.clickstream.attributes import TEST, VALIDATION, Field
+from recaug.config import Attributes, Optimiser
+from recaug.models.attribute_vae import (
+    AttributeVAE,
+    Neighbourhood,
+    Seen,
+    negative_log_likelihood,
+    split,
+    told_by_neighbours,
+)
+from recaug.models.behaviour_vae import kl_divergence
+from recaug.recommend.content import item_vectors
+from recaug.training.batches import decode, row_batches
+from recaug.training.checkpoint import model_folder
+from recaug.training.inputs import Neighbours, neighbours
+from recaug.training.loop import Batch, Part, Update
+from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
+from recaug.training.worker import Worker
+
+BLOCK = 256  # items whose neighbours' neighbours are counted at once
+RECALL = 5  # values of a multi-valued attribute that are looked at
+
+
+class Near(NamedTuple):
+    """How items lie to each other in the train events.
+
+    items: (n_items + 1, 2, M) int64 neighbours, by co-visitation and over one item between; 0 for none. weights:
+    float32. vectors: (n_items + 1, d) float32, singular vectors of the co-visitation.
+    """
+
+    items: np.ndarray
+    weights: np.ndarray
+    vectors: np.ndarray
+
+
+def near(covisitation: DataFrame, n_items: int, limit: int, dim: int) -> Near:
+    """Keep each item's neighbours by co-visitation, whatever the order, and theirs.
+
+    Columns: `covisitation` needs item_index, other_index and weight.
+    """
+    either = covisitation.select("item_index", "other_index", "weight").unionByName(
+        covisitation.selectExpr("other_index AS item_index", "item_index AS other_index", "weight")
+    )
+    direct = neighbours(either, n_items, limit)
+    places = np.repeat(np.arange(n_items + 1), direct.items.shape[1])
+    counts = csr_matrix((direct.weights.ravel(), (places, direct.items.ravel())), shape=(n_items + 1, n_items + 1))
+    counts.eliminate_zeros()
+    onward = diags(1 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)) @ counts
+    over = _over_one(csr_matrix(onward), limit)
+    root = diags(1 / np.sqrt(np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)))
+    width = max(direct.items.shape[1], over.items.shape[1])
+    both = [_widened(table, width) for table in (direct, over)]
+    return Near(
+        np.stack([table.items for table in both], axis=1).astype(np.int64),
+        np.stack([table.weights for table in both], axis=1),
+        item_vectors(csr_matrix(root @ counts @ root), dim),
+    )
+
+
+def _over_one(onward: csr_matrix, limit: int) -> Neighbours:
+    """Each item's strongest neighbours over one item between, itself left out; ties to the lower index."""
+    n = onward.shape[0]
+    width = max(min(limit, n - 2), 1)
+    found = Neighbours(np.zeros((n, width), np.int32), np.zeros((n, width), np.float32))
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        reached = (onward[rows] @ onward).toarray().astype(np.float64)
+        reached[np.arange(len(rows)), rows] = 0
+        ordered = np.round(reached, 9) - 1e-12 * np.arange(n)
+        best = np.argpartition(-ordered, width - 1, axis=1)[:, :width]
+        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(ordered, best, 1), axis=1, kind="stable"), 1)
+        weights = np.take_along_axis(reached, best, 1)
+        found.items[rows], found.weights[rows] = np.where(weights > 0, best, 0), weights
+    return found
+
+
+def _widened(table: Neighbours, width: int) -> Neighbours:
+    more = ((0, 0), (0, width - table.items.shape[1]))
+    return Neighbours(np.pad(table.items, more), np.pad(table.weights, more))
+
+
+class Known(NamedTuple):
+    """Rows of the table item_attributes: items (rows,), codes, numbers and parts (rows, columns)."""
+
+    items: Tensor
+    codes: Tensor
+    numbers: Tensor
+    parts: Tensor
+
+    def without(self, fields: Sequence[Field], parts: Sequence[int]) -> Seen:
+        """What may be seen where the values of these parts are hidden; text and vectors are never."""
+        hidden = torch.isin(self.parts, torch.tensor(list(parts), dtype=self.parts.dtype, device=self.parts.device))
+        at = torch.arange(len(fields), device=self.parts.device)
+        widths = torch.tensor([one.width for one in fields], device=self.parts.device)
+        coded = torch.tensor([one.coded for one in fields], dtype=torch.bool, device=self.parts.device)
+        of_codes = at[coded].repeat_interleave(widths[coded])
+        of_numbers = at[~coded].repeat_interleave(widths[~coded])
+        return Seen(
+            self.items,
+            self.codes.masked_fill(hidden[:, of_codes], 0),
+            self.numbers.masked_fill(hidden[:, of_numbers], torch.nan),
+        )
+
+
+def known(rows: pd.DataFrame | Batch) -> Known:
+    """Decode a frame, or take a batch of the loader, with the columns of item_attributes but item_id."""
+    if not isinstance(rows, pd.DataFrame):
+        return Known(*(rows[name] for name in ("item_index", "codes", "numbers", "parts")))
+    columns = (torch.from_numpy(decode(name, rows[name])) for name in ("codes", "numbers", "parts"))
+    return Known(torch.from_numpy(np.array(rows["item_index"], np.int64)), *columns)
+
+
+def found(one: Field, told: Tensor, truth: Tensor) -> Tensor:
+    """How well a field was told, each item: NaN where the truth is missing.
+
+    Of a category 1 if the likeliest value is true, else 0; of a multi-valued one the share of its values among the five
+    likeliest; of a number the distance in normal deviates. told: as AttributeVAE.tell; truth: (batch, width).
+    """
+    if one.kind == "numeric":
+        return (told[:, 0] - truth[:, 0]).abs()
+    missing = (truth > 0).sum(dim=1) == 0
+    k = 1 if one.kind == "categorical" else min(RECALL, told.shape[1] - 1)
+    best = told.topk(k, dim=1).indices
+    hits = ((truth[:, :, None] == best[:, None, :]) & (truth > 0)[:, :, None]).any(dim=2).sum(dim=1).float()
+    return (hits / (truth > 0).sum(dim=1).clamp(min=1)).masked_fill(missing, torch.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeJob:
+    """The attribute VAE to train.
+
+    models: the folder of all models. files: of item_attributes; content_hash: of its rows and of the neighbours' and
+    their values. rows: of the table. codes: (n_items + 1, columns), every item's learnt values as Neighbourhood has
+    them; prior: as AttributeVAE's. validation: a sample of rows, for the curves only.
+    """
+
+    config: Attributes
+    models: Path
+    files: Sequence[str]
+    content_hash: str
+    rows: int
+    seed: int
+    fields: Sequence[Field]
+    near: Near
+    codes: np.ndarray
+    prior: np.ndarray
+    validation: Known
+    workers: int
+
+    @property
+    def name(self) -> str:
+        """In the progress bar."""
+        return "attributes"
+
+    @property
+    def optimiser(self) -> Optimiser:
+        """Of the section attributes."""
+        return self.config.optimiser
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that see every row about once."""
+        return steps_per_epoch(self.rows, self.optimiser)
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished model lies."""
+        made_of = {
+            "config": self.config,
+            "fields": list(self.fields),
+            "rows": self.content_hash,
+            "seed": self.seed,
+            "workers": self.workers,
+        }
+        return model_folder(self.models, self.name, made_of)
+
+    def meta(self) -> dict[str, Any]:
+        """Architecture and arguments."""
+        n_items, tables, limit = self.near.items.shape
+        shape = {"n_items": n_items - 1, "tables": tables, "neighbours": limit, "dim": self.near.vectors.shape[1]}
+        arguments = {
+            "fields": [msgspec.to_builtins(one) for one in self.fields],
+            "hidden": self.config.hidden,
+            "z_dim": self.config.z_dim,
+            "dropout": self.config.dropout,
+            "shape": shape,
+        }
+        return {"architecture": "attributes", "arguments": arguments}
+
+    def task(self, worker: Worker) -> "AttributeTask":
+        """Build the model."""
+        neighbours, weights, vectors, codes = (torch.from_numpy(table) for table in (*self.near, self.codes))
+        around = Neighbourhood(neighbours, weights, vectors, codes, told_by_neighbours(self.fields))
+        prior = torch.from_numpy(self.prior)
+        model = AttributeVAE(**self.meta()["arguments"], neighbourhood=around, prior=prior)
+        return AttributeTask(model, self.config, self.validation)
+
+    def batches(self, worker: Worker) -> Iterator[Batch]:
+        """Rows of the catalogue."""
+        rows = rows_per_rank(self.optimiser, worker)
+        return row_batches(
+            self.files,
+            ["item_index", "codes", "numbers", "parts"],
+            rows,
+            seed=self.seed,
+            shuffle_rows=min(SHUFFLE_ROWS, max(self.rows // worker.size, rows)),
+            rank=worker.rank,
+            size=worker.size,
+        )
+
+
+class AttributeTask:
+    """The bound of all that is known of an item, seen through those of its modalities that chance leaves visible."""
+
+    def __init__(self, model: AttributeVAE, config: Attributes, validation: Known) -> None:
+        self.model, self.config, self.validation = model, config, validation
+        self.module: nn.Module = model
+        self.parts: Mapping[str, Part] = {
+            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), model.informed)
+        }
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        """One update a batch."""
+        seen = known(batch).without(self.model.fields, (VALIDATION, TEST))
+        there = self.model.present(seen)
+        drop = torch.full(there.shape[1:], self.config.drop, device=there.device)
+        drop[-1] = self.config.drop_behaviour
+        visible = there & (torch.rand(there.shape, device=there.device) >= drop)
+        noise = torch.randn(len(there), self.config.z_dim, device=there.device)
+        told, mu, log_variance = self.model(seen, visible, noise)
+        loss = (
+            self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9)) * kl_divergence(mu, log_variance)
+        )
+        for one, said, truth in zip(self.model.fields, told, split(self.model.fields, seen), strict=True):
+            loss = loss + negative_log_likelihood(one, said, truth)
+        yield Update("model", loss.sum(), torch.tensor(float(len(loss)), device=loss.device))
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        """How well the values kept for validation are told, by field; see `found`."""
+        device = next(self.model.parameters()).device
+        rows = Known(*(part.to(device) for part in self.validation))
+        seen = rows.without(self.model.fields, (VALIDATION, TEST))
+        whole = split(self.model.fields, Seen(*rows[:3]))
+        visible, metrics = self.model.present(seen), {}
+        for place, one in enumerate(self.model.fields):
+            asked = rows.parts[:, place] == VALIDATION
+            if one.completed and bool(asked.any()):
+                right = found(one, self.model.tell(seen, visible, one)[asked], whole[place][asked])
+                metrics[f"validation_{one.name}"] = float(right.nanmean())
+        return metrics

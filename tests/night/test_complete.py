@@ -1,0 +1,119 @@
+"""The catalogue of the thin night completed, from its YAML to its tables and its page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+from tests.conftest import THIN_DAY, merged
+
+from recaug.lake import runs
+from recaug.lake.tables import Lake
+from recaug.night import cli
+
+ROOT = Path(__file__).parents[2]
+DATE = THIN_DAY.isoformat()
+
+
+@pytest.fixture(scope="module")
+def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a completed catalogue, and what the job printed."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    given = yaml.safe_load((ROOT / "conf" / "catalogue" / "complete_journey.yaml").read_text())
+    places = {
+        "artifacts": str(folder / "artifacts"),
+        "lake": {"path": str(folder / "lake")},
+        "source": {
+            "events": {"path": str(thin_source)},
+            "items": {"path": str(thin_source.with_name("products.parquet"))},
+        },
+        "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
+        "negatives": {"per_user": 20},
+        "training": {"launcher": "local", "workers": 1},
+        "attributes": {"hidden": 64, "z_dim": 32, "optimiser": {"epochs": 8, "batch_rows": 128}},
+    }
+    (folder / "shop.yaml").write_text(yaml.safe_dump(merged(given, places)))
+    return folder, run(spark, folder / "shop.yaml")
+
+
+def run(spark: SparkSession, config: Path, code: int = 0) -> str:
+    """Run the job in the tests' session, and give what it printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        lines: list[str] = []
+        patch.setattr(cli, "build", lambda *_: spark)
+        patch.setattr(type(spark), "stop", lambda _: None)
+        patch.setattr("builtins.print", lambda *words, **_: lines.append(" ".join(map(str, words))))
+        assert cli.complete(["--config", str(config), "--date", DATE]) == code
+    return "\n".join(lines)
+
+
+def results(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "artifacts" / DATE / "attributes" / "results.json").read_text())
+    return found
+
+
+def test_what_was_hidden_is_told_better_than_by_the_neighbours(completed: tuple[Path, str]) -> None:
+    of = results(completed[0])["attributes"]
+    assert set(of) == {"department", "brand", "product_category", "package_size"}
+    for one in of.values():
+        ways = one["ways"]
+        assert ways["vae"]["mean"] > max(ways["prior"]["mean"], ways["neighbours"]["mean"])
+        assert ways["vae"]["n"] == ways["prior"]["n"] > 100
+        assert one["calibration_error"] < 0.2
+    alone = of["product_category"]["ways"]
+    assert alone["only text"]["mean"] > alone["neighbours"]["mean"]
+
+
+def test_the_tables_are_as_the_results_say(spark: SparkSession, completed: tuple[Path, str]) -> None:
+    folder, _ = completed
+    found = results(folder)
+    filled = DeltaTable(str(folder / "lake" / "completed_attributes"))
+    counts = filled.get_add_actions(flatten=True).column("num_records").to_pylist()
+    assert sum(counts) == found["completed"] > 0
+    lake = Lake(spark, str(folder / "lake"))
+    rows = lake.read("completed_attributes").join(lake.read("items"), "item_id", how="inner")
+    assert rows.count() == found["completed"]
+    assert rows.where("probability < 0.8 OR probability > 1").isEmpty()
+    assert rows.where("categorical[attribute] IS NOT NULL").isEmpty()  # only gaps are filled
+    assert rows.where("value IS NULL OR value = ''").isEmpty()
+    known = lake.read("attribute_values").select("attribute", "value")
+    assert rows.join(known, ["attribute", "value"], how="left_anti").isEmpty()
+    assert found["gaps"]["package_size"] == lake.read("items").where("categorical['package_size'] IS NULL").count() > 0
+    assert found["filled"].get("package_size", 0) <= found["gaps"]["package_size"]
+    doubtful = lake.read("doubtful_attributes").join(lake.read("items"), "item_id", how="inner")
+    assert doubtful.where("categorical[attribute] != value OR likelier = value OR probability >= 0.01").isEmpty()
+    assert doubtful.count() == found["doubtful"]
+
+
+def test_the_run_is_recorded_and_the_page_is_there(spark: SparkSession, completed: tuple[Path, str]) -> None:
+    folder, printed = completed
+    record = runs.find(Lake(spark, str(folder / "lake")), THIN_DAY, "complete")
+    assert record is not None
+    assert record.metrics["completed"] == results(folder)["completed"]
+    assert record.cpu_seconds > 0
+    page = folder / "artifacts" / DATE / "attributes" / "index.html"
+    assert page.read_text().count("<svg") == 2
+    assert "product_category" in printed
+    assert printed.endswith(f"report:   {page}")
+
+
+def test_a_rerun_finds_the_model_and_writes_the_same_rows(spark: SparkSession, completed: tuple[Path, str]) -> None:
+    folder, _ = completed
+    before = results(folder)
+    printed = run(spark, folder / "shop.yaml")
+    assert "prepare    done before, skipped" in printed
+    after = results(folder)
+    assert after["content_hash"] == before["content_hash"] is not None
+    assert after["model"] == before["model"]
+    assert after["train_seconds"] == before["train_seconds"]
+
+
+def test_without_the_section_it_says_so(spark: SparkSession, completed: tuple[Path, str]) -> None:
+    folder, _ = completed
+    given = yaml.safe_load((folder / "shop.yaml").read_text())
+    del given["attributes"]
+    (folder / "without.yaml").write_text(yaml.safe_dump(given))
+    run(spark, folder / "without.yaml", code=2)
