@@ -522,6 +522,7 @@ class Attributes(Strict, kw_only=True):
         text_buckets. min_items: a value that fewer items have is neither learnt nor filled in.
     neighbours: kept for each item, by co-visitation and over one item between. behaviour_dim: numbers an item, singular
         vectors of the co-visitation.
+    members: VAEs that differ in their seed, whose probabilities are averaged.
     hidden, z_dim, dropout, beta, anneal_share: as of the VAE. drop: chance that a modality of an item is hidden from
         the encoder in a training step, so that the others learn to tell it; drop_behaviour: of the behaviour.
     validation_share, test_share: of the given values, which are not learnt from; on the first the probabilities are
@@ -535,6 +536,7 @@ class Attributes(Strict, kw_only=True):
     min_items: Positive
     neighbours: Positive
     behaviour_dim: Count
+    members: Positive = 1
     hidden: Positive
     z_dim: Positive
     dropout: Share

@@ -1,6 +1,6 @@
 """A shop of shoes and hats: what is hidden is told, with probabilities that hold, and what contradicts is doubted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,12 +9,12 @@ import torch
 from pyspark.sql import DataFrame, SparkSession
 from tests.models.test_attribute_vae import CONFIG
 
-from recaug.augment.attributes import Calibration, calibrate, complete, doubt, latents, measure, probabilities
+from recaug.augment.attributes import Calibration, calibrate, complete, latents, load, measure, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import summary
-from recaug.models.attribute_vae import Neighbourhood, Seen, told_by_neighbours
+from recaug.models.attribute_vae import Seen, told_by_neighbours
 from recaug.training.attributes import AttributeJob, Known, Near, known
-from recaug.training.checkpoint import finish_model, load_attribute_vae, working_folder
+from recaug.training.checkpoint import finish_model, working_folder
 from recaug.training.worker import Worker
 
 N = 400
@@ -28,10 +28,10 @@ FIELDS = [
 
 @dataclass(frozen=True)
 class Shop:
-    """The rows of item_attributes, the model's folder and its calibration."""
+    """The rows of item_attributes, the models' folders and their calibration."""
 
     rows: DataFrame
-    folder: str
+    folders: tuple[str, ...]
     calibrations: dict[str, Calibration]
 
 
@@ -48,6 +48,11 @@ def frame() -> pd.DataFrame:
     packed = {name: [row.tobytes() for row in array] for name, array in (("codes", codes), ("numbers", numbers))}
     ids = [f"i{number}" for number in range(N)]
     return pd.DataFrame({"item_id": ids, "item_index": 0, **packed, "parts": [row.tobytes() for row in parts]})
+
+
+def judged(shop: Shop, min_probability: float, max_doubt: float, tolerance: float = 0.1) -> pd.DataFrame:
+    bounds = {"min_probability": min_probability, "max_doubt": max_doubt, "tolerance": tolerance}
+    return complete(shop.rows, shop.folders, shop.calibrations, **bounds).toPandas()
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +85,12 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
             optimiser.step()
     working_folder(job.folder).mkdir(parents=True)
     finish_model(job.folder, task.module, job.meta())
-    model = load_attribute_vae(job.folder)
-    return Shop(rows, str(job.folder), calibrate(model, everything))
+    folders = (str(job.folder),)
+    return Shop(rows, folders, calibrate(load(folders), everything))
 
 
 def test_hidden_values_are_told_and_the_probabilities_hold(shop: Shop) -> None:
-    found = summary(measure(shop.rows, shop.folder, shop.calibrations))
+    found = summary(measure(shop.rows, shop.folders, shop.calibrations))
     assert found["kind"]["ways"]["vae"]["mean"] > 0.9
     assert found["kind"]["ways"]["prior"]["mean"] < 0.6
     assert found["tags"]["ways"]["vae"]["mean"] == 1  # both are among the five likeliest of four
@@ -98,16 +103,16 @@ def test_hidden_values_are_told_and_the_probabilities_hold(shop: Shop) -> None:
 
 
 def test_less_is_known_without_a_modality(shop: Shop) -> None:
-    ways = summary(measure(shop.rows, shop.folder, shop.calibrations, ablations=True))["kind"]["ways"]
+    ways = summary(measure(shop.rows, shop.folders, shop.calibrations, ablations=True))["kind"]["ways"]
     assert set(ways) >= {"only words", "without words", "without words and price", "only behaviour"}
-    whole = summary(measure(shop.rows, shop.folder, shop.calibrations))["kind"]["ways"]["vae"]["mean"]
+    whole = summary(measure(shop.rows, shop.folders, shop.calibrations))["kind"]["ways"]["vae"]["mean"]
     assert 0.8 < ways["only words"]["mean"] <= 1
     assert ways["only behaviour"]["mean"] < 0.65  # there is none
     assert ways["without words and price"]["mean"] <= ways["without words"]["mean"] <= whole + 0.05
 
 
 def test_a_gap_is_filled_and_nothing_else(shop: Shop) -> None:
-    rows = complete(shop.rows, shop.folder, shop.calibrations, 0.3, 0.5).toPandas()
+    rows = judged(shop, 0.3, 0.0, 0.5)
     assert set(rows["item_id"]) == {"i0"}
     by_attribute = dict(list(rows.groupby("attribute")))
     assert by_attribute["kind"]["code"].tolist() == [1]
@@ -117,11 +122,12 @@ def test_a_gap_is_filled_and_nothing_else(shop: Shop) -> None:
 
 
 def test_below_the_confidence_the_gap_stays(shop: Shop) -> None:
-    assert complete(shop.rows, shop.folder, shop.calibrations, 1.0, 0.1).count() == 0
+    assert judged(shop, 1.0, 0.0).empty
 
 
 def test_a_value_that_all_else_contradicts_is_doubtful(shop: Shop) -> None:
-    rows = doubt(shop.rows, shop.folder, shop.calibrations, 0.02, 0.8, 0.1).toPandas()
+    rows = judged(shop, 0.8, 0.02)
+    rows = rows[rows["likelier"].notna()]
     kinds = rows[rows["attribute"] == "kind"].set_index("item_id")
     assert "i2" in kinds.index
     assert len(kinds) < 0.1 * N
@@ -132,14 +138,14 @@ def test_a_value_that_all_else_contradicts_is_doubtful(shop: Shop) -> None:
 
 def test_the_same_whatever_the_partitions(shop: Shop) -> None:
     once, again = (
-        complete(rows, shop.folder, shop.calibrations, 0.1, 0.5).toPandas().sort_values(["attribute", "code"])
+        judged(replace(shop, rows=rows), 0.3, 0.02).sort_values(["item_id", "attribute", "code"])
         for rows in (shop.rows, shop.rows.repartition(5))
     )
     pd.testing.assert_frame_equal(once.reset_index(drop=True), again.reset_index(drop=True))
 
 
 def test_items_alike_lie_together(shop: Shop) -> None:
-    found = latents(shop.rows, shop.folder).toPandas().set_index("item_id")
+    found = latents(shop.rows, shop.folders).toPandas().set_index("item_id")
     vectors = np.stack(list(found["latent"]))
     kind = found.index.str[1:].astype(int).to_numpy() % 2
     own, other = (vectors[kind == one].mean(axis=0) for one in (0, 1))
@@ -156,14 +162,14 @@ def test_a_temperature_turns_overconfidence_back() -> None:
 
     class Told:
         fields = (field,)
-        near = Neighbourhood(
-            torch.zeros(1, 1, 1).long(), torch.zeros(1, 1, 1), torch.zeros(1, 0), torch.zeros(1, 1).long(), [field]
-        )
 
         def present(self, seen: Seen) -> torch.Tensor:
             return torch.ones(len(seen.items), 2, dtype=torch.bool)
 
-        def tell(self, seen: Seen, visible: torch.Tensor, one: Field) -> torch.Tensor:
+        def read(self, seen: Seen) -> None:
+            """Nothing is read."""
+
+        def tell(self, experts: None, visible: torch.Tensor, one: Field) -> torch.Tensor:
             return told
 
     (slope, *_) = calibrate(Told(), rows)["a"]  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from recaug.clickstream.attributes import Field
 from recaug.config import Attributes, Optimiser
 from recaug.models.attribute_vae import (
     AttributeVAE,
+    Ensemble,
     Neighbourhood,
     Seen,
     negative_log_likelihood,
@@ -105,7 +106,7 @@ def trained() -> AttributeVAE:
 
 
 def accuracy(vae: AttributeVAE, *places: int) -> float:
-    told = vae.tell(seen(), only(vae, *places), FIELDS[0])
+    told = vae.tell(vae.read(seen()), only(vae, *places), FIELDS[0])
     return float((told.argmax(dim=1) == catalogue().codes[:, 0]).float().mean())
 
 
@@ -119,23 +120,23 @@ def test_nothing_tells_no_kind(trained: AttributeVAE) -> None:
 
 
 def test_the_kind_tells_numbers_and_tags(trained: AttributeVAE) -> None:
-    size = trained.tell(seen(), only(trained, 0), FIELDS[3])
+    size = trained.tell(trained.read(seen()), only(trained, 0), FIELDS[3])
     truth = catalogue().numbers[:, 0]
     assert float((size[:, 0] - truth).abs().mean()) < 0.3
     covered = (size[:, 0] - truth).abs() < 2 * size[:, 1].exp()
     assert 0.8 < float(covered.float().mean()) <= 1
-    best = trained.tell(seen(), only(trained, 0), FIELDS[1]).topk(2, dim=1).indices.sort(dim=1).values
+    best = trained.tell(trained.read(seen()), only(trained, 0), FIELDS[1]).topk(2, dim=1).indices.sort(dim=1).values
     assert float((best == catalogue().codes[:, 1:3]).float().mean()) > 0.95
 
 
 def test_precisions_add_up_and_nothing_is_the_prior() -> None:
     vae = model().eval()
     with torch.no_grad():
-        mu, log_variance, _ = vae.encode(seen(), only(vae))
+        mu, log_variance, _ = vae.join(vae.read(seen()), only(vae))
         assert not mu.any()
         assert not log_variance.any()
-        experts = [vae.encode(seen(), only(vae, place)) for place in (0, 3)]
-        both_mu, both_log_variance, _ = vae.encode(seen(), only(vae, 0, 3))
+        experts = [vae.join(vae.read(seen()), only(vae, place)) for place in (0, 3)]
+        both_mu, both_log_variance, _ = vae.join(vae.read(seen()), only(vae, 0, 3))
     precisions = [torch.exp(-one[1]) for one in experts]
     precision = sum(precisions) - 1  # each has the prior's
     torch.testing.assert_close(torch.exp(-both_log_variance), precision)
@@ -199,3 +200,16 @@ def test_neighbours_shares_are_of_those_of_whom_it_is_known() -> None:
     shares, known = near(torch.tensor([1, 2]))
     assert shares[0].tolist() == [[pytest.approx([1 / 3, 2 / 3])], [[0, 0]]]
     assert known.tolist() == [[[3]], [[0]]]
+
+
+def test_an_ensemble_averages_probabilities_and_mixes_numbers(trained: AttributeVAE) -> None:
+    other = model().eval()
+    both, visible = Ensemble([trained, other]), trained.present(seen())
+    told = [one.tell(one.read(seen()), visible, FIELDS[1]) for one in (trained, other)]
+    expected = sum(torch.softmax(one, dim=1) for one in told) / 2
+    torch.testing.assert_close(torch.softmax(both.tell(both.read(seen()), visible, FIELDS[1]), dim=1), expected)
+    a, b = (one.tell(one.read(seen()), visible, FIELDS[3])[0].double() for one in (trained, other))
+    draws = torch.cat([one[0] + one[1].exp() * torch.randn(200_000, dtype=torch.float64) for one in (a, b)])
+    mean, log_sigma = both.tell(both.read(seen()), visible, FIELDS[3])[0]
+    assert float(mean) == pytest.approx(float(draws.mean()), abs=0.02)
+    assert float(log_sigma.exp()) == pytest.approx(float(draws.std()), rel=0.02)

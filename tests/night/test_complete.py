@@ -33,7 +33,7 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
         "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
         "negatives": {"per_user": 20},
         "training": {"launcher": "local", "workers": 1},
-        "attributes": {"hidden": 64, "z_dim": 32, "optimiser": {"epochs": 8, "batch_rows": 128}},
+        "attributes": {"members": 2, "hidden": 64, "z_dim": 32, "optimiser": {"epochs": 8, "batch_rows": 128}},
     }
     (folder / "shop.yaml").write_text(yaml.safe_dump(merged(given, places)))
     return folder, run(spark, folder / "shop.yaml")
@@ -107,7 +107,7 @@ def test_a_rerun_finds_the_model_and_writes_the_same_rows(spark: SparkSession, c
     assert "prepare    done before, skipped" in printed
     after = results(folder)
     assert after["content_hash"] == before["content_hash"] is not None
-    assert after["model"] == before["model"]
+    assert after["models"] == before["models"]
     assert after["train_seconds"] == before["train_seconds"]
 
 

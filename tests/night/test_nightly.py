@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +25,6 @@ from recaug.night.nightly import parse_stages, run_night
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
-
-
-def nightly(config: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "jobs" / "nightly.py"), "--config", str(config), "--date", DATE, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
 
 
 def quiet(line: str) -> None:
@@ -112,26 +110,63 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
     assert again["content_hash"] == night[1]["content_hash"] is not None
 
 
+# A driver that has its session, and begins when it is told to: the next one starts while this one still works.
+WARM = """
+import sys
+from recaug import config
+from recaug.night import cli
+from recaug.session import build
+build(config.load(sys.argv[2]).spark, "recaug")
+sys.stdin.readline()
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@contextmanager
+def warm_driver(path: Path, log: Path) -> Iterator[subprocess.Popen]:
+    """Start `nightly --resume` up to its session."""
+    brief = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}  # none lives long
+    command = [sys.executable, "-u", "-c", WARM, "--config", str(path), "--date", DATE, "--resume"]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True, env=os.environ | brief
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=300)
+
+
+def begin(process: subprocess.Popen) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+
+
 @pytest.mark.slow
 def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, night):
     """On one core with one partition, so that the rows prove not to depend on those either."""
     _, reference = night
     path = thin_yaml({"spark": {"master": "local[1]", "shuffle_partitions": 1}}, "killed")
-    log = path.parent / "log"
-    command = [sys.executable, "-u", str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE]
+    logs = {stage: path.parent / f"log-{stage}" for stage in (*STAGES, "last")}
     killed = []
-    for stage in STAGES:
-        with log.open("w") as out:
-            process = subprocess.Popen([*command, "--resume"], stdout=out, stderr=out, start_new_session=True)
-            reached = stage_begins(process, log, stage)
+    with ExitStack() as stack:
+        process = stack.enter_context(warm_driver(path, logs[STAGES[0]]))
+        for stage, after in pairwise(logs):
+            begin(process)
+            following = stack.enter_context(warm_driver(path, logs[after]))
+            reached = stage_begins(process, logs[stage], stage)
             time.sleep(0.5)
             if process.poll() is None and reached:
                 os.killpg(process.pid, signal.SIGKILL)
                 killed.append(stage)
             process.wait(timeout=300)
-    assert len(killed) >= len(STAGES) - 2, f"killed only in {killed}; {log.read_text()}"
-    last = nightly(path, "--resume")
-    assert last.returncode == 0, last.stderr
+            process = following
+        assert len(killed) >= len(STAGES) - 2, f"killed only in {killed}; {logs[STAGES[-1]].read_text()}"
+        begin(process)
+        assert process.wait(timeout=500) == 0, logs["last"].read_text()
     summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())
     assert summary["content_hash"] == reference["content_hash"]
     assert summary["rows"] == reference["rows"]

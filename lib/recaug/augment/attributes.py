@@ -1,6 +1,6 @@
 """Fills the catalogue's gaps with the attribute VAE in pandas UDFs, and measures it on values that it has not seen."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -15,15 +15,17 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
-from recaug.models.attribute_vae import BEHAVIOUR, AttributeVAE, Seen, given, split
+from recaug.models.attribute_vae import BEHAVIOUR, Ensemble, Experts, Seen, given, split
 from recaug.training.attributes import RECALL, Known, found, known
 from recaug.training.checkpoint import load_attribute_vae
 
 BATCH_ROWS = 512
 CALIBRATED = 20  # likeliest values of a multi-valued attribute that its probabilities are fitted on
 INTERVAL = 0.9  # of a number, that should hold so many of the truths
-COMPLETED = "item_id string, attribute string, code int, number double, probability double"
-DOUBTFUL = f"{COMPLETED}, likelier int, likelier_number double, likelier_probability double"
+COMPLETED = (
+    "item_id string, attribute string, code int, number double, probability double, likelier int, "
+    "likelier_number double, likelier_probability double"
+)
 MEASURED = (
     "attribute string, way string, value double, covered double, probabilities array<double>, right array<boolean>"
 )
@@ -49,15 +51,15 @@ class Calibration(NamedTuple):
         return self.slope * torch.log(-torch.expm1(log_missed)) - self.bend * log_missed + self.offset
 
 
-def calibrate(model: AttributeVAE, rows: Known) -> dict[str, Calibration]:
+def calibrate(model: Ensemble, rows: Known) -> dict[str, Calibration]:
     """Fit each field's calibration to its values kept for validation, by likelihood; slope 1 where there are none."""
     seen, made = rows.without(model.fields, (VALIDATION, TEST)), {}
-    whole, visible = split(model.fields, Seen(*rows[:3])), model.present(seen)
+    whole, visible, experts = split(model.fields, Seen(*rows[:3])), model.present(seen), model.read(seen)
     for place, one in enumerate(model.fields):
         if not one.completed:
             continue
         asked = (rows.parts[:, place] == VALIDATION) & given(one, whole[place])
-        told, truth = model.tell(seen, visible, one)[asked], whole[place][asked]
+        told, truth = model.tell(experts, visible, one)[asked], whole[place][asked]
         made[one.name] = _fitted(one, told, truth) if len(truth) else Calibration(1.0)
     return made
 
@@ -95,7 +97,7 @@ def probabilities(one: Field, told: Tensor, calibration: Calibration) -> Tensor:
 
 
 def measure(
-    rows: DataFrame, folder: str, calibrations: Mapping[str, Calibration], ablations: bool = False
+    rows: DataFrame, folders: Sequence[str], calibrations: Mapping[str, Calibration], ablations: bool = False
 ) -> DataFrame:
     """Tell the test's values of each item from what else is given, and from less.
 
@@ -106,15 +108,15 @@ def measure(
     <another>]`, and `only <modality>`.
     """
 
-    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         seen = batch.without(model.fields, (VALIDATION, TEST))
-        whole, present = split(model.fields, Seen(*batch[:3])), model.present(seen)
+        whole, present, experts = split(model.fields, Seen(*batch[:3])), model.present(seen), model.read(seen)
         names = [*(one.name for one in model.fields), BEHAVIOUR]
         for place, one in enumerate(model.fields):
             asked = (batch.parts[:, place] == TEST) & given(one, whole[place])
             if not one.completed or not bool(asked.any()):
                 continue
-            part, truth, there = Seen(*(column[asked] for column in seen)), whole[place][asked], present[asked]
+            part, truth, there = [told.of(asked) for told in experts], whole[place][asked], present[asked]
             if ablations:
                 others = [at for at in range(len(names)) if at != place]
                 for without in [*combinations(others, 1), *combinations(others, 2)]:
@@ -129,117 +131,102 @@ def measure(
                 continue
             told = model.tell(part, there, one)
             yield _proposals(one, told, truth, calibrations[one.name])
-            yield from _baselines(model, one, part, truth)
+            yield from _baselines(model, one, part[0], truth)
 
-    return rows.mapInPandas(_by_batch(folder, of_batch, MEASURED), MEASURED)
+    return rows.mapInPandas(_by_batch(folders, of_batch, MEASURED), MEASURED)
 
 
 def complete(
-    rows: DataFrame, folder: str, calibrations: Mapping[str, Calibration], min_probability: float, tolerance: float
-) -> DataFrame:
-    """Fill each gap that is told with at least this probability: item_id, attribute, code or number, probability.
-
-    A number's probability is that the truth is within `tolerance` of it, as a share of it.
-    """
-
-    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        seen = Seen(*batch[:3])
-        whole, present = split(model.fields, seen), model.present(seen)
-        for place, one in enumerate(model.fields):
-            gap = ~given(one, whole[place])
-            if not one.completed or not bool(gap.any()):
-                continue
-            told = model.tell(Seen(*(column[gap] for column in seen)), present[gap], one)
-            items = frame["item_id"].to_numpy()[gap.numpy()]
-            if one.kind == "numeric":
-                number, chance = _number(one, told, calibrations[one.name], tolerance)
-                sure = chance >= min_probability
-                yield _completed(items[sure], one, chance[sure], number=number[sure])
-                continue
-            chances = probabilities(one, told, calibrations[one.name])
-            if one.kind == "categorical":
-                best = chances.argmax(dim=1, keepdim=True)
-                chances = torch.zeros_like(chances).scatter_(1, best, chances.gather(1, best))
-            row, code = torch.nonzero(chances >= max(min_probability, 1e-9), as_tuple=True)
-            yield _completed(items[row.numpy()], one, chances[row, code].numpy(), code=code.numpy())
-
-    return rows.mapInPandas(_by_batch(folder, of_batch, COMPLETED), COMPLETED)
-
-
-def doubt(
     rows: DataFrame,
-    folder: str,
+    folders: Sequence[str],
     calibrations: Mapping[str, Calibration],
-    max_doubt: float,
+    *,
     min_probability: float,
+    max_doubt: float,
     tolerance: float,
 ) -> DataFrame:
-    """List given values that the rest of what is given speaks against.
+    """Fill each gap that is told with min_probability, and list the given values that all else speaks against.
 
-    Of a category whose probability is below max_doubt while another value has min_probability; of a number with so
-    little probability beyond it, on both sides. Gives what `complete` does of the given value, and of the likelier one.
+    Gives item_id, attribute, code or number, probability; of a doubtful value, which is a category whose probability is
+    below max_doubt while another value has min_probability, or a number with so little probability beyond it on both
+    sides, also likelier, likelier_number and likelier_probability, null of a filled gap. A number's probability is that
+    the truth is within `tolerance` of it, as a share of it.
     """
 
-    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         seen = Seen(*batch[:3])
-        whole, present = split(model.fields, seen), model.present(seen)
+        whole, present, experts = split(model.fields, seen), model.present(seen), model.read(seen)
         for place, one in enumerate(model.fields):
-            there = given(one, whole[place])
-            if one.kind not in ("categorical", "numeric") or not bool(there.any()):
+            if not one.completed:
                 continue
-            others = present[there].clone()
+            others = present.clone()
             others[:, place] = False
-            told, truth = model.tell(Seen(*(column[there] for column in seen)), others, one), whole[place][there]
-            items = frame["item_id"].to_numpy()[there.numpy()]
+            told, calibration = model.tell(experts, others, one), calibrations[one.name]
+            items, there = frame["item_id"].to_numpy(), given(one, whole[place]).numpy()
             if one.kind == "numeric":
-                mean, sigma = _normal(told, calibrations[one.name])
-                chance = 2 * ndtr(-np.abs(truth[:, 0].double().numpy() - mean) / sigma)
-                number, likelier = _number(one, told, calibrations[one.name], tolerance)
-                at = chance < max_doubt
-                found_ = _completed(items[at], one, chance[at], number=one.number(truth[:, 0].double().numpy()[at]))
-                yield found_.assign(likelier=0, likelier_number=number[at], likelier_probability=likelier[at])
+                yield from _judged_numbers(items, there, one, told, whole[place], calibration)
                 continue
-            chances = probabilities(one, told, calibrations[one.name])
-            code = truth[:, 0]
-            common = code <= one.size
-            chance = chances.gather(1, torch.where(common, code, 0)[:, None])[:, 0].numpy()
+            chances = probabilities(one, told, calibration)
             best = chances.max(dim=1)
-            at = (chance < max_doubt) & common.numpy() & (best.values.numpy() >= min_probability)
-            found_ = _completed(items[at], one, chance[at], code=code.numpy()[at])
-            yield found_.assign(
-                likelier=best.indices.numpy()[at],
-                likelier_number=np.nan,
-                likelier_probability=best.values.numpy()[at],
-            )
+            if one.kind == "categorical":
+                filled = torch.zeros_like(chances).scatter_(1, best.indices[:, None], best.values[:, None])
+                yield _doubtful(items, there, one, chances, whole[place][:, 0])
+            else:
+                filled = chances
+            filled = filled.masked_fill(torch.from_numpy(there)[:, None], 0.0)
+            row, code = torch.nonzero(filled >= max(min_probability, 1e-9), as_tuple=True)
+            yield _completed(items[row.numpy()], one, filled[row, code].numpy(), code=code.numpy())
 
-    return rows.mapInPandas(_by_batch(folder, of_batch, DOUBTFUL), DOUBTFUL)
+    def _doubtful(
+        items: NDArray[Any], there: NDArray[np.bool_], one: Field, chances: Tensor, code: Tensor
+    ) -> pd.DataFrame:
+        common = there & (code <= one.size).numpy()
+        chance = chances.gather(1, torch.where(code <= one.size, code, 0)[:, None])[:, 0].numpy()
+        best = chances.max(dim=1)
+        at = common & (chance < max_doubt) & (best.values.numpy() >= min_probability)
+        likelier = {"likelier": best.indices.numpy()[at], "likelier_probability": best.values.numpy()[at]}
+        return _completed(items[at], one, chance[at], code=code.numpy()[at]).assign(**likelier)
+
+    def _judged_numbers(
+        items: NDArray[Any], there: NDArray[np.bool_], one: Field, told: Tensor, truth: Tensor, calibration: Calibration
+    ) -> Iterator[pd.DataFrame]:
+        number, likely = _number(one, told, calibration, tolerance)
+        filled = ~there & (likely >= min_probability)
+        yield _completed(items[filled], one, likely[filled], number=number[filled])
+        mean, sigma = _normal(told, calibration)
+        chance = 2 * ndtr(-np.abs(truth[:, 0].double().numpy() - mean) / sigma)
+        at = there & (chance < max_doubt)
+        doubtful = _completed(items[at], one, chance[at], number=one.number(truth[:, 0].double().numpy()[at]))
+        yield doubtful.assign(likelier=0, likelier_number=number[at], likelier_probability=likely[at])
+
+    return rows.mapInPandas(_by_batch(folders, of_batch, COMPLETED), COMPLETED)
 
 
-def latents(rows: DataFrame, folder: str) -> DataFrame:
-    """Where each item lies in the VAE: item_id, item_index, latent (array<float>), mu of all that is given."""
+def latents(rows: DataFrame, folders: Sequence[str]) -> DataFrame:
+    """Where the first VAE puts each item: item_id, item_index, latent (array<float>), mu of all that is given."""
 
-    def of_batch(model: AttributeVAE, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         seen = Seen(*batch[:3])
         with torch.no_grad():
-            mu = model.encode(seen, model.present(seen))[0].numpy()
+            mu = model.first.join(model.first.read(seen), model.present(seen))[0].numpy()
         yield frame[["item_id", "item_index"]].assign(latent=pd.Series(list(mu), index=frame.index))
 
     schema = "item_id string, item_index int, latent array<float>"
-    return rows.mapInPandas(_by_batch(folder, of_batch, schema), schema)
+    return rows.mapInPandas(_by_batch(folders, of_batch, schema), schema)
 
 
 Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 
 
 def _by_batch(
-    folder: str, of_batch: Callable[[AttributeVAE, Known, pd.DataFrame], Iterator[pd.DataFrame]], schema: str
+    folders: Sequence[str], of_batch: Callable[[Ensemble, Known, pd.DataFrame], Iterator[pd.DataFrame]], schema: str
 ) -> Batches:
     """Make the function that gives a model the rows of Arrow batches, some hundred at once."""
     columns = [column.split()[0] for column in schema.split(", ")]
 
     def run(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         torch.set_num_threads(1)  # one Spark task, one core
-        model = _load(folder)
+        model = load(tuple(folders))
         for frame in frames:
             for start in range(0, len(frame), BATCH_ROWS):
                 part = frame.iloc[start : start + BATCH_ROWS]
@@ -250,9 +237,9 @@ def _by_batch(
 
 
 @lru_cache(maxsize=2)
-def _load(folder: str) -> AttributeVAE:
-    """Load a model once a Python worker."""
-    return load_attribute_vae(folder)
+def load(folders: tuple[str, ...]) -> Ensemble:
+    """Load the models, once a Python worker."""
+    return Ensemble([load_attribute_vae(folder) for folder in folders])
 
 
 def _is_true(codes: Tensor, truth: Tensor) -> Tensor:
@@ -277,13 +264,13 @@ def _proposals(one: Field, told: Tensor, truth: Tensor, calibration: Calibration
     return _rows(one, "vae", value, probabilities=list(best.values.numpy()), right=list(right))
 
 
-def _baselines(model: AttributeVAE, one: Field, seen: Seen, truth: Tensor) -> Iterator[pd.DataFrame]:
+def _baselines(model: Ensemble, one: Field, experts: Experts, truth: Tensor) -> Iterator[pd.DataFrame]:
     """What frequency tells, and the neighbours' values; of a number the median."""
     if one.kind == "numeric":
         yield _rows(one, "prior", found(one, torch.zeros(len(truth), 2), truth))
         return
-    prior = model.prior_of(one).expand(len(truth), -1)
-    shares = model.near(seen.items)[0][model.told.index(one)][:, 0]
+    prior = model.first.prior_of(one).expand(len(truth), -1)
+    shares = experts.shares[model.first.told.index(one)][:, 0]
     for way, told in {"prior": prior, "neighbours": shares + 1e-6 * prior}.items():
         yield _rows(one, way, found(one, torch.nn.functional.pad(told, (1, 0), value=-1.0), truth))
 
@@ -313,4 +300,5 @@ def _completed(
     number: NDArray[np.float64] | float = np.nan,
 ) -> pd.DataFrame:
     told = {"item_id": items, "attribute": one.name, "code": code, "number": number}
-    return pd.DataFrame(told).assign(probability=np.round(probability, 6))
+    nothing = {"likelier": None, "likelier_number": np.nan, "likelier_probability": np.nan}
+    return pd.DataFrame(told | {"probability": np.round(probability, 6)} | nothing)

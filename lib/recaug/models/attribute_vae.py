@@ -27,6 +27,21 @@ class Seen(NamedTuple):
     numbers: Tensor
 
 
+class Experts(NamedTuple):
+    """What each modality says of where an item lies: mu and precision, (batch, fields + 1, z_dim), and the neighbours.
+
+    shares: see Neighbourhood.
+    """
+
+    mu: Tensor
+    precision: Tensor
+    shares: list[Tensor]
+
+    def of(self, rows: Tensor) -> "Experts":
+        """Some rows: (batch,) bool."""
+        return Experts(self.mu[rows], self.precision[rows], [part[rows] for part in self.shares])
+
+
 class Neighbourhood(nn.Module):
     """What is known of the items that users had together with one.
 
@@ -101,7 +116,9 @@ class AttributeVAE(nn.Module):
         self.embed = nn.ModuleDict(
             {name_of(one): nn.EmbeddingBag(one.size + 2, hidden, mode="sum", padding_idx=0) for one in self.coded}
         )
-        self.read = nn.ModuleDict({name_of(one): nn.Linear(one.width, hidden) for one in self.fields if not one.coded})
+        self.numeric = nn.ModuleDict(
+            {name_of(one): nn.Linear(one.width, hidden) for one in self.fields if not one.coded}
+        )
         n_tables, dim = self.near.neighbours.shape[1], self.near.vectors.shape[1]
         self.read_near = nn.Sequential(
             nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.told)) + dim, hidden)
@@ -131,24 +148,29 @@ class AttributeVAE(nn.Module):
         columns = [given(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
         return torch.stack([*columns, (self.near.neighbours[seen.items] > 0).any(dim=2).any(dim=1)], dim=1)
 
-    def encode(self, seen: Seen, visible: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Posterior of the visible modalities: mu and log sigma^2, each (batch, z_dim), and what the neighbours have.
-
-        visible: (batch, fields + 1) bool, at most `present`. The last is of each field told by neighbours the share of
-        them that have each value, (batch, tables, size), 0 where the behaviour is hidden.
-        """
+    def read(self, seen: Seen) -> Experts:
+        """Ask every modality, also those that are missing: `join` leaves them out."""
         shares, known = self.near(seen.items)
-        shares = [part * visible[:, -1, None, None] for part in shares]
         near = torch.cat([*(part.sqrt().flatten(1) for part in shares), known.log1p().flatten(1)], dim=1)
         hidden = [self._read(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
         hidden.append(self.read_near(torch.cat([near, self.near.vectors[seen.items]], dim=1)))
         names = [*map(name_of, self.fields), BEHAVIOUR]
-        precision, pulled = torch.ones(()), torch.zeros(())
-        for place, (name, given) in enumerate(zip(names, hidden, strict=True)):
-            mu, log_variance = self.posterior[name](given).float().chunk(2, dim=1)
-            certain = torch.exp(-log_variance.clamp(-8, 8)) * visible[:, place, None]
-            precision, pulled = precision + certain, pulled + certain * mu
-        return pulled / precision, -torch.log(precision), shares
+        told = [
+            self.posterior[name](given_).float().chunk(2, dim=1) for name, given_ in zip(names, hidden, strict=True)
+        ]
+        precision = torch.stack([torch.exp(-log_variance.clamp(-8, 8)) for _, log_variance in told], dim=1)
+        return Experts(torch.stack([mu for mu, _ in told], dim=1), precision, shares)
+
+    @staticmethod
+    def join(experts: Experts, visible: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Posterior of the visible modalities: mu and log sigma^2, each (batch, z_dim), and what the neighbours have.
+
+        visible: (batch, fields + 1) bool, at most `present`. The last is shares, 0 where the behaviour is hidden.
+        """
+        certain = experts.precision * visible[:, :, None]
+        precision = 1 + certain.sum(dim=1)  # with the prior's
+        shares = [part * visible[:, -1, None, None] for part in experts.shares]
+        return (certain * experts.mu).sum(dim=1) / precision, -torch.log(precision), shares
 
     def decode(self, z: Tensor, shares: Sequence[Tensor], one: Field) -> Tensor:
         """Logits (batch, size + 1) of a coded field, -inf at 0; or mean and log sigma (batch, 2 * width)."""
@@ -172,23 +194,51 @@ class AttributeVAE(nn.Module):
 
         Returns what decode gives of each field, mu and log sigma^2.
         """
-        mu, log_variance, shares = self.encode(seen, visible)
+        mu, log_variance, shares = self.join(self.read(seen), visible)
         z = mu + noise * torch.exp(0.5 * log_variance)  # the reparametrisation
         return [self.decode(z, shares, one) for one in self.fields], mu, log_variance
 
     @torch.no_grad()
-    def tell(self, seen: Seen, visible: Tensor, one: Field) -> Tensor:
+    def tell(self, experts: Experts, visible: Tensor, one: Field) -> Tensor:
         """What the visible modalities say of a field, from z = mu; see decode."""
-        mu, _, shares = self.encode(seen, visible)
+        mu, _, shares = self.join(experts, visible)
         return self.decode(mu, shares, one)
 
     def _read(self, one: Field, part: Tensor) -> Tensor:
         """A field's first layer: (batch, hidden)."""
         if not one.coded:
-            hidden: Tensor = self.read[name_of(one)](scaled(one, part).nan_to_num())
+            hidden: Tensor = self.numeric[name_of(one)](scaled(one, part).nan_to_num())
             return hidden
         bag: Tensor = self.embed[name_of(one)](part)
         return bag / (part > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+
+
+class Ensemble:
+    """VAEs that differ in their seed, whose probabilities are averaged (Lakshminarayanan et al. 2017)."""
+
+    def __init__(self, members: Sequence[AttributeVAE]) -> None:
+        self.members, self.first = list(members), members[0]
+        self.fields = self.first.fields
+
+    def present(self, seen: Seen) -> Tensor:
+        """As of AttributeVAE."""
+        return self.first.present(seen)
+
+    @torch.no_grad()
+    def read(self, seen: Seen) -> list[Experts]:
+        """As of AttributeVAE, of each member."""
+        return [member.read(seen) for member in self.members]
+
+    def tell(self, experts: Sequence[Experts], visible: Tensor, one: Field) -> Tensor:
+        """As of AttributeVAE: of a coded field the log of the mean probabilities; of a number the mixture's moments."""
+        asked = zip(self.members, experts, strict=True)
+        told = torch.stack([member.tell(of_it, visible, one) for member, of_it in asked])
+        if one.coded:
+            return torch.logsumexp(torch.log_softmax(told, dim=2), dim=0) - math.log(len(told))
+        means, log_sigmas = told.chunk(2, dim=2)
+        mean = means.mean(dim=0)
+        variance = (log_sigmas.clamp(-5, 3).mul(2).exp() + means.square()).mean(dim=0) - mean.square()
+        return torch.cat([mean, 0.5 * torch.log(variance)], dim=1)
 
 
 def split(fields: Sequence[Field], seen: Seen) -> list[Tensor]:

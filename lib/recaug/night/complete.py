@@ -1,8 +1,10 @@
 """The completion of the catalogue: train the attribute VAE, measure it on what it has not seen, fill the gaps."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.augment.attributes import calibrate, complete, doubt, latents, measure
+from recaug.augment.attributes import calibrate, complete, latents, load, measure
 from recaug.clickstream.attributes import TEST, VALIDATION, Field, encoded, fields, values
 from recaug.config import Attributes
 from recaug.errors import ConfigError
@@ -24,7 +26,6 @@ from recaug.night.nightly import one_line_errors, run_night
 from recaug.night.prepare import FILES
 from recaug.report import completion as page
 from recaug.training.attributes import AttributeJob, Known, known, near
-from recaug.training.checkpoint import load_attribute_vae
 from recaug.training.inputs import VALIDATION_USERS
 from recaug.training.jobs import train
 
@@ -78,24 +79,26 @@ def _complete(context: Context, config: Attributes) -> Results:
     rows = lake.read("item_attributes")
     prior, gaps = _count(rows, layout)
     job = _job(context, config, layout, content_hash, prior)
-    (trained,) = train([job], context.spark, context.config.training, "attributes")
-    folder = str(trained.folder)
-    calibrations = calibrate(load_attribute_vae(folder), _sample(rows))
+    jobs = [replace(job, seed=job.seed + member) for member in range(config.members)]
+    trained = train(jobs, context.spark, context.config.training, "attributes")
+    folders = tuple(str(model.folder) for model in trained)
+    version = hashlib.sha256("|".join(model.folder.name for model in trained).encode()).hexdigest()[:16]
+    calibrations = calibrate(load(folders), _sample(rows))
     test = rows.where(_has_part(TEST))
     some = test.orderBy(F.xxhash64("item_id")).limit(ABLATED)
-    evidence = summary(measure(test, folder, calibrations).unionByName(measure(some, folder, calibrations, True)))
+    evidence = summary(measure(test, folders, calibrations).unionByName(measure(some, folders, calibrations, True)))
     for name, told in imputed(_all(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
         evidence[name]["ways"]["imputer"] = told
-    done = complete(rows, folder, calibrations, config.min_probability, config.tolerance)
-    doubtful = doubt(rows, folder, calibrations, config.max_doubt, config.min_probability, config.tolerance)
-    written = lake.replace(
-        _named(lake.read("attribute_values"), done, folder, context), "completed_attributes", {}, context.run_id
-    )
-    listed = lake.replace(
-        _named(lake.read("attribute_values"), doubtful, folder, context), "doubtful_attributes", {}, context.run_id
-    )
-    version = {"generator_version": F.lit(folder.rsplit("-", 1)[1]), "run_id": F.lit(context.run_id)}
-    lake.replace(latents(rows, folder).withColumns(version), "item_latents", {}, context.run_id)
+    bounds = {"min_probability": config.min_probability, "max_doubt": config.max_doubt, "tolerance": config.tolerance}
+    judged = complete(rows, folders, calibrations, **bounds).persist()
+    coded = lake.read("attribute_values")
+    done = _named(coded, judged.where("likelier IS NULL").drop("likelier", "likelier_probability"), version, context)
+    doubtful = _named(coded, judged.where("likelier IS NOT NULL"), version, context)
+    written = lake.replace(done, "completed_attributes", {}, context.run_id)
+    listed = lake.replace(doubtful, "doubtful_attributes", {}, context.run_id)
+    judged.unpersist()
+    made_by = {"generator_version": F.lit(version), "run_id": F.lit(context.run_id)}
+    lake.replace(latents(rows, folders).withColumns(made_by), "item_latents", {}, context.run_id)
     filled = lake.read("completed_attributes").groupBy("attribute").agg(F.count_distinct("item_id").alias("items"))
     return {
         "items": job.rows,
@@ -105,9 +108,9 @@ def _complete(context: Context, config: Attributes) -> Results:
         "completed": written.rows,
         "doubtful": listed.rows,
         "calibrations": {name: list(one) for name, one in calibrations.items()},
-        "model": folder,
-        "train_seconds": trained.seconds,
-        "curves": trained.curves,
+        "models": list(folders),
+        "train_seconds": sum(model.seconds for model in trained),
+        "curves": {model.name: model.curves for model in trained},
         "content_hash": written.content_hash,
     }
 
@@ -215,7 +218,7 @@ def _has_part(part: int) -> Any:
     return F.instr(F.hex("parts"), f"{part:02X}") > 0
 
 
-def _named(coded: DataFrame, rows: DataFrame, folder: str, context: Context) -> DataFrame:
+def _named(coded: DataFrame, rows: DataFrame, version: str, context: Context) -> DataFrame:
     """Turn codes and numbers into text: the columns of completed_attributes, and of doubtful_attributes where given."""
     names = {"value": ("code", "number")}
     if "likelier" in rows.columns:
@@ -227,6 +230,5 @@ def _named(coded: DataFrame, rows: DataFrame, folder: str, context: Context) -> 
         rows = rows.withColumn(name, shown).drop("text")
     if "likelier_value" in rows.columns:
         rows = rows.drop("likelier").withColumnRenamed("likelier_value", "likelier")
-    version = folder.rsplit("-", 1)[1]
     kept = [name for name in rows.columns if name not in ("code", "number", "likelier_number")]
     return rows.select(*kept, F.lit(version).alias("generator_version"), F.lit(context.run_id).alias("run_id"))

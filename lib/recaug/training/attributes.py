@@ -165,7 +165,7 @@ class AttributeJob:
     @property
     def name(self) -> str:
         """In the progress bar."""
-        return "attributes"
+        return f"attributes-seed{self.seed}"
 
     @property
     def optimiser(self) -> Optimiser:
@@ -187,7 +187,7 @@ class AttributeJob:
             "seed": self.seed,
             "workers": self.workers,
         }
-        return model_folder(self.models, self.name, made_of)
+        return model_folder(self.models, "attributes", made_of)
 
     def meta(self) -> dict[str, Any]:
         """Architecture and arguments."""
@@ -256,10 +256,12 @@ class AttributeTask:
         rows = Known(*(part.to(device) for part in self.validation))
         seen = rows.without(self.model.fields, (VALIDATION, TEST))
         whole = split(self.model.fields, Seen(*rows[:3]))
+        with torch.no_grad():
+            experts = self.model.read(seen)
         visible, metrics = self.model.present(seen), {}
         for place, one in enumerate(self.model.fields):
             asked = rows.parts[:, place] == VALIDATION
             if one.completed and bool(asked.any()):
-                right = found(one, self.model.tell(seen, visible, one)[asked], whole[place][asked])
+                right = found(one, self.model.tell(experts, visible, one)[asked], whole[place][asked])
                 metrics[f"validation_{one.name}"] = float(right.nanmean())
         return metrics
