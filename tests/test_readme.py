@@ -146,3 +146,12 @@ def test_the_command_of_a_benchmark_names_one(command: str) -> None:
     assert (ROOT / words[1]).exists()
     config = load(words[words.index("--config") + 1])
     assert (config.learning_curve if words[1].endswith("augmentation.py") else config.benchmark) is not None
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "jobs/complete" in command])
+def test_the_command_of_a_completion_names_one(command: str) -> None:
+    words = shlex.split(command)
+    assert (ROOT / words[1]).exists()
+    config = load(words[words.index("--config") + 1])
+    assert config.attributes is not None
+    assert config.source.items is not None

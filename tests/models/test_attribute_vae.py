@@ -213,3 +213,16 @@ def test_an_ensemble_averages_probabilities_and_mixes_numbers(trained: Attribute
     mean, log_sigma = both.tell(both.read(seen()), visible, FIELDS[3])[0]
     assert float(mean) == pytest.approx(float(draws.mean()), abs=0.02)
     assert float(log_sigma.exp()) == pytest.approx(float(draws.std()), rel=0.02)
+
+
+def test_an_item_is_told_the_same_beside_items_without_neighbours(trained: AttributeVAE) -> None:
+    whole = seen()
+    alone = trained.tell(trained.read(whole), trained.present(whole), FIELDS[0])
+    mixed = whole._replace(items=torch.where(torch.arange(ITEMS) % 3 == 0, 0, whole.items))
+    experts, visible = trained.read(mixed), trained.present(mixed)
+    beside = trained.tell(experts, visible, FIELDS[0])
+    with_neighbours = mixed.items > 0
+    torch.testing.assert_close(beside[with_neighbours], alone[with_neighbours])
+    assert not torch.allclose(beside[~with_neighbours], alone[~with_neighbours])
+    chosen = torch.arange(ITEMS) % 4 < 2
+    torch.testing.assert_close(trained.tell(experts.of(chosen), visible[chosen], FIELDS[0]), beside[chosen])

@@ -271,7 +271,8 @@ def _baselines(model: Ensemble, one: Field, experts: Experts, truth: Tensor) -> 
         return
     prior = model.first.prior_of(one).expand(len(truth), -1)
     shares = experts.shares[model.first.told.index(one)][:, 0]
-    for way, told in {"prior": prior, "neighbours": shares + 1e-6 * prior}.items():
+    near = (1e-6 * prior).index_add(0, experts.rows, shares)
+    for way, told in {"prior": prior, "neighbours": near}.items():
         yield _rows(one, way, found(one, torch.nn.functional.pad(told, (1, 0), value=-1.0), truth))
 
 

@@ -30,16 +30,26 @@ class Seen(NamedTuple):
 class Experts(NamedTuple):
     """What each modality says of where an item lies: mu and precision, (batch, fields + 1, z_dim), and the neighbours.
 
-    shares: see Neighbourhood.
+    rows: (n,) int64, the batch's items that have neighbours; shares: theirs, see Neighbourhood.
     """
 
     mu: Tensor
     precision: Tensor
+    rows: Tensor
     shares: list[Tensor]
 
-    def of(self, rows: Tensor) -> "Experts":
-        """Some rows: (batch,) bool."""
-        return Experts(self.mu[rows], self.precision[rows], [part[rows] for part in self.shares])
+    def of(self, chosen: Tensor) -> "Experts":
+        """Some items of the batch: (batch,) bool."""
+        kept, places = chosen[self.rows], chosen.cumsum(dim=0) - 1
+        shares = [part[kept] for part in self.shares]
+        return Experts(self.mu[chosen], self.precision[chosen], places[self.rows[kept]], shares)
+
+
+class Near(NamedTuple):
+    """What the neighbours have that may be seen: the batch's items that have some, and their shares."""
+
+    rows: Tensor
+    shares: list[Tensor]
 
 
 class Neighbourhood(nn.Module):
@@ -146,33 +156,35 @@ class AttributeVAE(nn.Module):
     def present(self, seen: Seen) -> Tensor:
         """Which modality of each item is there: (batch, fields + 1) bool, the behaviour last."""
         columns = [given(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
-        return torch.stack([*columns, (self.near.neighbours[seen.items] > 0).any(dim=2).any(dim=1)], dim=1)
+        return torch.stack([*columns, self._has_neighbours(seen.items)], dim=1)
 
     def read(self, seen: Seen) -> Experts:
         """Ask every modality, also those that are missing: `join` leaves them out."""
-        shares, known = self.near(seen.items)
-        near = torch.cat([*(part.sqrt().flatten(1) for part in shares), known.log1p().flatten(1)], dim=1)
+        names = list(map(name_of, self.fields))
         hidden = [self._read(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
-        hidden.append(self.read_near(torch.cat([near, self.near.vectors[seen.items]], dim=1)))
-        names = [*map(name_of, self.fields), BEHAVIOUR]
-        told = [
-            self.posterior[name](given_).float().chunk(2, dim=1) for name, given_ in zip(names, hidden, strict=True)
-        ]
-        precision = torch.stack([torch.exp(-log_variance.clamp(-8, 8)) for _, log_variance in told], dim=1)
-        return Experts(torch.stack([mu for mu, _ in told], dim=1), precision, shares)
+        told = [self.posterior[name](given_).float() for name, given_ in zip(names, hidden, strict=True)]
+        rows = self._has_neighbours(seen.items).nonzero()[:, 0]
+        shares, known = self.near(seen.items[rows])
+        columns = [*(part.sqrt().flatten(1) for part in shares), known.log1p().flatten(1)]
+        near = torch.cat([*columns, self.near.vectors[seen.items[rows]]], dim=1)
+        behaviour = self.posterior[BEHAVIOUR](self.read_near(near)).float()
+        told.append(behaviour.new_zeros(len(seen.items), behaviour.shape[1]).index_copy(0, rows, behaviour))
+        mu, log_variance = torch.stack(told, dim=1).chunk(2, dim=2)
+        return Experts(mu, torch.exp(-log_variance.clamp(-8, 8)), rows, shares)
 
     @staticmethod
-    def join(experts: Experts, visible: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def join(experts: Experts, visible: Tensor) -> tuple[Tensor, Tensor, Near]:
         """Posterior of the visible modalities: mu and log sigma^2, each (batch, z_dim), and what the neighbours have.
 
-        visible: (batch, fields + 1) bool, at most `present`. The last is shares, 0 where the behaviour is hidden.
+        visible: (batch, fields + 1) bool, at most `present`.
         """
         certain = experts.precision * visible[:, :, None]
         precision = 1 + certain.sum(dim=1)  # with the prior's
-        shares = [part * visible[:, -1, None, None] for part in experts.shares]
-        return (certain * experts.mu).sum(dim=1) / precision, -torch.log(precision), shares
+        kept = visible[experts.rows, -1]
+        near = Near(experts.rows[kept], [part[kept] for part in experts.shares])
+        return (certain * experts.mu).sum(dim=1) / precision, -torch.log(precision), near
 
-    def decode(self, z: Tensor, shares: Sequence[Tensor], one: Field) -> Tensor:
+    def decode(self, z: Tensor, near: Near, one: Field) -> Tensor:
         """Logits (batch, size + 1) of a coded field, -inf at 0; or mean and log sigma (batch, 2 * width)."""
         out: Tensor = self.output[name_of(one)](self.trunk(z)).float()
         if not one.coded:
@@ -180,9 +192,10 @@ class AttributeVAE(nn.Module):
         logits = out[:, 1:]
         if one in self.told:
             place = self.told.index(one)
-            told = (shares[place] * self.log_mix[place].exp()[:, None]).sum(dim=1)
-            told = told + self.log_floor[place].exp() * self.prior_of(one)
-            logits = logits + F.softplus(self.weight[place]) * torch.log(told + PROFILE)
+            weight, floor = F.softplus(self.weight[place]), self.log_floor[place].exp() * self.prior_of(one)
+            told = (near.shares[place] * self.log_mix[place].exp()[:, None]).sum(dim=1) + floor
+            alone = weight * torch.log(floor + PROFILE)  # of an item without neighbours
+            logits = (logits + alone).index_add(0, near.rows, weight * torch.log(told + PROFILE) - alone)
         return torch.cat([torch.full_like(out[:, :1], -torch.inf), logits], dim=1)
 
     def prior_of(self, one: Field) -> Tensor:
@@ -194,15 +207,19 @@ class AttributeVAE(nn.Module):
 
         Returns what decode gives of each field, mu and log sigma^2.
         """
-        mu, log_variance, shares = self.join(self.read(seen), visible)
+        mu, log_variance, near = self.join(self.read(seen), visible)
         z = mu + noise * torch.exp(0.5 * log_variance)  # the reparametrisation
-        return [self.decode(z, shares, one) for one in self.fields], mu, log_variance
+        return [self.decode(z, near, one) for one in self.fields], mu, log_variance
 
     @torch.no_grad()
     def tell(self, experts: Experts, visible: Tensor, one: Field) -> Tensor:
         """What the visible modalities say of a field, from z = mu; see decode."""
-        mu, _, shares = self.join(experts, visible)
-        return self.decode(mu, shares, one)
+        mu, _, near = self.join(experts, visible)
+        return self.decode(mu, near, one)
+
+    def _has_neighbours(self, items: Tensor) -> Tensor:
+        """Whether users had anything together with it, (batch,) bool."""
+        return (self.near.neighbours[items] > 0).any(dim=2).any(dim=1)
 
     def _read(self, one: Field, part: Tensor) -> Tensor:
         """A field's first layer: (batch, hidden)."""
