@@ -13,6 +13,7 @@ from tests.conftest import THIN_DAY, merged
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night import cli
+from recaug.report import completion as page
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
@@ -33,7 +34,15 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
         "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
         "negatives": {"per_user": 20},
         "training": {"launcher": "local", "workers": 1},
-        "attributes": {"members": 2, "hidden": 64, "z_dim": 32, "optimiser": {"epochs": 8, "batch_rows": 128}},
+        "attributes": {
+            "text_buckets": 256,
+            "min_probability": 0.4,
+            "neighbours": 10,
+            "behaviour_dim": 16,
+            "hidden": 32,
+            "z_dim": 16,
+            "optimiser": {"epochs": 5, "batch_rows": 128, "learning_rate": 0.01},
+        },
     }
     (folder / "shop.yaml").write_text(yaml.safe_dump(merged(given, places)))
     return folder, run(spark, folder / "shop.yaml")
@@ -76,7 +85,7 @@ def test_the_tables_are_as_the_results_say(spark: SparkSession, completed: tuple
     lake = Lake(spark, str(folder / "lake"))
     rows = lake.read("completed_attributes").join(lake.read("items"), "item_id", how="inner")
     assert rows.count() == found["completed"]
-    assert rows.where("probability < 0.8 OR probability > 1").isEmpty()
+    assert rows.where("probability < 0.4 OR probability > 1").isEmpty()
     assert rows.where("categorical[attribute] IS NOT NULL").isEmpty()  # only gaps are filled
     assert rows.where("value IS NULL OR value = ''").isEmpty()
     known = lake.read("attribute_values").select("attribute", "value")
@@ -94,10 +103,10 @@ def test_the_run_is_recorded_and_the_page_is_there(spark: SparkSession, complete
     assert record is not None
     assert record.metrics["completed"] == results(folder)["completed"]
     assert record.cpu_seconds > 0
-    page = folder / "artifacts" / DATE / "attributes" / "index.html"
-    assert page.read_text().count("<svg") == 2
+    index = folder / "artifacts" / DATE / "attributes" / "index.html"
+    assert index.read_text().count("<svg") == 2
     assert "product_category" in printed
-    assert printed.endswith(f"report:   {page}")
+    assert printed.endswith(f"report:   {index}")
 
 
 def test_a_rerun_finds_the_model_and_writes_the_same_rows(spark: SparkSession, completed: tuple[Path, str]) -> None:
@@ -117,3 +126,17 @@ def test_without_the_section_it_says_so(spark: SparkSession, completed: tuple[Pa
     del given["attributes"]
     (folder / "without.yaml").write_text(yaml.safe_dump(given))
     run(spark, folder / "without.yaml", code=2)
+
+
+def test_the_fewer_modalities_the_less_is_told(completed: tuple[Path, str]) -> None:
+    rows = page.ablation(results(completed[0]))
+    assert {row["modality"] for row in rows if row["attribute"] == "brand"} == {
+        "department",
+        "product_category",
+        "package_size",
+        "text",
+        "behaviour",
+    }
+    one, two = (sum(row[name] for row in rows) / len(rows) for name in ("without", "without_two"))
+    alone = sum(row["alone"] for row in rows) / len(rows)
+    assert one > two > alone

@@ -179,7 +179,7 @@ def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, nig
 def stage_begins(process: subprocess.Popen, log: Path, stage: str) -> bool:
     """Wait until the stage before has ended, which the night's output tells."""
     before = "night of" if stage == STAGES[0] else f"  {STAGES[STAGES.index(stage) - 1]}"
-    for _ in range(600):
+    for _ in range(1500):
         if any(line.startswith(before) for line in log.read_text().splitlines()):
             return True
         if process.poll() is not None:

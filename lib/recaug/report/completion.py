@@ -14,10 +14,11 @@ Results = Mapping[str, Any]
 
 def markdown(results: Results) -> str:
     """Write the table: of each attribute how well each way tells what is hidden, and how far to believe the VAE."""
-    head = ["attribute", "hidden values", *WAYS.values(), "calibration error", "gaps", "filled"]
+    ways = [way for way in WAYS if any(row[way] for row in rows(results))]
+    head = ["attribute", "hidden values", *(WAYS[way] for way in ways), "calibration error", "gaps", "filled"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows(results):
-        cells = [tables.interval(row[way]) if row[way] else "" for way in WAYS]
+        cells = [tables.interval(row[way]) if row[way] else "" for way in ways]
         values = [f"{row['n']:,}", *cells, row["believed"], f"{row['gaps']:,}", f"{row['filled']:,}"]
         lines.append(f"| {row['attribute']} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
@@ -38,13 +39,32 @@ def rows(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def ablation(results: Results) -> list[dict[str, Any]]:
-    """One row an attribute and way: what is left when one or two modalities are taken away, or when one is alone."""
-    return [
-        {"attribute": attribute, "way": way, **value}
-        for attribute, of_it in results["attributes"].items()
-        for way, value in of_it["ways"].items()
-        if way not in WAYS
-    ]
+    """One row an attribute and modality: what it tells alone, and what is left without it, and without another, too.
+
+    `without_two` is the mean over the others, each left out beside it.
+    """
+    told = []
+    for attribute, of_it in results["attributes"].items():
+        ways = {way: value["mean"] for way, value in of_it["ways"].items()}
+        for way, alone in ways.items():
+            if not way.startswith("only "):
+                continue
+            modality = way.removeprefix("only ")
+            pairs = [
+                value
+                for other, value in ways.items()
+                if " and " in other and modality in other.removeprefix("without ").split(" and ")
+            ]
+            told.append(
+                {
+                    "attribute": attribute,
+                    "modality": modality,
+                    "alone": alone,
+                    "without": ways[f"without {modality}"],
+                    "without_two": sum(pairs) / len(pairs) if pairs else None,
+                }
+            )
+    return told
 
 
 def render(results: Results, run_id: str) -> str:
@@ -71,7 +91,7 @@ def render(results: Results, run_id: str) -> str:
             results=results,
             run_id=run_id,
             rows=list(rows(results)),
-            ways=WAYS,
+            ways={way: label for way, label in WAYS.items() if any(row[way] for row in rows(results))},
             ablation=ablation(results),
             quality=plots.ways(quality),
             reliability=plots.reliability(bins) if len(bins) else None,
