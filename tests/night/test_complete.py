@@ -4,15 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 import yaml
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from tests.conftest import THIN_DAY, merged
 
+from recaug.config import load
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night import cli
+from recaug.night.evaluate import item_features_of
+from recaug.night.nightly import night_context
 from recaug.report import completion as page
 
 ROOT = Path(__file__).parents[2]
@@ -140,3 +145,21 @@ def test_the_fewer_modalities_the_less_is_told(completed: tuple[Path, str]) -> N
     one, two = (sum(row[name] for row in rows) / len(rows) for name in ("without", "without_two"))
     alone = sum(row["alone"] for row in rows) / len(rows)
     assert one > two > alone
+
+
+def test_what_was_completed_enters_the_recommenders_item_embedding(
+    spark: SparkSession, completed: tuple[Path, str]
+) -> None:
+    config = load(completed[0] / "shop.yaml")
+    found = {}
+    for source in ("catalogue", "completed", "latents"):
+        sasrec = msgspec.structs.replace(config.sasrec, item_features=6, item_features_from=source)
+        night = night_context(msgspec.structs.replace(config, sasrec=sasrec), THIN_DAY, spark)
+        features = item_features_of(night)
+        assert features is not None
+        found[source] = features[:, :6]
+        assert features.shape[0] == night.lake.read("vocabulary").count() + 1
+        assert (np.abs(found[source][1:]).sum(axis=1) > 0).mean() > 0.95
+        assert not found[source][0].any()
+    assert not np.allclose(found["catalogue"], found["latents"])
+    assert not np.allclose(found["catalogue"], found["completed"])
