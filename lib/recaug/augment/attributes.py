@@ -203,15 +203,15 @@ def complete(
 
 
 def latents(rows: DataFrame, folders: Sequence[str]) -> DataFrame:
-    """Where the first VAE puts each item: item_id, item_index, latent (array<float>), mu of all that is given."""
+    """Where the first VAE puts each item: item_id, latent (array<float>), mu of all that is given."""
 
     def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         seen = Seen(*batch[:3])
         with torch.no_grad():
             mu = model.first.join(model.first.read(seen), model.present(seen))[0].numpy()
-        yield frame[["item_id", "item_index"]].assign(latent=pd.Series(list(mu), index=frame.index))
+        yield frame[["item_id"]].assign(latent=pd.Series(list(mu), index=frame.index))
 
-    schema = "item_id string, item_index int, latent array<float>"
+    schema = "item_id string, latent array<float>"
     return rows.mapInPandas(_by_batch(folders, of_batch, schema), schema)
 
 

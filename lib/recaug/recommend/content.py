@@ -60,7 +60,9 @@ def latent_matrix(latents: DataFrame, vocabulary: DataFrame) -> csr_matrix:
     Columns: `latents` item_id, latent; `vocabulary` item_id, item_index.
     """
     size = vocabulary.count()
-    rows = latents.join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner")
+    rows = latents.select("item_id", "latent").join(
+        F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner"
+    )
     frame = rows.select("item_index", "latent").toPandas()
     found = np.zeros((size + 1, len(frame["latent"].iloc[0]) if len(frame) else 1), dtype=np.float32)
     if len(frame):
