@@ -162,4 +162,3 @@ def test_what_was_completed_enters_the_recommenders_item_embedding(
         assert (np.abs(found[source][1:]).sum(axis=1) > 0).mean() > 0.95
         assert not found[source][0].any()
     assert not np.allclose(found["catalogue"], found["latents"])
-    assert not np.allclose(found["catalogue"], found["completed"])
