@@ -94,6 +94,10 @@ def _complete(context: Context, config: Attributes) -> Results:
     coded = lake.read("attribute_values")
     done = _named(coded, judged.where("likelier IS NULL").drop("likelier", "likelier_probability"), version, context)
     doubtful = _named(coded, judged.where("likelier IS NOT NULL"), version, context)
+    # a number as it was given: its quantile gives it back roughly, and not at all beyond the outermost
+    numbers = lake.read("items").select("item_id", F.explode("numeric").alias("attribute", "given"))
+    doubtful = doubtful.join(numbers, ["item_id", "attribute"], how="left")
+    doubtful = doubtful.withColumn("value", F.coalesce(F.col("given").cast("string"), "value")).drop("given")
     written = lake.replace(done, "completed_attributes", {}, context.run_id)
     listed = lake.replace(doubtful, "doubtful_attributes", {}, context.run_id)
     judged.unpersist()

@@ -180,8 +180,9 @@ class AttributeJob:
     @property
     def folder(self) -> Path:
         """Where the finished model lies."""
+        judged = {"min_probability": 0.0, "max_doubt": 0.0, "tolerance": 1.0, "members": 1}  # decide after training
         made_of = {
-            "config": self.config,
+            "config": msgspec.structs.replace(self.config, **judged),
             "fields": list(self.fields),
             "rows": self.content_hash,
             "seed": self.seed,
