@@ -12,7 +12,7 @@ from tests.models.test_attribute_vae import CONFIG
 
 from recaug.augment.attributes import Calibration, calibrate, complete, latents, load, measure, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
-from recaug.evaluate.completion import summary
+from recaug.evaluate.completion import imputed, summary
 from recaug.models.attribute_vae import Seen, told_by_neighbours
 from recaug.training.attributes import AttributeJob, Known, Near, known
 from recaug.training.checkpoint import finish_model, working_folder
@@ -182,3 +182,22 @@ def test_a_temperature_turns_overconfidence_back() -> None:
     assert slope == pytest.approx(1 / 5, rel=0.1)
     chances = probabilities(field, told, Calibration(slope))
     torch.testing.assert_close(chances.sum(dim=1), torch.ones(4000, dtype=torch.float64))
+
+
+def test_the_imputer_tells_the_kind_from_the_price() -> None:
+    rows, layout = known(frame()), FIELDS
+    found = imputed(rows, layout)
+    assert set(found) == {"kind", "tags", "price"}  # text is not imputed
+    asked = rows.parts[:, 0] == TEST
+    assert found["kind"]["n"] == asked.sum()
+    told = ((rows.parts[asked][:, [1, 3]] == 0).any(dim=1)).double().mean()  # tags or price are not hidden, too
+    assert found["kind"]["mean"] > 0.97 * float(told)
+    of_price = rows.numbers[rows.parts[:, 3] == TEST].abs()  # what the median tells
+    assert found["price"]["mean"] < 0.7 * float(of_price.nanmean())
+    hidden = Known(rows.items, torch.where(rows.parts[:, :1] == TEST, 3 - rows.codes, rows.codes), *rows[2:])
+    assert imputed(hidden, layout)["kind"]["mean"] < 0.1  # it has not seen what it is asked
+
+
+def test_a_large_catalogue_is_not_imputed() -> None:
+    wide = [Field("kind", "categorical", 101, 1)]
+    assert imputed(Known(*(torch.zeros(2, 1, dtype=torch.int64) for _ in range(4))), wide) == {}

@@ -15,7 +15,7 @@ from recaug.training.attributes import Known, found
 
 BINS = 10  # of the probabilities, equally wide
 Z = 1.96  # of a 95 % interval of a mean
-IMPUTED_ITEMS, IMPUTED_COLUMNS = 5000, 300  # above, scikit-learn's imputer would take hours
+IMPUTED_ITEMS, IMPUTED_COLUMNS = 5000, 100  # above, scikit-learn's imputer would take hours
 
 
 def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
@@ -63,8 +63,9 @@ def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
 def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]:
     """What scikit-learn's IterativeImputer tells of the test's values: attribute -> mean, low, high, n.
 
-    Each value of a category is a column for it, text is left out. Nothing where the catalogue is large or scikit-learn
-    is not installed.
+    Each value of an attribute is a column, text is left out. The values of the attribute that is asked for are imputed
+    one after the other without their siblings: these are missing together and add up to one, so that each would be told
+    by nothing but the others' means. Nothing where the catalogue is large or scikit-learn is not installed.
     """
     try:
         from sklearn.experimental import enable_iterative_imputer  # noqa: F401
@@ -72,25 +73,28 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
     except ImportError:
         return {}
     used = [one for one in layout if one.kind != "text"]
-    widths = [one.size if one.coded else one.width for one in used]
-    if len(rows.items) > IMPUTED_ITEMS or sum(widths) > IMPUTED_COLUMNS:
+    if len(rows.items) > IMPUTED_ITEMS or sum(one.size if one.coded else one.width for one in used) > IMPUTED_COLUMNS:
         return {}
     seen, whole = split(layout, rows.without(layout, (VALIDATION, TEST))), split(layout, Seen(*rows[:3]))
-    columns = [_columns(one, part) for one, part in zip(layout, seen, strict=True) if one in used]
-    matrix = torch.cat(columns, dim=1).double().numpy()
-    filled = IterativeImputer(random_state=0, keep_empty_features=True).fit_transform(matrix)
-    results, parts = {}, torch.from_numpy(filled).split(widths, dim=1)
-    for one, told in zip(used, parts, strict=True):
+    columns = {one.name: _columns(one, part) for one, part in zip(layout, seen, strict=True) if one in used}
+    results = {}
+    for one in used:
         place = list(layout).index(one)
-        if not one.completed:
+        asked = rows.parts[:, place] == TEST
+        if not one.completed or not bool(asked.any()):
             continue
-        padded = torch.nn.functional.pad(told, (1, 0), value=-torch.inf) if one.coded else told
-        value = found(one, padded, whole[place])[rows.parts[:, place] == TEST].double().numpy()
+        others = [part for name, part in columns.items() if name != one.name]
+        told = []
+        for column in columns[one.name].unbind(dim=1):
+            matrix = torch.cat([*others, column[:, None]], dim=1).double().numpy()
+            filled = IterativeImputer(random_state=0, keep_empty_features=True).fit_transform(matrix)
+            told.append(torch.from_numpy(filled[:, -1]))
+        padded = torch.stack([torch.full_like(told[0], -torch.inf)] * one.coded + told, dim=1)
+        value = found(one, padded, whole[place])[asked].double().numpy()
         value = value[~np.isnan(value)]
         if len(value):
-            results[one.name] = _interval(
-                value.mean(), value.std(ddof=min(1, len(value) - 1)) / len(value) ** 0.5, len(value)
-            )
+            error = value.std(ddof=min(1, len(value) - 1)) / len(value) ** 0.5
+            results[one.name] = _interval(value.mean(), error, len(value))
     return results
 
 
