@@ -59,7 +59,15 @@ def items(spark: SparkSession, events: DataFrame) -> DataFrame:
     bought = [int(row["item_id"]) for row in events.select("item_id").distinct().collect()]
     products = products[products["product_id"].isin(bought)]
     rows = [
-        (str(one.product_id), one.product_type, {"department": one.department} if one.department else {}, {}, None, {})
+        (
+            str(one.product_id),
+            one.product_type,
+            {"department": one.department} if one.department else {},
+            {},
+            None,
+            {},
+            {},
+        )
         for one in products.itertuples()
     ]
     return spark.createDataFrame(rows, TABLES["items"].columns).cache()

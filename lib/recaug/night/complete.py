@@ -1,6 +1,5 @@
 """The completion of the catalogue: train the attribute VAE, measure it on what it has not seen, fill the gaps."""
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,11 +17,9 @@ from recaug.clickstream.attributes import TEST, VALIDATION, Field, encoded, fiel
 from recaug.config import Attributes
 from recaug.errors import ConfigError
 from recaug.evaluate.completion import IMPUTED_ITEMS, imputed, summary
-from recaug.lake.runs import RunRecord, record
 from recaug.models.attribute_vae import Seen, given, split, told_by_neighbours
-from recaug.night.context import Context, write_file
-from recaug.night.cost import Cost
-from recaug.night.nightly import one_line_errors, run_night
+from recaug.night.context import Context, StageResult, write_file
+from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
 from recaug.report import completion as page
 from recaug.training.attributes import AttributeJob, Known, known, near
@@ -30,6 +27,7 @@ from recaug.training.inputs import VALIDATION_USERS
 from recaug.training.jobs import train
 
 STAGE = "complete"
+READS = ("items", "vocabulary", "covisitation")
 ABLATED = 2000  # items on which modalities are taken away
 Results = dict[str, Any]
 
@@ -45,36 +43,22 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
     if config.attributes is None or config.source.items is None:
         raise ConfigError("the completion needs the sections attributes and source.items; conf/catalogue/ shows them")
     run_night(config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
-    started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    with Cost(context.spark) as cost, one_line_errors(STAGE):
-        results = _complete(context, config.attributes)
-    results |= {"cpu_seconds": round(cost.cpu_seconds, 2), "wall_seconds": round(cost.wall_seconds, 2)}
+    versions = {name: version for name in READS if (version := context.lake.version(name)) is not None}
+    done = run_stage(context, STAGE, _complete, versions)
+    results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     with one_line_errors(STAGE):
-        done = RunRecord(
-            run_id=context.run_id,
-            event_date=context.date,
-            stage=STAGE,
-            started=started,
-            finished=dt.datetime.now(dt.UTC).replace(tzinfo=None),
-            metrics=results,
-            config_hash=config.hash,
-            content_hash=results["content_hash"],
-            cpu_seconds=results["cpu_seconds"],
-            wall_seconds=results["wall_seconds"],
-            peak_memory_mb=round(cost.peak_memory_mb, 1),
-        )
-        record(context.lake, done)
         folder = context.folder / "attributes"
         write_file(folder / "results.json", json.dumps(results, indent=2) + "\n")
         write_file(folder / "results.md", page.markdown(results))
         write_file(folder / "index.html", page.render(results, context.run_id))
     told = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
-    say(f"  {STAGE:<10} {cost.wall_seconds:6.1f} s  {told}")
+    say(f"  {STAGE:<10} {done.wall_seconds:6.1f} s  {told}")
     return results
 
 
-def _complete(context: Context, config: Attributes) -> Results:
-    lake = context.lake
+def _complete(context: Context) -> StageResult:
+    lake, config = context.lake, context.config.attributes
+    assert config is not None
     layout, content_hash = _encode(context, config)
     rows = lake.read("item_attributes")
     prior, gaps = _count(rows, layout)
@@ -104,7 +88,7 @@ def _complete(context: Context, config: Attributes) -> Results:
     made_by = {"generator_version": F.lit(version), "run_id": F.lit(context.run_id)}
     lake.replace(latents(rows, folders).withColumns(made_by), "item_latents", {}, context.run_id)
     filled = lake.read("completed_attributes").groupBy("attribute").agg(F.count_distinct("item_id").alias("items"))
-    return {
+    metrics = {
         "items": job.rows,
         "attributes": evidence,
         "gaps": gaps,
@@ -115,8 +99,8 @@ def _complete(context: Context, config: Attributes) -> Results:
         "models": list(folders),
         "train_seconds": sum(model.seconds for model in trained),
         "curves": {model.name: model.curves for model in trained},
-        "content_hash": written.content_hash,
     }
+    return StageResult(metrics, written.content_hash)
 
 
 def _encode(context: Context, config: Attributes) -> tuple[list[Field], str]:

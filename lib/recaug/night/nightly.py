@@ -77,7 +77,7 @@ def run_night(
         if _done(context, stage, recorded.get(stage), versions):
             say(f"  {stage:<10} done before, skipped")
             continue
-        done = _run_stage(context, stage, versions)
+        done = run_stage(context, stage, RUN[stage], versions)
         held = {}
         say(f"  {stage:<10} {done.wall_seconds:6.1f} s  {tell(stage, done)}")
     summary = summarise(context)
@@ -97,11 +97,13 @@ def _done(context: Context, stage: str, found: RunRecord | None, versions: dict[
     return stage != "report" or (context.folder / "report" / "index.html").exists()
 
 
-def _run_stage(context: Context, stage: str, versions: dict[str, int]) -> RunRecord:
+def run_stage(
+    context: Context, stage: str, run: Callable[[Context], StageResult], versions: dict[str, int]
+) -> RunRecord:
     """Run a stage, measure it, record it."""
     started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     with Cost(context.spark) as cost, one_line_errors(stage):
-        result = RUN[stage](context)
+        result = run(context)
     record = RunRecord(
         run_id=context.run_id,
         event_date=context.date,
