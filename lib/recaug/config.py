@@ -456,9 +456,14 @@ class Gate(Strict, kw_only=True):
 
 
 class Evaluate(Strict, kw_only=True):
-    """The same recommender with and without the candidates: same budget, several seeds."""
+    """The same recommender with and without the candidates: same budget, several seeds.
+
+    blend: share of the co-visitation counts in a mixture with each arm's recommender, which is measured beside it;
+        0: none. The gate judges the recommender alone.
+    """
 
     seeds: Positive
+    blend: Share = 0.0
     gate: Gate
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -40,7 +39,7 @@ from recaug.night.cost import Cost
 from recaug.night.nightly import run_night
 from recaug.recommend.deep import Trained
 from recaug.training.batches import row_batches
-from recaug.training.inputs import log_popularity
+from recaug.training.inputs import log_popularity, popularity_and_head
 from recaug.training.recommender import SASRecJob, train_sasrec
 
 ROOT = Path(__file__).parents[2]
@@ -147,8 +146,8 @@ class Bench:
         test = self.sequences.where("split = 'test'")
         many = test.crossJoin(self.spark.range(-(-6000 // test.count()))).drop("id").persist()
         rows = many.count()
-        head = np.concatenate([[False], self.vocabulary["head"].to_numpy(dtype=bool)])
-        noop(user_metrics(many.repartition(4), {"sasrec": Trained(self.sasrec)}, head, True))
+        events, head = popularity_and_head(self.context.lake.read("vocabulary"))
+        noop(user_metrics(many.repartition(4), {"sasrec": Trained(self.sasrec)}, events, head, True))
         return rows
 
     def sasrec_training(self) -> Iterator[tuple[float, float]]:

@@ -27,7 +27,8 @@ def held_out(spark, rows):
 def test_every_user_is_measured_by_every_scorer_against_the_whole_catalogue(spark):
     rows = held_out(spark, enumerate([([], [1, 30, 0]), ([1], [3]), ([], [40])]))
     head = np.arange(51) <= 10
-    found = user_metrics(rows, {"a": Countdown(50), "b": Countdown(50)}, head, mask_seen=True)
+    events = np.where(np.arange(51) == 40, 5, 6).astype(np.float32)  # item 40 is rare
+    found = user_metrics(rows, {"a": Countdown(50), "b": Countdown(50)}, events, head, mask_seen=True)
     table = found.toPandas().set_index(["scorer", "user_index"]).sort_index()
     assert len(table) == 6
     # user 0 lists 1, 2, ..., 20: finds 1 of three targets, at rank 1; item 0 is a target outside the vocabulary
@@ -40,10 +41,12 @@ def test_every_user_is_measured_by_every_scorer_against_the_whole_catalogue(spar
     # user 2's only target is too far down
     assert table.loc[("a", 2), "hr@10"] == 0
     assert np.isnan(table.loc[("a", 2), "recall@20 head"])
+    assert table.loc[("a", 2), "recall@20 rare"] == 0
+    assert np.isnan(table.loc[("a", 0), "recall@20 rare"])
 
 
 def test_exposures_count_each_item_once_a_list(spark):
     rows = held_out(spark, enumerate([([], [1]), ([1], [3])]))
-    measured = user_metrics(rows, {"a": Countdown(50)}, np.zeros(51, bool), mask_seen=True)
+    measured = user_metrics(rows, {"a": Countdown(50)}, np.ones(51, np.float32), np.zeros(51, bool), mask_seen=True)
     shown = exposures(measured, "test", 2).set_index("item_index")["n"].to_dict()
     assert shown == {1: 1, 2: 2, 3: 1}

@@ -31,7 +31,7 @@ CHANGES = {
         "buckets": 2,
         "own": {"counts": {"histories": 0.0, "continuations": 3}, "classic": {"continuations": 0, "histories": 0.5}},
     },
-    "evaluate": {"seeds": 2},
+    "evaluate": {"seeds": 2, "blend": 0.5},
 }
 
 
@@ -87,6 +87,12 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
             assert 0 < result["cold"]["coverage"]["mean"] <= result["coverage"]["mean"]
             assert result["seeds"] == 2
             assert set(result["lift"]) == (set() if arm == "none" else {"mean", "low", "high", "cold"})
+            assert result["blend"]["overall"]["hr@10"] != result["hr@10"]
+            for lifts in (result["lifts"], result["blend_lifts"]):
+                assert set(lifts) == (set() if arm == "none" else {"hr@10", "ndcg@10", "recall@20", "recall@20 rare"})
+            if arm != "none":
+                assert result["lifts"]["ndcg@10"]["cold"] == result["lift"]["cold"]
+                assert result["blend_lifts"]["ndcg@10"] != result["lifts"]["ndcg@10"]
 
     folder = Path(shop.config.artifacts)
     assert json.loads((folder / "results.json").read_text()) == results

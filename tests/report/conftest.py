@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from recaug import config
 from recaug.config import STAGES
+from recaug.evaluate.arms import LIFTED
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
@@ -246,6 +247,11 @@ METRICS: dict[str, dict[str, Any]] = {
         "baselines": {"popularity": _parts(0.5), "covisitation": _parts(1.05)},
         "lift": {"vae": _lift(0.12), "gan": _lift(-0.02)},
         "validation_lift": {"vae": _lift(0.1), "gan": _lift(0.01)},
+        "lifts": {
+            "vae": {measure: _lift(0.12) for measure in LIFTED},
+            "gan": {measure: _lift(-0.02) for measure in LIFTED},
+        },
+        "blend_lifts": {},
         "chosen": "vae",
         "fidelity": {
             "vae": {

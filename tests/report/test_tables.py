@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recaug import config
+from recaug.evaluate.arms import LIFTED
 from recaug.lake.runs import RunRecord
 from recaug.report import tables
 
@@ -86,6 +87,24 @@ def test_a_lift_without_bounds_is_not_drawn() -> None:
     drawn = tables.lifts(evaluation)[["slice", "generator", "window"]].to_numpy().tolist()
     assert drawn == [["All users", "vae", "test"], ["All users", "vae", "validation"], ["All users", "gan", "test"]]
     assert tables.lifts({}).empty
+
+
+def test_lifts_of_other_measures_stand_in_a_row_of_their_arm() -> None:
+    some, nothing = {"mean": 0.2, "low": 0.1, "high": 0.3}, {"mean": 0.0, "low": -float("inf"), "high": float("inf")}
+    evaluation = {
+        "lifts": {"vae": {measure: {"overall": some} for measure in LIFTED[:-1]} | {LIFTED[-1]: {"overall": nothing}}},
+        "blend_lifts": {},
+    }
+    found = tables.lift_table(evaluation, "overall")
+    assert found is not None
+    assert found["columns"] == ["HR@10", "NDCG@10", "Recall@20", "Recall@20, rare"]
+    assert found["rows"] == [{"arm": "vae", "cells": [some, some, some, None]}]
+    evaluation["blend_lifts"] = evaluation["lifts"]
+    both = tables.lift_table(evaluation, "overall")
+    assert both is not None
+    assert both["columns"][4:] == ["HR@10, blend", "NDCG@10, blend", "Recall@20, blend", "Recall@20, rare, blend"]
+    assert tables.lift_table(evaluation, "cold") is None
+    assert tables.lift_table({}, "overall") is None
 
 
 def test_fidelity_is_held_against_the_gate_s_bounds() -> None:

@@ -6,6 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 NONE = "none"  # the arm without generated rows
+BLENDED = "{} and counts"  # an arm's recommender in a mixture with the counts
+LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # measures whose lift is told beside the gate's
 
 
 def training_rows(

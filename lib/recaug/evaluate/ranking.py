@@ -13,17 +13,25 @@ from recaug.evaluate.metrics import USER_METRICS, recall
 from recaug.recommend.scoring import Scorer, best_items
 
 K = 20  # the longest list that a metric looks at
-SLICED = ("recall@20 head", "recall@20 tail")
+RARE = 5  # train events of an item that so many or fewer make rare
+SLICED = ("recall@20 head", "recall@20 tail", "recall@20 rare")
 MEASURES = (*USER_METRICS, *SLICED)
 
 
-def user_metrics(rows: DataFrame, scorers: Mapping[str, Scorer], head: NDArray[np.bool_], mask_seen: bool) -> DataFrame:
+def user_metrics(
+    rows: DataFrame,
+    scorers: Mapping[str, Scorer],
+    events: NDArray[np.float32],
+    head: NDArray[np.bool_],
+    mask_seen: bool,
+) -> DataFrame:
     """Measure every user of `rows` under every scorer, full ranking.
 
-    Columns: `rows` as sequences' validation and test splits. head: (n_items + 1,) whether an item is of the head.
-    Gives split, user_index, cold, scorer, one column a measure (`recall@20 head` and `tail` over the targets of that
-    kind, null for users without any), top (array<int>, best first).
+    Columns: `rows` as sequences' validation and test splits. events, head: (n_items + 1,) train events of an item,
+    and whether it is of the head. Gives split, user_index, cold, scorer, one column a measure (`recall@20 head`,
+    `tail` and `rare` over the targets of that kind, null for users without any), top (array<int>, best first).
     """
+    kinds = {"head": head, "tail": ~head, "rare": events <= RARE}
     names = ", ".join(f"`{measure}` double" for measure in MEASURES)
     schema = f"split string, user_index int, cold boolean, scorer string, {names}, top array<int>"
 
@@ -32,7 +40,7 @@ def user_metrics(rows: DataFrame, scorers: Mapping[str, Scorer], head: NDArray[n
         for frame in frames:
             for name, scorer in scorers.items():
                 top, _ = best_items(frame, scorer, K, mask_seen)
-                yield _measured(frame, top, head).assign(scorer=name)[
+                yield _measured(frame, top, kinds).assign(scorer=name)[
                     ["split", "user_index", "cold", "scorer", *MEASURES, "top"]
                 ]
 
@@ -40,16 +48,16 @@ def user_metrics(rows: DataFrame, scorers: Mapping[str, Scorer], head: NDArray[n
     return needed.mapInPandas(measure, schema)
 
 
-def _measured(frame: pd.DataFrame, top: NDArray[np.int64], head: NDArray[np.bool_]) -> pd.DataFrame:
+def _measured(frame: pd.DataFrame, top: NDArray[np.int64], kinds: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
     """Every measure of each row's list. top: (rows, K), 0 for no item."""
-    n = len(head)
+    n = len(kinds["head"])
     lengths = frame["targets"].map(len).to_numpy(dtype=np.int64)
     row = np.repeat(np.arange(len(frame)), lengths)
     target = np.concatenate(frame["targets"].to_list()).astype(np.int64)
     wanted = row[target > 0] * n + target[target > 0]
     hits = np.isin(np.arange(len(frame))[:, None] * n + top, wanted) & (top > 0)
     found = {name: metric(hits, lengths, k) for name, (metric, k) in USER_METRICS.items()}
-    for name, kind in (("head", head), ("tail", ~head)):
+    for name, kind in kinds.items():
         of_kind = np.bincount(row[(target > 0) & kind[target]], minlength=len(frame))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = recall(hits & kind[top], of_kind, K)

@@ -197,7 +197,7 @@ def _validate(context: Context, tables: Tables, variants: Variants) -> dict[str,
     """Mean of the metric over the users of the validation split, and the seeds, for each settings."""
     named = {f"{label}|{seed}": one for label, seeds in variants.items() for seed, one in enumerate(seeds)}
     rows = context.lake.read("sequences").where("split = 'validation'")
-    measured = user_metrics(rows, named, tables.head, context.config.prepare.task == "discovery")
+    measured = user_metrics(rows, named, tables.events, tables.head, context.config.prepare.task == "discovery")
     means = measured.groupBy("scorer").agg(F.avg(CHOOSES).alias("mean")).toPandas()
     labels = means["scorer"].str.rsplit("|", n=1).str[0]
     found: dict[str, float] = means.groupby(labels)["mean"].mean().to_dict()
@@ -211,7 +211,9 @@ def _judge(
     named = {model: _seed_names(model, len(seeds)) for model, seeds in chosen.items()}
     scorers = {name: one for model, names in named.items() for name, one in zip(names, chosen[model], strict=True)}
     rows = context.lake.read("sequences").where("split = 'test'")
-    measured = user_metrics(rows, scorers, tables.head, context.config.prepare.task == "discovery").persist()
+    measured = user_metrics(
+        rows, scorers, tables.events, tables.head, context.config.prepare.task == "discovery"
+    ).persist()
     try:
         table = measured.drop("top").orderBy("user_index").toPandas()
         shown = exposures(measured, "test", LIST)

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from recaug.clickstream.sequences import train_events
 from recaug.errors import ContractError
-from recaug.evaluate.arms import NONE, training_rows
+from recaug.evaluate.arms import BLENDED, LIFTED, NONE, training_rows
 from recaug.evaluate.fidelity import collapse
 from recaug.evaluate.gate import Interval, Verdict, decide, mean_intervals, relative_lift
 from recaug.evaluate.leakage import Check, leak_checks
@@ -22,13 +22,15 @@ from recaug.lake import runs
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
-from recaug.recommend.content import item_terms, item_vectors, latent_matrix, with_completed
+from recaug.recommend.blend import Blend
+from recaug.recommend.content import ContentBased, item_terms, item_vectors, latent_matrix, with_completed
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
 from recaug.training.recommender import SASRecJob, train_sasrec
 
 LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
+CONTENT_DECAY = 0.8  # of an event further back, in the baseline that goes by the catalogue
 
 
 def run(context: Context) -> StageResult:
@@ -48,9 +50,11 @@ def run(context: Context) -> StageResult:
     folders = {job.name: str(model.folder) for job, model in zip(jobs, trained, strict=True)}
 
     events, head = popularity_and_head(lake.read("vocabulary"))
-    scorers = _baselines(context, events) | {name: Trained(folder) for name, folder in folders.items()}
+    baselines, deep = _baselines(context, events), {name: Trained(folder) for name, folder in folders.items()}
+    mixed = _mixed(deep, baselines["covisitation"], config.evaluate.blend)
+    scorers = baselines | deep | mixed
     held_out = lake.read("sequences").where(F.col("split").isin("validation", "test"))
-    measured = user_metrics(held_out, scorers, head, config.prepare.task == "discovery").persist()
+    measured = user_metrics(held_out, scorers, events, head, config.prepare.task == "discovery").persist()
     try:
         table = measured.drop("top").orderBy("split", "user_index").toPandas()
         shown = exposures(measured, "test", LIST)
@@ -59,10 +63,11 @@ def run(context: Context) -> StageResult:
         measured.unpersist()
 
     seeds = range(config.evaluate.seeds)
-    named = {arm: [f"{arm}-seed{seed}" for seed in seeds] for arm in arms} | {
-        name: [name] for name in ("popularity", "covisitation")
-    }
-    summaries = summaries_of(table[table["split"] == "test"], named, context)
+    named = {arm: [f"{arm}-seed{seed}" for seed in seeds] for arm in arms}
+    blends = {BLENDED.format(arm): [BLENDED.format(name) for name in named[arm]] for arm in arms} if mixed else {}
+    named |= blends | {name: [name] for name in baselines}
+    test, validation = table[table["split"] == "test"], table[table["split"] == "validation"]
+    summaries = summaries_of(test, named, context)
     for name, models in named.items():
         summaries[name]["catalogue"] = catalogue_of(shown[shown["scorer"].isin(models)], models, events)
     covered = {
@@ -72,18 +77,24 @@ def run(context: Context) -> StageResult:
         }
         for arm in arms
     }
-    lift = {arm: _lifts(table[table["split"] == "test"], named, arm, context) for arm in arms[1:]}
-    validation = {arm: _lifts(table[table["split"] == "validation"], named, arm, context) for arm in arms[1:]}
+    metric = config.evaluate.gate.metric
+    lift = {arm: _lifts(test, named[NONE], named[arm], metric, context) for arm in arms[1:]}
+    validation_lift = {arm: _lifts(validation, named[NONE], named[arm], metric, context) for arm in arms[1:]}
     fidelity = _fidelity(context, candidates, arms[1:])
-    chosen, verdict = _decide(context, lift, validation, fidelity)
-    users = table[(table["split"] == "test") & (table["scorer"] == "popularity")]
+    chosen, verdict = _decide(context, lift, validation_lift, fidelity)
+    users = test[test["scorer"] == "popularity"]
     return StageResult(
         metrics={
             "arms": {arm: summaries[arm] for arm in arms},
-            "baselines": {name: summaries[name] for name in ("popularity", "covisitation")},
+            "baselines": {name: summaries[name] for name in (*baselines, *blends)},
             "coverage": covered,
             "lift": lift,
-            "validation_lift": validation,
+            "validation_lift": validation_lift,
+            "lifts": {arm: _every_lift(test, named[NONE], named[arm], context) for arm in arms[1:]},
+            "blend_lifts": {
+                arm: _every_lift(test, blends[BLENDED.format(NONE)], blends[BLENDED.format(arm)], context)
+                for arm in (arms[1:] if blends else ())
+            },
             "chosen": chosen,
             "fidelity": fidelity,
             "leaks": {check.name: check.leaks for check in checks},
@@ -96,7 +107,7 @@ def run(context: Context) -> StageResult:
             },
             "seeds": config.evaluate.seeds,
             "task": config.prepare.task,
-            "metric": config.evaluate.gate.metric,
+            "metric": metric,
         },
         decision=verdict.decision,
         reasons=verdict.reasons,
@@ -191,7 +202,7 @@ def item_features_of(context: Context) -> NDArray[np.float32] | None:
 
 
 def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Scorer]:
-    """Popularity and co-visitation counts of the train window."""
+    """Popularity and co-visitation counts of the train window and, where there is a catalogue, what is alike in it."""
     counts = context.config.covisitation
     near = neighbours(context.lake.read("covisitation"), len(events) - 1, counts.neighbours)
     table = CoVisitation(
@@ -201,7 +212,17 @@ def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Score
         backward=counts.backward,
         decay=counts.decay,
     )
-    return {"popularity": Popularity(events), "covisitation": CoVisitationCounts(table, events)}
+    found: dict[str, Scorer] = {"popularity": Popularity(events), "covisitation": CoVisitationCounts(table, events)}
+    if context.config.source.items is not None:
+        terms = item_terms(context.lake.read("items"), context.lake.read("vocabulary"))
+        found["content"] = ContentBased(terms, events, CONTENT_DECAY)
+    return found
+
+
+def _mixed(deep: Mapping[str, Scorer], counts: Scorer, share: float) -> dict[str, Scorer]:
+    """Each recommender blended with the counts; none where their share is 0."""
+    assert isinstance(counts, CoVisitationCounts)
+    return {BLENDED.format(name): Blend(one, counts, share) for name, one in deep.items()} if share else {}
 
 
 def _values(table: pd.DataFrame, models: list[str], measure: str) -> NDArray[np.float64]:
@@ -248,19 +269,26 @@ def coverage_of(shown: pd.DataFrame, models: list[str], n_items: int) -> dict[st
     return {"mean": float(np.mean(found)), "low": min(found), "high": max(found)}
 
 
-def _lifts(table: pd.DataFrame, named: Mapping[str, list[str]], arm: str, context: Context) -> dict[str, Any]:
-    """Relative lift of the gate's metric over the arm without generated rows, by slice of users."""
-    gate = context.config.evaluate.gate
-    return {
-        name: relative_lift(
-            _values(part, named[NONE], gate.metric),
-            _values(part, named[arm], gate.metric),
-            gate.bootstraps,
-            gate.confidence,
-            context.config.seed,
-        )._asdict()
-        for name, part in _slices(table).items()
-    }
+def _lifts(
+    table: pd.DataFrame, base: list[str], models: list[str], measure: str, context: Context
+) -> dict[str, dict[str, float]]:
+    """Relative lift of `models` over `base`, seed by seed, by slice of users."""
+    gate, found = context.config.evaluate.gate, {}
+    for name, part in _slices(table).items():
+        below, above = _values(part, base, measure), _values(part, models, measure)
+        measured = ~np.isnan(below[0])  # users without a target of the measure's kind have no value
+        lift = relative_lift(
+            below[:, measured], above[:, measured], gate.bootstraps, gate.confidence, context.config.seed
+        )
+        found[name] = lift._asdict()
+    return found
+
+
+def _every_lift(
+    table: pd.DataFrame, base: list[str], models: list[str], context: Context
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The same of several measures: measure -> slice."""
+    return {measure: _lifts(table, base, models, measure, context) for measure in LIFTED}
 
 
 def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from recaug.config import STAGES
-from recaug.evaluate.arms import NONE
+from recaug.evaluate.arms import BLENDED, NONE
 from recaug.lake import runs
 from recaug.night.context import Context, write_file
 from recaug.night.nightly import one_line_errors, run_night
@@ -23,7 +23,8 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
 
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: share ->
     arm -> hr@10, ndcg@10, coverage (each mean, low, high; of cold users under `cold`), lift (of gate.metric against
-    the arm none; of cold users under its `cold`), users, seeds, run_id. coverage is over the seeds.
+    the arm none; of cold users under its `cold`), lifts (measure -> slice), blend and blend_lifts (the same of the
+    mixture with the counts), users, seeds, run_id. coverage is over the seeds.
     Where results.json holds this very run it is given back: the test is seen once.
     """
     settings = context.config.learning_curve
@@ -58,12 +59,16 @@ def _arm(metrics: Mapping[str, Any], arm: str, run_id: str) -> dict[str, Any]:
         for part in ("overall", "cold")
         if part in metrics["arms"][arm]
     }
+    blended = metrics["baselines"].get(BLENDED.format(arm), {})
     lifts = metrics["lift"].get(arm, {})
     lift = lifts.get("overall", {}) | ({"cold": lifts["cold"]} if "cold" in lifts else {})
     return {
         **parts["overall"],
         "cold": parts.get("cold", {}),
         "lift": lift,
+        "lifts": metrics["lifts"].get(arm, {}),
+        "blend": {part: {name: blended[part][name] for name in MEASURES} for part in parts if part in blended},
+        "blend_lifts": metrics["blend_lifts"].get(arm, {}),
         "users": metrics["users"]["overall"],
         "seeds": metrics["seeds"],
         "run_id": run_id,

@@ -33,7 +33,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
     vocabulary = lake.read("vocabulary")
     headed = candidates.join(F.broadcast(vocabulary.select("item_id", "head")), "item_id", how="inner")
     held_out = lake.read("sequences").where("split = 'validation'")
-    _, head = popularity_and_head(vocabulary)
+    events, head = popularity_and_head(vocabulary)
     spent = 0.0
 
     def measure(left: Sequence[Option], epochs: int) -> dict[Option, dict[str, float]]:
@@ -48,7 +48,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
             trained = train_sasrec(jobs, context.spark, brief, f"policy, {len(left)} options x {epochs} epochs")
             scorers = {arm: Trained(str(model.folder)) for arm, model in zip(arms, trained, strict=True)}
             metric = config.evaluate.gate.metric
-            rows = user_metrics(held_out, scorers, head, config.prepare.task == "discovery")
+            rows = user_metrics(held_out, scorers, events, head, config.prepare.task == "discovery")
             means = rows.groupBy("scorer", "cold").agg(F.avg(f"`{metric}`").alias("mean")).toPandas()
         spent += cost.cpu_seconds
         found = dict(zip(zip(means["scorer"], means["cold"], strict=True), means["mean"], strict=True))

@@ -6,11 +6,18 @@ from typing import Any
 import pandas as pd
 
 from recaug.config import Config
+from recaug.evaluate.ranking import RARE
 from recaug.report import plots, tables
 from recaug.report.page import templates
 
 COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "coverage": "Coverage@10"}
 PARTS = {"all users": None, "cold users": "cold"}
+LIFTS = {  # beside the gate's metric
+    "HR@10, cold users": ("lifts", "hr@10", "cold"),
+    f"Recall@20, targets of {RARE} train events or fewer": ("lifts", "recall@20 rare", "overall"),
+    "Recall@20": ("lifts", "recall@20", "overall"),
+    "NDCG@10, both blended with the counts": ("blend_lifts", "ndcg@10", "overall"),
+}
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -24,7 +31,17 @@ def markdown(results: Results) -> str:
             cold = tables.interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
             cells += [cold, lift_cell(result["lift"].get("cold", {}))]
             lines.append(f"| {result['users']:,} | {plots.name(arm)} | {' | '.join(cells)} |")
+    lines += ["", f"| users | lift of | {' | '.join(LIFTS)} |", f"|{'---|' * (len(LIFTS) + 2)}"]
+    for arms in results.values():
+        for arm, result in arms.items():
+            if result["lift"]:
+                lines.append(f"| {result['users']:,} | {plots.name(arm)} | {' | '.join(lift_cells(result))} |")
     return "\n".join(lines) + "\n"
+
+
+def lift_cells(result: Mapping[str, Any]) -> list[str]:
+    """An arm's lift of each of LIFTS; an empty text where it was not measured."""
+    return [lift_cell(result[kind].get(measure, {}).get(part, {})) for kind, measure, part in LIFTS.values()]
 
 
 def render(results: Results, run_id: str, config: Config) -> str:
@@ -51,6 +68,8 @@ def render(results: Results, run_id: str, config: Config) -> str:
             curve=plots.learning_curve(points),
             name=plots.name,
             lift_cell=lift_cell,
+            lifts=LIFTS,
+            lift_cells=lift_cells,
         )
     )
 

@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 
 from recaug.config import Gate
+from recaug.evaluate.ranking import RARE
 from recaug.report import distributions, plots, tables
 
 PACKAGES = (
@@ -93,6 +94,8 @@ def render(night: Night) -> str:
             metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
             seeds=evaluation.get("seeds"),
             lift=lift_figure(evaluation, night.gate),
+            rare=RARE,
+            lift_tables=[table for part in tables.SLICES if (table := tables.lift_table(evaluation, part))],
             examples=example_cards(night),
             costs=tables.costs(night.stages),
             worth=tables.lift_per_minute(night.stages),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from recaug.config import POLICY, STAGES, Gate
+from recaug.evaluate.arms import BLENDED, LIFTED
 from recaug.lake.runs import RunRecord
 from recaug.report.plots import name, ordered
 
@@ -25,6 +26,7 @@ METRICS = {
     "recall@20": "Recall@20",
     "recall@20 head": "Recall@20, head",
     "recall@20 tail": "Recall@20, tail",
+    "recall@20 rare": "Recall@20, rare",
     "mrr@10": "MRR@10",
     "map@10": "MAP@10",
     "coverage@10": "Coverage@10",
@@ -46,7 +48,12 @@ SPLITS = {
     "share": "a share of each user's events held out",
     "users": "held-out users, part of their history folded in",
 }
-BASELINES = {"popularity": "popularity", "covisitation": "co-visitation"}
+BASELINES = {"popularity": "popularity", "covisitation": "co-visitation", "content": "content-based"} | {
+    BLENDED.format(arm): f"{label}, blended with co-visitation" for arm, label in ARMS.items()
+}
+LIFT_COLUMNS = {("lifts", measure): METRICS[measure] for measure in LIFTED} | {
+    ("blend_lifts", measure): f"{METRICS[measure]}, blend" for measure in LIFTED
+}
 
 # The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.
 FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -198,6 +205,29 @@ def _interval(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return {"mean": value["mean"], "low": value.get("low"), "high": value.get("high")}
     return {"mean": value, "low": None, "high": None}
+
+
+def lift_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | None:
+    """Each arm's lift of several measures in one slice: columns (labels), rows of arm and cells; None without any.
+
+    A cell is None, where nothing was measured, or has mean, low, high.
+    """
+    arms = [
+        arm for arm in ordered(evaluation.get("lifts", {})) if part in next(iter(evaluation["lifts"][arm].values()))
+    ]
+    if not arms:
+        return None
+    columns = {column: label for column, label in LIFT_COLUMNS.items() if evaluation.get(column[0])}
+    rows = [
+        {"arm": arm, "cells": [_finite(evaluation[kind][arm][measure][part]) for kind, measure in columns]}
+        for arm in arms
+    ]
+    return {"slice": SLICES[part], "columns": [*columns.values()], "rows": rows}
+
+
+def _finite(lift: Mapping[str, float]) -> Mapping[str, float] | None:
+    """A lift, or None where its base found nothing."""
+    return lift if math.isfinite(lift["low"]) and math.isfinite(lift["high"]) else None
 
 
 def lifts(evaluation: Mapping[str, Any]) -> pd.DataFrame:
