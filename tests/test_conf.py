@@ -6,7 +6,9 @@ from recaug.config import load, loads, parse_date
 from recaug.errors import ConfigError
 
 CONF = Path(__file__).parents[1] / "conf"
-SHIPPED = sorted([*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml"), *CONF.glob("catalogue/*.yaml")])
+SHIPPED = sorted(
+    [*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml"), *CONF.glob("catalogue/*.yaml"), *CONF.glob("images/*.yaml")]
+)
 DEMO = (CONF / "demo.yaml").read_text()
 
 

@@ -53,13 +53,15 @@ class Source(Strict, kw_only=True):
 
     format: one that Spark reads, or `sequences`: text lines `user item item ...` in order of time, which give the
         columns user, item and position (from 0); or `json_object`: files of one JSON object each, whose entries give
-        the columns key and values (an array of texts).
+        the columns key and values (an array of texts); or `npz`: NumPy archives with the arrays images (n, height,
+        width, channels), labels and split (codes) and classes and splits (what the codes mean), which give the columns
+        position, image (PNG), label and split.
     path: `package://NAME/inside` names a file of an installed Python package.
     options: passed to Spark's reader, e.g. header, sep.
     """
 
     path: str
-    format: Literal["csv", "json", "parquet", "delta", "sequences", "json_object"]
+    format: Literal["csv", "json", "parquet", "delta", "binaryFile", "sequences", "json_object", "npz"]
     options: dict[str, str] = {}
 
 
@@ -562,6 +564,90 @@ class Attributes(Strict, kw_only=True):
             raise ValueError("validation_share and test_share leave nothing to learn from")
 
 
+class ImageSource(Source, kw_only=True):
+    """Labelled pictures: SQL expressions over the source's columns.
+
+    image: the bytes of a picture, or the path of a file that the executors see. split: train, validation or test; null:
+        a tenth each is held out, by a hash of image_id.
+    """
+
+    image_id: str
+    image: str
+    label: str
+    split: str | None = None
+
+
+class Enhancement(Strict, kw_only=True):
+    """Classic enhancement of pictures, each by numbers of its own.
+
+    noise: standard deviation, of values from 0 to 1. rotation: degrees, to both sides. scaling: share, up and down.
+    flip: left to right, every other one.
+    """
+
+    noise: NonNegative
+    rotation: NonNegative
+    scaling: Share
+    flip: bool
+
+
+class ImageGAN(Strict, kw_only=True):
+    """Class-conditional GAN of pictures.
+
+    width: channels of the last convolution. ema: decay of the averaged weights that samples come from. augmentation:
+    the discriminator sees pictures through differentiable augmentation (Zhao et al. 2020), for small sets.
+    """
+
+    z_dim: Positive
+    width: Positive
+    loss: Literal["non_saturating", "hinge"]
+    spectral_norm: bool
+    augmentation: bool
+    ema: Share
+    discriminator_learning_rate: PositiveFloat
+    optimiser: Optimiser
+
+
+class ImageVAE(Strict, kw_only=True):
+    """Class-conditional VAE of pictures; the pixels' sigma is learnt."""
+
+    z_dim: Positive
+    width: Positive
+    beta: NonNegative
+    optimiser: Optimiser
+
+
+class ImageClassifier(Strict, kw_only=True):
+    """Judges pictures: trained on real ones, with and without generated ones, and asked about real ones."""
+
+    width: Positive
+    dropout: Share
+    optimiser: Optimiser
+
+
+class Images(Strict, kw_only=True):
+    """Generated pictures and what they are worth, jobs/generate_images.py.
+
+    size, channels: pictures are cut to size x size, grey or red, green and blue. network: of GAN and VAE.
+    generators: `vae`, `gan`, and `classic`: real pictures enhanced; each is an arm beside the real pictures alone.
+    per_class: so many real pictures a class, each a comparison of its own; null: all. generated: pictures an arm adds
+    for each real one. seeds: of the classifiers. epoch_steps: of an epoch, whatever the number of pictures.
+    """
+
+    source: ImageSource
+    size: Literal[28, 32]
+    channels: Literal[1, 3]
+    network: Literal["convolutional", "perceptron"]
+    generators: Annotated[list[Literal["vae", "gan", "classic"]], Meta(min_length=1)]
+    per_class: Annotated[list[Positive | None], Meta(min_length=1)]
+    generated: Positive
+    seeds: Positive
+    epoch_steps: Positive
+    classic: Enhancement
+    gan: ImageGAN
+    vae: ImageVAE
+    classifier: ImageClassifier
+
+
 class Recommend(Strict, kw_only=True):
     """Top-k lists for every user.
 
@@ -601,6 +687,7 @@ class Config(Strict, kw_only=True):
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
     attributes: Attributes | None = None
+    images: Images | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""

@@ -1,10 +1,15 @@
 """Reads an event log or a catalogue and maps its columns, by the YAML alone."""
 
 import importlib.util
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -14,6 +19,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from recaug.config import Events, Source
 from recaug.errors import ContractError
 
+ENTRIES = 256  # of an archive that are laid out at once
 # Where Spark puts a line that it cannot parse, such as one that was cut off.
 CORRUPT = "_corrupt_record"
 # The types that a mapped column may have in the source.
@@ -29,7 +35,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     Raises ContractError where nothing can be read at the path.
     """
     path = locate(source.path, key)
-    layout = {"sequences": "text", "json_object": "text"}.get(source.format, source.format)
+    layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
     reader = spark.read.format(layout).options(**_options(source))
     try:
         df = reader.load(path)
@@ -41,6 +47,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
         df = _with_timestamps(df) if source.format == "parquet" else df
         df = _by_position(df) if source.format == "sequences" else df
         df = _by_key(df) if source.format == "json_object" else df
+        df = _by_entry(df) if source.format == "npz" else df
     except (Py4JJavaError, PySparkException) as error:
         raise unreadable(error, source, key) from error
     if CORRUPT not in df.columns:
@@ -180,6 +187,35 @@ def _by_key(files: DataFrame) -> DataFrame:
     pairs = files.select(F.explode(whole).alias("key", "value"))
     listed = F.coalesce(F.from_json("value", "array<string>"), F.array("value"))
     return pairs.select("key", listed.alias("values"))
+
+
+def _by_entry(files: DataFrame) -> DataFrame:
+    """Lay out NumPy archives of pictures: position (in its file), image (PNG), label, split."""
+
+    def run(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for content in (content for frame in frames for content in frame["content"]):
+            with np.load(io.BytesIO(content)) as arrays:
+                pictures, labels, split = arrays["images"], arrays["labels"], arrays["split"]
+                classes, splits = arrays["classes"], arrays["splits"]
+            for start in range(0, len(pictures), ENTRIES):
+                part = slice(start, start + ENTRIES)
+                yield pd.DataFrame(
+                    {
+                        "position": np.arange(len(pictures))[part],
+                        "image": [png(one) for one in pictures[part]],
+                        "label": classes[labels[part]],
+                        "split": splits[split[part]],
+                    }
+                )
+
+    return files.select("content").mapInPandas(run, "position int, image binary, label string, split string")
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Write a picture (height, width, channels) as PNG."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def _text(column: Column) -> Column:

@@ -44,6 +44,20 @@ TABLES = {
         "item_id string, attribute string, value string, probability double, likelier string, "
         "likelier_probability double, generator_version string, run_id string"
     ),
+    # Pictures cut to one size. code: of the label, from 0; turn: of a train picture in its class, else -1; pixels:
+    # uint8, size x size x channels; problem: why there are none.
+    "images": Table("image_id string, label string, split string, code int, turn int, pixels binary, problem string"),
+    # What a classifier of an arm learns from: real pictures and generated ones.
+    "image_rows": Table(
+        "per_class int, arm string, image_id string, code int, turn int, pixels binary", ("per_class", "arm")
+    ),
+    # What the image generators drew, before and after the gate; per_class: real pictures a class that they learnt from,
+    # 0 for all. distance: to the closest of these, root mean square of values from 0 to 1.
+    "generated_images": Table(
+        "per_class int, generator string, image_id string, label string, png binary, parent_id string, "
+        "distance double, decision string, generator_version string, run_id string",
+        ("per_class", "generator"),
+    ),
     # item_index counts from 1, most popular first (ties by item_id); 0 is padding and whatever is unknown.
     "vocabulary": Table("item_id string, item_index int, users int, events int, head boolean"),
     # One row a window of a user's history (train) or one a user (validation, test). items and times are fixed-width

@@ -19,10 +19,12 @@ from recaug.errors import ConfigError, RecaugError
 from recaug.night.benchmark import run_benchmark
 from recaug.night.complete import run_completion
 from recaug.night.evaluate import check_leaks
+from recaug.night.images import run_images
 from recaug.night.learning_curve import run_learning_curve
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
+from recaug.report import images as images_page
 from recaug.report import learning_curve as curve_page
 from recaug.session import build
 
@@ -71,8 +73,32 @@ def augmentation(argv: Sequence[str] | None = None) -> int:
 
 def complete(argv: Sequence[str] | None = None) -> int:
     """Complete the catalogue's attributes as a night's date knows it. Returns the exit code."""
-    parser = argparse.ArgumentParser(description="Fills the catalogue's gaps, each with its probability.")
-    parser.add_argument("--config", required=True, help="a YAML with a section attributes")
+    return _of_catalogue(
+        "attributes",
+        "Fills the catalogue's gaps, each with its probability.",
+        run_completion,
+        completion_page.markdown,
+        argv,
+    )
+
+
+def pictures(argv: Sequence[str] | None = None) -> int:
+    """Generate pictures and judge them. Returns the exit code."""
+    return _of_catalogue(
+        "images",
+        "Generates pictures, and proves on real ones what they are worth.",
+        run_images,
+        images_page.markdown,
+        argv,
+    )
+
+
+def _of_catalogue(
+    section: str, told: str, run_job: Callable[..., Any], markdown: Callable[[Any], str], argv: Sequence[str] | None
+) -> int:
+    """Run the job that a section of --config describes for a date, print its table and where its page is."""
+    parser = argparse.ArgumentParser(description=told)
+    parser.add_argument("--config", required=True, help=f"a YAML with a section {section}")
     parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
     given = parser.parse_args(argv)
 
@@ -81,8 +107,8 @@ def complete(argv: Sequence[str] | None = None) -> int:
         spark = build(config.spark, "recaug", config.training.workers)
         try:
             context = night_context(config, configuration.parse_date(given.date, "--date"), spark)
-            print("\n" + completion_page.markdown(run_completion(context, say=partial(print, flush=True))), flush=True)
-            print(f"report:   {(context.folder / 'attributes' / 'index.html').resolve()}", flush=True)
+            print("\n" + markdown(run_job(context, say=partial(print, flush=True))), flush=True)
+            print(f"report:   {(context.folder / section / 'index.html').resolve()}", flush=True)
         finally:
             spark.stop()
         return 0

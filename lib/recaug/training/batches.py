@@ -20,6 +20,7 @@ BINARY: Mapping[str, np.dtype] = {
     "codes": np.dtype("int32"),
     "numbers": np.dtype("float32"),
     "parts": np.dtype("int8"),
+    "pixels": np.dtype("uint8"),
 }
 Columns = Mapping[str, np.ndarray]
 

@@ -17,6 +17,7 @@ from recaug.models.attribute_vae import AttributeVAE
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
 from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
+from recaug.models.images import ImageClassifier, ImageGAN, ImageVAE
 from recaug.models.sasrec import SASRec
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
@@ -25,6 +26,9 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "gan": BehaviourGAN,
     "counts": CountsGenerator,
     "attributes": AttributeVAE,
+    "image-gan": ImageGAN,
+    "image-vae": ImageVAE,
+    "image-classifier": ImageClassifier,
 }
 
 
