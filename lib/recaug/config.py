@@ -104,7 +104,9 @@ class Items(Source, kw_only=True):
     """The catalogue: SQL expressions over its columns; several rows of one item give its last known values.
 
     categorical: one text each; multi_valued: an array of texts; numeric: a number, so that a package size such as
-    `22 LB` is read by an expression; vectors: an array of numbers, such as an encoder gives of a picture or a sound.
+    `22 LB` is read by an expression; vectors: an array of numbers, such as an encoder gives. pictures, sounds: bytes of
+    a picture, or of a WAV clip, or the path of a file that the executors see; pictures are cut to picture_size x
+    picture_size, of sounds the log-mel energies are taken. What cannot be read is missing.
     """
 
     item_id: str
@@ -114,10 +116,13 @@ class Items(Source, kw_only=True):
     numeric: dict[str, str] = {}
     text: str | None = None
     vectors: dict[str, str] = {}
+    pictures: dict[str, str] = {}
+    picture_size: Literal[28, 32] = 32
+    sounds: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
-        names = [*self.categorical, *self.multi_valued, *self.numeric, *self.vectors]
+        names = [*self.categorical, *self.multi_valued, *self.numeric, *self.vectors, *self.pictures, *self.sounds]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two attributes are called {', '.join(twice)}")
 

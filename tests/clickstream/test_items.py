@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
+from tests.clickstream.test_sounds import tone, wav
 
 from recaug.clickstream.items import catalogue, named_by_events
-from recaug.clickstream.source import number_rows, read_source
+from recaug.clickstream.sounds import RATE, log_mel
+from recaug.clickstream.source import number_rows, png, read_source
 from recaug.config import Items
 from recaug.errors import ContractError
 
@@ -75,3 +78,25 @@ def test_arrays_and_package_sizes_are_read_by_expressions(spark: SparkSession, t
     assert [found[item]["numeric"] for item in "123"] == [{"ounces": 352}, {"ounces": 12}, {}]
     assert found["2"]["multi_valued"] == found["2"]["vectors"] == found["3"]["vectors"] == {}
     assert found["3"]["multi_valued"] == {"tags": ["sale"]}
+
+
+def test_pictures_and_sounds_become_vectors_and_what_is_none_is_missing(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(png(np.full((30, 30, 3), (255, 0, 0), np.uint8)))
+    (tmp_path / "tone.wav").write_bytes(wav(tone(1000), RATE))
+    rows = f"sku,photo,clip\n1,{tmp_path}/red.png,{tmp_path}/tone.wav\n2,{tmp_path}/tone.wav,{tmp_path}/red.png\n3,,\n"
+    (tmp_path / "a.csv").write_text(rows)
+    given = items(
+        tmp_path / "a.csv",
+        title="sku",
+        categorical={},
+        numeric={},
+        text=None,
+        pictures={"look": "photo"},
+        picture_size=28,
+        sounds={"sound": "clip"},
+    )
+    made = catalogue(number_rows(read_source(spark, given, "source.items")), given)
+    found = {row["item_id"]: row["vectors"] for row in made.collect()}
+    assert found["2"] == found["3"] == {}
+    assert found["1"]["look"] == [1.0] * 784 + [-1.0] * 1568  # red, green, blue
+    np.testing.assert_allclose(found["1"]["sound"], log_mel(tone(1000), RATE), atol=1e-3)

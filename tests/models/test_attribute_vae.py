@@ -226,3 +226,36 @@ def test_an_item_is_told_the_same_beside_items_without_neighbours(trained: Attri
     assert not torch.allclose(beside[~with_neighbours], alone[~with_neighbours])
     chosen = torch.arange(ITEMS) % 4 < 2
     torch.testing.assert_close(trained.tell(experts.of(chosen), visible[chosen], FIELDS[0]), beside[chosen])
+
+
+def test_a_picture_is_read_and_drawn_by_convolutions() -> None:
+    layout = [Field("kind", "categorical", KINDS, 1), Field("photo", "picture", 3 * 28 * 28, 3 * 28 * 28)]
+    random, kind = torch.Generator().manual_seed(0), torch.arange(ITEMS) % KINDS
+    pictures = torch.full((ITEMS, 3, 28, 28), -0.5)
+    for item, (down, right) in enumerate(zip(14 * (kind // 2), 14 * (kind % 2), strict=True)):
+        pictures[item, :, down : down + 14, right : right + 14] += 1  # another corner is bright
+    noise = 0.1 * torch.randn(pictures.shape, generator=random)
+    items = torch.zeros(ITEMS, dtype=torch.int64)
+    parts = torch.zeros(ITEMS, 2, dtype=torch.int64)
+    rows = Known(items, kind[:, None] + 1, (pictures + noise).flatten(1), parts)
+    torch.manual_seed(0)
+    shape = {"n_items": 0, "tables": 1, "neighbours": 1, "dim": 0}
+    vae = AttributeVAE(layout, hidden=32, z_dim=8, dropout=0.0, shape=shape)
+    task = AttributeTask(vae, CONFIG, rows)
+    optimiser = torch.optim.AdamW(task.parts["model"].groups(), lr=0.003)
+    for step in range(120):
+        picked = torch.randperm(ITEMS, generator=random)[: CONFIG.optimiser.batch_rows]
+        columns = zip(("item_index", "codes", "numbers", "parts"), rows, strict=True)
+        for update in task.updates({name: column[picked] for name, column in columns}, step / 120, 0):
+            optimiser.zero_grad()
+            (update.loss / update.weight).backward()
+            optimiser.step()
+    vae.eval()
+    whole = Seen(*rows[:3])
+    alone = vae.present(whole)
+    alone[:, 0] = False
+    told = vae.tell(vae.read(whole), alone, layout[0]).argmax(dim=1)
+    assert float((told == kind + 1).float().mean()) > 0.95
+    drawn = vae.tell(vae.read(whole), vae.present(whole), layout[1])[:, : 3 * 28 * 28].view(pictures.shape)
+    corners = drawn.mean(dim=1).unfold(1, 14, 14).unfold(2, 14, 14).mean(dim=(3, 4)).flatten(1)
+    assert float((corners.argmax(dim=1) == kind).float().mean()) > 0.95

@@ -20,6 +20,8 @@ KNOTS = 201  # quantiles that a number is normalised by
 EDGE = 0.002  # quantiles further out are all the same
 LEARNT, VALIDATION, TEST = 0, 1, 2
 _HASHES = 1 << 30
+Kind = Literal["categorical", "multi_valued", "text", "numeric", "vector", "picture"]
+ARRAYS = ("vector", "picture")
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -30,7 +32,7 @@ class Field(msgspec.Struct, frozen=True):
     """
 
     name: str
-    kind: Literal["categorical", "multi_valued", "text", "numeric", "vector"]
+    kind: Kind
     size: int
     width: int
     knots: tuple[float, ...] = ()
@@ -72,7 +74,9 @@ def fields(items: DataFrame, coded: DataFrame, source: Items, config: Attributes
     """
     sizes = {row["attribute"]: row["n"] for row in coded.groupBy("attribute").agg(F.max("code").alias("n")).collect()}
     asked = [F.max(F.size(F.col("multi_valued")[name])).alias(f"m_{name}") for name in source.multi_valued]
-    asked += [F.collect_set(F.size(F.col("vectors")[name])).alias(f"v_{name}") for name in source.vectors]
+    arrays: dict[str, Kind] = dict.fromkeys([*source.vectors, *source.sounds], "vector")
+    arrays |= dict.fromkeys(source.pictures, "picture")
+    asked += [F.collect_set(F.size(F.col("vectors")[name])).alias(f"v_{name}") for name in arrays]
     steps = [float(step) for step in np.linspace(0, 1, KNOTS)]
     for name in source.numeric:
         learnt = F.when(_part(seed, name, config) == LEARNT, F.col("numeric")[name])
@@ -93,14 +97,14 @@ def fields(items: DataFrame, coded: DataFrame, source: Items, config: Attributes
         if found[f"n_{name}"] is None:
             raise ContractError(f"attribute {name}: no item has a number; leave it out of source.items.numeric")
         made.append(Field(name, "numeric", 1, 1, tuple(found[f"n_{name}"])))
-    for name in source.vectors:
+    for name, kind in arrays.items():
         lengths = {size for size in found[f"v_{name}"] if size > 0}  # of null it is -1
         if len(lengths) != 1:
             raise ContractError(
                 f"attribute {name}: vectors of {sorted(lengths) or 'no'} numbers; all must have as many"
             )
         (length,) = lengths
-        made.append(Field(name, "vector", length, length))
+        made.append(Field(name, kind, length, length))
     return made
 
 
@@ -129,7 +133,7 @@ def encoded(
             F.col("given")["code"].alias("codes"),
             _terms(config).alias("terms"),
             *(F.col("numeric")[one.name].alias(f"n_{one.name}") for one in layout if one.kind == "numeric"),
-            *(F.col("vectors")[one.name].alias(f"v_{one.name}") for one in layout if one.kind == "vector"),
+            *(F.col("vectors")[one.name].alias(f"v_{one.name}") for one in layout if one.kind in ARRAYS),
             F.array(*(_part(seed, one.name, config) if one.completed else F.lit(0) for one in layout)).alias("parts"),
         )
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from recaug.clickstream.source import expression
@@ -65,6 +65,26 @@ def _pixels(image: bytes | str | None, size: int, channels: int) -> tuple[bytes 
             return cut.tobytes(), None
     except (OSError, UnidentifiedImageError) as error:
         return None, " ".join(str(error).split())
+
+
+def picture_vectors(picture: Column, size: int) -> Column:
+    """Read pictures, as bytes or paths: array<float> of 3 x size x size values in -1 to 1, null for what is none."""
+
+    @F.pandas_udf("array<float>")  # type: ignore[call-overload]
+    def read(pictures: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for part in pictures:
+            yield part.map(lambda one: _unit(one, size))
+
+    made: Column = read(picture)
+    return made
+
+
+def _unit(picture: bytes | str | None, size: int) -> NDArray[np.float32] | None:
+    pixels, _ = _pixels(picture, size, 3)
+    if pixels is None:
+        return None
+    whole = np.frombuffer(pixels, np.uint8).reshape(size, size, 3)
+    return (whole.transpose(2, 0, 1).ravel() / 127.5 - 1).astype(np.float32)
 
 
 def numbered(rows: DataFrame) -> DataFrame:

@@ -3,6 +3,8 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.images import picture_vectors
+from recaug.clickstream.sounds import sound_vectors
 from recaug.clickstream.source import expression
 from recaug.config import Items
 
@@ -29,6 +31,11 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
         vector = expression(rows, sql, f"source.items.vectors.{name}").cast("array<float>")
         whole = (F.size(vector) > 0) & F.forall(vector, lambda one: one.isNotNull() & ~F.isnan(one))
         columns[f"v_{name}"] = F.when(whole, vector)
+    for name, sql in items.pictures.items():
+        picture = expression(rows, sql, f"source.items.pictures.{name}")
+        columns[f"v_{name}"] = picture_vectors(picture, items.picture_size)
+    for name, sql in items.sounds.items():
+        columns[f"v_{name}"] = sound_vectors(expression(rows, sql, f"source.items.sounds.{name}"))
     known = rows.select(
         _text(rows, items.item_id, "source.items.item_id").alias("item_id"),
         "_position",
@@ -43,7 +50,7 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
         _map(items.categorical, "c", "string").alias("categorical"),
         _map(items.numeric, "n", "double").alias("numeric"),
         (F.col("t_text") if items.text else F.lit(None).cast("string")).alias("text"),
-        _map(items.vectors, "v", "array<float>").alias("vectors"),
+        _map({**items.vectors, **items.pictures, **items.sounds}, "v", "array<float>").alias("vectors"),
         _map(items.multi_valued, "m", "array<string>").alias("multi_valued"),
     )
 

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recaug.clickstream.attributes import Field
+from recaug.models.images import ConvolutionalEncoder
 
 PROFILE = 1e-7  # what a neighbourhood says of a value that none of it has
 BEHAVIOUR = "behaviour"
+CHANNELS, PICTURE_WIDTH = 3, 8  # of a picture, and of the first convolution over it
 
 
 class Seen(NamedTuple):
@@ -126,9 +128,7 @@ class AttributeVAE(nn.Module):
         self.embed = nn.ModuleDict(
             {name_of(one): nn.EmbeddingBag(one.size + 2, hidden, mode="sum", padding_idx=0) for one in self.coded}
         )
-        self.numeric = nn.ModuleDict(
-            {name_of(one): nn.Linear(one.width, hidden) for one in self.fields if not one.coded}
-        )
+        self.numeric = nn.ModuleDict({name_of(one): _first(one, hidden) for one in self.fields if not one.coded})
         n_tables, dim = self.near.neighbours.shape[1], self.near.vectors.shape[1]
         self.read_near = nn.Sequential(
             nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.told)) + dim, hidden)
@@ -138,15 +138,14 @@ class AttributeVAE(nn.Module):
             {name: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 2 * z_dim)) for name in modalities}
         )
         self.trunk = nn.Sequential(nn.Linear(z_dim, hidden), nn.ReLU(), nn.Dropout(dropout))
-        self.output = nn.ModuleDict(
-            {name_of(one): nn.Linear(hidden, one.size + 1 if one.coded else 2 * one.width) for one in self.fields}
-        )
+        self.output = nn.ModuleDict({name_of(one): _last(one, hidden) for one in self.fields})
         self.log_mix = nn.Parameter(torch.full((len(self.told), n_tables), -0.5))
         self.log_floor = nn.Parameter(torch.full((len(self.told),), -1.0))
         self.weight = nn.Parameter(torch.full((len(self.told),), math.log(math.expm1(1.0))))
         with torch.no_grad():  # starts from the neighbours and the frequency: the latent adds what differs from them
-            for name, parameter in self.output.named_parameters():
-                parameter.mul_(0.1 if name.endswith("weight") else 0.0)
+            for layer in (layer for layer in self.output.values() if isinstance(layer, nn.Linear)):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
 
     @property
     def informed(self) -> tuple[nn.Parameter, ...]:
@@ -228,6 +227,32 @@ class AttributeVAE(nn.Module):
             return hidden
         bag: Tensor = self.embed[name_of(one)](part)
         return bag / (part > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+
+
+def _first(one: Field, hidden: int) -> nn.Module:
+    """What reads a field of numbers: (batch, width) to (batch, hidden); a picture by convolutions."""
+    if one.kind != "picture":
+        return nn.Linear(one.width, hidden)
+    size = math.isqrt(one.width // CHANNELS)
+    encoder = ConvolutionalEncoder(width=PICTURE_WIDTH, size=size, channels=CHANNELS, with_spectral_norm=False)
+    return nn.Sequential(nn.Unflatten(1, (CHANNELS, size, size)), encoder, nn.Linear(encoder.features, hidden))
+
+
+def _last(one: Field, hidden: int) -> nn.Module:
+    """What writes a field: logits, or mean and log sigma; of a picture by the convolutions turned round."""
+    if one.kind != "picture":
+        return nn.Linear(hidden, one.size + 1 if one.coded else 2 * one.width)
+    size, width = math.isqrt(one.width // CHANNELS), PICTURE_WIDTH
+    start = size // 4  # doubled twice
+    return nn.Sequential(
+        nn.Linear(hidden, 2 * width * start**2),
+        nn.Unflatten(1, (2 * width, start, start)),
+        nn.ReLU(),
+        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width, 2 * CHANNELS, 4, stride=2, padding=1),
+        nn.Flatten(1),
+    )
 
 
 class Ensemble:
