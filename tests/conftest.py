@@ -32,7 +32,7 @@ settings.load_profile("recaug")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two local cores, two shuffle partitions, Delta on."""
     settings = {
-        "spark.driver.memory": "2g",
+        "spark.driver.memory": "3g",
         # Forget the tables of tests that have ended, as Delta's own tests do.
         "spark.driver.extraJavaOptions": f"{LOCAL['spark.driver.extraJavaOptions']} -Ddelta.log.cacheSize=30",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
