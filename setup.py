@@ -28,6 +28,7 @@ BASE = [
     "mlflow-skinny>=2.19,<3",  # tracking in a plain folder; from 3 on it needs pydantic 2 and a server
     "requests>=2.31",  # the errors of a tracking server that is away, as mlflow raises them
     "msgspec>=0.18",  # typed configuration whose errors name the path; has no dependencies
+    "pillow>=9.4",  # reads and writes pictures
     "safetensors>=0.4",  # weights that load without executing code
 ]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from scipy.io import wavfile
-from scipy.signal import ShortTimeFFT, get_window, resample_poly
+from scipy.signal import resample_poly, spectrogram
 
 RATE = 16_000  # samples a second, to which every clip is brought
 FRAME, HOP = 400, 160  # samples: 25 and 10 ms
@@ -29,9 +29,8 @@ def log_mel(samples: NDArray[np.float64], rate: int) -> NDArray[np.float32]:
         shared = np.gcd(rate, RATE)
         mono = resample_poly(mono, RATE // shared, rate // shared)
     mono = np.pad(mono, (0, max(FRAME - len(mono), 0)))
-    transform = ShortTimeFFT(get_window("hann", FRAME), HOP, RATE, scale_to="psd")
-    power = transform.spectrogram(mono, p0=0, p1=1 + (len(mono) - FRAME) // HOP, k_offset=FRAME // 2)
-    energy = np.log(mel_bands(transform.f) @ power + FLOOR)
+    frequencies, _, power = spectrogram(mono, RATE, "hann", FRAME, FRAME - HOP, detrend=False)
+    energy = np.log(mel_bands(frequencies) @ power + FLOOR)
     return np.concatenate([energy.mean(axis=1), energy.std(axis=1)]).astype(np.float32)
 
 
