@@ -102,7 +102,7 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
     assert "classic" in page
     again: list[str] = []
     assert run_learning_curve(shop, again.append) == results
-    assert again == [f"{folder / 'results.json'} holds this run: the test is seen once"]
+    assert again == [f"40% of the users: {folder / 'results.json'} holds this run, the test is seen once"]
 
 
 def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):

@@ -25,18 +25,20 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     arm -> hr@10, ndcg@10, coverage (each mean, low, high; of cold users under `cold`), lift (of gate.metric against
     the arm none; of cold users under its `cold`), lifts (measure -> slice), blend and blend_lifts (the same of the
     mixture with the counts), users, seeds, run_id. coverage is over the seeds.
-    Where results.json holds this very run it is given back: the test is seen once.
+    A share that results.json holds of this very run is taken from there: the test is seen once.
     """
     settings = context.config.learning_curve
     assert settings is not None
     file = context.artifacts / "results.json"
     before: Results = json.loads(file.read_text()) if file.exists() else {}
-    if before and all(arm["run_id"] == context.run_id for arms in before.values() for arm in arms.values()):
-        say(f"{file} holds this run: the test is seen once")
-        return before
+    results: Results = {
+        share: arms for share, arms in before.items() if all(arm["run_id"] == context.run_id for arm in arms.values())
+    }
     arms = [NONE, *context.config.augment.arms]
-    results: Results = {}
     for share in settings.shares:
+        if f"{share:g}" in results:
+            say(f"{share:.0%} of the users: {file} holds this run, the test is seen once")
+            continue
         say(f"{share:.0%} of the users")
         prepare = msgspec.structs.replace(context.config.prepare, user_share=share)
         night = replace(context, config=msgspec.structs.replace(context.config, prepare=prepare))
@@ -44,10 +46,10 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
         judged = runs.find(night.lake, night.date, "evaluate")
         assert judged is not None
         results[f"{share:g}"] = {arm: _arm(judged.metrics, arm, context.run_id) for arm in arms}
-    with one_line_errors("benchmark"):
-        write_file(file, json.dumps(results, indent=2) + "\n")
-        write_file(context.artifacts / "results.md", page.markdown(results))
-        write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config))
+        with one_line_errors("benchmark"):  # after each share, for the largest takes hours
+            write_file(file, json.dumps(results, indent=2) + "\n")
+            write_file(context.artifacts / "results.md", page.markdown(results))
+            write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config))
     return results
 
 
