@@ -96,7 +96,7 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
 
     folder = Path(shop.config.artifacts)
     assert json.loads((folder / "results.json").read_text()) == results
-    assert len((folder / "results.md").read_text().splitlines()) == 2 + 3
+    assert len((folder / "results.md").read_text().splitlines()) == 2 + 3 + 1 + 2 + 2  # arms, and their other lifts
     page = (folder / "index.html").read_text()
     assert page.count("<svg") == 1
     assert "classic" in page
