@@ -58,7 +58,7 @@ def halves(n: int, seed: int) -> Batch:
     code = torch.arange(n) % 2
     bright = (torch.arange(28)[None, None, :] < 14) == (code == 0)[:, None, None]
     pixels = torch.where(bright, 200, 50) + torch.randint(-40, 40, (n, 28, 28), generator=random)
-    return {"pixels": pixels.reshape(n, -1), "code": code, "turn": torch.zeros(n, dtype=torch.int64)}
+    return {"pixels": pixels.reshape(n, -1), "code": code}
 
 
 def batches() -> Iterator[Batch]:

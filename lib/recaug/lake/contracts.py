@@ -48,9 +48,7 @@ TABLES = {
     # uint8, size x size x channels; problem: why there are none.
     "images": Table("image_id string, label string, split string, code int, turn int, pixels binary, problem string"),
     # What a classifier of an arm learns from: real pictures and generated ones.
-    "image_rows": Table(
-        "per_class int, arm string, image_id string, code int, turn int, pixels binary", ("per_class", "arm")
-    ),
+    "image_rows": Table("per_class int, arm string, image_id string, code int, pixels binary", ("per_class", "arm")),
     # What the image generators drew, before and after the gate; per_class: real pictures a class that they learnt from,
     # 0 for all. distance: to the closest of these, root mean square of values from 0 to 1.
     "generated_images": Table(

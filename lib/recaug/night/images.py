@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from recaug.evaluate.images import (
 from recaug.night.context import Context, StageResult, write_file
 from recaug.night.nightly import one_line_errors, run_stage
 from recaug.report import images as page
-from recaug.training.images import ImageJob
+from recaug.training.images import ImageJob, Kind
 from recaug.training.jobs import Trained, train
 
 STAGE = "images"
@@ -37,6 +38,7 @@ ALONE = "-alone"  # after a generator's name: its pictures without the real ones
 GRID = 10  # pictures of a class in a grid, and classes at most
 Results = dict[str, Any]
 Drawn = Mapping[tuple[int, str], DataFrame]  # by size and generator
+Slice = tuple[int, str]  # of image_rows: size and arm
 
 
 class Size(NamedTuple):
@@ -153,28 +155,41 @@ def _size(kept: DataFrame, per_class: int | None, shape: tuple[int, int, int]) -
     return Size(per_class or 0, real, pixels, rows["code"].to_numpy(), nearest_allowed(pixels, 0))
 
 
-def _generators(
-    context: Context, config: Images, sizes: Sequence[Size], classes: int
-) -> dict[tuple[int, str], Trained]:
+def _job(context: Context, config: Images, kind: Kind, name: str, rows: DataFrame, of: Slice, labels: int) -> ImageJob:
+    """Write what a model learns from, a slice of image_rows, and describe its training."""
+    workers = context.config.training.workers
+    of_arm = {"per_class": of[0], "arm": of[1]}
+    written = context.lake.replace(
+        rows.select("image_id", "code", "pixels").withColumns({key: F.lit(value) for key, value in of_arm.items()}),
+        "image_rows",
+        of_arm,
+        context.run_id,
+        files=4 * workers,
+        by=("image_id",),
+    )
+    return ImageJob(
+        kind=kind,
+        name=name,
+        config=config,
+        models=context.models,
+        files=context.lake.snapshot_files("image_rows", of_arm),
+        content_hash=written.content_hash,
+        seed=context.config.seed,
+        classes=labels,
+        workers=workers,
+    )
+
+
+def _generators(context: Context, config: Images, sizes: Sequence[Size], labels: int) -> dict[tuple[int, str], Trained]:
     """Train each generator on each size's pictures, all in one launch: (size, kind) -> model."""
-    lake, keys = context.lake, [(size.key, kind) for size in sizes for kind in config.generators if kind != "classic"]
-    files, content_hash = lake.snapshot_files("images"), str(lake.content_hash("images"))
-    jobs = [
-        ImageJob(
-            kind=kind,
-            name=f"{kind}-{_named(key)}",
-            config=config,
-            models=context.models,
-            files=files,
-            content_hash=content_hash,
-            seed=context.config.seed,
-            classes=classes,
-            per_class=key or None,
-            workers=context.config.training.workers,
-        )
-        for key, kind in keys
-    ]
-    return dict(zip(keys, train(jobs, context.spark, context.config.training, "images"), strict=True))
+    jobs = {}
+    for size in sizes:
+        of_size = _job(context, config, "vae", "", size.real, (size.key, REAL), labels)
+        for kind in config.generators:
+            if kind != "classic":
+                jobs[size.key, kind] = replace(of_size, kind=kind, name=f"{kind}-{_named(size.key)}")
+    trained = train(list(jobs.values()), context.spark, context.config.training, "images")
+    return {(key, str(kind)): one for (key, kind), one in zip(jobs, trained, strict=True)}
 
 
 def _draw(context: Context, config: Images, size: Size, kind: str, model: Trained | None) -> DataFrame:
@@ -190,38 +205,20 @@ def _draw(context: Context, config: Images, size: Size, kind: str, model: Traine
 
 
 def _judges(
-    context: Context,
-    config: Images,
-    sizes: Sequence[Size],
-    drawn: Drawn,
-    classes: int,
+    context: Context, config: Images, sizes: Sequence[Size], drawn: Drawn, labels: int
 ) -> dict[tuple[int, str, int], Trained]:
     """Train a classifier on each arm's pictures, several seeds: (size, arm, seed) -> model."""
-    lake, workers, jobs = context.lake, context.config.training.workers, {}
+    jobs = {}
     for size in sizes:
         for arm in arms(config):
             rows = size.real.select("image_id", "code", "pixels")
             if arm != REAL:
                 made = drawn[size.key, arm.removesuffix(ALONE)].select("image_id", "code", "pixels")
                 rows = made if arm.endswith(ALONE) else rows.unionByName(made)
-            of_arm = {"per_class": size.key, "arm": arm}
-            literals = {name: F.lit(value) for name, value in of_arm.items()} | {"turn": F.lit(0)}
-            commit = lake.replace(
-                rows.withColumns(literals), "image_rows", of_arm, context.run_id, files=4 * workers, by=("image_id",)
-            )
+            of_arm = _job(context, config, "classifier", f"{arm}-{_named(size.key)}", rows, (size.key, arm), labels)
             for seed in range(config.seeds):
-                jobs[size.key, arm, seed] = ImageJob(
-                    kind="classifier",
-                    name=f"{arm}-{_named(size.key)}-seed{seed}",
-                    config=config,
-                    models=context.models,
-                    files=lake.snapshot_files("image_rows", of_arm),
-                    content_hash=commit.content_hash,
-                    seed=context.config.seed + seed,
-                    classes=classes,
-                    per_class=None,
-                    workers=workers,
-                )
+                name = f"{of_arm.name}-seed{seed}"
+                jobs[size.key, arm, seed] = replace(of_arm, name=name, seed=of_arm.seed + seed)
     trained = train(list(jobs.values()), context.spark, context.config.training, "classifiers")
     return dict(zip(jobs, trained, strict=True))
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from recaug.config import Images, Optimiser
 from recaug.models.behaviour_gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
 from recaug.models.behaviour_vae import kl_divergence
 from recaug.models.images import ImageClassifier, ImageGAN, ImageVAE, differentiable_augmentation, to_unit
-from recaug.training.batches import Columns, row_batches
+from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.loop import Batch, Part, Update
 from recaug.training.recommender import rows_per_rank
@@ -27,9 +26,8 @@ Kind = Literal["gan", "vae", "classifier"]
 class ImageJob:
     """One model of pictures to train.
 
-    name: in the progress bar and of the folder. files: of rows with pixels, code and turn; content_hash: of those rows.
-    per_class: only pictures whose turn is below it; None: all. An epoch is images.epoch_steps steps, whatever
-    the number of pictures, so that every size has the same budget.
+    name: in the progress bar and of the folder. files: of image_rows; content_hash: of those rows. An epoch is
+    images.epoch_steps steps, whatever the number of pictures, so that every size has the same budget.
     """
 
     kind: Kind
@@ -40,7 +38,6 @@ class ImageJob:
     content_hash: str
     seed: int
     classes: int
-    per_class: int | None
     workers: int
 
     @property
@@ -67,7 +64,6 @@ class ImageJob:
             "section": self.section,
             "steps": self.steps_per_epoch,
             "rows": self.content_hash,
-            "per_class": self.per_class,
             "seed": self.seed,
             "workers": self.workers,
         }
@@ -95,23 +91,16 @@ class ImageJob:
         return ClassifierTask(ImageClassifier(**arguments), self.config, shape)
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
-        """Pictures whose turn it is."""
+        """Pictures and their classes."""
         rows = rows_per_rank(self.optimiser, worker)
-
-        def keep(columns: Columns) -> np.ndarray:
-            turn = columns["turn"]
-            chosen: np.ndarray = (turn >= 0) & ((turn < self.per_class) if self.per_class is not None else True)
-            return chosen
-
         return row_batches(
             self.files,
-            ["pixels", "code", "turn"],
+            ["pixels", "code"],
             rows,
             seed=self.seed,
             shuffle_rows=rows * self.steps_per_epoch,
             rank=worker.rank,
             size=worker.size,
-            keep=keep,
         )
 
 
