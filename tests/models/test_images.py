@@ -91,7 +91,7 @@ def test_a_generator_draws_pictures_of_the_class_that_it_is_asked_for(tmp_path: 
         work=tmp_path,
         name=kind,
         optimiser=optimiser,
-        steps_per_epoch=25,
+        steps_per_epoch=15,
         seed=1,
         checkpoint_epochs=99,
     )

@@ -1,6 +1,7 @@
 """A front end for sounds: short WAV clips as a vector of log-mel energies, one modality among the others."""
 
 import io
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -73,7 +74,7 @@ def _vector(clip: bytes | str | None) -> NDArray[np.float32] | None:
         return None
     try:
         rate, samples = wavfile.read(clip if isinstance(clip, str) else io.BytesIO(clip))
-    except (OSError, ValueError):
+    except (OSError, ValueError, struct.error):  # the last of a clip that ends within its head
         return None
     if not len(samples):
         return None
