@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from recaug.evaluate.images import (
 from recaug.night.context import Context, StageResult, write_file
 from recaug.night.nightly import one_line_errors, run_stage
 from recaug.report import images as page
-from recaug.training.images import ImageJob, Kind
+from recaug.training.images import ImageJob
 from recaug.training.jobs import Trained, train
 
 STAGE = "images"
@@ -155,41 +156,41 @@ def _size(kept: DataFrame, per_class: int | None, shape: tuple[int, int, int]) -
     return Size(per_class or 0, real, pixels, rows["code"].to_numpy(), nearest_allowed(pixels, 0))
 
 
-def _job(context: Context, config: Images, kind: Kind, name: str, rows: DataFrame, of: Slice, labels: int) -> ImageJob:
-    """Write what a model learns from, a slice of image_rows, and describe its training."""
-    workers = context.config.training.workers
-    of_arm = {"per_class": of[0], "arm": of[1]}
-    written = context.lake.replace(
-        rows.select("image_id", "code", "pixels").withColumns({key: F.lit(value) for key, value in of_arm.items()}),
-        "image_rows",
-        of_arm,
-        context.run_id,
-        files=4 * workers,
-        by=("image_id",),
+def _jobs(context: Context, config: Images, rows: Mapping[Slice, DataFrame], labels: int) -> dict[Slice, ImageJob]:
+    """Write what models learn from, in one commit, and describe a training of each slice of it: size and arm."""
+    lake, workers = context.lake, context.config.training.workers
+    named = [
+        of.select("image_id", "code", "pixels").withColumns({"per_class": F.lit(key), "arm": F.lit(arm)})
+        for (key, arm), of in rows.items()
+    ]
+    written = lake.replace(
+        reduce(DataFrame.unionByName, named), "image_rows", {}, context.run_id, files=4 * workers, by=("image_id",)
     )
-    return ImageJob(
-        kind=kind,
-        name=name,
-        config=config,
-        models=context.models,
-        files=context.lake.snapshot_files("image_rows", of_arm),
-        content_hash=written.content_hash,
-        seed=context.config.seed,
-        classes=labels,
-        workers=workers,
-    )
+    return {
+        (key, arm): ImageJob(
+            kind="classifier",
+            name=f"{arm}-{_named(key)}",
+            config=config,
+            models=context.models,
+            files=lake.snapshot_files("image_rows", {"per_class": key, "arm": arm}),
+            content_hash=f"{written.content_hash} {key} {arm}",
+            seed=context.config.seed,
+            classes=labels,
+            workers=workers,
+        )
+        for key, arm in rows
+    }
 
 
 def _generators(context: Context, config: Images, sizes: Sequence[Size], labels: int) -> dict[tuple[int, str], Trained]:
     """Train each generator on each size's pictures, all in one launch: (size, kind) -> model."""
-    jobs = {}
-    for size in sizes:
-        of_size = _job(context, config, "vae", "", size.real, (size.key, REAL), labels)
+    of_size = _jobs(context, config, {(size.key, REAL): size.real for size in sizes}, labels)
+    jobs: dict[tuple[int, str], ImageJob] = {}
+    for (key, _), job in of_size.items():
         for kind in config.generators:
             if kind != "classic":
-                jobs[size.key, kind] = replace(of_size, kind=kind, name=f"{kind}-{_named(size.key)}")
-    trained = train(list(jobs.values()), context.spark, context.config.training, "images")
-    return {(key, str(kind)): one for (key, kind), one in zip(jobs, trained, strict=True)}
+                jobs[key, kind] = replace(job, kind=kind, name=f"{kind}-{_named(key)}")
+    return dict(zip(jobs, train(list(jobs.values()), context.spark, context.config.training, "images"), strict=True))
 
 
 def _draw(context: Context, config: Images, size: Size, kind: str, model: Trained | None) -> DataFrame:
@@ -208,17 +209,17 @@ def _judges(
     context: Context, config: Images, sizes: Sequence[Size], drawn: Drawn, labels: int
 ) -> dict[tuple[int, str, int], Trained]:
     """Train a classifier on each arm's pictures, several seeds: (size, arm, seed) -> model."""
-    jobs = {}
+    rows: dict[Slice, DataFrame] = {}
     for size in sizes:
         for arm in arms(config):
-            rows = size.real.select("image_id", "code", "pixels")
-            if arm != REAL:
-                made = drawn[size.key, arm.removesuffix(ALONE)].select("image_id", "code", "pixels")
-                rows = made if arm.endswith(ALONE) else rows.unionByName(made)
-            of_arm = _job(context, config, "classifier", f"{arm}-{_named(size.key)}", rows, (size.key, arm), labels)
-            for seed in range(config.seeds):
-                name = f"{of_arm.name}-seed{seed}"
-                jobs[size.key, arm, seed] = replace(of_arm, name=name, seed=of_arm.seed + seed)
+            real = size.real.select("image_id", "code", "pixels")
+            made = drawn[size.key, arm.removesuffix(ALONE)].select(*real.columns) if arm != REAL else None
+            rows[size.key, arm] = real if made is None else made if arm.endswith(ALONE) else real.unionByName(made)
+    jobs = {
+        (key, arm, seed): replace(job, name=f"{job.name}-seed{seed}", seed=job.seed + seed)
+        for (key, arm), job in _jobs(context, config, rows, labels).items()
+        for seed in range(config.seeds)
+    }
     trained = train(list(jobs.values()), context.spark, context.config.training, "classifiers")
     return dict(zip(jobs, trained, strict=True))
 
@@ -271,10 +272,10 @@ def _write(
     generators: Mapping[tuple[int, str], Trained],
     compared: Mapping[str, Mapping[str, Any]],
     labels: Sequence[str],
-) -> str | None:
-    """Write generated_images, a slice for each size and generator. Returns the hash of the table's rows."""
-    lake = context.lake
+) -> str:
+    """Write generated_images in one commit. Returns the hash of its rows."""
     named = F.element_at(F.array(*(F.lit(label) for label in labels)), F.col("code") + 1)
+    parts = []
     for (key, kind), rows in drawn.items():
         told, model = compared[_named(key)], generators.get((key, kind))
         made_by = {
@@ -285,9 +286,9 @@ def _write(
             "generator_version": F.lit(kind if model is None else model.folder.name),
             "run_id": F.lit(context.run_id),
         }
-        pictures = as_png(rows.withColumns(made_by).drop("code"), shape)
-        lake.replace(pictures, "generated_images", {"per_class": key, "generator": kind}, context.run_id)
-    return lake.content_hash("generated_images")
+        parts.append(rows.withColumns(made_by).drop("code"))
+    pictures = as_png(reduce(DataFrame.unionByName, parts), shape)
+    return context.lake.replace(pictures, "generated_images", {}, context.run_id).content_hash
 
 
 def _write_grid(context: Context, name: str, pictures: NDArray[np.uint8], codes: NDArray[np.int64]) -> None:

@@ -265,8 +265,8 @@ def quality(rows: pd.DataFrame) -> str:
 def ways(rows: pd.DataFrame) -> str:
     """How well each way tells each attribute. rows: attribute, way, mean, low, high."""
     attributes, told = list(dict.fromkeys(rows["attribute"])), list(dict.fromkeys(rows["way"]))
-    shades = dict(zip(told, (FAINT, COLOURS["counts"], COLOURS["gan"], COLOURS["sasrec"]), strict=False))
-    shades |= {told[-1]: COLOURS["vae"]}
+    palette = (FAINT, *(COLOURS[one] for one in ("counts", "gan", "sasrec", "classic")))
+    shades = {way: palette[place % len(palette)] for place, way in enumerate(told)} | {told[-1]: COLOURS["vae"]}
     with _style():
         figure = Figure(figsize=(FULL, 0.8 + 0.45 * len(attributes)), layout="constrained")
         axes = figure.subplots()
