@@ -17,6 +17,7 @@ from recaug.errors import ContractError, RecaugError, StorageError
 from recaug.lake.content import content_hash, summarise
 from recaug.lake.contracts import TABLES
 
+COMMIT = re.compile(r"\d{20}\.json")
 # A slice of a table: partition column -> value, or (first, last), both included, None for open.
 Where = Mapping[str, Any]
 
@@ -62,7 +63,13 @@ class Lake:
         """Give the newest version's number; None where there is no table."""
         if not self.exists(name):
             return None
-        return int(self._delta(name).history(1).select("version").first()[0])  # type: ignore[index]
+        if self.path is None:
+            return int(self._delta(name).history(1).select("version").first()[0])  # type: ignore[index]
+        # By the names of the commits, as Delta's protocol has them: history reads them, in a Spark job a table.
+        folder = self.spark._jvm.org.apache.hadoop.fs.Path(f"{self.location(name)}/_delta_log")  # type: ignore[union-attr]
+        files = folder.getFileSystem(self.spark._jsc.hadoopConfiguration()).listStatus(folder)
+        names = [file.getPath().getName() for file in files]
+        return max(int(name.removesuffix(".json")) for name in names if COMMIT.fullmatch(name))
 
     def content_hash(self, name: str, where: Where | None = None) -> str | None:
         """Hash a slice's rows as they are now; None where there is no table."""
