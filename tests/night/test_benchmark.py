@@ -79,12 +79,12 @@ def test_a_user_is_tested_in_the_fold_that_holds_it_out(spark, tmp_path):
         for user in range(30)
     ]
     (tmp_path / "log" / "log.csv").write_text(HEAD + "".join(log))
-    holdout = {"share": 0.3, "validation_share": 0.1, "folds": 2, "fold": 0}
+    holdout = {"share": 0.3, "validation_share": 0.1, "folds": 3, "fold": 0}
     changes = {"split": "users", "holdout": holdout, "task": "repeat", "min_item_users": 1}
     made = context(
         spark, tmp_path, day(6).date(), prepare=changes | {"train_days": 4, "validation_days": 1, "test_days": 1}
     )
-    section = SECTION | {"folds": 2, "models": ["popularity"], "date": day(6).date()}
+    section = SECTION | {"folds": 3, "models": ["popularity"], "date": day(6).date()}
     config = msgspec.structs.replace(
         made.config,
         lake=Lake(path=f"{tmp_path}/lake"),
@@ -93,7 +93,7 @@ def test_a_user_is_tested_in_the_fold_that_holds_it_out(spark, tmp_path):
     )
     made = night_context(config, day(6).date(), spark)
     nights = fold_contexts(made, made.config.benchmark)
-    assert len({night.run_id for night in nights}) == 2
+    assert len({night.run_id for night in nights}) == 3
     tested = []
 
     def listen(said: str) -> None:  # when a fold's models are told, its tables are still there
@@ -102,7 +102,7 @@ def test_a_user_is_tested_in_the_fold_that_holds_it_out(spark, tmp_path):
 
     results = run_benchmark(made, listen)
     assert sorted(tested) == sorted(f"u{user}" for user in range(30))
-    assert results["popularity"]["folds"] == 2
+    assert results["popularity"]["folds"] == 3
     assert 0 < results["popularity"]["hr@10"]["mean"] <= 1
 
 
