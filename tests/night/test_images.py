@@ -143,6 +143,16 @@ def test_a_rerun_finds_the_models_and_writes_the_same_pictures(spark: SparkSessi
     assert Lake(spark, str(made / "lake")).content_hash("generated_images") == hashed
 
 
+def test_a_generator_that_draws_copies_only_is_one_line(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = shop(tmp_path, images={"per_class": [4]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recaug.night.images.nearest_allowed", lambda pixels, seed: 2.0)  # further than black from white
+        assert run(spark, path) == 4
+    assert "gan-4: each picture that it drew is closer to a real one" in capsys.readouterr().err
+
+
 def test_one_class_is_too_few(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = shop(tmp_path)
     shutil.rmtree(tmp_path / "pictures" / "right")

@@ -16,7 +16,7 @@ from recaug.augment.images import BLOCK, as_png, decoded, enhance, sampled
 from recaug.clickstream.images import SPLITS, grid, images, numbered
 from recaug.clickstream.source import png, read_source
 from recaug.config import Images
-from recaug.errors import ConfigError, ContractError
+from recaug.errors import ConfigError, ContractError, TrainingError
 from recaug.evaluate.gate import mean_intervals, relative_lift
 from recaug.evaluate.images import (
     features,
@@ -89,6 +89,12 @@ def _images(context: Context) -> StageResult:
         for size in sizes
         for kind in config.generators
     }
+    for (key, kind), pictures in drawn.items():
+        if pictures.isEmpty():
+            raise TrainingError(
+                f"{kind}-{_named(key)}: each picture that it drew is closer to a real one than these to each other; "
+                "give it more real pictures (images.per_class) or fewer epochs"
+            )
     judges = _judges(context, config, sizes, drawn, len(labels))
     folders = {f"{key}|{arm}|{seed}": str(one.folder) for (key, arm, seed), one in judges.items()}
     told = judged(kept.where("split <> 'train'"), folders, shape).toPandas()
