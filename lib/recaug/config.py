@@ -524,6 +524,19 @@ class LearningCurve(Strict, kw_only=True):
     shares: Annotated[list[PositiveShare], Meta(min_length=1)]
 
 
+class ItemEnhancement(Strict, kw_only=True):
+    """Classic enhancement of items: copies that the attribute VAE learns from beside the real ones, in as many steps.
+
+    copies: of each item. noise: on a number, in its standard deviations. typos, dropped_words: chance of a word of
+    title or text to be typed wrongly, or to be left out.
+    """
+
+    copies: Positive
+    noise: NonNegative = 0.0
+    typos: Share = 0.0
+    dropped_words: Share = 0.0
+
+
 class Attributes(Strict, kw_only=True):
     """Completion of the catalogue by a multimodal VAE, jobs/complete_attributes.py.
 
@@ -534,6 +547,7 @@ class Attributes(Strict, kw_only=True):
         text_buckets. min_items: a value that fewer items have is neither learnt nor filled in.
     neighbours: kept for each item, by co-visitation and over one item between. behaviour_dim: numbers an item, singular
         vectors of the co-visitation.
+    classic: enhanced copies of the items to learn from; null: none.
     members: VAEs that differ in their seed, whose probabilities are averaged.
     hidden, z_dim, dropout, beta, anneal_share: as of the VAE. drop: chance that a modality of an item is hidden from
         the encoder in a training step, so that the others learn to tell it; drop_behaviour: of the behaviour.
@@ -548,6 +562,7 @@ class Attributes(Strict, kw_only=True):
     min_items: Positive
     neighbours: Positive
     behaviour_dim: Count
+    classic: ItemEnhancement | None = None
     members: Positive = 1
     hidden: Positive
     z_dim: Positive

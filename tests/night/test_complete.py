@@ -1,5 +1,6 @@
 """The catalogue of the thin night completed, from its YAML to its tables and its page."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from pyspark.sql import SparkSession
 from tests.conftest import THIN_DAY, merged
 
 from recaug.config import load
+from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night import cli
-from recaug.night.evaluate import item_features_of
+from recaug.night.evaluate import content_items, item_embedding_features, item_features_of
 from recaug.night.nightly import night_context
 from recaug.report import completion as page
 
@@ -46,9 +48,13 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
         "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
         "negatives": {"per_user": 20},
         "training": {"launcher": "local", "workers": 1},
+        "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "item_features": 6, "item_features_from": "completed"}
+        | {"optimiser": {"epochs": 2}},
+        "evaluate": {"seeds": 2},
         "attributes": {
             "text_buckets": 256,
-            "min_probability": 0.4,
+            "min_probability": 0.2,
+            "classic": {"copies": 1, "noise": 0.1, "typos": 0.05, "dropped_words": 0.1},
             "neighbours": 10,
             "behaviour_dim": 16,
             "hidden": 32,
@@ -98,7 +104,7 @@ def test_the_tables_are_as_the_results_say(spark: SparkSession, completed: tuple
     lake = Lake(spark, str(folder / "lake"))
     rows = lake.read("completed_attributes").join(lake.read("items"), "item_id", how="inner")
     assert rows.count() == found["completed"]
-    assert rows.where("probability < 0.4 OR probability > 1").isEmpty()
+    assert rows.where("probability < 0.2 OR probability > 1").isEmpty()
     assert rows.where("categorical[attribute] IS NOT NULL").isEmpty()  # only gaps are filled
     assert rows.where("value IS NULL OR value = ''").isEmpty()
     known = lake.read("attribute_values").select("attribute", "value")
@@ -165,18 +171,65 @@ def test_the_fewer_modalities_the_less_is_told(completed: tuple[Path, str]) -> N
     assert one > two > alone
 
 
-def test_what_was_completed_enters_the_recommenders_item_embedding(
+def test_what_was_completed_may_enter_the_recommenders_item_embedding(
     spark: SparkSession, completed: tuple[Path, str]
 ) -> None:
-    config = load(completed[0] / "shop.yaml")
-    found = {}
-    for source in ("catalogue", "completed", "latents"):
-        sasrec = msgspec.structs.replace(config.sasrec, item_features=6, item_features_from=source)
-        night = night_context(msgspec.structs.replace(config, sasrec=sasrec), THIN_DAY, spark)
-        features = item_features_of(night)
-        assert features is not None
-        found[source] = features[:, :6]
+    night = night_context(load(completed[0] / "shop.yaml"), THIN_DAY, spark)
+    found = {source: item_embedding_features(night, source)[:, :6] for source in ("catalogue", "completed", "latents")}
+    for features in found.values():
         assert features.shape[0] == night.lake.read("vocabulary").count() + 1
-        assert (np.abs(found[source][1:]).sum(axis=1) > 0).mean() > 0.95
-        assert not found[source][0].any()
+        assert (np.abs(features[1:]).sum(axis=1) > 0).mean() > 0.95
+        assert not features[0].any()
     assert not np.allclose(found["catalogue"], found["latents"])
+    assert not np.allclose(found["catalogue"], found["completed"])
+
+
+def test_the_gate_decides_which_recommender_reads_completed_attributes(
+    spark: SparkSession, completed: tuple[Path, str]
+) -> None:
+    folder, printed = completed
+    told = results(folder)["worth"]
+    assert set(told) == {"content", "sasrec"}
+    for name, verdict in told.items():
+        lift = verdict["lift"]["overall"]
+        if verdict["decision"] == "publish":
+            assert max(lift["low"], verdict["lift"]["cold"]["low"]) > 0
+        assert f"{name:<10} {verdict['decision']}: completed attributes: ndcg@10 changes by" in printed
+    night = night_context(load(folder / "shop.yaml"), THIN_DAY, spark)
+    record = runs.find(night.lake, THIN_DAY, "complete")
+    assert record is not None
+    before, of = night.lake.read("items"), {}
+    for decision in ("hold", "publish"):
+        worth = {name: verdict | {"decision": decision} for name, verdict in told.items()}
+        runs.record(night.lake, dataclasses.replace(record, metrics=record.metrics | {"worth": worth}))
+        items = content_items(night)
+        filled = items.where("size(multi_valued) > 0").count()
+        assert (filled > 0) == (decision == "publish")
+        assert items.count() == before.count()
+        of[decision] = item_features_of(night)
+    runs.record(night.lake, record)
+    assert np.array_equal(of["hold"], item_embedding_features(night, "catalogue"))
+    assert np.array_equal(of["publish"], item_embedding_features(night, "completed"))
+
+
+def test_enhanced_copies_keep_the_parts_of_their_item(spark: SparkSession, completed: tuple[Path, str]) -> None:
+    lake = Lake(spark, str(completed[0] / "lake"))
+    items, copies = lake.read("item_attributes").toPandas(), lake.read("enhanced_attributes").toPandas()
+    assert set(copies["copy"]) == {1}
+    both = items.merge(copies, on="item_id", suffixes=("", "_of_copy"))
+    assert len(both) == len(items) == len(copies)
+    assert (both["parts"] == both["parts_of_copy"]).all()  # what is hidden of an item is hidden of its copies
+    assert 0.02 < (both["codes"] != both["codes_of_copy"]).mean() < 0.6  # typed wrongly, or a word less
+    given = both["numbers"].map(lambda packed: np.frombuffer(packed, "<f4")[0])
+    noisy = both["numbers_of_copy"].map(lambda packed: np.frombuffer(packed, "<f4")[0])
+    assert (given.isna() == noisy.isna()).all()
+    assert (given != noisy)[given.notna()].mean() > 0.9
+
+
+def test_a_night_that_asks_for_what_no_completion_has_written_says_so(spark: SparkSession, lake: Lake) -> None:
+    config = load(ROOT / "conf" / "demo.yaml")
+    sasrec = msgspec.structs.replace(config.sasrec, item_features=6, item_features_from="completed")
+    places = msgspec.structs.replace(config.lake, path=lake.path)
+    night = night_context(msgspec.structs.replace(config, sasrec=sasrec, lake=places), THIN_DAY, spark)
+    with pytest.raises(ContractError, match="no table completed_attributes"):
+        item_features_of(night)

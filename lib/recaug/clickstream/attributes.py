@@ -54,6 +54,12 @@ class Field(msgspec.Struct, frozen=True):
         at = np.where(high > low, (low + high - 1) / 2 / (len(knots) - 1), np.interp(values, knots, steps))
         return np.where(np.isnan(values), np.nan, ndtri(np.clip(at, EDGE, 1 - EDGE)))
 
+    @property
+    def spread(self) -> float:
+        """A number's standard deviation, by the quantiles that lie one deviation off the middle of a normal one."""
+        low, high = self.number(np.array([-1.0, 1.0]))
+        return float(high - low) / 2
+
     def number(self, normal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn it back."""
         return np.interp(ndtr(normal), np.linspace(0, 1, len(self.knots)), np.asarray(self.knots))

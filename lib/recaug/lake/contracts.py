@@ -33,6 +33,10 @@ TABLES = {
     "attribute_values": Table("attribute string, value string, code int, items int"),
     # What the attribute VAE reads of each item: clickstream/attributes.py.
     "item_attributes": Table("item_id string, item_index int, codes binary, numbers binary, parts binary"),
+    # The same of enhanced copies, which it learns from, too.
+    "enhanced_attributes": Table(
+        "item_id string, item_index int, codes binary, numbers binary, parts binary, copy int"
+    ),
     # What a gap is filled with. Numbers are written as text.
     "completed_attributes": Table(
         "item_id string, attribute string, value string, probability double, generator_version string, run_id string"

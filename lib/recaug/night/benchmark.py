@@ -23,7 +23,7 @@ from recaug.evaluate.ranking import exposures, user_metrics
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, write_file
 from recaug.night.cost import Cost
-from recaug.night.evaluate import LIST, catalogue_of, check_leaks, item_features_of, summaries_of
+from recaug.night.evaluate import LIST, catalogue_of, check_leaks, content_items, real_rows_jobs, summaries_of
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
@@ -35,7 +35,7 @@ from recaug.report import benchmark as page
 from recaug.training.generators import GeneratorJob, train_generators
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head, validation_sample
 from recaug.training.jobs import Trained
-from recaug.training.recommender import SASRecJob, train_sasrec
+from recaug.training.recommender import train_sasrec
 
 CHOOSES = "ndcg@10"  # on validation
 SHORT = ("hr@10", "ndcg@10", "recall@10", "recall@20")
@@ -280,7 +280,7 @@ def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen:
 
 def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The catalogue's terms, with each decay of older events."""
-    terms = item_terms(context.lake.read("items"), context.lake.read("vocabulary"))
+    terms = item_terms(content_items(context), context.lake.read("vocabulary"))
     return Fitted({f"decay {decay:g}": [ContentBased(terms, tables.events, decay)] for decay in settings.content})
 
 
@@ -311,27 +311,7 @@ def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
 
 def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One training a seed, on the real rows."""
-    lake, config = context.lake, context.config
-    files = lake.snapshot_files("sequences", {"split": "train"})
-    negatives = lake.snapshot_files("negatives", {"event_date": context.date})
-    features = item_features_of(context)
-    jobs = [
-        SASRecJob(
-            name=f"sasrec-seed{seed}",
-            models=context.models,
-            files=files,
-            content_hash=str(lake.content_hash("sequences", {"split": "train"})),
-            real_rows=tables.train.where("length >= 2").count(),
-            seed=config.seed + seed,
-            n_items=tables.n_items,
-            log_popularity=log_popularity(lake.read("vocabulary")),
-            negatives_files=negatives,
-            augmented=False,
-            item_features=features,
-        )
-        for seed in range(settings.seeds)
-    ]
-    trained = train_sasrec(jobs, context.spark, config, "SASRec")
+    trained = train_sasrec(real_rows_jobs(context, settings.seeds), context.spark, context.config, "SASRec")
     return Fitted({"": [Network(str(one.folder)) for one in trained]}, trained)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.augment.attributes import calibrate, complete, latents, load, measure
+from recaug.augment.items import enhanced
 from recaug.clickstream.attributes import TEST, VALIDATION, Field, encoded, fields, values
 from recaug.config import Attributes
 from recaug.errors import ConfigError
@@ -21,6 +23,7 @@ from recaug.models.attribute_vae import Seen, given, split, told_by_neighbours
 from recaug.night.context import Context, StageResult, write_file
 from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
+from recaug.night.worth import worth
 from recaug.report import completion as page
 from recaug.training.attributes import AttributeJob, Known, known, near
 from recaug.training.inputs import VALIDATION_USERS
@@ -53,6 +56,8 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
         write_file(folder / "index.html", page.render(results, context.run_id))
     told = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
     say(f"  {STAGE:<10} {done.wall_seconds:6.1f} s  {told}")
+    for recommender, verdict in results["worth"].items():
+        say(f"  {recommender:<10} {verdict['decision']}: {'; '.join(verdict['reasons'])}")
     return results
 
 
@@ -88,7 +93,7 @@ def _complete(context: Context) -> StageResult:
     made_by = {"generator_version": F.lit(version), "run_id": F.lit(context.run_id)}
     lake.replace(latents(rows, folders).withColumns(made_by), "item_latents", {}, context.run_id)
     filled = lake.read("completed_attributes").groupBy("attribute").agg(F.count_distinct("item_id").alias("items"))
-    metrics = {
+    metrics: dict[str, Any] = {
         "items": job.rows,
         "attributes": evidence,
         "gaps": gaps,
@@ -99,12 +104,19 @@ def _complete(context: Context) -> StageResult:
         "models": list(folders),
         "train_seconds": sum(model.seconds for model in trained),
         "curves": {model.name: model.curves for model in trained},
+        "worth": worth(context),
     }
-    return StageResult(metrics, written.content_hash)
+    verdicts = metrics["worth"].values()
+    decision = "publish" if any(verdict["decision"] == "publish" for verdict in verdicts) else "hold"
+    reasons = tuple(f"{name}, {reason}" for name, told in metrics["worth"].items() for reason in told["reasons"])
+    return StageResult(metrics, written.content_hash, decision, reasons)
 
 
 def _encode(context: Context, config: Attributes) -> tuple[list[Field], str]:
-    """Write attribute_values and item_attributes. Returns the modalities and a hash of all that training reads."""
+    """Write attribute_values, item_attributes and the enhanced copies.
+
+    Returns the modalities and a hash of all that training reads.
+    """
     lake, source, seed = context.lake, context.config.source.items, context.config.seed
     assert source is not None
     items, vocabulary = lake.read("items"), lake.read("vocabulary")
@@ -113,7 +125,20 @@ def _encode(context: Context, config: Attributes) -> tuple[list[Field], str]:
     layout = fields(items, coded, source, config, seed)
     rows = encoded(items, coded, vocabulary, layout, config, seed)
     written = lake.replace(rows, "item_attributes", {}, context.run_id, files=FILES, by=("item_id",))
-    return layout, f"{written.content_hash} {lake.content_hash('covisitation')} {config.neighbours}"
+    read = f"{written.content_hash} {lake.content_hash('covisitation')} {config.neighbours}"
+    if config.classic is not None:
+        spreads = {one.name: one.spread for one in layout if one.kind == "numeric"}
+        copies = enhanced(items, spreads, config.classic, seed)
+        more = [
+            encoded(copies.where(F.col("copy") == copy), coded, vocabulary, layout, config, seed).withColumn(
+                "copy", F.lit(copy)
+            )
+            for copy in range(1, config.classic.copies + 1)
+        ]
+        by = ("item_id", "copy")
+        rows = reduce(DataFrame.unionByName, more)
+        read += " " + lake.replace(rows, "enhanced_attributes", {}, context.run_id, files=FILES, by=by).content_hash
+    return layout, read
 
 
 def _job(
@@ -122,10 +147,11 @@ def _job(
     lake = context.lake
     rows, n_items = lake.read("item_attributes"), lake.read("vocabulary").count()
     around = near(lake.read("covisitation"), n_items, config.neighbours, config.behaviour_dim)
+    tables = ["item_attributes", *(["enhanced_attributes"] if config.classic is not None else [])]
     return AttributeJob(
         config=config,
         models=context.models,
-        files=lake.snapshot_files("item_attributes"),
+        files=[file for table in tables for file in lake.snapshot_files(table)],
         content_hash=content_hash,
         rows=rows.count(),
         seed=context.config.seed,

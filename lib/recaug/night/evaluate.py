@@ -1,7 +1,8 @@
 """Train the recommender with and without the candidates, prove or disprove the lift, and let the gate decide."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -78,8 +79,8 @@ def run(context: Context) -> StageResult:
         for arm in arms
     }
     metric = config.evaluate.gate.metric
-    lift = {arm: _lifts(test, named[NONE], named[arm], metric, context) for arm in arms[1:]}
-    validation_lift = {arm: _lifts(validation, named[NONE], named[arm], metric, context) for arm in arms[1:]}
+    lift = {arm: lifts(test, named[NONE], named[arm], metric, context) for arm in arms[1:]}
+    validation_lift = {arm: lifts(validation, named[NONE], named[arm], metric, context) for arm in arms[1:]}
     fidelity = _fidelity(context, candidates, arms[1:])
     chosen, verdict = _decide(context, lift, validation_lift, fidelity)
     users = test[test["scorer"] == "popularity"]
@@ -176,29 +177,81 @@ def recommender_jobs(
     return jobs
 
 
+def real_rows_jobs(context: Context, seeds: int) -> list[SASRecJob]:
+    """The recommender on the real rows alone, a job a seed."""
+    lake, config = context.lake, context.config
+    train = lake.read("sequences").where("split = 'train'")
+    popularity = log_popularity(lake.read("vocabulary"))
+    job = SASRecJob(
+        name="sasrec",
+        models=context.models,
+        files=lake.snapshot_files("sequences", {"split": "train"}),
+        content_hash=str(lake.content_hash("sequences", {"split": "train"})),
+        real_rows=train.where("length >= 2").count(),
+        seed=config.seed,
+        n_items=len(popularity) - 1,
+        log_popularity=popularity,
+        negatives_files=lake.snapshot_files("negatives", {"event_date": context.date}),
+        augmented=False,
+        item_features=item_features_of(context),
+    )
+    return [replace(job, name=f"sasrec-seed{seed}", seed=config.seed + seed) for seed in range(seeds)]
+
+
 def item_features_of(context: Context) -> NDArray[np.float32] | None:
     """What enters the recommender's item embedding: (n_items + 1, f), or None where sasrec.item_features is 0.
 
-    What sasrec.item_features_from says in sasrec.item_features numbers, then the normal numbers of the table
-    item_features, 0 where they are missing. Raises ContractError where the completion that it asks for has not run.
+    What sasrec.item_features_from says; `completed` only where the completion's gate found that it helps. Raises
+    ContractError where the completion has not run.
     """
-    sasrec, lake = context.config.sasrec, context.lake
+    sasrec = context.config.sasrec
     if not sasrec.item_features:
         return None
+    source = sasrec.item_features_from
+    if source == "completed":
+        context.lake.read("completed_attributes")
+        source = "completed" if _completed_help(context, "sasrec") else "catalogue"
+    return item_embedding_features(context, source)
+
+
+def item_embedding_features(
+    context: Context, source: Literal["catalogue", "completed", "latents"]
+) -> NDArray[np.float32]:
+    """What `source` says of the items in sasrec.item_features numbers, then the normal numbers of item_features.
+
+    Returns (n_items + 1, f), 0 where a number is missing. Raises ContractError where the completion has not run that
+    `completed` and `latents` ask for.
+    """
+    lake = context.lake
     vocabulary = lake.read("vocabulary")
-    if sasrec.item_features_from == "latents":
+    if source == "latents":
         matrix = latent_matrix(lake.read("item_latents"), vocabulary)
     else:
         items = lake.read("items")
-        if sasrec.item_features_from == "completed":
+        if source == "completed":
             items = with_completed(items, lake.read("completed_attributes"))
         matrix = item_terms(items, vocabulary)
-    terms = item_vectors(matrix, sasrec.item_features)
+    terms = item_vectors(matrix, context.config.sasrec.item_features)
     rows = lake.read("item_features").toPandas()
     names = sorted(name for name in rows.columns if name.startswith("z_"))
     numbers = np.zeros((len(terms), len(names)), dtype=np.float32)
     numbers[rows["item_index"]] = rows[names].fillna(0.0)
     return np.concatenate([terms, numbers], axis=1)
+
+
+def content_items(context: Context) -> DataFrame:
+    """The catalogue that the content-based recommender goes by: completed, where the gate found that it helps."""
+    items = context.lake.read("items")
+    if _completed_help(context, "content"):
+        return with_completed(items, context.lake.read("completed_attributes"))
+    return items
+
+
+def _completed_help(context: Context, recommender: str) -> bool:
+    """Whether the last completion's gate found that completed attributes make this recommender better."""
+    completions = runs.history(context.lake, "complete")
+    told = completions[-1].metrics["worth"] if completions else {}
+    return bool(told.get(recommender, {}).get("decision") == "publish")
 
 
 def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Scorer]:
@@ -214,7 +267,7 @@ def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Score
     )
     found: dict[str, Scorer] = {"popularity": Popularity(events), "covisitation": CoVisitationCounts(table, events)}
     if context.config.source.items is not None:
-        terms = item_terms(context.lake.read("items"), context.lake.read("vocabulary"))
+        terms = item_terms(content_items(context), context.lake.read("vocabulary"))
         found["content"] = ContentBased(terms, events, CONTENT_DECAY)
     return found
 
@@ -269,7 +322,7 @@ def coverage_of(shown: pd.DataFrame, models: list[str], n_items: int) -> dict[st
     return {"mean": float(np.mean(found)), "low": min(found), "high": max(found)}
 
 
-def _lifts(
+def lifts(
     table: pd.DataFrame, base: list[str], models: list[str], measure: str, context: Context
 ) -> dict[str, dict[str, float]]:
     """Relative lift of `models` over `base`, seed by seed, by slice of users."""
@@ -288,7 +341,7 @@ def _every_lift(
     table: pd.DataFrame, base: list[str], models: list[str], context: Context
 ) -> dict[str, dict[str, dict[str, float]]]:
     """The same of several measures: measure -> slice."""
-    return {measure: _lifts(table, base, models, measure, context) for measure in LIFTED}
+    return {measure: lifts(table, base, models, measure, context) for measure in LIFTED}
 
 
 def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[str, Any]:

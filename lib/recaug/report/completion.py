@@ -21,7 +21,18 @@ def markdown(results: Results) -> str:
         cells = [tables.interval(row[way]) if row[way] else "" for way in ways]
         values = [f"{row['n']:,}", *cells, row["believed"], f"{row['gaps']:,}", f"{row['filled']:,}"]
         lines.append(f"| {row['attribute']} | {' | '.join(values)} |")
+    lines += ["", *verdicts(results)]
     return "\n".join(lines) + "\n"
+
+
+def verdicts(results: Results) -> list[str]:
+    """One sentence a recommender: whether it reads completed attributes from now on, and why."""
+    labels = {"content": "content-based recommender", "sasrec": "recommender (SASRec)"}
+    uses = {"publish": "goes by completed attributes", "hold": "does without completed attributes"}
+    return [
+        f"The {labels[name]} {uses[told['decision']]}: {'; '.join(told['reasons'])}."
+        for name, told in results["worth"].items()
+    ]
 
 
 def rows(results: Results) -> Iterator[dict[str, Any]]:
@@ -93,6 +104,7 @@ def render(results: Results, run_id: str) -> str:
             rows=list(rows(results)),
             ways={way: label for way, label in WAYS.items() if any(row[way] for row in rows(results))},
             ablation=ablation(results),
+            verdicts=verdicts(results),
             quality=plots.ways(quality),
             reliability=plots.reliability(bins) if len(bins) else None,
         )

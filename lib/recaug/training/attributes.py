@@ -144,9 +144,9 @@ def found(one: Field, told: Tensor, truth: Tensor) -> Tensor:
 class AttributeJob:
     """The attribute VAE to train.
 
-    models: the folder of all models. files: of item_attributes; content_hash: of its rows and of the neighbours' and
-    their values. rows: of the table. codes: (n_items + 1, columns), every item's learnt values as Neighbourhood has
-    them; prior: as AttributeVAE's. validation: a sample of rows, for the curves only.
+    models: the folder of all models. files: of item_attributes, and of the enhanced copies; content_hash: of their rows
+    and of the neighbours' and their values. rows: of item_attributes. codes: (n_items + 1, columns), every item's
+    learnt values as Neighbourhood has them; prior: as AttributeVAE's. validation: a sample of rows, for the curves.
     """
 
     config: Attributes
@@ -174,7 +174,7 @@ class AttributeJob:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps that see every row about once."""
+        """Steps that see as many rows as there are items."""
         return steps_per_epoch(self.rows, self.optimiser)
 
     @property
@@ -213,13 +213,13 @@ class AttributeJob:
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
         """Rows of the catalogue."""
-        rows = rows_per_rank(self.optimiser, worker)
+        rows, copies = rows_per_rank(self.optimiser, worker), self.config.classic.copies if self.config.classic else 0
         return row_batches(
             self.files,
             ["item_index", "codes", "numbers", "parts"],
             rows,
             seed=self.seed,
-            shuffle_rows=min(SHUFFLE_ROWS, max(self.rows // worker.size, rows)),
+            shuffle_rows=min(SHUFFLE_ROWS, max(self.rows * (1 + copies) // worker.size, rows)),
             rank=worker.rank,
             size=worker.size,
         )

@@ -1,0 +1,64 @@
+"""Whether completed attributes make the recommenders better, which the gate decides on the validation users."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from recaug.evaluate.arms import NONE
+from recaug.evaluate.gate import Interval, decide
+from recaug.evaluate.ranking import user_metrics
+from recaug.night.context import Context
+from recaug.night.evaluate import CONTENT_DECAY, item_embedding_features, lifts, real_rows_jobs
+from recaug.recommend.content import ContentBased, item_terms, with_completed
+from recaug.recommend.deep import Trained
+from recaug.recommend.scoring import Scorer
+from recaug.training.inputs import popularity_and_head
+from recaug.training.recommender import train_sasrec
+
+ARM = "completed attributes"
+
+
+def worth(context: Context) -> dict[str, dict[str, Any]]:
+    """Compare each recommender that can read completed attributes with itself without them.
+
+    These are the content-based one and, where sasrec.item_features_from is `completed`, SASRec with as many seeds as
+    the night's arms. The test window is not read. Returns recommender -> decision, reasons, lift (slice -> mean, low,
+    high of the gate's metric); a night then uses them where the decision is `publish`.
+    """
+    config, lake = context.config, context.lake
+    vocabulary = lake.read("vocabulary")
+    events, head = popularity_and_head(vocabulary)
+    scorers: dict[str, Scorer] = {}
+    compared: dict[str, dict[str, list[str]]] = {"content": {}}
+    full = with_completed(lake.read("items"), lake.read("completed_attributes"))
+    for arm, items in ((NONE, lake.read("items")), (ARM, full)):
+        compared["content"][arm] = [f"content, {arm}"]
+        scorers[f"content, {arm}"] = ContentBased(item_terms(items, vocabulary), events, CONTENT_DECAY)
+    if config.sasrec.item_features and config.sasrec.item_features_from == "completed":
+        seeds = range(config.evaluate.seeds)
+        compared["sasrec"] = {arm: [f"sasrec, {arm}, {seed}" for seed in seeds] for arm in (NONE, ARM)}
+        features = {
+            NONE: item_embedding_features(context, "catalogue"),
+            ARM: item_embedding_features(context, "completed"),
+        }
+        jobs = [
+            replace(job, name=name, item_features=features[arm])
+            for arm, names in compared["sasrec"].items()
+            for name, job in zip(names, real_rows_jobs(context, len(seeds)), strict=True)
+        ]
+        trained = train_sasrec(jobs, context.spark, config, "recommender with and without completed attributes")
+        scorers |= {job.name: Trained(str(model.folder)) for job, model in zip(jobs, trained, strict=True)}
+    validation = lake.read("sequences").where("split = 'validation'")
+    measured = user_metrics(validation, scorers, events, head, config.prepare.task == "discovery")
+    table = measured.drop("top").orderBy("user_index").toPandas()
+    metric = config.evaluate.gate.metric
+    found = {}
+    for name, arms in compared.items():
+        lift = lifts(table, arms[NONE], arms[ARM], metric, context)
+        verdict = decide(ARM, _intervals(lift), {}, config.evaluate.gate)
+        found[name] = {"decision": verdict.decision, "reasons": list(verdict.reasons), "lift": lift}
+    return found
+
+
+def _intervals(lift: Mapping[str, Mapping[str, float]]) -> dict[str, Interval]:
+    return {part: Interval(**one) for part, one in lift.items()}
