@@ -1,5 +1,6 @@
 """How well the catalogue's values are told that nobody showed: by attribute, by way, and how sure the VAE may be."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,6 +69,7 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
     by nothing but the others' means. Nothing where the catalogue is large or scikit-learn is not installed.
     """
     try:
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.experimental import enable_iterative_imputer  # noqa: F401
         from sklearn.impute import IterativeImputer
     except ImportError:
@@ -87,7 +89,9 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
         told = []
         for column in columns[one.name].unbind(dim=1):
             matrix = torch.cat([*others, column[:, None]], dim=1).double().numpy()
-            filled = IterativeImputer(random_state=0, keep_empty_features=True).fit_transform(matrix)
+            with warnings.catch_warnings():  # ten rounds, its default, are what it is compared with
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                filled = IterativeImputer(random_state=0, keep_empty_features=True).fit_transform(matrix)
             told.append(torch.from_numpy(filled[:, -1]))
         padded = torch.stack([torch.full_like(told[0], -torch.inf)] * one.coded + told, dim=1)
         value = found(one, padded, whole[place])[asked].double().numpy()

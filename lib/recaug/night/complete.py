@@ -104,12 +104,12 @@ def _complete(context: Context) -> StageResult:
         "models": list(folders),
         "train_seconds": sum(model.seconds for model in trained),
         "curves": {model.name: model.curves for model in trained},
-        "worth": worth(context),
+        "worth": worth(context) if written.rows else {},
     }
     verdicts = metrics["worth"].values()
     decision = "publish" if any(verdict["decision"] == "publish" for verdict in verdicts) else "hold"
     reasons = tuple(f"{name}, {reason}" for name, told in metrics["worth"].items() for reason in told["reasons"])
-    return StageResult(metrics, written.content_hash, decision, reasons)
+    return StageResult(metrics, written.content_hash, decision, reasons or ("no gap was filled",))
 
 
 def _encode(context: Context, config: Attributes) -> tuple[list[Field], str]:

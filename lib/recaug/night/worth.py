@@ -15,7 +15,7 @@ from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import popularity_and_head
 from recaug.training.recommender import train_sasrec
 
-ARM = "completed attributes"
+ARM = "with completed attributes"
 
 
 def worth(context: Context) -> dict[str, dict[str, Any]]:

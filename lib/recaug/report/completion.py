@@ -26,13 +26,12 @@ def markdown(results: Results) -> str:
 
 
 def verdicts(results: Results) -> list[str]:
-    """One sentence a recommender: whether it reads completed attributes from now on, and why."""
-    labels = {"content": "content-based recommender", "sasrec": "recommender (SASRec)"}
-    uses = {"publish": "goes by completed attributes", "hold": "does without completed attributes"}
-    return [
-        f"The {labels[name]} {uses[told['decision']]}: {'; '.join(told['reasons'])}."
-        for name, told in results["worth"].items()
+    """One sentence a recommender: `publish`, where it goes by completed attributes from now on, or `hold`; and why."""
+    labels = {"content": "Content-based recommender", "sasrec": "SASRec"}
+    told = [
+        f"{labels[name]}: {one['decision']}; {'; '.join(one['reasons'])}." for name, one in results["worth"].items()
     ]
+    return told or ["No gap was filled."]
 
 
 def rows(results: Results) -> Iterator[dict[str, Any]]:
