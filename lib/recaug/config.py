@@ -330,6 +330,27 @@ class Classic(Strict, kw_only=True):
     insert: Share = 0.3
 
 
+class RareItems(Strict, kw_only=True):
+    """Continuations with items that have few events, after events of items alike.
+
+    events: an item with so many train events or fewer is rare. by: what makes items alike: the words and attributes of
+        the `catalogue`, or `latents`, where the VAE of jobs/complete_attributes.py puts them.
+    """
+
+    events: Positive = 5
+    by: Literal["catalogue", "latents"] = "catalogue"
+
+
+class PseudoPrior(Strict, kw_only=True):
+    """Events that may have come before the first one of a user with few (Liu et al. 2021).
+
+    up_to: users with so many train events or fewer. events: drawn before the first one.
+    """
+
+    up_to: Positive = 5
+    events: Positive = 3
+
+
 class Sampling(Strict, kw_only=True):
     """Where one generator's sampling differs from the others'; see Augment. null: as of all."""
 
@@ -364,12 +385,16 @@ def round_epochs(options: int, epochs: int) -> int:
     return (options + 1) * epochs
 
 
+Generator = Literal["vae", "gan", "counts", "classic", "rare_items", "pseudo_prior"]
+
+
 class Augment(Strict, kw_only=True):
     """Batch sampling.
 
     generators: each an arm of the evaluation, unless a policy chooses among them. `vae`, `gan`: the trained ones;
         `counts`: the leave-one-out co-visitation counts, which need no training and only continue; `classic`:
-        variations of real histories.
+        variations of real histories; `rare_items`: continuations with rare items; `pseudo_prior`: histories of users
+        with few events, with earlier ones in front.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
     oversampling: of `gan`, continuations drawn for each to be kept; its discriminator rejects the others. 1: none is.
@@ -378,12 +403,12 @@ class Augment(Strict, kw_only=True):
         history_weight: of each event of a generated history.
     min_fidelity: candidates below it are dropped before the gate.
     attributes: share of the chances of `counts` that goes to items alike in the catalogue's words and attributes.
-    classic: the ways of `classic`, each as likely.
+    classic: the ways of `classic`, each as likely. rare_items, pseudo_prior: see there.
     own: by generator, what differs from the above.
     policy: what it chooses is the evaluation's only arm. null: each generator is one.
     """
 
-    generators: list[Literal["vae", "gan", "counts", "classic"]]
+    generators: list[Generator]
     buckets: Positive
     batch_rows: Positive
     continuations: Count
@@ -396,16 +421,18 @@ class Augment(Strict, kw_only=True):
     min_fidelity: Share
     attributes: Share = 0.0
     classic: Classic = Classic()
-    own: dict[Literal["vae", "gan", "counts", "classic"], Sampling] = {}
+    rare_items: RareItems = RareItems()
+    pseudo_prior: PseudoPrior = PseudoPrior()
+    own: dict[Generator, Sampling] = {}
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
-        if self._own("counts").get("histories", self.histories) and "counts" in self.generators:
-            raise ValueError("own.counts.histories must be 0: counts only continue real histories")
-        if self._own("classic").get("continuations", self.continuations) and "classic" in self.generators:
-            raise ValueError("own.classic.continuations must be 0: classic only varies whole histories")
         for kind in self.generators:
+            if kind in ("counts", "rare_items") and self.of(kind).histories:
+                raise ValueError(f"own.{kind}.histories must be 0: {kind} gives continuations of real events only")
+            if kind in ("classic", "pseudo_prior") and self.of(kind).continuations:
+                raise ValueError(f"own.{kind}.continuations must be 0: {kind} gives whole histories only")
             if kind != "gan" and self._own(kind).get("oversampling", self.oversampling) > 1:
                 raise ValueError(
                     f"oversampling: {kind} has no discriminator that could reject; give own.gan.oversampling"

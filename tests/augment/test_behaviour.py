@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recaug.augment.behaviour import draw, gather, generate
-from recaug.config import Augment, Classic
+from recaug.config import Augment, Classic, PseudoPrior
 from recaug.lake.content import content_hash
 from recaug.models.behaviour_gan import BehaviourGAN
 from recaug.models.behaviour_vae import BehaviourVAE
@@ -213,6 +213,47 @@ def test_what_classic_draws_is_a_neighbour_that_the_user_never_had(train, next_n
         assert added
         assert [item for item in items if item in source] == source[: len(items) - len(added)]
         assert all(items[items.index(item) - 1] == item - 1 for item in added)
+
+
+@pytest.fixture
+def number_before(tmp_path):
+    """Counts the other way round, in which each item comes after the one before alone."""
+    weights = torch.full((ITEMS + 1, 1), 100.0)
+    weights[:2] = 0
+    settings = {"window": 2, "backward": 0.0, "decay": 0.5}
+    near = CoVisitation(torch.arange(ITEMS + 1)[:, None] - 1, weights, **settings)
+    near.neighbours[0] = 0
+    meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
+    finish_model(tmp_path / "counts", CountsGenerator(near, share=0.0), meta)
+    return dict.fromkeys((0, 1), tmp_path / "counts")
+
+
+def test_users_with_few_events_get_earlier_ones_that_nothing_to_come_tells(train, number_before):
+    config = msgspec.structs.replace(
+        CONFIG, continuations=0, histories=1.0, pseudo_prior=PseudoPrior(up_to=5, events=3)
+    )
+    found = sample(train, number_before, "pseudo_prior", config=config).orderBy("user_id", "event_time").toPandas()
+    real, expected = histories(), {}
+    for user, items in real.items():
+        earlier = []
+        for item in range(items[0] - 1, max(items[0] - 4, 0), -1):
+            if item in items:  # what the user had is not drawn, and nothing is before it
+                break
+            earlier.insert(0, item)
+        if len(items) <= 5 and earlier:
+            expected[f"u{user:03}"] = [*earlier, *items][:L]
+    assert len(expected) > 5
+    made = found.groupby("user_id").agg(items=("item_index", list), source=("source_users", "first"))
+    assert {source[0]: items for items, source in zip(made["items"], made["source"], strict=True)} == expected
+    assert len(made) == len(expected)
+    assert made.index.str.startswith("generated-").all()
+    assert found["parent_event_id"].isna().all()
+    assert found["event_id"].is_unique
+    assert found["fidelity"].between(0, 1).all()
+    assert all(times.is_unique for _, times in found.groupby("user_id")["event_time"])
+    # the first real event keeps its time: what was put in front is earlier
+    starts = found[found["item_index"] == [real[int(source[0][1:])][0] for source in found["source_users"]]]
+    assert set(starts["event_time"]) == {pd.Timestamp("2017-01-01")}
 
 
 def test_a_generated_user_is_new_has_distinct_items_and_names_its_sources(train, models, kind):

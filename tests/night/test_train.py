@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from tests.night.nights import note
 from tests.training.conftest import N_ITEMS, histories, small_config, write_tables
 
-from recaug.config import Sampling
+from recaug.config import RareItems, Sampling
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
@@ -117,32 +117,54 @@ def test_nothing_of_the_left_out_fold_reaches_its_generator(context: Context) ->
         assert len(job.validation.histories) == held_out.count()
 
 
-def test_counts_sample_without_a_training_and_their_generator_is_found_again(context: Context) -> None:
-    own = {"counts": Sampling(continuations=3, weight=0.6)}
-    alone = msgspec.structs.replace(context.config.augment, generators=["counts"], histories=0.0, own=own)
-    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=alone))
-    trained = run(night)
-    assert trained.metrics["models"] == {}
-    note(night, "train", trained)
-    first = augment.run(night)
-    (folder,) = night.models.glob("counts-*")
-    written = folder.stat().st_mtime_ns
-    candidates = night.lake.read("candidate_events").toPandas()
-    assert len(candidates) == first.metrics["generators"]["counts"]["candidates"] > 100
-    assert candidates.groupby("parent_event_id").size().max() == 3
-    assert set(candidates["weight"]) == {0.6 / 3}
-    again = augment.run(night)
-    assert again.content_hash == first.content_hash
-    assert folder.stat().st_mtime_ns == written
-
-
-def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) -> None:
+def say_which_items_are_alike(context: Context) -> None:
+    """Write a catalogue in which the even items are alike, and the odd ones."""
     rows = [(f"i{i}", None, {}, {}, "even" if i % 2 == 0 else "odd", None, {}) for i in range(1, N_ITEMS + 1)]
     schema = (
         "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
         "vectors map<string,array<float>>, multi_valued map<string,array<string>>"
     )
     context.lake.replace(context.spark.createDataFrame(rows, schema), "items", {}, "r")
+
+
+def test_what_is_not_trained_samples_from_the_tables_and_its_generator_is_found_again(context: Context) -> None:
+    say_which_items_are_alike(context)
+    events = {row.item_index: row.events for row in context.lake.read("vocabulary").collect()}
+    few = int(np.median(list(events.values())))
+    own = {
+        "counts": Sampling(continuations=3, weight=0.6),
+        "rare_items": Sampling(continuations=2),
+        "pseudo_prior": Sampling(continuations=0, histories=1.0),
+    }
+    alone = msgspec.structs.replace(
+        context.config.augment, generators=list(own), histories=0.0, own=own, rare_items=RareItems(events=few)
+    )
+    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=alone))
+    trained = run(night)
+    assert trained.metrics["models"] == {}
+    note(night, "train", trained)
+    first = augment.run(night)
+    folders = list(night.models.glob("counts-*"))
+    assert len(folders) == len(own)
+    written = [folder.stat().st_mtime_ns for folder in folders]
+    every = night.lake.read("candidate_events").join(night.lake.read("vocabulary"), "item_id").toPandas()
+    rare, prior = every[every["generator"] == "rare_items"], every[every["generator"] == "pseudo_prior"]
+    assert len(rare) > 100
+    assert rare["item_index"].map(events).max() <= few < max(events.values())
+    assert rare["parent_event_id"].notna().all()
+    assert prior["parent_event_id"].isna().all()
+    assert prior["user_id"].str.startswith("generated-").all()
+    candidates = every[every["generator"] == "counts"]
+    assert len(candidates) == first.metrics["generators"]["counts"]["candidates"] > 100
+    assert candidates.groupby("parent_event_id").size().max() == 3
+    assert set(candidates["weight"]) == {0.6 / 3}
+    again = augment.run(night)
+    assert again.content_hash == first.content_hash
+    assert [folder.stat().st_mtime_ns for folder in folders] == written
+
+
+def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) -> None:
+    say_which_items_are_alike(context)
     assert all(job.alike is None for job in generator_jobs(context))
     vae = msgspec.structs.replace(context.config.vae, attributes=True)
     alone = msgspec.structs.replace(context.config.augment, generators=["vae"])

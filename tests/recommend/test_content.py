@@ -85,6 +85,10 @@ def test_items_alike_are_those_of_the_highest_cosine_squared_and_ties_go_to_the_
     assert found.items[3].tolist() == [4, 1, 2]  # red alone; both shirts say it as much
     assert not found.items[[0, 5]].any()
     assert not found.weights[[0, 5]].any()
+    few = alike(terms, 3, among=np.array([False, False, True, False, True, True]))  # shirt b, the table, what is bare
+    assert few.items[1].tolist() == [2, 0, 0]
+    assert few.items[3].tolist() == [4, 2, 0]
+    assert few.weights[3, 0] == found.weights[3, 0]
 
 
 def test_several_values_and_what_was_completed_are_terms(spark: SparkSession) -> None:

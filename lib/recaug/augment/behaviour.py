@@ -66,7 +66,7 @@ def generate(
     """Sample continuations and histories of every user from the generator that has not seen the user.
 
     Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out; of
-    `counts` and `classic` that of the counts for each. config: as Augment.of gives it for `kind`.
+    those that are not trained that of the counts for each. config: as Augment.of gives it for `kind`.
     Gives item_index and the columns of candidate_events but item_id, event_type and event_date. Deterministic: the
     random numbers of a bucket come from (seed, kind, bucket) and the bucket is one unit.
     discovery: what the user has had does not come again.
@@ -81,8 +81,9 @@ def generate(
         with torch.inference_mode():
             for fold, folder in sorted(folders.items()):
                 model, run = _load(folder), f"{run_id}|{kind}"
-                if kind == "classic":
-                    parts += _variations(model, histories, fold, config, max_length, random, run)
+                if kind in ("classic", "pseudo_prior"):
+                    lengthen = _variations if kind == "classic" else _with_earlier
+                    parts += lengthen(model, histories, fold, config, max_length, random, run)
                     continue
                 parts += _continuations(model, histories, fold, config, max_length, discovery, random)
                 parts += _generated_users(model, histories, fold, config, max_length, random, run)
@@ -270,18 +271,75 @@ def _variations(
             times = np.sort(histories.times[events[own]])
             halfway = (times + np.append(times[1:], times[-1:])) // 2
             times, own = np.where(inserted[own], halfway, times)[:max_length], own[:max_length]
-            yield pd.DataFrame(
-                {
-                    "user_id": _name(run, histories.user_ids[user], start + number),
-                    "item_index": items[own].astype(np.int32),
-                    "event_second": times,
-                    "parent_event_id": None,
-                    "source_users": [[histories.user_ids[user]]] * len(own),
-                    "weight": config.history_weight,
-                    "fidelity": fidelity[own],
-                    "serial": np.arange(len(own), dtype=np.int32),
-                }
+            name = _name(run, histories.user_ids[user], start + number)
+            yield _history(name, histories.user_ids[user], items[own], times, fidelity[own], config)
+
+
+def _with_earlier(
+    model: CountsGenerator,
+    histories: Histories,
+    fold: int,
+    config: Augment,
+    max_length: int,
+    random: torch.Generator,
+    run: str,
+) -> Iterator[pd.DataFrame]:
+    """Put events in front of the histories of the fold's users with few, each drawn by the one that follows it.
+
+    model: of the counts the other way round. The first event is all that is looked at: what was put in front by events
+    to come would tell them (a leak, with which such histories harmed). What the user had is not drawn, so that the
+    user's own pairs do not count either. A history without anything to put in front gives no row.
+    """
+    lengths = np.diff(histories.starts)
+    few = np.flatnonzero((histories.folds == fold) & (lengths <= config.pseudo_prior.up_to))
+    sources = _times(few, config.histories, random)
+    for start in range(0, len(sources), config.batch_rows):
+        users = sources[start : start + config.batch_rows]
+        first, end = histories.starts[users], histories.starts[users + 1]
+        rows, seen = _seen(histories, end - 1, users)
+        latest, drawn, chances = torch.from_numpy(histories.items[first]), [], []
+        for _ in range(config.pseudo_prior.events):
+            context = latest[:, None]
+            logits = model.next_logits(context, context)
+            chosen = draw(logits, 1, config.temperature, random, (rows, seen))
+            latest = chosen[:, 0]
+            drawn.append(latest.numpy())
+            chances.append(model.fidelity(context, chosen, logits)[:, 0].numpy().astype(np.float64))
+            rows, seen = torch.cat([rows, torch.arange(len(users))]), torch.cat([seen, latest])
+        earlier, fidelity = np.stack(drawn[::-1], axis=1), np.stack(chances[::-1], axis=1)
+        for number, user in enumerate(users):
+            found = earlier[number] > 0
+            if not found.any():
+                continue
+            own = slice(first[number], end[number])
+            times, n = histories.times[own], int(found.sum())
+            gap = max(int(times[-1] - times[0]) // max(len(times) - 1, 1), 1)
+            yield _history(
+                _name(run, histories.user_ids[user], start + number),
+                histories.user_ids[user],
+                np.concatenate([earlier[number][found], histories.items[own]])[:max_length],
+                np.concatenate([times[0] - gap * np.arange(n, 0, -1), times])[:max_length],
+                np.concatenate([fidelity[number][found], np.ones(len(times))])[:max_length],
+                config,
             )
+
+
+def _history(
+    name: str, source: str, items: NDArray[Any], times: NDArray[Any], fidelity: NDArray[Any], config: Augment
+) -> pd.DataFrame:
+    """The rows of a generated history made of one user's: items, times and fidelity (events,)."""
+    return pd.DataFrame(
+        {
+            "user_id": name,
+            "item_index": items.astype(np.int32),
+            "event_second": times,
+            "parent_event_id": None,
+            "source_users": [[source]] * len(items),
+            "weight": config.history_weight,
+            "fidelity": fidelity,
+            "serial": np.arange(len(items), dtype=np.int32),
+        }
+    )
 
 
 def _neighbours(
@@ -301,10 +359,14 @@ def _neighbours(
 
 def _sources(histories: Histories, fold: int, share: float, random: torch.Generator) -> NDArray[np.int64]:
     """The fold's users of MIN_HISTORY events or more, each `share` times, a fraction by chance."""
-    sources = np.flatnonzero((histories.folds == fold) & (np.diff(histories.starts) >= MIN_HISTORY))
-    if not len(sources) or not share:
-        return sources[:0]
-    return np.repeat(sources, int(share) + (torch.rand(len(sources), generator=random).numpy() < share - int(share)))
+    return _times(np.flatnonzero((histories.folds == fold) & (np.diff(histories.starts) >= MIN_HISTORY)), share, random)
+
+
+def _times(users: NDArray[np.int64], share: float, random: torch.Generator) -> NDArray[np.int64]:
+    """Each of the users `share` times, a fraction by chance."""
+    if not len(users) or not share:
+        return users[:0]
+    return np.repeat(users, int(share) + (torch.rand(len(users), generator=random).numpy() < share - int(share)))
 
 
 def _name(run: str, user_id: str, number: int) -> str:

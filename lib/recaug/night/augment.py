@@ -14,9 +14,9 @@ from recaug.lake import runs
 from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
 from recaug.night.context import Context, StageResult
 from recaug.night.policy import choose
-from recaug.recommend.content import alike, item_terms
+from recaug.recommend.content import alike, item_terms, latent_matrix
 from recaug.training.checkpoint import finish_model, is_finished, model_folder
-from recaug.training.inputs import neighbours
+from recaug.training.inputs import neighbours, popularity_and_head
 
 
 def run(context: Context) -> StageResult:
@@ -33,8 +33,8 @@ def run(context: Context) -> StageResult:
     parts: list[DataFrame] = []
     for kind in config.augment.generators:
         own, folds = config.augment.of(kind), range(config.prepare.folds)
-        if kind in ("counts", "classic"):
-            folders = dict.fromkeys(folds, counts_generator(context))
+        if kind not in ("vae", "gan"):
+            folders = dict.fromkeys(folds, counts_generator(context, kind))
         else:
             models = trained.metrics["models"]
             folders = {fold: Path(models[f"{kind}-fold{fold}"]["folder"]) for fold in folds}
@@ -86,27 +86,44 @@ def run(context: Context) -> StageResult:
     )
 
 
-def counts_generator(context: Context) -> Path:
-    """Write the generator of the train window's counts, or find it, and give its folder."""
+def counts_generator(context: Context, kind: str) -> Path:
+    """Write the generator of the train window's counts as `kind` samples from it, or find it, and give its folder.
+
+    `counts` and `classic` go by what came after, and by what is alike in the catalogue; `pseudo_prior` by what came
+    before; `rare_items` by what is alike and rare alone. Raises ContractError where the completion has not run whose
+    latents say what is alike.
+    """
     config, lake = context.config, context.lake
-    counts, share = config.covisitation, config.augment.attributes
-    tables = ["vocabulary", "covisitation", *(["items"] if share else [])]
+    counts, rare = config.covisitation, config.augment.rare_items
+    share = {"rare_items": 1.0, "pseudo_prior": 0.0}.get(kind, config.augment.attributes)
+    source = "item_latents" if kind == "rare_items" and rare.by == "latents" else "items"
+    tables = ["vocabulary", "covisitation", *([source] if share else [])]
     arguments = {"share": share}
     settings: dict[str, Any] = {"window": counts.window, "backward": counts.backward, "decay": counts.decay}
     made_of = {
         "arguments": arguments,
         "covisitation": settings,
         "neighbours": counts.neighbours,
+        "reversed": kind == "pseudo_prior",
+        "rare": rare if kind == "rare_items" else None,
         "rows": [lake.content_hash(table) for table in tables],
     }
     folder = model_folder(context.models, "counts", made_of)
     if is_finished(folder):
         return folder
-    n_items = lake.read("vocabulary").count()
-    near = neighbours(lake.read("covisitation"), n_items, counts.neighbours)
+    vocabulary, pairs = lake.read("vocabulary"), lake.read("covisitation")
+    events, _ = popularity_and_head(vocabulary)
+    if kind == "pseudo_prior":
+        pairs = pairs.selectExpr("fold", "other_index AS item_index", "item_index AS other_index", "weight")
+    near = neighbours(pairs, len(events) - 1, counts.neighbours)
     likeness = None
     if share:
-        like = alike(item_terms(lake.read("items"), lake.read("vocabulary")), counts.neighbours)
+        by_latents = source == "item_latents"
+        terms = (
+            latent_matrix(lake.read(source), vocabulary) if by_latents else item_terms(lake.read(source), vocabulary)
+        )
+        among = (events > 0) & (events <= rare.events) if kind == "rare_items" else None
+        like = alike(terms, counts.neighbours, among)
         likeness = Likeness(torch.from_numpy(like.items), torch.from_numpy(like.weights))
     table = CoVisitation(torch.from_numpy(near.items), torch.from_numpy(near.weights), **settings)
     model = CountsGenerator(table, likeness, **arguments)

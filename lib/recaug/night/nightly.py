@@ -35,7 +35,7 @@ READS: dict[str, tuple[str, ...]] = {
     "ingest": (),
     "prepare": ("events",),
     "train": ("sequences", "vocabulary", "covisitation", "items"),
-    "augment": ("sequences", "vocabulary", "covisitation", "items", "negatives", "item_features"),
+    "augment": ("sequences", "vocabulary", "covisitation", "items", "item_latents", "negatives", "item_features"),
     "evaluate": (
         "sequences",
         "vocabulary",

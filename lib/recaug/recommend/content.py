@@ -85,10 +85,11 @@ def item_vectors(terms: csr_matrix, dim: int) -> NDArray[np.float32]:
     return found
 
 
-def alike(terms: csr_matrix, limit: int) -> Neighbours:
+def alike(terms: csr_matrix, limit: int, among: NDArray[np.bool_] | None = None) -> Neighbours:
     """Find the `limit` items most alike each item, weighted by the square of the cosine; ties to the lower index.
 
-    terms: (n_items + 1, terms), rows of length 1 or 0. An item without terms has no neighbours.
+    terms: (n_items + 1, terms), rows of length 1 or 0. An item without terms has no neighbours. among: (n_items + 1,),
+    the items that may be neighbours; None for all.
     """
     n = terms.shape[0]
     width = max(min(limit, n - 2), 1)
@@ -97,6 +98,8 @@ def alike(terms: csr_matrix, limit: int) -> Neighbours:
         rows = np.arange(start, min(start + BLOCK, n))
         cosine = (terms[rows] @ terms.T).toarray().astype(np.float64)
         cosine[np.arange(len(rows)), rows] = 0
+        if among is not None:
+            cosine[:, ~among] = 0
         ordered = cosine - 1e-9 * np.arange(n)
         best = np.argpartition(-ordered, width - 1, axis=1)[:, :width]
         best = np.take_along_axis(best, np.argsort(-np.take_along_axis(ordered, best, 1), axis=1), 1)

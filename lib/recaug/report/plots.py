@@ -25,6 +25,8 @@ COLOURS = {
     "gan": "#101112",
     "counts": "#161718",
     "classic": "#191a1b",
+    "rare_items": "#1c1d1e",
+    "pseudo_prior": "#1f2021",
     "sasrec": "#131415",
     "none": "#0a0b0c",
 }
@@ -37,6 +39,8 @@ VARIABLES = {
     COLOURS["gan"]: "--gan",
     COLOURS["counts"]: "--counts",
     COLOURS["classic"]: "--classic",
+    COLOURS["rare_items"]: "--rare-items",
+    COLOURS["pseudo_prior"]: "--pseudo-prior",
     COLOURS["sasrec"]: "--sasrec",
 }
 NAMES = {
@@ -46,6 +50,8 @@ NAMES = {
     "policy": "policy",
     "counts": "counts",
     "classic": "classic",
+    "rare_items": "rare items",
+    "pseudo_prior": "pseudo-prior",
     "none": "no generated rows",
     "sasrec": "SASRec",
 }

@@ -40,6 +40,8 @@ ARMS = {
     "gan": "SASRec + GAN rows",
     "counts": "SASRec + counts' rows",
     "classic": "SASRec + classic rows",
+    "rare_items": "SASRec + rows of rare items",
+    "pseudo_prior": "SASRec + rows with earlier events",
     "policy": "SASRec + the policy's rows",
 }
 SPLITS = {
