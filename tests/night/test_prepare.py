@@ -20,6 +20,7 @@ from recaug.night.context import Context
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
 DATE = dt.date(2017, 1, 10)
 PREPARE = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
+TABLES = ("vocabulary", "sequences", "user_features", "item_features", "covisitation", "negatives")
 
 
 def shop() -> list[str]:
@@ -76,16 +77,24 @@ def layout(lake: Lake) -> list[list[tuple]]:
     return [[tuple(row.values()) for row in table.to_pylist()] for table in tables]
 
 
-def test_the_files_are_laid_out_alike_whatever_the_partitions(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_same_rows_and_files_whatever_the_partitions(spark: SparkSession, tmp_path: Path) -> None:
     made = night(spark, tmp_path, shop())
-    result = prepare.run(made)
-    files = layout(made.lake)
-    assert len(files) == prepare.FILES > 2  # partitions of the session
+    found = []
+    for partitions in (1, 8):
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+        try:
+            result = prepare.run(made)
+        finally:
+            spark.conf.set("spark.sql.shuffle.partitions", 2)
+        found.append((result, [made.lake.content_hash(name) for name in TABLES], layout(made.lake)))
+    assert found[0] == found[1]
+    result, _, files = found[0]
+    assert len(files) == prepare.FILES
     assert all(rows == sorted(rows) for rows in files)
     assert result.metrics["users"] == result.metrics["rows"]["serve"] == 40
     assert result.metrics["windows"] == ["2017-01-01", "2017-01-07", "2017-01-09", "2017-01-11"]
     assert result.metrics["negatives"] == 200
-    assert made.lake.version("sequences") == 0
+    assert made.lake.version("sequences") == 1
 
 
 def test_nothing_after_the_cut_reaches_what_models_learn_from(spark: SparkSession, tmp_path: Path) -> None:
