@@ -23,7 +23,8 @@ from recaug.evaluate.ranking import exposures, user_metrics
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, write_file
 from recaug.night.cost import Cost
-from recaug.night.evaluate import LIST, catalogue_of, check_leaks, content_items, real_rows_jobs, summaries_of
+from recaug.night.evaluate import LIST, catalogue_of, check_leaks, real_rows_jobs, summaries_of
+from recaug.night.features import content_items
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity

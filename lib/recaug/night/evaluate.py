@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,10 @@ from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
 from recaug.lake import runs
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
+from recaug.night.features import content_items, item_features_of
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.blend import Blend
-from recaug.recommend.content import ContentBased, item_terms, item_vectors, latent_matrix, with_completed
+from recaug.recommend.content import ContentBased, item_terms
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
@@ -196,62 +197,6 @@ def real_rows_jobs(context: Context, seeds: int) -> list[SASRecJob]:
         item_features=item_features_of(context),
     )
     return [replace(job, name=f"sasrec-seed{seed}", seed=config.seed + seed) for seed in range(seeds)]
-
-
-def item_features_of(context: Context) -> NDArray[np.float32] | None:
-    """What enters the recommender's item embedding: (n_items + 1, f), or None where sasrec.item_features is 0.
-
-    What sasrec.item_features_from says; `completed` only where the completion's gate found that it helps. Raises
-    ContractError where the completion has not run.
-    """
-    sasrec = context.config.sasrec
-    if not sasrec.item_features:
-        return None
-    source = sasrec.item_features_from
-    if source == "completed":
-        context.lake.read("completed_attributes")
-        source = "completed" if _completed_help(context, "sasrec") else "catalogue"
-    return item_embedding_features(context, source)
-
-
-def item_embedding_features(
-    context: Context, source: Literal["catalogue", "completed", "latents"]
-) -> NDArray[np.float32]:
-    """What `source` says of the items in sasrec.item_features numbers, then the normal numbers of item_features.
-
-    Returns (n_items + 1, f), 0 where a number is missing. Raises ContractError where the completion has not run that
-    `completed` and `latents` ask for.
-    """
-    lake = context.lake
-    vocabulary = lake.read("vocabulary")
-    if source == "latents":
-        matrix = latent_matrix(lake.read("item_latents"), vocabulary)
-    else:
-        items = lake.read("items")
-        if source == "completed":
-            items = with_completed(items, lake.read("completed_attributes"))
-        matrix = item_terms(items, vocabulary)
-    terms = item_vectors(matrix, context.config.sasrec.item_features)
-    rows = lake.read("item_features").toPandas()
-    names = sorted(name for name in rows.columns if name.startswith("z_"))
-    numbers = np.zeros((len(terms), len(names)), dtype=np.float32)
-    numbers[rows["item_index"]] = rows[names].fillna(0.0)
-    return np.concatenate([terms, numbers], axis=1)
-
-
-def content_items(context: Context) -> DataFrame:
-    """The catalogue that the content-based recommender goes by: completed, where the gate found that it helps."""
-    items = context.lake.read("items")
-    if _completed_help(context, "content"):
-        return with_completed(items, context.lake.read("completed_attributes"))
-    return items
-
-
-def _completed_help(context: Context, recommender: str) -> bool:
-    """Whether the last completion's gate found that completed attributes make this recommender better."""
-    completions = runs.history(context.lake, "complete")
-    told = completions[-1].metrics["worth"] if completions else {}
-    return bool(told.get(recommender, {}).get("decision") == "publish")
 
 
 def _baselines(context: Context, events: NDArray[np.float32]) -> dict[str, Scorer]:

@@ -8,7 +8,8 @@ from recaug.evaluate.arms import NONE
 from recaug.evaluate.gate import Interval, decide
 from recaug.evaluate.ranking import user_metrics
 from recaug.night.context import Context
-from recaug.night.evaluate import CONTENT_DECAY, item_embedding_features, lifts, real_rows_jobs
+from recaug.night.evaluate import CONTENT_DECAY, lifts, real_rows_jobs
+from recaug.night.features import item_embedding_features
 from recaug.recommend.content import ContentBased, item_terms, with_completed
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
