@@ -1,10 +1,13 @@
 """Enhanced copies of items: noise in the numbers' own scale, typing errors, dropped words; what is missing stays so."""
 
+import doctest
+
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from tests.clickstream.test_attributes import ITEMS
 
+from recaug.augment import items as items_module
 from recaug.augment.items import enhanced, mistyped
 from recaug.config import ItemEnhancement
 
@@ -66,6 +69,10 @@ def test_some_word_always_stays(text: str) -> None:
     random = np.random.default_rng(1)
     every = ItemEnhancement(copies=1, typos=1.0, dropped_words=1.0)
     assert len(mistyped(text, every, random).split()) == min(len(text.split()), 1)
+
+
+def test_its_examples_hold() -> None:
+    assert doctest.testmod(items_module) == (0, 1)
 
 
 def test_a_typing_error_is_a_letter_too_few_too_many_or_in_the_wrong_place() -> None:

@@ -1,6 +1,7 @@
 """The catalogue of the thin night completed, from its YAML to its tables and its page."""
 
 import dataclasses
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night import cli
-from recaug.night.evaluate import content_items, item_embedding_features, item_features_of
+from recaug.night.features import content_items, item_embedding_features, item_features_of, of_completion
 from recaug.night.nightly import night_context
 from recaug.report import completion as page
 
@@ -207,6 +208,13 @@ def test_the_gate_decides_which_recommender_reads_completed_attributes(
         assert (filled > 0) == (decision == "publish")
         assert items.count() == before.count()
         of[decision] = item_features_of(night)
+    # published, but of a later day than this night: it has learnt from events that the night may not know
+    earlier = night_context(load(folder / "shop.yaml"), THIN_DAY - dt.timedelta(days=1), spark)
+    assert content_items(earlier).where("size(multi_valued) > 0").isEmpty()
+    with pytest.raises(ContractError, match="completed_attributes is of the completion of 2017-01-21"):
+        item_features_of(earlier)
+    with pytest.raises(ContractError, match="item_latents is of the completion of 2017-01-21"):
+        of_completion(earlier, "item_latents")
     runs.record(night.lake, record)
     assert np.array_equal(of["hold"], item_embedding_features(night, "catalogue"))
     assert np.array_equal(of["publish"], item_embedding_features(night, "completed"))

@@ -163,6 +163,24 @@ def test_what_is_not_trained_samples_from_the_tables_and_its_generator_is_found_
     assert [folder.stat().st_mtime_ns for folder in folders] == written
 
 
+@pytest.mark.parametrize("by", ["catalogue", "latents"])
+def test_rare_items_follow_the_items_that_they_are_like(context: Context, by: str) -> None:
+    say_which_items_are_alike(context)
+    latents = [(f"i{i}", [1.0, 0.0] if i % 2 == 0 else [0.0, 1.0], "v", "r") for i in range(1, N_ITEMS + 1)]
+    schema = "item_id string, latent array<float>, generator_version string, run_id string"
+    context.lake.replace(context.spark.createDataFrame(latents, schema), "item_latents", {}, "r")
+    events = {row.item_index: row.events for row in context.lake.read("vocabulary").collect()}
+    few = int(np.median(list(events.values())))
+    rare = msgspec.structs.replace(context.config.augment, rare_items=RareItems(events=few, by=by), generators=[])
+    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=rare))
+    model = load_generator(augment.counts_generator(night, "rare_items"))
+    assert model.share == 1
+    found = model.likeness.neighbours[1:].numpy()
+    assert (found > 0).any(axis=1).all()
+    assert {int(item) for item in np.unique(found[found > 0])} == {item for item, n in events.items() if n <= few}
+    assert ((found % 2 == np.arange(1, N_ITEMS + 1)[:, None] % 2) | (found == 0)).all()
+
+
 def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) -> None:
     say_which_items_are_alike(context)
     assert all(job.alike is None for job in generator_jobs(context))

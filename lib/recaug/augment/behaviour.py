@@ -286,9 +286,10 @@ def _with_earlier(
 ) -> Iterator[pd.DataFrame]:
     """Put events in front of the histories of the fold's users with few, each drawn by the one that follows it.
 
-    model: of the counts the other way round. The first event is all that is looked at: what was put in front by events
-    to come would tell them (a leak, with which such histories harmed). What the user had is not drawn, so that the
-    user's own pairs do not count either. A history without anything to put in front gives no row.
+    model: of the counts the other way round. The draws start from the first event alone: what was put in front by
+    events to come would tell them (a leak, with which such histories harmed). What the user had at any time is not
+    drawn, so that the user's own pairs do not count; of what comes later this tells that it was not drawn, as the mask
+    of seen items does. A history without anything to put in front gives no row.
     """
     lengths = np.diff(histories.starts)
     few = np.flatnonzero((histories.folds == fold) & (lengths <= config.pseudo_prior.up_to))

@@ -13,6 +13,7 @@ from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
 from recaug.night.context import Context, StageResult
+from recaug.night.features import of_completion
 from recaug.night.policy import choose
 from recaug.recommend.content import alike, item_terms, latent_matrix
 from recaug.training.checkpoint import finish_model, is_finished, model_folder
@@ -90,13 +91,15 @@ def counts_generator(context: Context, kind: str) -> Path:
     """Write the generator of the train window's counts as `kind` samples from it, or find it, and give its folder.
 
     `counts` and `classic` go by what came after, and by what is alike in the catalogue; `pseudo_prior` by what came
-    before; `rare_items` by what is alike and rare alone. Raises ContractError where the completion has not run whose
-    latents say what is alike.
+    before; `rare_items` by what is alike and rare alone. Raises ContractError where the completion whose latents say
+    what is alike has not run, or is of a later day.
     """
     config, lake = context.config, context.lake
     counts, rare = config.covisitation, config.augment.rare_items
     share = {"rare_items": 1.0, "pseudo_prior": 0.0}.get(kind, config.augment.attributes)
     source = "item_latents" if kind == "rare_items" and rare.by == "latents" else "items"
+    if source == "item_latents":
+        of_completion(context, source)
     tables = ["vocabulary", "covisitation", *([source] if share else [])]
     arguments = {"share": share}
     settings: dict[str, Any] = {"window": counts.window, "backward": counts.backward, "decay": counts.decay}
@@ -118,10 +121,8 @@ def counts_generator(context: Context, kind: str) -> Path:
     near = neighbours(pairs, len(events) - 1, counts.neighbours)
     likeness = None
     if share:
-        by_latents = source == "item_latents"
-        terms = (
-            latent_matrix(lake.read(source), vocabulary) if by_latents else item_terms(lake.read(source), vocabulary)
-        )
+        describe = latent_matrix if source == "item_latents" else item_terms
+        terms = describe(lake.read(source), vocabulary)
         among = (events > 0) & (events <= rare.events) if kind == "rare_items" else None
         like = alike(terms, counts.neighbours, among)
         likeness = Likeness(torch.from_numpy(like.items), torch.from_numpy(like.weights))

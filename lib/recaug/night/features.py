@@ -73,8 +73,8 @@ def of_completion(context: Context, table: str) -> DataFrame:
     rows, done = context.lake.read(table), _completion(context)
     if done is not None and done.event_date > context.date:
         raise ContractError(
-            f"{table} is of the completion of {done.event_date}, which knows more than the night of {context.date} may; "
-            f"run jobs/complete_attributes.py --date {context.date} first"
+            f"{table} is of the completion of {done.event_date}, which knows more than the night of {context.date} "
+            f"may; run jobs/complete_attributes.py --date {context.date} first"
         )
     return rows
 
