@@ -177,7 +177,7 @@ def test_rare_items_follow_the_items_that_they_are_like(context: Context, by: st
     assert model.share == 1
     found = model.likeness.neighbours[1:].numpy()
     assert (found > 0).any(axis=1).all()
-    assert {int(item) for item in np.unique(found[found > 0])} == {item for item, n in events.items() if n <= few}
+    assert all(events[int(item)] <= few for item in np.unique(found[found > 0]))  # of equals the most frequent are kept
     assert ((found % 2 == np.arange(1, N_ITEMS + 1)[:, None] % 2) | (found == 0)).all()
 
 
