@@ -193,11 +193,13 @@ class _ChunkedSoftmax(torch.autograd.Function):
             part = slice(start, start + CHUNK)
             logits = torch.addmm(bias, hidden[part], items.T)  # (chunk, n_items + 1)
             logits[:, 0] = -1e9
-            at_targets = logits.gather(1, targets[part])  # (chunk, T)
-            normaliser, weight = torch.logsumexp(logits, dim=1, keepdim=True), weights[part]
-            total += ((normaliser - at_targets) * weight).sum()
+            at_targets, weight = logits.gather(1, targets[part]), weights[part]  # (chunk, T)
+            highest = logits.amax(dim=1, keepdim=True)
+            chances = logits.sub_(highest).exp_()  # the only pass of exp over the catalogue: half of logsumexp's time
+            summed = chances.sum(dim=1, keepdim=True)
+            total += ((summed.log() + highest - at_targets) * weight).sum()
             # d loss / d logits = sum of weights * softmax - weight at each target
-            d_logits = logits.sub_(normaliser).exp_().mul_(weight.sum(dim=1, keepdim=True))
+            d_logits = chances.mul_(weight.sum(dim=1, keepdim=True) / summed)
             d_logits.scatter_add_(1, targets[part], -weight)
             d_hidden[part] = d_logits @ items
             d_items.addmm_(d_logits.T, hidden[part])
