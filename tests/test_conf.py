@@ -73,10 +73,16 @@ def test_an_unfilled_template_is_no_date():
 
 
 def test_a_policy_needs_what_it_chooses_from_and_the_epochs_of_a_round():
-    asked = "augment:\n  policy: {items: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
+    asked = "augment:\n  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
     assert loads(DEMO.replace("augment:\n", asked % 10)).augment.arms == ["policy"]  # nothing and 2 x 2 options
     with pytest.raises(ConfigError, match=r"policy\.epochs 9 is below the 10 of the first round"):
         loads(DEMO.replace("augment:\n", asked % 9))
+    apart = (asked % 18).replace("[all]", "[head, histories]")
+    assert loads(DEMO.replace("augment:\n", apart)).augment.arms == ["policy"]  # nothing and 2 x 2 x 2 options
+    with pytest.raises(ConfigError, match=r"no generator writes histories"):
+        loads(DEMO.replace("augment:\n", apart).replace("  histories: 0.1", "  histories: 0.0"))
+    with pytest.raises(ConfigError, match=r"all stands alone"):
+        loads(DEMO.replace("augment:\n", apart.replace("histories]", "all]")))
     with pytest.raises(ConfigError, match="policy has no generators"):
         loads(DEMO.replace("augment:\n", asked % 10).replace("generators: [vae, gan]", "generators: []"))
 

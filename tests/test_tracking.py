@@ -12,19 +12,14 @@ from pyspark.sql import SparkSession
 from recaug import config, tracking
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
+from recaug.training.jobs import Trained
 
 DEMO = Path(__file__).parents[1] / "conf" / "demo.yaml"
-MODELS = {
-    "vae-fold0": {
-        "folder": "models/vae-fold0-abc",
-        "seconds": 12.5,
-        "reused": False,
-        "curves": [
-            {"epoch": 1, "loss": 7.5, "entropy": 5.0},
-            {"epoch": 2, "loss": 7.0, "entropy": 4.5, "validation_ndcg@10": 0.04},
-        ],
-    }
-}
+CURVES = [
+    {"epoch": 1, "loss": 7.5, "entropy": 5.0},
+    {"epoch": 2, "loss": 7.0, "entropy": 4.5, "validation_ndcg@10": 0.04},
+]
+MODELS = [Trained("vae-fold0", Path("models/vae-fold0-abc"), 12.5, CURVES, reused=False)]
 SUMMARY = {
     "date": "2017-02-04",
     "run_id": "r",

@@ -366,18 +366,25 @@ class Sampling(Strict, kw_only=True):
 class Policy(Strict, kw_only=True):
     """Chooses what is added for cold and for warm users by successive halving on validation; nothing is a choice, too.
 
-    items: of which slice of items, `all`, `head` or `tail`. shares: of a generator's candidates. weights: factors of
-        their weight. Every combination with every generator is tried.
+    rows: `all` of a generator's, as one choice; or kinds of them, each with a choice of its own: continuations with
+        items of the `head`, with items of the `tail`, and `histories`.
+    shares: of a generator's candidates. weights: factors of their weight. Every combination is tried with every
+        generator that writes such rows.
     first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
         as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; no round begins that would
         need more. What they cost in CPU seconds is told.
     """
 
-    items: Annotated[list[Literal["all", "head", "tail"]], Meta(min_length=1)]
+    rows: Annotated[list[Literal["all", "head", "tail", "histories"]], Meta(min_length=1)]
     shares: Annotated[list[PositiveShare], Meta(min_length=1)]
     weights: Annotated[list[PositiveFloat], Meta(min_length=1)]
     first_epochs: Positive
     epochs: Positive
+
+    def __post_init__(self) -> None:
+        """Check what spans several values."""
+        if len(self.rows) > len(set(self.rows) - {"all"}) > 0 or len(set(self.rows)) < len(self.rows):
+            raise ValueError(f"rows {self.rows}: all stands alone, and each kind stands once")
 
 
 def round_epochs(options: int, epochs: int) -> int:
@@ -442,7 +449,10 @@ class Augment(Strict, kw_only=True):
         if (policy := self.policy) is not None:
             if not self.generators:
                 raise ValueError("policy has no generators to choose from")
-            n_options = len(self.generators) * len(policy.items) * len(policy.shares) * len(policy.weights)
+            written = [rows for generator in self.generators for rows in self.rows_of(generator)]
+            if missing := set(policy.rows) - set(written):
+                raise ValueError(f"policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
+            n_options = len(written) * len(policy.shares) * len(policy.weights)
             if (first := round_epochs(n_options, policy.first_epochs)) > policy.epochs:
                 raise ValueError(f"policy.epochs {policy.epochs} is below the {first} of the first round; raise it")
 
@@ -452,9 +462,18 @@ class Augment(Strict, kw_only=True):
         return list(self.generators) if self.policy is None else [POLICY]
 
     def slots(self, arm: str) -> int:
-        """Continuations that an arm has room for beside each event."""
+        """Continuations that an arm has room for beside each event; the policy's has as many generators as slices."""
         of_arm = self.generators if arm == POLICY else [arm]
-        return max(1, *(self.of(generator).continuations for generator in of_arm))
+        slices = {"head", "tail"} & set(self.policy.rows) if arm == POLICY and self.policy is not None else set()
+        most = sorted((self.of(generator).continuations for generator in of_arm), reverse=True)
+        return max(1, sum(most[: max(1, len(slices))]))
+
+    def rows_of(self, generator: str) -> list[str]:
+        """Those kinds of the policy's rows that a generator writes."""
+        assert self.policy is not None
+        own = self.of(generator)
+        written = {"all": True, "head": own.continuations, "tail": own.continuations, "histories": own.histories}
+        return [rows for rows in self.policy.rows if written[rows]]
 
     def of(self, generator: str) -> "Augment":
         """The sampling of one generator."""
@@ -580,7 +599,8 @@ class Attributes(Strict, kw_only=True):
         the encoder in a training step, so that the others learn to tell it; drop_behaviour: of the behaviour.
     validation_share, test_share: of the given values, which are not learnt from; on the first the probabilities are
         calibrated, on the second they are measured against what is known.
-    min_probability: a gap is filled from it on, else it stays. max_doubt: a given value below it is listed as doubtful.
+    min_probability: a gap is filled from it on, else it stays. max_doubt: a given value below it is listed as doubtful;
+        one of several, below so much of its share of the catalogue.
     tolerance: a number counts as right that is off by so much of the truth.
     """
 

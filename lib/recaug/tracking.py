@@ -6,7 +6,7 @@ where MLflow cannot be reached, a line in the log says so and the night goes on.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recaug.night.context import Context
+from recaug.training.jobs import Trained
 
 FOLDER = "mlflow"  # under the artifacts
 NIGHT, MODEL = "recaug.night", "recaug.model"  # tags: run_id of the night, name of the model
@@ -34,22 +35,21 @@ class Tracker(NamedTuple):
     night: str
 
 
-def log_training(context: Context, models: Mapping[str, Mapping[str, Any]]) -> None:
+def log_training(context: Context, models: Sequence[Trained]) -> None:
     """Log each model as a run nested in the night's: its losses and validation metrics by epoch, and its folder.
 
-    models: name -> folder, seconds, curves and collapse (lists of values by name, each with `epoch`); the train
-    stage's metrics. A rerun replaces the models of the same name.
+    A rerun replaces the models of the same name.
     """
     with _only_watching(context):
         tracker = _connect(context)
-        for name, model in models.items():
-            for old in _children(tracker, name):
+        for model in models:
+            for old in _children(tracker, model.name):
                 tracker.client.delete_run(old.info.run_id)
-            tags = {MLFLOW_PARENT_RUN_ID: tracker.night, MODEL: name}
-            run = tracker.client.create_run(tracker.experiment_id, run_name=name, tags=tags).info.run_id
-            values = {key: value for key, value in model.items() if isinstance(value, str | int | float)}
-            _log_params(tracker.client, run, values)
-            for epoch in [*(model.get("curves") or ()), *(model.get("collapse") or ())]:
+            tags = {MLFLOW_PARENT_RUN_ID: tracker.night, MODEL: model.name}
+            run = tracker.client.create_run(tracker.experiment_id, run_name=model.name, tags=tags).info.run_id
+            told = {"folder": model.folder, "seconds": model.seconds, "reused": model.reused}
+            _log_params(tracker.client, run, told)
+            for epoch in model.curves:
                 _log_metrics(tracker.client, run, {**epoch, "epoch": None}, step=int(epoch["epoch"]))
             tracker.client.set_terminated(run)
 

@@ -37,15 +37,18 @@ class Shop:
 
 
 def frame() -> pd.DataFrame:
-    """Item i is a shoe or a hat by i modulo 2; one word in ten is the other's. Item 0 has gaps, item 2 a wrong kind."""
+    """Item i is a shoe or a hat by i modulo 2; one word in ten is the other's.
+
+    Item 0 has gaps, item 2 a wrong kind, item 4 a tag of a hat's beside one of a shoe's.
+    """
     random, kind = np.random.default_rng(3), np.arange(N) % 2
-    word = np.where((random.random(N) < 0.1) & (np.arange(N) > 2), 1 - kind, kind)
+    word = np.where((random.random(N) < 0.1) & (np.arange(N) > 4), 1 - kind, kind)
     codes = np.stack([kind + 1, 2 * kind + 1, 2 * kind + 2, 4 * word + 1, 4 * word + 2], axis=1).astype(np.int32)
     numbers = (2.0 * kind - 1 + 0.3 * random.standard_normal(N))[:, None].astype(np.float32)
     parts = random.choice([0, VALIDATION, TEST], p=[0.5, 0.25, 0.25], size=(N, len(FIELDS))).astype(np.int8)
-    parts[:, 2], parts[:3] = 0, 0
+    parts[:, 2], parts[:5] = 0, 0
     codes[0, :3], numbers[0] = 0, np.nan
-    codes[2, 0] = 2
+    codes[2, 0], codes[4, 2] = 2, 3
     packed = {name: [row.tobytes() for row in array] for name, array in (("codes", codes), ("numbers", numbers))}
     ids = [f"i{number}" for number in range(N)]
     return pd.DataFrame({"item_id": ids, "item_index": 0, **packed, "parts": [row.tobytes() for row in parts]})
@@ -140,6 +143,10 @@ def test_a_value_that_all_else_contradicts_is_doubtful(shop: Shop) -> None:
     assert kinds.loc["i2", ["code", "likelier"]].tolist() == [2, 1]
     assert kinds.loc["i2", "probability"] < 0.02
     assert kinds.loc["i2", "likelier_probability"] > 0.8
+    tags = rows[rows["attribute"] == "tags"].set_index("item_id")
+    assert tags.loc[["i4"], ["code", "likelier"]].to_numpy().tolist() == [[3, 2]]  # the tag that it lacks
+    assert tags.loc["i4", "probability"] < 0.02 * 0.5  # half of the items have it
+    assert len(tags) < 0.1 * N
 
 
 def test_the_same_whatever_the_partitions(shop: Shop) -> None:

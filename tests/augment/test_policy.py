@@ -1,20 +1,30 @@
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import msgspec
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recaug.augment.policy import Option, for_slice, halve, options, part_of, told
-from recaug.config import Policy
+from recaug.config import Policy, Sampling, load
 
-POLICY = Policy(items=["all", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
-EVERY = options(POLICY, ["counts", "vae"])
+POLICY = Policy(rows=["head", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
+AUGMENT = msgspec.structs.replace(
+    load(Path(__file__).parents[2] / "conf" / "demo.yaml").augment,
+    generators=["counts", "vae"],
+    own={"counts": Sampling(histories=0.0)},
+    policy=POLICY,
+)
+EVERY = options(AUGMENT)
 
 
 def lift(option: Option, part: str) -> float:
-    """Cold users gain by the counts' tail items, the more the better; warm users lose by whatever is added."""
+    """Cold users gain by the counts' tail items and the VAE's head items, the more the better; warm users only lose."""
     if part == "warm":
         return -0.01 * option.weight
-    return (option.generator == "counts") * ((option.items == "tail") + option.share * option.weight / 10) - 0.05
+    return (
+        option.generator == {"tail": "counts", "head": "vae"}[option.rows]
+    ) * option.share * option.weight / 10 - 0.05
 
 
 class Trainer:
@@ -30,19 +40,26 @@ class Trainer:
 
 def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
     assert len(EVERY) == len({option.name for option in EVERY}) == 2 * 2 * 2 * 2
-    assert EVERY[0].name == "counts-all-0.5-1"
+    assert EVERY[0].name == "counts-head-0.5-1"
+    apart = msgspec.structs.replace(POLICY, rows=["tail", "histories"])
+    written = {(one.generator, one.rows) for one in options(msgspec.structs.replace(AUGMENT, policy=apart))}
+    assert written == {("counts", "tail"), ("vae", "tail"), ("vae", "histories")}  # the counts have no histories
 
 
 def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() -> None:
     train = Trainer()
     choice = halve(EVERY, train, 2, 12, 1000)
-    assert choice.chosen == {"cold": Option("counts", "tail", 1.0, 2.0), "warm": None}
+    best = {"head": Option("vae", "head", 1.0, 2.0), "tail": Option("counts", "tail", 1.0, 2.0)}
+    assert choice.chosen == {"cold": best, "warm": {"head": None, "tail": None}}
     epochs = [epochs for _, epochs in train.asked]
-    assert epochs == [2, 4, 8, 12]  # 16, 8, 4 and 2 options a slice
+    assert epochs == [2, 4, 8]  # 8, 4 and 2 options of each slice of users and of items, and 1 is left
     running = [number for number, _ in train.asked]
     assert running[0] == 16
     assert all(number <= 2 * (16 >> round_) for round_, number in enumerate(running))  # of two slices
-    assert told(choice)["chosen"] == {"cold": "counts-tail-1-2", "warm": "none"}
+    assert told(choice)["chosen"] == {
+        "cold": {"head": "vae-head-1-2", "tail": "counts-tail-1-2"},
+        "warm": {"head": "none", "tail": "none"},
+    }
     assert len(told(choice)["tried"]) == sum(running)
 
 
@@ -53,7 +70,7 @@ def test_no_round_begins_that_needs_more_than_the_budget_leaves(more: int) -> No
     two_rounds = sum((options + 1) * epochs for options, epochs in free.asked[:2])
     choice = halve(EVERY, train, 2, 12, two_rounds + more)
     assert train.asked == free.asked[: 2 + more]
-    assert choice.chosen["cold"] == Option("counts", "tail", 1.0, 2.0)
+    assert choice.chosen["cold"]["tail"] == Option("counts", "tail", 1.0, 2.0)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +95,8 @@ def test_an_option_takes_its_slice_of_items_its_share_and_its_weight(candidates:
     assert len(tail) == 100
     assert not tail["head"].any()
     assert tail["parent_event_id"].notna().all()
+    histories = part_of(candidates, Option("counts", "histories", 1.0, 1.0)).toPandas()
+    assert (len(histories), set(histories["parent_event_id"])) == (200, {None})
     half = part_of(candidates, Option("counts", "all", 0.5, 1.0)).toPandas()
     whole = half[half["parent_event_id"].isna()].groupby("user_id").size()
     assert 8 <= len(whole) <= 32

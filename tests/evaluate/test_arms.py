@@ -39,24 +39,26 @@ def by_window(rows):
     found = {}
     for one in rows.collect():
         continuations = np.frombuffer(one.continuations, "<i4").reshape(L, -1).tolist()
-        found[one.user_index, one.window] = continuations, one.continuation_weight, one.row_weight
+        weights = np.frombuffer(one.continuation_weights, "<f4").reshape(L, -1).tolist()
+        found[one.user_index, one.window] = continuations, weights, one.row_weight
     return found
 
 
 def test_a_continuation_lies_beside_its_parent_event_and_nowhere_else(spark, train, vocabulary):
     candidates = spark.createDataFrame(
         [
-            ("g1", "u0", "i9", NOON, "b", 0.15),
-            ("g2", "u0", "i8", NOON, "b", 0.15),
-            ("g3", "u0", "i7", NOON, "d", 0.15),  # d is no input at the end of the first window
-            ("g4", "u0", "unknown", NOON, "a", 0.15),
+            ("g1", "u0", "i9", NOON, "b", 0.125),
+            ("g2", "u0", "i8", NOON, "b", 0.25),
+            ("g3", "u0", "i7", NOON, "d", 0.125),  # d is no input at the end of the first window
+            ("g4", "u0", "unknown", NOON, "a", 0.125),
         ],
         CANDIDATES,
     )
     found = by_window(training_rows(train, candidates, vocabulary, L, 2))
-    assert found[0, 0] == ([[0, 0], [9, 8], [0, 0], [0, 0]], 0.15, 1.0)
-    assert found[0, 1] == ([[7, 0], [0, 0], [0, 0], [0, 0]], 0.15, 1.0)
-    assert found[1, 0] == ([[0, 0]] * 4, 0.0, 1.0)
+    none = [[0, 0]] * 4
+    assert found[0, 0] == ([[0, 0], [9, 8], [0, 0], [0, 0]], [[0, 0], [0.125, 0.25], [0, 0], [0, 0]], 1.0)
+    assert found[0, 1] == ([[7, 0], [0, 0], [0, 0], [0, 0]], [[0.125, 0], [0, 0], [0, 0], [0, 0]], 1.0)
+    assert found[1, 0] == (none, none, 1.0)
 
 
 def test_a_generated_history_is_a_row_of_its_own_in_the_order_of_time(spark, train, vocabulary):
@@ -68,7 +70,7 @@ def test_a_generated_history_is_a_row_of_its_own_in_the_order_of_time(spark, tra
     (own,) = rows.where("user_index < 0").collect()
     assert np.frombuffer(own["items"], "<i4").tolist() == [5, 6, 0, 0]
     assert (own.row_weight, own.length, own.window) == (0.3, 2, 0)
-    assert len(own.continuations) == 4 * L
+    assert len(own.continuations) == len(own.continuation_weights) == 4 * L
 
 
 def test_without_candidates_the_rows_are_the_real_ones(spark, train, vocabulary):
@@ -76,7 +78,7 @@ def test_without_candidates_the_rows_are_the_real_ones(spark, train, vocabulary)
     rows = training_rows(train, none, vocabulary, L, 2)
     real = {(r.user_index, r.window): bytes(r["items"]) for r in train.collect()}
     assert {(r.user_index, r.window): bytes(r["items"]) for r in rows.collect()} == real
-    assert all(c == [[0, 0]] * 4 and w == 0 for c, w, _ in by_window(rows).values())
+    assert all(c == w == [[0, 0]] * 4 for c, w, _ in by_window(rows).values())
 
 
 def test_rows_spread_evenly_over_four_items_have_an_entropy_of_log_four(spark):

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 import yaml
+from mlflow import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
 from recaug.lake.runs import RunRecord, record
 from recaug.lake.tables import Lake
 from recaug.night.context import Context, StageResult
+from recaug.tracking import FOLDER, NIGHT
 
 FIRST = dt.date(2017, 1, 1)
 HEAD = "who,what,at,how,cost\n"
@@ -45,6 +48,19 @@ def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) ->
         given[section] |= keys
     config = msgspec.convert(given, Config)
     return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), folder / "artifacts")
+
+
+def logged(artifacts: Path) -> dict[str, set[str]]:
+    """MLflow's runs: the name of a night's -> those of the models below it."""
+    client = MlflowClient((artifacts / FOLDER).resolve().as_uri())
+    found = [run for one in client.search_experiments() for run in client.search_runs([one.experiment_id])]
+    nights = {run.info.run_id: run.info.run_name for run in found if NIGHT in run.data.tags}
+    below = {name: set[str]() for name in nights.values()}
+    for run in found:
+        if (parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) is not None:
+            assert "loss" in run.data.metrics or "loss_generator" in run.data.metrics
+            below[nights[parent]].add(run.info.run_name)
+    return below
 
 
 def note(night: Context, stage: str, result: StageResult) -> None:

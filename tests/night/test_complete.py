@@ -13,6 +13,7 @@ import yaml
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from tests.conftest import THIN_DAY, merged
+from tests.night.nights import logged
 
 from recaug.config import load
 from recaug.errors import ContractError
@@ -130,6 +131,7 @@ def test_the_run_is_recorded_and_the_page_is_there(spark: SparkSession, complete
     assert record is not None
     assert record.metrics["completed"] == results(folder)["completed"]
     assert record.cpu_seconds > 0
+    assert logged(folder / "artifacts")[record.run_id] == set(results(folder)["curves"])
     assert set(record.input_versions) == {"items", "vocabulary", "covisitation"}
     index = folder / "artifacts" / DATE / "attributes" / "index.html"
     assert index.read_text().count("<svg") == 2

@@ -11,6 +11,7 @@ import yaml
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from tests.conftest import THIN_DAY, merged
+from tests.night.nights import logged
 
 from recaug.clickstream.source import png
 from recaug.lake import runs
@@ -74,8 +75,9 @@ def run(spark: SparkSession, path: Path) -> int:
 
 @pytest.fixture(scope="module")
 def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop's pictures, every model trained on two Horovod ranks."""
     folder = tmp_path_factory.mktemp("pictures")
-    assert run(spark, shop(folder)) == 0
+    assert run(spark, shop(folder, training={"launcher": "horovod", "workers": 2})) == 0
     return folder
 
 
@@ -131,6 +133,8 @@ def test_the_page_shows_a_grid_of_each_model(spark: SparkSession, made: Path) ->
     assert record is not None
     assert record.decision in ("publish", "hold")
     assert len(record.reasons) == 2
+    judges = {f"{arm}-{size}-seed0" for arm in ("real", "gan", "classic", "gan-alone") for size in ("4", "all")}
+    assert logged(made / "artifacts") == {record.run_id: {"gan-4", "gan-all"} | judges}
 
 
 def test_a_rerun_finds_the_models_and_writes_the_same_pictures(spark: SparkSession, made: Path) -> None:

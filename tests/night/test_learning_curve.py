@@ -106,7 +106,7 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
 
 
 def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
-    policy = Policy(items=["all"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=3)
+    policy = Policy(rows=["head", "tail", "histories"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=4)
     chooses = msgspec.structs.replace(shop.config.augment, policy=policy)
     prepared = msgspec.structs.replace(shop.config.prepare, user_share=CURVE.shares[-1])
     longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)
@@ -116,9 +116,10 @@ def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curv
     note(night, "evaluate", replace(evaluate.run(night), decision="publish"))  # as if the gate had found proof
     note(night, "publish", publish.run(night))
     told = runs.find(night.lake, night.date, "augment").metrics[POLICY]
-    assert {one["option"] for one in told["tried"]} == {"counts-all-1-2", "classic-all-1-2"}
+    assert {one["option"] for one in told["tried"]} == {"counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"}
     assert all(set(one["lift"]) == {"cold", "warm"} for one in told["tried"])
-    assert "counts-all-1-2" in told["chosen"].values()  # who is short of events learns from what others had together
+    kept = {option for of_part in told["chosen"].values() for option in of_part.values()}
+    assert kept & {"counts-head-1-2", "counts-tail-1-2"}  # who is short of events learns from what others had together
     assert told["cpu_seconds"] > 0
 
     rows = night.lake.read("candidate_events").where(F.col("run_id") == night.run_id).toPandas()
@@ -126,10 +127,14 @@ def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curv
     chosen, sampled = rows[rows["arm"] == POLICY], rows[rows["arm"] == rows["generator"]]
     assert len(chosen) + len(sampled) == len(rows)
     train_rows = night.lake.read("sequences").where("split = 'train'").toPandas()
+    vocabulary = night.lake.read("vocabulary").toPandas().set_index("item_id")
     from_cold = chosen["source_users"].str[0].isin(train_rows.loc[train_rows["cold"], "user_id"])
     for part, of_part in (("cold", chosen[from_cold]), ("warm", chosen[~from_cold])):
-        what = told["chosen"][part]
-        assert set(of_part["generator"]) == (set() if what == "none" else {what.split("-")[0]})
+        options = [option.split("-")[:2] for option in told["chosen"][part].values() if option != "none"]
+        continued = of_part["parent_event_id"].notna()
+        heads = of_part["item_id"].map(vocabulary["head"])
+        rows_are = np.select([~continued, heads], ["histories", "head"], "tail")
+        assert set(zip(of_part["generator"], rows_are, strict=True)) == {(who, what) for who, what in options}
     weights = sampled.groupby("generator")["weight"].first()
     assert (chosen["weight"] == 2 * chosen["generator"].map(weights)).all()
 
@@ -137,7 +142,7 @@ def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curv
     assert set(judged.metrics["lift"]) == {POLICY}
     assert judged.metrics["fidelity"][POLICY]["rows"] == len(chosen)
     learnt = {row["arm"] for row in night.lake.read("training_rows").select("arm").distinct().collect()}
-    assert {"none", POLICY, "counts-all-1-2", "classic-all-1-2"} <= learnt
+    assert {"none", POLICY, "counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"} <= learnt
     published = night.lake.read("augmented_events")
     assert published.count() == len(chosen) > 0
     assert "arm" not in published.columns

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY
+from tests.night.nights import logged
 
 from recaug.config import STAGES
 from recaug.errors import ConfigError, ContractError, StorageError
@@ -66,6 +67,12 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     on_disk = json.loads((Path(config.artifacts) / DATE / "summary.json").read_text())
     assert on_disk == json.loads(json.dumps(summary))
     assert (Path(config.artifacts) / DATE / "report" / "index.html").stat().st_size > 50_000
+
+    # MLflow holds the night, and below it each model with its losses
+    seeds = range(config.evaluate.seeds)
+    generators = {f"{kind}-fold{fold}" for kind in ("vae", "gan") for fold in range(config.prepare.folds)}
+    recommenders = {f"{arm}-seed{seed}" for arm in ("none", "vae", "gan") for seed in seeds}
+    assert logged(Path(config.artifacts)) == {summary["run_id"]: generators | recommenders}
 
     # nothing generated is dated in the windows that prove it, and every row names whom it comes from
     generated = read(opened(config, "candidate_events"))

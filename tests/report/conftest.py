@@ -235,7 +235,7 @@ METRICS: dict[str, dict[str, Any]] = {
         "candidates": 1557,
         "policy": {
             "tried": [{"option": "counts-tail-1-2", "epochs": 2, "lift": {"cold": 0.04, "warm": -0.01}}],
-            "chosen": {"cold": "counts-tail-1-2", "warm": "none"},
+            "chosen": {"cold": {"tail": "counts-tail-1-2"}, "warm": {"tail": "none"}},
             "cpu_seconds": 60.0,
         },
     },

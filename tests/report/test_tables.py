@@ -124,7 +124,7 @@ def test_what_the_policy_tried_has_the_last_round_first_and_its_choice_kept() ->
         {"option": "counts-all-1-1", "epochs": 2, "lift": {"warm": 0.01}},
         {"option": "counts-all-1-1", "epochs": 4, "lift": {"warm": 0.03}},
     ]
-    metrics = {"policy": {"tried": tried, "chosen": {"warm": "counts-all-1-1"}, "cpu_seconds": 9.0}}
+    metrics = {"policy": {"tried": tried, "chosen": {"warm": {"all": "counts-all-1-1"}}, "cpu_seconds": 9.0}}
     rows = tables.policy({"augment": stage("augment", metrics=metrics)})
     assert [(row["epochs"], row["option"]) for row in rows] == [
         (4, "counts-all-1-1"),

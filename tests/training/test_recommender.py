@@ -42,13 +42,15 @@ def test_continuations_are_more_targets_with_their_weight() -> None:
     batch = {
         "items": torch.tensor([[1, 2, 0, 0], [4, 0, 0, 0]]),
         "continuations": torch.tensor([[7, 0, 8, 9, 0, 0, 0, 0], [6, 0, 0, 0, 0, 0, 0, 0]]),
-        "continuation_weight": torch.tensor([0.5, 0.25]),
+        "continuation_weights": torch.tensor(
+            [[0.5, 0.0, 0.5, 0.125, 0.0, 0.0, 0.0, 0.0], [0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+        ),
         "row_weight": torch.tensor([1.0, 2.0]),
     }
     inputs, targets, weights = next_item_targets(batch)
     assert inputs.tolist() == [[1, 2], [4, 0]]
     assert targets.tolist() == [[[2, 7, 0], [0, 8, 9]], [[0, 6, 0], [0, 0, 0]]]
-    assert weights.tolist() == [[[1.0, 0.5, 0.0], [0.0, 0.5, 0.5]], [[0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]]
+    assert weights.tolist() == [[[1.0, 0.5, 0.0], [0.0, 0.5, 0.125]], [[0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]]
 
 
 def test_rows_without_continuations_cost_nothing() -> None:
@@ -58,7 +60,7 @@ def test_rows_without_continuations_cost_nothing() -> None:
         {
             "items": items,
             "continuations": torch.zeros(1, 8, dtype=torch.int64),
-            "continuation_weight": torch.ones(1),
+            "continuation_weights": torch.zeros(1, 8),
             "row_weight": torch.ones(1),
         }
     )
@@ -120,7 +122,7 @@ def test_generated_rows_change_the_weights_and_not_the_number_of_steps(
                 user,
                 binary(items),
                 binary([N_ITEMS] * len(items) if continued else []),
-                0.5,
+                np.full(MAX_LENGTH, 0.5, "<f4").tobytes(),
                 1.0,
             )
             for user, items in enumerate(histories())
@@ -128,7 +130,7 @@ def test_generated_rows_change_the_weights_and_not_the_number_of_steps(
         extra = rows if continued else []  # generated histories: more rows
         frame = spark.createDataFrame(
             rows + extra,
-            "user_index int, items binary, continuations binary, continuation_weight double, row_weight double",
+            "user_index int, items binary, continuations binary, continuation_weights binary, row_weight double",
         )
         folder = tmp_path / name
         frame.repartition(4, "user_index").sortWithinPartitions("user_index").write.parquet(str(folder))

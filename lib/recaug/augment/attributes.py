@@ -147,10 +147,12 @@ def complete(
 ) -> DataFrame:
     """Fill each gap that is told with min_probability, and list the given values that all else speaks against.
 
-    Gives item_id, attribute, code or number, probability; of a doubtful value, which is a category whose probability is
-    below max_doubt while another value has min_probability, or a number with so little probability beyond it on both
-    sides, also likelier, likelier_number and likelier_probability, null of a filled gap. A number's probability is that
-    the truth is within `tolerance` of it, as a share of it.
+    Gives item_id, attribute, code or number, probability; of a doubtful value also likelier, likelier_number and
+    likelier_probability, null of a filled gap. Doubtful is a category whose probability is below max_doubt while
+    another value has min_probability; one of several values that is less than max_doubt times as likely as in the
+    catalogue at large, where most are rare (likelier is then the likeliest that is not given); a number with less than
+    max_doubt beyond it on both sides. A number's probability is that the truth is within `tolerance` of it, as a share
+    of it.
     """
 
     def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -167,25 +169,28 @@ def complete(
                 yield from _judged_numbers(items, there, one, told, whole[place], calibration)
                 continue
             chances = probabilities(one, told, calibration)
-            best = chances.max(dim=1)
+            yield _doubtful(items, one, chances, whole[place], model.first.prior_of(one))
+            filled = chances
             if one.kind == "categorical":
+                best = chances.max(dim=1)
                 filled = torch.zeros_like(chances).scatter_(1, best.indices[:, None], best.values[:, None])
-                yield _doubtful(items, there, one, chances, whole[place][:, 0])
-            else:
-                filled = chances
             filled = filled.masked_fill(torch.from_numpy(there)[:, None], 0.0)
             row, code = torch.nonzero(filled >= max(min_probability, 1e-9), as_tuple=True)
             yield _completed(items[row.numpy()], one, filled[row, code].numpy(), code=code.numpy())
 
-    def _doubtful(
-        items: NDArray[Any], there: NDArray[np.bool_], one: Field, chances: Tensor, code: Tensor
-    ) -> pd.DataFrame:
-        common = there & (code <= one.size).numpy()
-        chance = chances.gather(1, torch.where(code <= one.size, code, 0)[:, None])[:, 0].numpy()
-        best = chances.max(dim=1)
-        at = common & (chance < max_doubt) & (best.values.numpy() >= min_probability)
-        likelier = {"likelier": best.indices.numpy()[at], "likelier_probability": best.values.numpy()[at]}
-        return _completed(items[at], one, chance[at], code=code.numpy()[at]).assign(**likelier)
+    def _doubtful(items: NDArray[Any], one: Field, chances: Tensor, codes: Tensor, prior: Tensor) -> pd.DataFrame:
+        """codes: (batch, width), the given ones, size + 1 for one too rare to be told; prior: (size,)."""
+        common = (codes > 0) & (codes <= one.size)
+        held = torch.where(common, codes, 0)
+        chance, best = chances.gather(1, held), chances.scatter(1, held, 0.0).max(dim=1)
+        if one.kind == "categorical":
+            doubted = common & (chance < max_doubt) & (best.values >= min_probability)[:, None]
+        else:
+            doubted = common & (chance < max_doubt * torch.cat([prior.new_zeros(1), prior])[held])
+        row, place = torch.nonzero(doubted, as_tuple=True)
+        likelier = {"likelier": best.indices[row].numpy(), "likelier_probability": best.values[row].numpy()}
+        rows = _completed(items[row.numpy()], one, chance[row, place].numpy(), code=held[row, place].numpy())
+        return rows.assign(**likelier)
 
     def _judged_numbers(
         items: NDArray[Any], there: NDArray[np.bool_], one: Field, told: Tensor, truth: Tensor, calibration: Calibration

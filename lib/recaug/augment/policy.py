@@ -1,4 +1,4 @@
-"""Chooses what is added for cold and for warm users: successive halving (Jamieson and Talwalkar 2016)."""
+"""Chooses what is added for each slice of users and of rows: successive halving (Jamieson and Talwalkar 2016)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -7,21 +7,21 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import Policy, round_epochs
+from recaug.config import Augment, round_epochs
 
 
 class Option(NamedTuple):
-    """What may be added. items: `all`, `head` or `tail`; share: of the candidates; weight: factor of theirs."""
+    """What may be added. rows: of Policy.rows; share: of the candidates; weight: factor of theirs."""
 
     generator: str
-    items: str
+    rows: str
     share: float
     weight: float
 
     @property
     def name(self) -> str:
         """As in the tables, such as counts-tail-0.5-2."""
-        return f"{self.generator}-{self.items}-{self.share:g}-{self.weight:g}"
+        return f"{self.generator}-{self.rows}-{self.share:g}-{self.weight:g}"
 
 
 class Tried(NamedTuple):
@@ -33,15 +33,17 @@ class Tried(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """chosen: for each slice of users an option, or None for nothing. tried: in the order of the rounds."""
+    """chosen: slice of users -> kind of rows -> option, or None for nothing. tried: in the order of the rounds."""
 
-    chosen: dict[str, Option | None]
+    chosen: dict[str, dict[str, Option | None]]
     tried: list[Tried]
 
 
-def options(policy: Policy, generators: Sequence[str]) -> list[Option]:
-    """Every combination of a generator, a slice of items, a share and a weight."""
-    return [Option(*each) for each in product(generators, policy.items, policy.shares, policy.weights)]
+def options(augment: Augment) -> list[Option]:
+    """Every combination of a generator, a kind of rows that it writes, a share and a weight."""
+    assert augment.policy is not None
+    written = [(kind, rows) for kind in augment.generators for rows in augment.rows_of(kind)]
+    return [Option(*of, *each) for of, each in product(written, product(augment.policy.shares, augment.policy.weights))]
 
 
 def halve(
@@ -51,32 +53,41 @@ def halve(
     most_epochs: int,
     budget: int,
 ) -> Choice:
-    """Keep the better half of the options for each slice of users, round by round; the best, if it lifts, is chosen.
+    """Keep the better half of the options for each slice of users and kind of rows, round by round.
+
+    The best of each, if it lifts, is chosen: another one for head items than for tail items where the policy tells them
+    apart. What several do together is not measured here, but by the gate.
 
     measure: trains with nothing and with each option for so many epochs and gives each one's lift by slice.
     budget: epochs of all rounds and trainings together; epochs and not seconds, so that a rerun chooses the same.
-    Each round trains twice as long as the one before, `most_epochs` at most. Ends when one option a slice is left,
+    Each round trains twice as long as the one before, `most_epochs` at most. Ends when one option of each is left,
     after a round of most_epochs, or when the next round would overdraw the budget. Of equals the earlier is better.
 
-    >>> two = [Option("vae", "all", 1.0, 1.0), Option("counts", "tail", 1.0, 1.0)]
+    >>> two = [Option("vae", "tail", 1.0, 1.0), Option("counts", "tail", 1.0, 1.0)]
     >>> lifts = {two[0]: {"cold": -0.1, "warm": -0.2}, two[1]: {"cold": 0.1, "warm": -0.1}}
     >>> halve(two, lambda left, epochs: lifts, 2, 8, 100).chosen
-    {'cold': Option(generator='counts', items='tail', share=1.0, weight=1.0), 'warm': None}
+    {'cold': {'tail': Option(generator='counts', rows='tail', share=1.0, weight=1.0)}, 'warm': {'tail': None}}
     """
-    epochs, tried, by_slice = min(first_epochs, most_epochs), list[Tried](), dict[str, list[Option]]()
+    epochs, tried, by_slice = min(first_epochs, most_epochs), list[Tried](), dict[tuple[str, str], list[Option]]()
     while True:
         running = [option for option in left if not by_slice or any(option in kept for kept in by_slice.values())]
         lifts = measure(running, epochs)
         budget -= round_epochs(len(running), epochs)
         tried += [Tried(option, epochs, dict(lifts[option])) for option in running]
-        slices = by_slice or {part: list(left) for part in lifts[running[0]]}
-        ranked = {part: sorted(kept, key=lambda option: -lifts[option][part]) for part, kept in slices.items()}
-        by_slice = {part: kept[: max(len(kept) // 2, 1)] for part, kept in ranked.items()}
+        slices = by_slice or {
+            (part, rows): [option for option in left if option.rows == rows]
+            for part in lifts[running[0]]
+            for rows in dict.fromkeys(option.rows for option in left)
+        }
+        ranked = {of: sorted(kept, key=lambda option: -lifts[option][of[0]]) for of, kept in slices.items()}
+        by_slice = {of: kept[: max(len(kept) // 2, 1)] for of, kept in ranked.items()}
         n_left, longer = len({option for kept in by_slice.values() for option in kept}), min(2 * epochs, most_epochs)
         decided = epochs == most_epochs or all(len(kept) == 1 for kept in by_slice.values())
         if decided or round_epochs(n_left, longer) > budget:
-            best = {part: kept[0] for part, kept in by_slice.items()}
-            return Choice({part: one if lifts[one][part] > 0 else None for part, one in best.items()}, tried)
+            chosen: dict[str, dict[str, Option | None]] = {}
+            for (part, rows), (best, *_) in by_slice.items():
+                chosen.setdefault(part, {})[rows] = best if lifts[best][part] > 0 else None
+            return Choice(chosen, tried)
         epochs = longer
 
 
@@ -84,13 +95,15 @@ def part_of(candidates: DataFrame, option: Option) -> DataFrame:
     """The option's rows of the candidates, with its weight.
 
     candidates: columns of candidate_events and `head` (boolean), whether the item is of the head. A generated history
-    is kept or left out as a whole, and is of no slice of items: `head` and `tail` have continuations only.
+    is kept or left out as a whole.
     """
     history = F.col("parent_event_id").isNull()
     unit = F.when(history, F.col("user_id")).otherwise(F.col("event_id"))
     kept = (F.col("generator") == option.generator) & (_uniform(unit) < option.share)
-    if option.items != "all":
-        kept &= ~history & (F.col("head") == (option.items == "head"))
+    if option.rows == "histories":
+        kept &= history
+    elif option.rows != "all":
+        kept &= ~history & (F.col("head") == (option.rows == "head"))
     return candidates.where(kept).withColumn("weight", F.col("weight") * option.weight)
 
 
@@ -102,10 +115,13 @@ def for_slice(candidates: DataFrame, cold_users: DataFrame, cold: bool) -> DataF
 
 
 def told(choice: Choice) -> dict[str, Any]:
-    """What `runs` records: tried (option, epochs, and the lift by slice of users) and chosen (slice -> option)."""
+    """What `runs` records: tried (option, epochs, lift by slice of users), chosen (slice -> kind of rows -> option)."""
     return {
         "tried": [{"option": one.option.name, "epochs": one.epochs, "lift": one.lift} for one in choice.tried],
-        "chosen": {part: "none" if one is None else one.name for part, one in choice.chosen.items()},
+        "chosen": {
+            part: {rows: "none" if one is None else one.name for rows, one in of_part.items()}
+            for part, of_part in choice.chosen.items()
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""The recommender's training rows of each arm: real histories alone, or with what one generator made of them."""
+"""The recommender's training rows of each arm: real histories alone, or with what generators made of them."""
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,9 @@ def training_rows(
 ) -> DataFrame:
     """Join one arm's candidates to the real rows; without candidates, the real rows alone.
 
-    Columns: `train` is sequences' train split; `candidates` as candidate_events, of one generator; `vocabulary` needs
+    Columns: `train` is sequences' train split; `candidates` as candidate_events, of one arm; `vocabulary` needs
     item_id and item_index. Gives user_index, window, length, fold, items, continuations (binary, int32,
-    max_length * continuations position-major, 0 for none), continuation_weight (of each generated item) and
+    max_length * continuations position-major, 0 for none), continuation_weights (binary, float32, the same shape) and
     row_weight (1 for real rows, the generated events' weight for generated histories, whose user_index is negative).
     """
     indexed = candidates.join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner")
@@ -38,13 +38,18 @@ def _with_continuations(train: DataFrame, following: DataFrame, max_length: int,
         .agg(
             F.collect_list(F.col("position") * continuations + F.col("turn")).alias("slots"),
             F.collect_list("item_index").alias("generated"),
-            F.max("weight").alias("continuation_weight"),
+            F.collect_list("weight").alias("weights"),
         )
     )
 
     @F.pandas_udf("binary")  # type: ignore[call-overload]
     def fill(slots: pd.Series, generated: pd.Series) -> pd.Series:
         return pd.Series([_slots(s, g, max_length * continuations) for s, g in zip(slots, generated, strict=True)])
+
+    @F.pandas_udf("binary")  # type: ignore[call-overload]
+    def weigh(slots: pd.Series, weights: pd.Series) -> pd.Series:
+        width = max_length * continuations
+        return pd.Series([_slots(s, w, width, "<f4") for s, w in zip(slots, weights, strict=True)])
 
     return train.join(laid, ["user_index", "window"], how="left").select(
         "user_index",
@@ -53,7 +58,7 @@ def _with_continuations(train: DataFrame, following: DataFrame, max_length: int,
         "fold",
         "items",
         fill("slots", "generated").alias("continuations"),
-        F.coalesce("continuation_weight", F.lit(0.0)).alias("continuation_weight"),
+        weigh("slots", "weights").alias("continuation_weights"),
         F.lit(1.0).alias("row_weight"),
     )
 
@@ -74,14 +79,14 @@ def _histories(generated: DataFrame, max_length: int, continuations: int) -> Dat
         F.lit(-1).alias("fold"),
         fixed(F.slice("events.item_index", 1, max_length)).alias("items"),
         F.lit(bytes(4 * max_length * continuations)).alias("continuations"),
-        F.lit(0.0).alias("continuation_weight"),
+        F.lit(bytes(4 * max_length * continuations)).alias("continuation_weights"),
         "row_weight",
     )
 
 
-def _slots(slots: object, items: object, width: int) -> bytes:
-    """Write items at their slots of a fixed-width int32 row; nothing given is all zeros."""
-    row = np.zeros(width, dtype="<i4")
-    if slots is not None and items is not None:
-        row[np.asarray(slots, dtype=np.int64)] = items
+def _slots(slots: object, values: object, width: int, dtype: str = "<i4") -> bytes:
+    """Write values at their slots of a fixed-width row of numbers; nothing given is all zeros."""
+    row = np.zeros(width, dtype=dtype)
+    if slots is not None and values is not None:
+        row[np.asarray(slots, dtype=np.int64)] = values
     return row.tobytes()

@@ -109,7 +109,7 @@ def _complete(context: Context) -> StageResult:
     verdicts = metrics["worth"].values()
     decision = "publish" if any(verdict["decision"] == "publish" for verdict in verdicts) else "hold"
     reasons = tuple(f"{name}, {reason}" for name, told in metrics["worth"].items() for reason in told["reasons"])
-    return StageResult(metrics, written.content_hash, decision, reasons or ("no gap was filled",))
+    return StageResult(metrics, written.content_hash, decision, reasons or ("no gap was filled",), trained)
 
 
 def _encode(context: Context, config: Attributes) -> tuple[list[Field], str]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from recaug.config import Config
 from recaug.lake.tables import Lake
+from recaug.training.jobs import Trained
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ def write_file(target: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What `runs` records of a stage. metrics: anything that JSON holds."""
+    """What `runs` records of a stage, and the models that it trained, for MLflow. metrics: anything that JSON holds."""
 
     metrics: dict[str, Any] = field(default_factory=dict)
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()
+    trained: Sequence[Trained] = ()

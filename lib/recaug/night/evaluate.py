@@ -113,6 +113,7 @@ def run(context: Context) -> StageResult:
         },
         decision=verdict.decision,
         reasons=verdict.reasons,
+        trained=trained,
     )
 
 

@@ -129,7 +129,8 @@ def _images(context: Context) -> StageResult:
         "curves": {f"{kind}-{_named(key)}": one.curves for (key, kind), one in generators.items()},
     }
     reasons = tuple(f"{name} a class: {one['reason']}" for name, one in compared.items())
-    return StageResult(metrics, written, "publish" if published else "hold", reasons)
+    trained = [*generators.values(), *judges.values()]
+    return StageResult(metrics, written, "publish" if published else "hold", reasons, trained)
 
 
 def _read(context: Context, config: Images) -> tuple[dict[str, Any], list[str]]:

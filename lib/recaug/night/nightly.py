@@ -82,7 +82,7 @@ def run_night(
         say(f"  {stage:<10} {done.wall_seconds:6.1f} s  {tell(stage, done)}")
     summary = summarise(context)
     if "report" in stages:
-        from recaug.tracking import log_night  # here, for MLflow takes a second to import
+        from recaug.tracking import log_night
 
         log_night(context, summary)
         say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
@@ -100,7 +100,7 @@ def _done(context: Context, stage: str, found: RunRecord | None, versions: dict[
 def run_stage(
     context: Context, stage: str, run: Callable[[Context], StageResult], versions: dict[str, int]
 ) -> RunRecord:
-    """Run a stage, measure it, record it."""
+    """Run a stage, measure it, record it; its models go to MLflow."""
     started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     with Cost(context.spark) as cost, one_line_errors(stage):
         result = run(context)
@@ -122,6 +122,10 @@ def run_stage(
     )
     with one_line_errors(stage):
         runs.record(context.lake, record)
+    if result.trained:
+        from recaug.tracking import log_training  # here, for MLflow takes a second to import
+
+        log_training(context, result.trained)
     return record
 
 

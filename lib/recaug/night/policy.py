@@ -55,7 +55,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         return {one: _lifts(found, one.name) for one in left}
 
     choice = halve(
-        options(policy, config.augment.generators),
+        options(config.augment),
         measure,
         policy.first_epochs,
         config.sasrec.optimiser.epochs,
@@ -64,7 +64,8 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
     cold_users = lake.read("sequences").where("split = 'train' AND cold").select("user_id").distinct()
     parts = [
         for_slice(part_of(headed, option), cold_users, part == "cold")
-        for part, option in choice.chosen.items()
+        for part, of_part in choice.chosen.items()
+        for option in of_part.values()
         if option is not None
     ]
     chosen = reduce(DataFrame.unionByName, parts, headed.where("false")).drop("head")

@@ -50,7 +50,8 @@ def run(context: Context) -> StageResult:
         for model in trained
     }
     weights = sorted(f"{model.folder.name} {read_meta(model.folder)['weights']}" for model in trained)
-    return StageResult({"models": models}, hashlib.sha256("\n".join(weights).encode()).hexdigest())
+    written = hashlib.sha256("\n".join(weights).encode()).hexdigest()
+    return StageResult({"models": models}, written, trained=trained)
 
 
 def _counts_ndcg(job: GeneratorJob, context: Context) -> float:

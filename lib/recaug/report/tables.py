@@ -287,7 +287,7 @@ def _bounded(number: float | None, low: float | None, high: float | None) -> dic
 def policy(stages: Stages) -> list[dict[str, Any]]:
     """What the policy tried, the last round first: option, epochs, cold and warm (lift and kept, or None).
 
-    kept: chosen for that slice of users, in the option's last round. Empty where no policy was asked.
+    kept: chosen for that slice of users and kind of rows, in the option's last round. Empty where no policy was asked.
     """
     found = stages["augment"].metrics.get(POLICY) if "augment" in stages else None
     if found is None:
@@ -299,7 +299,7 @@ def policy(stages: Stages) -> list[dict[str, Any]]:
         | {
             part: {
                 "lift": one["lift"][part],
-                "kept": found["chosen"][part] == one["option"] and last[one["option"]] == one["epochs"],
+                "kept": one["option"] in found["chosen"][part].values() and last[one["option"]] == one["epochs"],
             }
             if part in one["lift"]
             else None

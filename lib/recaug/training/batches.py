@@ -17,6 +17,7 @@ BINARY: Mapping[str, np.dtype] = {
     "items": np.dtype("int32"),
     "times": np.dtype("int64"),
     "continuations": np.dtype("int32"),
+    "continuation_weights": np.dtype("float32"),
     "codes": np.dtype("int32"),
     "numbers": np.dtype("float32"),
     "parts": np.dtype("int8"),
@@ -42,8 +43,8 @@ def row_batches(
     batch_rows: of this rank. shuffle_rows: rows are shuffled within blocks of about so many; the rows of
         one pass are best, and memory the limit.
     keep: rows of a row group that count, as a boolean (rows,).
-    Yields column -> Tensor: (batch_rows, width) int64 of binary columns (float32 of `numbers`), (batch_rows,) of the
-    others.
+    Yields column -> Tensor: (batch_rows, width) int64 of binary columns (float32 where they are such), (batch_rows,) of
+    the others.
     Raises TrainingError if there are fewer row groups than ranks, or no row to keep.
     """
     order = np.random.default_rng([seed, rank])
@@ -104,7 +105,7 @@ def _row_groups(files: Sequence[str], columns: Sequence[str], rank: int, size: i
 
 
 def decode(name: str, values: np.ndarray | pd.Series) -> np.ndarray:
-    """Bytes to numbers: (rows,) of bytes becomes (rows, width) int64, of `numbers` float32; other columns stay."""
+    """Bytes to numbers: (rows,) of bytes becomes (rows, width) int64 (float32 where they are such); others stay."""
     if name not in BINARY:
         return np.asarray(values)
     width = len(values.iloc[0] if isinstance(values, pd.Series) else values[0]) if len(values) else 0

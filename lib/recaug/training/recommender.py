@@ -28,7 +28,8 @@ class SASRecJob:
 
     name: in the progress bar, such as none-seed0. models: the folder of all models.
     files: addresses of the arm's rows: sequences' train columns and, if any, `continuations` (binary, int32, max_length
-        * n position-major, 0 none), `continuation_weight` (of each generated item) and `row_weight` (of the row).
+        * n position-major, 0 none), `continuation_weights` (binary, float32, the same shape) and `row_weight` (of the
+        row).
     content_hash: of those rows, so that the same input finds the finished model.
     real_rows: real train rows; they alone decide the steps, so every arm has the same budget.
     negatives_files: of the negatives table; read only above full_softmax_items, may be empty below.
@@ -138,7 +139,7 @@ class _Run:
         rows = rows_per_rank(self.optimiser, worker)
         columns = ["items"]
         if self.job.augmented:
-            columns += ["continuations", "continuation_weight", "row_weight"]
+            columns += ["continuations", "continuation_weights", "row_weight"]
         shuffle = min(SHUFFLE_ROWS, max(self.job.real_rows // worker.size, rows))
         arm = row_batches(
             self.job.files, columns, rows, seed=self.seed, shuffle_rows=shuffle, rank=worker.rank, size=worker.size
@@ -201,7 +202,7 @@ class SASRecTask:
 def next_item_targets(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """What each position is to predict: the real next item and its generated alternatives.
 
-    batch: items (batch, max_length), and possibly continuations (batch, max_length * n), continuation_weight and
+    batch: items (batch, max_length), and possibly continuations and continuation_weights (batch, max_length * n), and
     row_weight (batch,). Returns inputs (batch, length), targets and weights (batch, length, 1 + n), cut to the
     longest row; target 0 is none and has weight 0. Without any continuation in the batch n is 0.
     """
@@ -210,8 +211,10 @@ def next_item_targets(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     inputs, targets = items[:, :-1], items[:, 1:, None]
     weights = (targets > 0).float()
     if "continuations" in batch and bool(batch["continuations"].any()):
-        continuations = batch["continuations"].view(rows, max_length, -1)[:, :-1] * (inputs > 0)[:, :, None]
-        generated = (continuations > 0).float() * batch["continuation_weight"].float()[:, None, None]
+        continuations, generated = (
+            batch[column].view(rows, max_length, -1)[:, :-1] * (inputs > 0)[:, :, None]
+            for column in ("continuations", "continuation_weights")
+        )
         targets, weights = torch.cat([targets, continuations], dim=2), torch.cat([weights, generated], dim=2)
     if "row_weight" in batch:
         weights = weights * batch["row_weight"].float()[:, None, None]
