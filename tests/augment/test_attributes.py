@@ -105,6 +105,8 @@ def test_hidden_values_are_told_and_the_probabilities_hold(found: dict[str, dict
     assert found["tags"]["ways"]["vae"]["mean"] == 1  # both are among the five likeliest of four
     assert found["price"]["ways"]["vae"]["mean"] < 0.5 * found["price"]["ways"]["prior"]["mean"]
     assert found["price"]["coverage"] == pytest.approx(0.9, abs=0.1)
+    shares = [one for name in ("kind", "tags") for one in found[name]["ways"].values()]
+    assert all(0 <= one["low"] <= one["mean"] <= one["high"] <= 1 for one in shares)
     assert found["kind"]["calibration_error"] < 0.06
     assert found["tags"]["calibration_error"] < 0.06
     hidden = int((np.stack([np.frombuffer(row, np.int8) for row in frame()["parts"]])[:, 0] == TEST).sum())

@@ -36,9 +36,11 @@ def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
         F.count("*").alias("n"),
         F.avg(F.when(~F.isnan("covered"), F.col("covered"))).alias("covered"),
     )
-    for row in means.orderBy("attribute", "way").collect():
+    collected = means.orderBy("attribute", "way").collect()
+    numbers = {row["attribute"] for row in collected if row["covered"] is not None}
+    for row in collected:
         one = told.setdefault(row["attribute"], {"ways": {}})
-        one["ways"][row["way"]] = _interval(row["mean"], row["error"], row["n"])
+        one["ways"][row["way"]] = _interval(row["mean"], row["error"], row["n"], row["attribute"] not in numbers)
         if row["covered"] is not None:
             one["coverage"] = row["covered"]
     proposals = measured.where(F.col("probabilities").isNotNull()).select(
@@ -98,7 +100,7 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
         value = value[~np.isnan(value)]
         if len(value):
             error = value.std(ddof=min(1, len(value) - 1)) / len(value) ** 0.5
-            results[one.name] = _interval(value.mean(), error, len(value))
+            results[one.name] = _interval(value.mean(), error, len(value), one.coded)
     return results
 
 
@@ -110,5 +112,7 @@ def _columns(one: Field, part: Tensor) -> Tensor:
     return ones.masked_fill((part == 0).all(dim=1, keepdim=True), torch.nan)
 
 
-def _interval(mean: float, error: float, n: int) -> dict[str, float]:
-    return {"mean": float(mean), "low": float(mean - Z * error), "high": float(mean + Z * error), "n": n}
+def _interval(mean: float, error: float, n: int, share: bool) -> dict[str, float]:
+    """Of a mean that is 0 or more and, as a share, 1 or less."""
+    high = min(float(mean + Z * error), 1.0) if share else float(mean + Z * error)
+    return {"mean": float(mean), "low": max(float(mean - Z * error), 0.0), "high": high, "n": n}
