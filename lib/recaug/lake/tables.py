@@ -64,7 +64,7 @@ class Lake:
         if not self.exists(name):
             return None
         if self.path is None:
-            return int(self._delta(name).history(1).select("version").first()[0])  # type: ignore[index]
+            return int(self.delta(name).history(1).select("version").first()[0])  # type: ignore[index]
         # By the names of the commits, as Delta's protocol has them: history reads them, in a Spark job a table.
         folder = self.spark._jvm.org.apache.hadoop.fs.Path(f"{self.location(name)}/_delta_log")  # type: ignore[union-attr]
         files = folder.getFileSystem(self.spark._jsc.hadoopConfiguration()).listStatus(folder)
@@ -154,7 +154,8 @@ class Lake:
         except (Py4JJavaError, PySparkException) as error:
             raise storage_error(error, f"table {name} at {self.location(name)}") from error
 
-    def _delta(self, name: str) -> DeltaTable:
+    def delta(self, name: str) -> DeltaTable:
+        """The table, for what is no replacement of a slice."""
         if self.path is not None:
             return DeltaTable.forPath(self.spark, self.location(name))
         return DeltaTable.forName(self.spark, self.location(name))

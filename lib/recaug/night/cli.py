@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -15,9 +16,10 @@ from pyspark import SparkContext
 
 from recaug import config as configuration
 from recaug.config import STAGES
-from recaug.errors import ConfigError, RecaugError
+from recaug.errors import ConfigError, ContractError, RecaugError
 from recaug.night.benchmark import run_benchmark
 from recaug.night.complete import run_completion
+from recaug.night.erase import WEEK, erase
 from recaug.night.evaluate import check_leaks
 from recaug.night.images import run_images
 from recaug.night.learning_curve import run_learning_curve
@@ -52,6 +54,39 @@ def leaks(argv: Sequence[str] | None = None) -> int:
             with one_line_errors("leakage"):
                 checks = check_leaks(night_context(config, configuration.parse_date(given.date, "--date"), spark))
             print("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]), flush=True)
+        finally:
+            spark.stop()
+        return 0
+
+    return _ended(run)
+
+
+def forget(argv: Sequence[str] | None = None) -> int:
+    """Erase users from the lake. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Erases users, and what was generated from them, from every table.")
+    parser.add_argument("--config", required=True, help="one run's YAML")
+    parser.add_argument("--users", required=True, help="a text file with a user's id on each line")
+    parser.add_argument(
+        "--retain-hours",
+        type=float,
+        default=WEEK,
+        help="age at which old files leave the disk; below %(default)s nobody else may use the lake meanwhile",
+    )
+    given = parser.parse_args(argv)
+
+    def run() -> int:
+        config = configuration.load(given.config)
+        try:
+            lines = Path(given.users).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ContractError(f"--users {given.users}: {error}") from error
+        users = [line.strip() for line in lines if line.strip()]
+        if not users or given.retain_hours < 0:
+            raise ConfigError("--users names nobody" if not users else "--retain-hours must be 0 or more")
+        spark = build(config.spark, "recaug")
+        try:
+            with one_line_errors("erase"):
+                erase(night_context(config, dt.date.today(), spark), users, given.retain_hours)
         finally:
             spark.stop()
         return 0

@@ -1,0 +1,8 @@
+"""Erases users: erase.py --config FILE --users FILE (an id a line); what was generated from them goes, too."""
+
+import sys
+
+from recaug.night.cli import forget
+
+if __name__ == "__main__":
+    sys.exit(forget())

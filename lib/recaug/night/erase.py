@@ -1,0 +1,147 @@
+"""Erases users: their rows in every table, what was generated from them, and the pages that show them."""
+
+import html
+import re
+from collections.abc import Callable, Sequence
+
+from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream.source import CORRUPT
+from recaug.config import Events
+from recaug.lake import runs
+from recaug.lake.tables import Lake, storage_error
+from recaug.night.context import Context
+
+WEEK = 168  # hours; what Delta keeps old files for at least, so that readers and writers at work are not disturbed
+CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuum: 10,000, a minute a table on 2 cores
+
+SHOWN = re.compile(r'(?:source user |class="dim">)([^<]+?)(?:, fidelity |, \d+ events|: no event)')
+
+# How a table's rows (t) are known to be of an erased user (u): by name, as an index of the last night that was
+# prepared, or as the source of what was generated.
+OF_USER = {
+    "events": "t.user_id = u.user_id",
+    "sequences": "t.user_id = u.user_id",
+    "user_features": "t.user_id = u.user_id",
+    "recommendations": "t.user_id = u.user_id",
+    "candidate_events": "t.user_id = u.user_id OR array_contains(t.source_users, u.user_id)",
+    "augmented_events": "t.user_id = u.user_id OR array_contains(t.source_users, u.user_id)",
+    "negatives": "t.user_index = u.user_index",
+    "training_rows": "t.user_index = u.user_index",
+}
+
+
+def erase(
+    context: Context, users: Sequence[str], retain_hours: float = WEEK, say: Callable[[str], None] = print
+) -> dict[str, int]:
+    """Delete every row of these users and every generated row with one of them among its sources.
+
+    Negatives of earlier nights than the last that was prepared are deleted whole: they know users by an index of that
+    night alone. Generated histories in training_rows go with the first night that follows, which replaces the table.
+    Old files leave the disk once they are retain_hours old; below WEEK nobody else may read or write the lake
+    meanwhile. Report pages that show one of the users are deleted; the report stage writes them again.
+    Returns the deleted rows by table. Raises StorageError where a table cannot be written; run it again then.
+    """
+    lake, spark = context.lake, context.spark
+    asked = spark.createDataFrame([(user,) for user in dict.fromkeys(users)], "user_id string")
+    if lake.exists("sequences"):
+        indexed = lake.read("sequences").select("user_id", "user_index").distinct()
+        named = asked.join(indexed, "user_id", how="left")
+    else:
+        named = asked.withColumn("user_index", F.lit(None).cast("int"))
+    named = spark.createDataFrame(named.collect(), "user_id string, user_index int")  # sequences are to lose them
+    deleted = {}
+    for name in [*OF_USER, "events_quarantine"]:
+        if not lake.exists(name):
+            continue
+        try:
+            deleted[name] = _quarantined(context, named) if name == "events_quarantine" else _of(lake, name, named)
+            if name == "negatives":
+                deleted[name] += _earlier_negatives(lake)
+            _vacuum(lake, name, retain_hours)
+        except (Py4JJavaError, PySparkException) as error:
+            raise storage_error(error, f"table {name} at {lake.location(name)}") from error
+        say(f"  {name:<18} {deleted[name]:,} rows deleted")
+    pages = _pages(context, users)
+    say(f"  {'pages':<18} {pages:,} deleted, for they show one of them")
+    return deleted
+
+
+def _of(lake: Lake, name: str, users: DataFrame) -> int:
+    table = lake.delta(name)
+    table.alias("t").merge(F.broadcast(users).alias("u"), OF_USER[name]).whenMatchedDelete().execute()
+    return _last(table, "numTargetRowsDeleted")
+
+
+def _earlier_negatives(lake: Lake) -> int:
+    prepared = max(runs.history(lake, "prepare"), key=lambda run: run.finished, default=None)
+    table = lake.delta("negatives")
+    table.delete("true" if prepared is None else f"event_date <> DATE'{prepared.event_date.isoformat()}'")
+    return _last(table, "numDeletedRows")
+
+
+def _quarantined(context: Context, users: DataFrame) -> int:
+    """Delete those rows of the quarantine whose own user, as the source's mapping reads it, is one of these."""
+    rows = context.lake.read("events_quarantine").select("raw").distinct()
+    found = rows.withColumn("user_id", F.lit(None).cast("string"))
+    if (schema := _schema(rows)) is not None:
+        read = rows.withColumn("row", F.from_json("raw", schema)).select("raw", "row.*")
+        found = read.select("raw", _user(read, context.config.source.events).alias("user_id"))
+        if CORRUPT in read.columns:  # a line that was cut off says no column: any word of it may be the user
+            words = read.where(F.col(CORRUPT).isNotNull())
+            words = words.select("raw", F.explode(F.split(CORRUPT, r'[\s,;|"]+')).alias("user_id"))
+            found = found.unionByName(words)
+    theirs = found.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
+    table = context.lake.delta("events_quarantine")
+    table.alias("t").merge(theirs.alias("u"), "t.raw = u.raw").whenMatchedDelete().execute()
+    return _last(table, "numTargetRowsDeleted")
+
+
+def _schema(rows: DataFrame) -> str | None:
+    """The source's columns as the quarantined rows' JSON has them."""
+    read = rows.sparkSession.read.json(rows.rdd.map(lambda row: row["raw"]))
+    return read._jdf.schema().toDDL() if read.columns else None
+
+
+def _user(read: DataFrame, events: Events) -> F.Column:
+    """The mapping's user; null where no quarantined row has the columns that it needs."""
+    user = F.trim(F.expr(events.columns["user_id"]).cast("string"))
+    try:
+        read.select(user)
+    except AnalysisException:
+        return F.lit(None).cast("string")
+    return user
+
+
+def _vacuum(lake: Lake, name: str, retain_hours: float) -> None:
+    """Remove files that no version needs which is younger."""
+    conf, tasks = lake.spark.conf, str(lake.spark.sparkContext.defaultParallelism)
+    wanted = {CHECK: str(retain_hours >= WEEK).lower(), TASKS: tasks}
+    before = {CHECK: str(conf.get(CHECK, "true")), TASKS: str(conf.get(TASKS))}
+    try:
+        for key, value in wanted.items():
+            conf.set(key, value)
+        lake.delta(name).vacuum(retain_hours)
+    finally:
+        for key, value in before.items():
+            conf.set(key, value)
+
+
+def _last(table: DeltaTable, metric: str) -> int:
+    """A figure of the table's last commit; 0 where that has none, for nothing was deleted."""
+    row = table.history(1).select(F.col("operationMetrics")[metric]).first()
+    return int(row[0]) if row is not None and row[0] is not None else 0
+
+
+def _pages(context: Context, users: Sequence[str]) -> int:
+    """Delete the pages that show one of the users, as page.html names them; MLflow's copies too."""
+    named = {html.escape(user) for user in users}
+    found = [page for page in context.artifacts.glob("**/index.html") if named & set(SHOWN.findall(page.read_text()))]
+    for page in found:
+        page.unlink()
+    return len(found)
