@@ -30,6 +30,7 @@ BASE = [
     "msgspec>=0.18",  # typed configuration whose errors name the path; has no dependencies
     "pillow>=9.4",  # reads and writes pictures
     "safetensors>=0.4",  # weights that load without executing code
+    "scikit-learn>=1.3",  # the classifier that tells generated from real, the imputer that completion is held against
 ]
 
 EXTRAS = {
@@ -56,7 +57,6 @@ EXTRAS = {
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would
-        "scikit-learn>=1.3",  # metrics and classifiers to check ours against
         "nbclient>=0.10",  # runs the notebooks from top to bottom
         "nbformat>=5",  # reads them
         "ipykernel>=6",  # their kernel

@@ -33,6 +33,7 @@ DATABRICKS_15_4 = {
     "requests": "2.31.0",
     "pillow": "9.4.0",
     "safetensors": "0.4.2",
+    "scikit-learn": "1.3.0",
 }
 
 

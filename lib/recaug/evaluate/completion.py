@@ -68,14 +68,12 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
 
     Each value of an attribute is a column, text is left out. The values of the attribute that is asked for are imputed
     one after the other without their siblings: these are missing together and add up to one, so that each would be told
-    by nothing but the others' means. Nothing where the catalogue is large or scikit-learn is not installed.
+    by nothing but the others' means. Nothing where the catalogue is large.
     """
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.experimental import enable_iterative_imputer  # noqa: F401
-        from sklearn.impute import IterativeImputer
-    except ImportError:
-        return {}
+    from sklearn.exceptions import ConvergenceWarning  # here, for they take a second to import
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer
+
     used = [one for one in layout if one.kind != "text"]
     if len(rows.items) > IMPUTED_ITEMS or sum(one.size if one.coded else one.width for one in used) > IMPUTED_COLUMNS:
         return {}

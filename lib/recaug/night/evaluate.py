@@ -19,6 +19,7 @@ from recaug.evaluate.gate import Interval, Verdict, decide, mean_intervals, rela
 from recaug.evaluate.leakage import Check, leak_checks
 from recaug.evaluate.metrics import coverage, gini, novelty
 from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
+from recaug.evaluate.two_sample import told_apart
 from recaug.lake import runs
 from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
@@ -291,8 +292,8 @@ def _every_lift(
 
 
 def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[str, Any]:
-    """Collapse and copies of each arm's candidates, and how well those generators that are trained rank."""
-    vocabulary = context.lake.read("vocabulary").select("item_id", "item_index")
+    """Collapse and copies of each arm's candidates, whether they are told from real ones, and how generators rank."""
+    vocabulary = context.lake.read("vocabulary").select("item_id", "item_index", "events")
     train = context.lake.read("sequences").where("split = 'train'")
     real = train_events(train).persist()
     users = real.groupBy("user_index").agg(F.collect_list("item_index").alias("items"))
@@ -300,6 +301,8 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     indexed = of_arms.join(F.broadcast(vocabulary), "item_id", how="inner").persist()
     try:
         found = collapse(indexed, arms, real, users)
+        popularity = vocabulary.toPandas()
+        apart = told_apart(indexed, train, context.lake.read("covisitation"), popularity, context.config.seed)
     finally:
         real.unpersist()
         indexed.unpersist()
@@ -308,7 +311,8 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     drawn: dict[str, list[str]] = {arm: [] for arm in arms}
     for row in candidates.select("arm", "generator").distinct().collect():
         drawn.get(row["arm"], []).append(row["generator"])
-    return {arm: values | _ranking(models, drawn[arm]) for arm, values in found.items()}
+    told = {arm: {"told_apart": area} for arm, area in apart.items()}
+    return {arm: values | told.get(arm, {}) | _ranking(models, drawn[arm]) for arm, values in found.items()}
 
 
 def _ranking(models: Mapping[str, Any], generators: list[str]) -> dict[str, float]:

@@ -262,6 +262,7 @@ def fidelity(evaluation: Mapping[str, Any], gate: Gate) -> dict[str, Any] | None
         ("entropy_ratio", "entropy of the items, of the real one's", gate.min_entropy, None),
         ("duplicates", "histories equal to another generated one", None, gate.max_duplicates),
         ("copies", "histories equal to a real one", None, gate.max_copies),
+        ("told_apart", "told from real ones by a classifier: area under its curve (50 % is chance)", None, None),
         ("mean_fidelity", "mean fidelity of the candidates", None, None),
     ):
         values = [_bounded(measured[generator].get(key), low, high) for generator in generators]
