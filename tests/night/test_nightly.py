@@ -62,11 +62,12 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     assert (rows["augmented"] > 0) == (summary["decision"] == "publish")
     assert set(summary["metrics"]) == {"none", "vae", "gan"}
     fidelity = runs.find(Lake(spark, config.lake.path), THIN_DAY, "evaluate").metrics["fidelity"]
-    assert all(fidelity[arm]["ranking"] > 0 for arm in ("vae", "gan"))
+    assert all(fidelity[arm]["ranking"] > 0 and 0.4 < fidelity[arm]["told_apart"] <= 1 for arm in ("vae", "gan"))
     assert set(summary["cpu_seconds"]) == set(STAGES)
     on_disk = json.loads((Path(config.artifacts) / DATE / "summary.json").read_text())
     assert on_disk == json.loads(json.dumps(summary))
     assert (Path(config.artifacts) / DATE / "report" / "index.html").stat().st_size > 50_000
+    assert "SASRec + VAE rows" in (Path(config.artifacts) / DATE / "report" / "model_card.md").read_text()
 
     # MLflow holds the night, and below it each model with its losses
     seeds = range(config.evaluate.seeds)

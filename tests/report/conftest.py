@@ -252,6 +252,8 @@ METRICS: dict[str, dict[str, Any]] = {
             "gan": {measure: _lift(-0.02) for measure in LIFTED},
         },
         "blend_lifts": {},
+        "exposure": {arm: {"cold": 0.1, "warm": 0.3, "overall": 0.25} for arm in ("none", "vae", "gan")},
+        "tail_share": 0.5,
         "chosen": "vae",
         "fidelity": {
             "vae": {
@@ -261,6 +263,7 @@ METRICS: dict[str, dict[str, Any]] = {
                 "copies": 0.0,
                 "kept_share": 0.9,
                 "mean_fidelity": 0.7,
+                "told_apart": 0.61,
             },
             "gan": {
                 "coverage": 0.02,

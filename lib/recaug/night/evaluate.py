@@ -32,6 +32,7 @@ from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
 from recaug.training.recommender import SASRecJob, train_sasrec
 
+SLICES = {"cold": "cold", "warm": "NOT cold"}  # of users
 LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
 CONTENT_DECAY = 0.8  # of an event further back, in the baseline that goes by the catalogue
 
@@ -60,10 +61,11 @@ def run(context: Context) -> StageResult:
     measured = user_metrics(held_out, scorers, events, head, config.prepare.task == "discovery").persist()
     try:
         table = measured.drop("top").orderBy("split", "user_index").toPandas()
-        shown = exposures(measured, "test", LIST)
-        shown_cold = exposures(measured.where("cold"), "test", LIST)
+        shown_to = {part: exposures(measured.where(of), "test", LIST) for part, of in SLICES.items()}
     finally:
         measured.unpersist()
+    shown = pd.concat(shown_to.values()).groupby(["scorer", "item_index"], as_index=False).agg(n=("n", "sum"))
+    shown_to["overall"] = shown
 
     seeds = range(config.evaluate.seeds)
     named = {arm: [f"{arm}-seed{seed}" for seed in seeds] for arm in arms}
@@ -74,10 +76,7 @@ def run(context: Context) -> StageResult:
     for name, models in named.items():
         summaries[name]["catalogue"] = catalogue_of(shown[shown["scorer"].isin(models)], models, events)
     covered = {
-        arm: {
-            part: coverage_of(of_part[of_part["scorer"].isin(named[arm])], named[arm], len(events) - 1)
-            for part, of_part in (("overall", shown), ("cold", shown_cold))
-        }
+        arm: {part: coverage_of(shown_to[part], named[arm], len(events) - 1) for part in ("overall", "cold")}
         for arm in arms
     }
     metric = config.evaluate.gate.metric
@@ -91,6 +90,10 @@ def run(context: Context) -> StageResult:
             "arms": {arm: summaries[arm] for arm in arms},
             "baselines": {name: summaries[name] for name in (*baselines, *blends)},
             "coverage": covered,
+            "exposure": {
+                arm: {part: tail_share(of, named[arm], head) for part, of in shown_to.items()} for arm in arms
+            },
+            "tail_share": float(events[~head].sum() / events.sum()),
             "lift": lift,
             "validation_lift": validation_lift,
             "lifts": {arm: _every_lift(test, named[NONE], named[arm], context) for arm in arms[1:]},
@@ -267,6 +270,13 @@ def coverage_of(shown: pd.DataFrame, models: list[str], n_items: int) -> dict[st
     """Share of the catalogue in some lists: mean, lowest and highest of the seeds."""
     found = [int((shown["scorer"] == model).sum()) / n_items for model in models]
     return {"mean": float(np.mean(found)), "low": min(found), "high": max(found)}
+
+
+def tail_share(shown: pd.DataFrame, models: list[str], head: NDArray[np.bool_]) -> float:
+    """Share of the places in some lists that items outside the head hold, of all models together; 0 without a list."""
+    of_models = shown[shown["scorer"].isin(models)]
+    tail = ~head[of_models["item_index"].to_numpy(dtype=np.int64)]
+    return float(of_models["n"][tail].sum() / max(of_models["n"].sum(), 1))
 
 
 def lifts(

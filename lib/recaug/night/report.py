@@ -14,6 +14,7 @@ from recaug.lake.runs import RunRecord
 from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult, write_file
 from recaug.report import distributions, page
+from recaug.report.cards import cards
 
 EXAMPLES = 10  # generated users that the page shows
 LAST_NIGHTS = 14
@@ -22,14 +23,17 @@ LAST_NIGHTS = 14
 def run(context: Context) -> StageResult:
     """Write `<artifacts>/<date>/report/index.html` from what is recorded so far; stages that are missing are left out.
 
-    Metrics: bytes of the page. Raises StorageError where the page cannot be written; the old one then stays.
+    Beside it, once the night is evaluated, model_card.md and data_card.md. Metrics: bytes of the page. Raises
+    StorageError where one cannot be written; the old one then stays.
     """
-    html = page.render(collect(context))
-    target = context.folder / "report" / "index.html"
-    try:
-        write_file(target, html)
-    except OSError as error:
-        raise StorageError(f"{target}: {error.strerror}; free space or set artifacts elsewhere") from error
+    night = collect(context)
+    html = page.render(night)
+    for name, text in {"index.html": html, **cards(night, context.config)}.items():
+        target = context.folder / "report" / name
+        try:
+            write_file(target, text)
+        except OSError as error:
+            raise StorageError(f"{target}: {error.strerror}; free space or set artifacts elsewhere") from error
     return StageResult(metrics={"bytes": len(html.encode())})
 
 

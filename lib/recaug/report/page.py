@@ -93,6 +93,7 @@ def render(night: Night) -> str:
             policy=tables.policy(night.stages),
             metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
             seeds=evaluation.get("seeds"),
+            exposure=tables.exposure(evaluation),
             lift=lift_figure(evaluation, night.gate),
             rare=RARE,
             lift_tables=[table for part in tables.SLICES if (table := tables.lift_table(evaluation, part))],

@@ -227,6 +227,19 @@ def lift_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | Non
     return {"slice": SLICES[part], "columns": [*columns.values()], "rows": rows}
 
 
+def exposure(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Whose items are shown to whom: columns (labels of slices of users), rows of arm and shares of the places.
+
+    A share is that of the items outside the head; `real` is theirs of the train events. None where nothing was shown.
+    """
+    shares = evaluation.get("exposure")
+    if not shares:
+        return None
+    parts = [part for part in SLICES if part in shares["none"]]
+    rows = [{"label": ARMS.get(arm, arm), "shares": [shares[arm][part] for part in parts]} for arm in shares]
+    return {"columns": [SLICES[part] for part in parts], "rows": rows, "real": evaluation["tail_share"]}
+
+
 def _finite(lift: Mapping[str, float]) -> Mapping[str, float] | None:
     """A lift, or None where its base found nothing."""
     return lift if math.isfinite(lift["low"]) and math.isfinite(lift["high"]) else None

@@ -1,0 +1,51 @@
+"""A model card and a data card of a night, as Markdown (Mitchell et al. 2019; Pushkarna et al. 2022)."""
+
+from typing import Any
+
+from recaug.config import Config
+from recaug.report import page, tables
+
+
+def cards(night: page.Night, config: Config) -> dict[str, str]:
+    """Write both: file name -> text. Empty for a night that has not been evaluated."""
+    if not {"ingest", "prepare", "augment", "evaluate"} <= set(night.stages):
+        return {}
+    evaluation = night.stages["evaluate"].metrics
+    known: dict[str, Any] = {
+        "night": night,
+        "config": config,
+        "evaluation": evaluation,
+        "counts": {"augmented": 0} | tables.counts(night.stages),
+        "split": tables.SPLITS[config.prepare.split],
+        "leaks": tables.leaks(evaluation),
+        "metrics": [tables.METRICS[metric] for metric in ("hr@10", "ndcg@10", "recall@20")],
+        "figures": _figures(evaluation),
+        "lifts": [
+            f"{tables.ARMS.get(arm, arm)}, {tables.SLICES[part].lower()}: {tables.percent(one['mean'], 1, True)} "
+            f"[{tables.percent(one['low'], 1, True)}, {tables.percent(one['high'], 1, True)}]"
+            for arm, of_arm in evaluation["lift"].items()
+            for part, one in of_arm.items()
+        ],
+        "exposure": tables.exposure(evaluation),
+        "fidelity": tables.fidelity(evaluation, night.gate),
+        "decision": tables.decision(night.stages),
+        "reasons": tables.reasons(night.stages),
+    }
+    plain = page.templates().overlay(autoescape=False)
+    plain.filters["arm"] = lambda arm: tables.ARMS.get(arm, arm)
+    made = {name: plain.get_template(f"{name}.md.j2").render(known) for name in ("model_card", "data_card")}
+    return {f"{name}.md": f"{text}\n" for name, text in made.items()}
+
+
+def _figures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of arm, users and cells, for each slice of users that there is."""
+    return [
+        {
+            "arm": tables.ARMS.get(arm, arm),
+            "users": tables.SLICES[part].lower(),
+            "cells": [tables.interval(of_arm[part][metric]) for metric in ("hr@10", "ndcg@10", "recall@20")],
+        }
+        for part in ("overall", "cold", "warm")
+        for arm, of_arm in evaluation["arms"].items()
+        if part in of_arm
+    ]
