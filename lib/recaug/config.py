@@ -240,6 +240,7 @@ class SASRec(Strict, kw_only=True):
         embedding knows items by their index alone. item_features_from: `catalogue`, singular values of its terms;
         `completed`, of the terms with what jobs/complete_attributes.py filled in; `latents`, of where its VAE puts the
         items.
+    mark_generated: a learned vector tells the model in training that a history is generated; lists are made without it.
     full_softmax_items: catalogues up to this size use the full softmax, larger ones the sampled softmax with the
         Spark negatives and the correction by their probability.
     """
@@ -251,6 +252,7 @@ class SASRec(Strict, kw_only=True):
     dropout: Share
     item_features: Count = 0
     item_features_from: Literal["catalogue", "completed", "latents"] = "catalogue"
+    mark_generated: bool = False
     full_softmax_items: Count
     optimiser: Optimiser
 

@@ -69,7 +69,8 @@ def test_a_generated_history_is_a_row_of_its_own_in_the_order_of_time(spark, tra
     rows = training_rows(train, candidates, vocabulary, L, 1)
     (own,) = rows.where("user_index < 0").collect()
     assert np.frombuffer(own["items"], "<i4").tolist() == [5, 6, 0, 0]
-    assert (own.row_weight, own.length, own.window) == (0.3, 2, 0)
+    assert (own.row_weight, own.length, own.window, own.is_generated) == (0.3, 2, 0, True)
+    assert rows.where("is_generated").count() == 1
     assert len(own.continuations) == len(own.continuation_weights) == 4 * L
 
 
@@ -79,6 +80,15 @@ def test_without_candidates_the_rows_are_the_real_ones(spark, train, vocabulary)
     real = {(r.user_index, r.window): bytes(r["items"]) for r in train.collect()}
     assert {(r.user_index, r.window): bytes(r["items"]) for r in rows.collect()} == real
     assert all(c == w == [[0, 0]] * 4 for c, w, _ in by_window(rows).values())
+
+
+def test_candidates_of_weight_zero_change_no_row(spark, train, vocabulary):
+    candidates = [("g1", "u0", "i9", NOON, "b", 0.0), ("g2", "generated-1", "i6", NOON, None, 0.0)]
+    rows, real = (
+        training_rows(train, spark.createDataFrame(given, CANDIDATES), vocabulary, L, 2).collect()
+        for given in (candidates, [])
+    )
+    assert rows == real
 
 
 def test_rows_spread_evenly_over_four_items_have_an_entropy_of_log_four(spark):

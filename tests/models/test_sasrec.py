@@ -141,6 +141,20 @@ def test_every_parameter_gets_a_gradient(model: sasrec.SASRec) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+def test_generated_histories_are_marked_and_real_ones_are_not() -> None:
+    torch.manual_seed(0)
+    model = sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=6, mark_generated=True)
+    items, generated = torch.randint(1, N + 1, (4, 5)), torch.tensor([True, False, True, False])
+    torch.testing.assert_close(model(items, generated), model(items))  # nothing is learnt yet
+    assert model.mark is not None
+    torch.nn.init.normal_(model.mark)
+    marked = (model(items, generated) - model(items)).abs().amax(dim=(1, 2))
+    assert (marked > 0.01).tolist() == generated.tolist()
+    model(items, generated).sin().sum().backward()
+    assert model.mark.grad is not None
+    assert model.mark.grad.abs().sum() > 0
+
+
 def test_items_that_are_described_alike_are_alike_before_anything_is_learnt() -> None:
     torch.manual_seed(0)
     features = torch.randn(N + 1, 4)

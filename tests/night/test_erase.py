@@ -15,7 +15,6 @@ from tests.conftest import THIN_DAY
 from recaug.config import Config
 from recaug.lake.tables import Lake
 from recaug.night import cli, erase
-from recaug.night.nightly import night_context
 
 
 @pytest.fixture
@@ -56,7 +55,16 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     shown = (copied / "artifacts" / THIN_DAY.isoformat() / "report" / "index.html").read_text()
     named = sorted(set(erase.SHOWN.findall(shown)) & {row["user_id"] for row in users(lake.read("events"))})
     histories = candidates.where("parent_event_id IS NULL").select(F.explode("source_users").alias("user_id"))
-    gone = {named[0], users(histories)[0]["user_id"]}
+    gone = {named[0], users(histories)[0]["user_id"], "7771"}
+    bad = lake.read("events_quarantine")
+    given = [
+        ('{"household_id":"7771","product_id":"5"}', ["no time"]),
+        ('{"household_id":"7772","product_id":"7771"}', ["no time"]),
+        ('{"_corrupt_record":"7771,2017-01-0"}', ["unreadable"]),
+        ('{"_corrupt_record":"77710,2017-01-0"}', ["unreadable"]),
+    ]
+    added = spark.createDataFrame([(raw, why, "x", THIN_DAY, False) for raw, why in given], bad.schema)
+    lake.replace(bad.unionByName(added), "events_quarantine", {}, "test")
     indexes = {
         row["user_index"]
         for row in lake.read("sequences").where(F.col("user_id").isin(gone)).select("user_index").collect()
@@ -71,42 +79,18 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     before = {name: lake.read(name).count() for name in left}
     (copied / "gone").write_text("\n".join([*gone, "nobody we know", ""]))
     command = ["--config", str(copied / "night.yaml"), "--users", str(copied / "gone"), "--retain-hours", "0"]
-
     assert cli.forget(command) == 0
     said = capsys.readouterr().out
     assert {name: lake.read(name).count() for name in left} == left
     assert all(0 < left[name] < before[name] for name in left)
     assert f"events             {before['events'] - left['events']:,} rows deleted" in said
+    quarantined = {row["raw"] for row in lake.read("events_quarantine").where("source = 'x'").collect()}
+    assert quarantined == {given[1][0], given[3][0]}
     assert not gone & users_in((copied / "lake").glob("**/*.parquet"))
     assert not {row["user_index"] for row in lake.read("negatives").select("user_index").distinct().collect()} & indexes
     pages = list((copied / "artifacts").glob("**/index.html"))
     assert not any(named[0] in erase.SHOWN.findall(page.read_text()) for page in pages)
     assert spark.conf.get(erase.CHECK, "true") == "true"
-
-    assert cli.forget(command) == 0  # once more finds nothing
-    assert "events             0 rows deleted" in capsys.readouterr().out
-
-
-def test_the_quarantine_loses_their_rows_and_no_other(spark: SparkSession, copied: Path) -> None:
-    lake = Lake(spark, str(copied / "lake"))
-    rows = lake.read("events_quarantine")
-    given = [
-        ('{"household_id":"7771","product_id":"5"}', ["no time"]),
-        ('{"household_id":"7772","product_id":"7771"}', ["no time"]),
-        ('{"_corrupt_record":"7771,2017-01-0"}', ["unreadable"]),
-        ('{"_corrupt_record":"77710,2017-01-0"}', ["unreadable"]),
-    ]
-    added = spark.createDataFrame([(raw, why, "x", THIN_DAY, False) for raw, why in given], rows.schema)
-    lake.replace(rows.unionByName(added), "events_quarantine", {}, "test")
-    before = rows.count()
-    from recaug import config as configuration
-
-    context = night_context(configuration.load(copied / "night.yaml"), THIN_DAY, spark)
-    deleted = erase.erase(context, ["7771"], say=lambda line: None)
-    assert deleted["events_quarantine"] == 2
-    left = {row["raw"] for row in lake.read("events_quarantine").where("source = 'x'").collect()}
-    assert left == {given[1][0], given[3][0]}
-    assert lake.read("events_quarantine").count() == before - 2
 
 
 def test_what_cannot_be_read_is_one_line(

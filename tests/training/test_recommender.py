@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from tests.training.conftest import MAX_LENGTH, N_ITEMS, USERS, binary, histories, small_config
 
+from recaug.evaluate.arms import training_rows
 from recaug.lake.tables import Lake
 from recaug.training.checkpoint import load_recommender, read_meta
 from recaug.training.inputs import log_popularity, validation_sample
@@ -124,13 +126,15 @@ def test_generated_rows_change_the_weights_and_not_the_number_of_steps(
                 binary([N_ITEMS] * len(items) if continued else []),
                 np.full(MAX_LENGTH, 0.5, "<f4").tobytes(),
                 1.0,
+                False,
             )
             for user, items in enumerate(histories())
         ]
-        extra = rows if continued else []  # generated histories: more rows
+        extra = [(*row[:-1], True) for row in rows] if continued else []  # generated histories: more rows
         frame = spark.createDataFrame(
             rows + extra,
-            "user_index int, items binary, continuations binary, continuation_weights binary, row_weight double",
+            "user_index int, items binary, continuations binary, continuation_weights binary, row_weight double, "
+            "is_generated boolean",
         )
         folder = tmp_path / name
         frame.repartition(4, "user_index").sortWithinPartitions("user_index").write.parquet(str(folder))
@@ -150,3 +154,31 @@ def test_generated_rows_change_the_weights_and_not_the_number_of_steps(
         for model in (none, augmented)
     ]
     assert likes[1] > 2 * likes[0]  # the arm learned what only its continuations say
+
+
+def test_generated_rows_of_weight_zero_leave_the_weights_to_the_last_bit(
+    job: SASRecJob, spark: SparkSession, toy: Lake
+) -> None:
+    train, vocabulary = toy.read("sequences").where("split = 'train'"), toy.read("vocabulary")
+    first = F.element_at("event_ids", 1)
+    following = train.select(
+        F.concat(F.lit("g"), first).alias("event_id"),
+        "user_id",
+        first.alias("parent_event_id"),
+        F.lit(vocabulary.first()["item_id"]).alias("item_id"),
+        F.lit("2017-01-01").cast("timestamp").alias("event_time"),
+    )
+    histories = following.withColumn("parent_event_id", F.lit(None).cast("string"))
+    jobs = []
+    for name, weight in (("none", None), ("nothing", 0.0), ("something", 1.0)):
+        candidates = following.unionByName(histories).withColumn("weight", F.lit(weight or 0.0))
+        given = candidates.where("false") if weight is None else candidates
+        rows = training_rows(train, given, vocabulary, MAX_LENGTH, 2).withColumn("arm", F.lit(name))
+        toy.replace(rows, "training_rows", {"arm": name}, "test", files=4, by=("user_index", "window"))
+        files = toy.snapshot_files("training_rows", {"arm": name})
+        arm = dataclasses.replace(job, name=name, files=files, content_hash=name, augmented=weight is not None)
+        jobs.append(arm)
+    trained = train_sasrec(jobs, spark, small_config(), "test")
+    none, nothing, something = (read_meta(model.folder)["weights"] for model in trained)
+    assert none == nothing
+    assert something != none

@@ -18,9 +18,12 @@ def training_rows(
     Columns: `train` is sequences' train split; `candidates` as candidate_events, of one arm; `vocabulary` needs
     item_id and item_index. Gives user_index, window, length, fold, items, continuations (binary, int32,
     max_length * continuations position-major, 0 for none), continuation_weights (binary, float32, the same shape) and
-    row_weight (1 for real rows, the generated events' weight for generated histories, whose user_index is negative).
+    row_weight (1 for real rows, the generated events' weight for generated histories, whose user_index is negative) and
+    is_generated (whether the history is). Candidates of weight 0 are left out, so that they change nothing at all.
     """
-    indexed = candidates.join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner")
+    indexed = candidates.where("weight > 0").join(
+        F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="inner"
+    )
     following = indexed.where(F.col("parent_event_id").isNotNull())
     real = _with_continuations(train, following, max_length, continuations)
     return real.unionByName(_histories(indexed.where(F.col("parent_event_id").isNull()), max_length, continuations))
@@ -60,6 +63,7 @@ def _with_continuations(train: DataFrame, following: DataFrame, max_length: int,
         fill("slots", "generated").alias("continuations"),
         weigh("slots", "weights").alias("continuation_weights"),
         F.lit(1.0).alias("row_weight"),
+        F.lit(False).alias("is_generated"),
     )
 
 
@@ -81,6 +85,7 @@ def _histories(generated: DataFrame, max_length: int, continuations: int) -> Dat
         F.lit(bytes(4 * max_length * continuations)).alias("continuations"),
         F.lit(bytes(4 * max_length * continuations)).alias("continuation_weights"),
         "row_weight",
+        F.lit(True).alias("is_generated"),
     )
 
 

@@ -85,7 +85,7 @@ TABLES = {
     # What the recommender learns from in each arm of the comparison: evaluate/arms.py.
     "training_rows": Table(
         "arm string, user_index int, window int, length int, fold int, items binary, continuations binary, "
-        "continuation_weights binary, row_weight double",
+        "continuation_weights binary, row_weight double, is_generated boolean",
         ("arm",),
     ),
     "negatives": Table("user_index int, item_index int, probability double, event_date date", ("event_date",)),

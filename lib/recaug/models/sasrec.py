@@ -87,7 +87,7 @@ class SASRec(nn.Module):
     max_length: events of a training window; the model sees max_length - 1 of them and predicts the next.
     log_popularity: (n_items + 1,), what the items' bias starts from. layers: of LAYERS.
     item_features: (n_items + 1, f), what is known of each item, which a learned projection adds to its embedding; or f
-    alone, for weights to be loaded.
+    alone, for weights to be loaded. mark_generated: a learned vector is added to each event of a generated history.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class SASRec(nn.Module):
         layers: str = "sasrec",
         item_features: Tensor | int = 0,
         log_popularity: Tensor | None = None,
+        mark_generated: bool = False,
     ) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items + 1, dim, padding_idx=0)
@@ -113,6 +114,7 @@ class SASRec(nn.Module):
         features = item_features if isinstance(item_features, Tensor) else torch.zeros(n_items + 1, item_features)
         self.features: Tensor
         self.register_buffer("features", features, persistent=features.shape[1] > 0)
+        self.mark = nn.Parameter(torch.zeros(dim)) if mark_generated else None
         self.project = nn.Linear(features.shape[1], dim, bias=False) if features.shape[1] else None
         nn.init.normal_(self.items.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
@@ -129,15 +131,18 @@ class SASRec(nn.Module):
         own = self.items.weight
         return own if self.project is None else own + self.project(self.features)
 
-    def forward(self, items: Tensor) -> Tensor:
+    def forward(self, items: Tensor, generated: Tensor | None = None) -> Tensor:
         """Hidden state after each event.
 
-        items: (batch, length) int64, left-aligned, 0 for padding, length below max_length.
+        items: (batch, length) int64, left-aligned, 0 for padding, length below max_length. generated: (batch,) bool,
+        whether a history is; None: all are real.
         Returns (batch, length, dim), 0 at padding.
         """
         batch, length = items.shape
         places = (items.flatten() > 0).nonzero().squeeze(1)  # the real positions
         x = self.vectors(items.flatten()[places]) * self.scale + self.positions(places % length)
+        if self.mark is not None and generated is not None:
+            x = x + generated[places // length, None] * self.mark
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, places, batch, length)

@@ -22,6 +22,8 @@ TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuu
 
 SHOWN = re.compile(r'(?:source user |class="dim">)([^<]+?)(?:, fidelity |, \d+ events|: no event)')
 
+UNREAD = "_unread"
+
 # How a table's rows (t) are known to be of an erased user (u): by name, as an index of the last night that was
 # prepared, or as the source of what was generated.
 OF_USER = {
@@ -90,7 +92,9 @@ def _quarantined(context: Context, users: DataFrame) -> int:
     rows = context.lake.read("events_quarantine").select("raw").distinct()
     found = rows.withColumn("user_id", F.lit(None).cast("string"))
     if (schema := _schema(rows)) is not None:
-        read = rows.withColumn("row", F.from_json("raw", schema)).select("raw", "row.*")
+        read = rows.withColumn("row", F.from_json("raw", schema, {"columnNameOfCorruptRecord": UNREAD})).select(
+            "raw", "row.*"
+        )
         found = read.select("raw", _user(read, context.config.source.events).alias("user_id"))
         if CORRUPT in read.columns:  # a line that was cut off says no column: any word of it may be the user
             words = read.where(F.col(CORRUPT).isNotNull())
@@ -104,7 +108,8 @@ def _quarantined(context: Context, users: DataFrame) -> int:
 
 def _schema(rows: DataFrame) -> str | None:
     """The source's columns as the quarantined rows' JSON has them."""
-    read = rows.sparkSession.read.json(rows.rdd.map(lambda row: row["raw"]))
+    reader = rows.sparkSession.read.option("columnNameOfCorruptRecord", UNREAD)  # else Spark takes CORRUPT for its own
+    read = reader.json(rows.rdd.map(lambda row: row["raw"]))
     return read._jdf.schema().toDDL() if read.columns else None
 
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 from recaug.config import Config
+from recaug.evaluate.arms import NONE
 from recaug.report import page, tables
+from recaug.report.plots import ordered
 
 
 def cards(night: page.Night, config: Config) -> dict[str, str]:
@@ -20,11 +22,12 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "leaks": tables.leaks(evaluation),
         "metrics": [tables.METRICS[metric] for metric in ("hr@10", "ndcg@10", "recall@20")],
         "figures": _figures(evaluation),
+        "arms": [NONE, *ordered(evaluation["lift"])],
         "lifts": [
             f"{tables.ARMS.get(arm, arm)}, {tables.SLICES[part].lower()}: {tables.percent(one['mean'], 1, True)} "
             f"[{tables.percent(one['low'], 1, True)}, {tables.percent(one['high'], 1, True)}]"
-            for arm, of_arm in evaluation["lift"].items()
-            for part, one in of_arm.items()
+            for arm in ordered(evaluation["lift"])
+            for part, one in _slices(evaluation["lift"][arm])
         ],
         "exposure": tables.exposure(evaluation),
         "fidelity": tables.fidelity(evaluation, night.gate),
@@ -38,14 +41,18 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
 
 
 def _figures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of arm, users and cells, for each slice of users that there is."""
+    """Rows of arm, users and cells, the arm without generated rows first."""
     return [
         {
             "arm": tables.ARMS.get(arm, arm),
             "users": tables.SLICES[part].lower(),
-            "cells": [tables.interval(of_arm[part][metric]) for metric in ("hr@10", "ndcg@10", "recall@20")],
+            "cells": [tables.interval(of_part[metric]) for metric in ("hr@10", "ndcg@10", "recall@20")],
         }
-        for part in ("overall", "cold", "warm")
-        for arm, of_arm in evaluation["arms"].items()
-        if part in of_arm
+        for arm in [NONE, *ordered(evaluation["lift"])]
+        for part, of_part in _slices(evaluation["arms"][arm])
     ]
+
+
+def _slices(of_arm: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Its slices of users, those that there are."""
+    return [(part, of_arm[part]) for part in ("overall", "cold", "warm") if part in of_arm]

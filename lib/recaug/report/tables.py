@@ -236,7 +236,8 @@ def exposure(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     if not shares:
         return None
     parts = [part for part in SLICES if part in shares["none"]]
-    rows = [{"label": ARMS.get(arm, arm), "shares": [shares[arm][part] for part in parts]} for arm in shares]
+    arms = ["none", *ordered(arm for arm in shares if arm != "none")]
+    rows = [{"label": ARMS.get(arm, arm), "shares": [shares[arm][part] for part in parts]} for arm in arms]
     return {"columns": [SLICES[part] for part in parts], "rows": rows, "real": evaluation["tail_share"]}
 
 

@@ -28,8 +28,8 @@ class SASRecJob:
 
     name: in the progress bar, such as none-seed0. models: the folder of all models.
     files: addresses of the arm's rows: sequences' train columns and, if any, `continuations` (binary, int32, max_length
-        * n position-major, 0 none), `continuation_weights` (binary, float32, the same shape) and `row_weight` (of the
-        row).
+        * n position-major, 0 none), `continuation_weights` (binary, float32, the same shape), `row_weight` (of the row)
+        and `is_generated` (whether its history is).
     content_hash: of those rows, so that the same input finds the finished model.
     real_rows: real train rows; they alone decide the steps, so every arm has the same budget.
     negatives_files: of the negatives table; read only above full_softmax_items, may be empty below.
@@ -123,6 +123,7 @@ class _Run:
                 "dropout": self.config.dropout,
                 "max_length": self.max_length,
                 "layers": self.config.layers,
+                "mark_generated": self.config.mark_generated and self.job.augmented,
                 "item_features": 0 if self.job.item_features is None else self.job.item_features.shape[1],
             },
         }
@@ -139,7 +140,7 @@ class _Run:
         rows = rows_per_rank(self.optimiser, worker)
         columns = ["items"]
         if self.job.augmented:
-            columns += ["continuations", "continuation_weights", "row_weight"]
+            columns += ["continuations", "continuation_weights", "row_weight", "is_generated"]
         shuffle = min(SHUFFLE_ROWS, max(self.job.real_rows // worker.size, rows))
         arm = row_batches(
             self.job.files, columns, rows, seed=self.seed, shuffle_rows=shuffle, rank=worker.rank, size=worker.size
@@ -184,7 +185,7 @@ class SASRecTask:
         """One update a batch."""
         inputs, targets, weights = next_item_targets(batch)
         used = (targets > 0).any(dim=2)  # (batch, length)
-        hidden = self.model(inputs)[used]  # (positions, dim)
+        hidden = self.model(inputs, batch.get("is_generated"))[used]  # (positions, dim)
         arguments = (self.model, hidden, targets[used], weights[used])
         if "negatives" in batch:
             loss = sasrec.sampled_softmax(
