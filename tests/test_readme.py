@@ -22,7 +22,8 @@ TEXT = (ROOT / "README.md").read_text()
 COMMANDS = [
     line.split("#")[0].strip() for line in re.findall(r"^    ((?:make|\.venv/bin/python|spark-submit) .*)$", TEXT, re.M)
 ]
-OWN_TABLE = [command for command in COMMANDS if "conf/shop.yaml" in command]
+OWN_TABLE = [command for command in COMMANDS if "conf/shop.yaml" in command and "jobs/erase" not in command]
+(ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +125,17 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     shipped = [f"{command} --dry-run" for command in COMMANDS if "jobs/nightly" in command and readable(command)]
     nights = [f"{line} --stages ingest" for line in lines if "-run" not in line and "--until" not in line]
     assert "--resume" in nights[1]
-    *planned, first, again = run([*shipped, *plans, *nights[:2]])
+    (shop / "erased.txt").write_text("v1\n")
+    erase = ERASE.replace("conf/shop.yaml", str(shop / "shop.yaml")).replace("erased.txt", str(shop / "erased.txt"))
+    *planned, first, again, erased = run([*shipped, *plans, *nights[:2], erase])
     for line, printed in zip([*shipped, *plans], planned, strict=True):
         assert "rows to ingest" in printed
         assert "--until" in line or line in shipped or "230 rows to ingest" in printed
     assert "230 rows_in" in first
     assert "skipped" in again
     events = DeltaTable(str(shop / "lake" / "events")).get_add_actions(flatten=True).column("num_records").to_pylist()
-    assert sum(events) == 23 * 9  # the account of the testers is no customer
+    assert sum(events) == 23 * 8  # the account of the testers is no customer, and v1 is erased
+    assert "events             23 rows deleted" in erased
     (submitted,) = nights[2:]
     done = submit(submitted)
     assert done.returncode == 0, done.stderr
