@@ -63,14 +63,23 @@ def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() 
     assert len(told(choice)["tried"]) == sum(running)
 
 
-@pytest.mark.parametrize("more", [0, -1])
-def test_no_round_begins_that_needs_more_than_the_budget_leaves(more: int) -> None:
-    free, train = Trainer(), Trainer()
+def test_fewer_go_on_where_the_budget_is_short_and_none_where_it_ends() -> None:
+    free = Trainer()
     halve(EVERY, free, 2, 12, 1000)
-    two_rounds = sum((options + 1) * epochs for options, epochs in free.asked[:2])
-    choice = halve(EVERY, train, 2, 12, two_rounds + more)
-    assert train.asked == free.asked[: 2 + more]
-    assert choice.chosen["cold"]["tail"] == Option("counts", "tail", 1.0, 2.0)
+    (every, brief), (better, longer) = free.asked[:2]
+    spent = (every + 1) * brief
+    for budget, fewest, most in (
+        (spent + (better + 1) * longer, better, better),
+        (spent + (better + 1) * longer - 1, 4, better - 1),  # the best of two slices of users and of items, or more
+        (spent + longer, 0, 0),
+    ):
+        train = Trainer()
+        choice = halve(EVERY, train, 2, 12, budget)
+        assert train.asked[0] == (every, brief)
+        assert sum((options + 1) * epochs for options, epochs in train.asked) <= budget
+        second = train.asked[1][0] if len(train.asked) > 1 else 0
+        assert fewest <= second <= most
+        assert choice.chosen["cold"]["tail"] == Option("counts", "tail", 1.0, 2.0)
 
 
 @pytest.fixture(scope="module")

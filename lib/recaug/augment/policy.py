@@ -60,8 +60,10 @@ def halve(
 
     measure: trains with nothing and with each option for so many epochs and gives each one's lift by slice.
     budget: epochs of all rounds and trainings together; epochs and not seconds, so that a rerun chooses the same.
-    Each round trains twice as long as the one before, `most_epochs` at most. Ends when one option of each is left,
-    after a round of most_epochs, or when the next round would overdraw the budget. Of equals the earlier is better.
+    Each round trains twice as long as the one before, `most_epochs` at most; where the budget does not suffice for the
+    better half, fewer go on: what a brief training likes best need not be the best of a long one. Ends when one option
+    of each is left, after a round of most_epochs, or when the budget does not suffice for these. Of equals the earlier
+    is better.
 
     >>> two = [Option("vae", "tail", 1.0, 1.0), Option("counts", "tail", 1.0, 1.0)]
     >>> lifts = {two[0]: {"cold": -0.1, "warm": -0.2}, two[1]: {"cold": 0.1, "warm": -0.1}}
@@ -80,15 +82,27 @@ def halve(
             for rows in dict.fromkeys(option.rows for option in left)
         }
         ranked = {of: sorted(kept, key=lambda option: -lifts[option][of[0]]) for of, kept in slices.items()}
-        by_slice = {of: kept[: max(len(kept) // 2, 1)] for of, kept in ranked.items()}
-        n_left, longer = len({option for kept in by_slice.values() for option in kept}), min(2 * epochs, most_epochs)
+        longer, most = min(2 * epochs, most_epochs), max(len(kept) // 2 for kept in ranked.values())
+        by_slice = _best(ranked, most)
+        while most > 1 and round_epochs(_distinct(by_slice), longer) > budget:
+            most -= 1
+            by_slice = _best(ranked, most)
         decided = epochs == most_epochs or all(len(kept) == 1 for kept in by_slice.values())
-        if decided or round_epochs(n_left, longer) > budget:
+        if decided or round_epochs(_distinct(by_slice), longer) > budget:
             chosen: dict[str, dict[str, Option | None]] = {}
             for (part, rows), (best, *_) in by_slice.items():
                 chosen.setdefault(part, {})[rows] = best if lifts[best][part] > 0 else None
             return Choice(chosen, tried)
         epochs = longer
+
+
+def _best(ranked: Mapping[tuple[str, str], list[Option]], most: int) -> dict[tuple[str, str], list[Option]]:
+    """The better half of each, `most` of them."""
+    return {of: kept[: max(min(len(kept) // 2, most), 1)] for of, kept in ranked.items()}
+
+
+def _distinct(by_slice: Mapping[tuple[str, str], list[Option]]) -> int:
+    return len({option for kept in by_slice.values() for option in kept})
 
 
 def part_of(candidates: DataFrame, option: Option) -> DataFrame:
