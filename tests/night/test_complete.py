@@ -30,7 +30,7 @@ DATE = THIN_DAY.isoformat()
 
 @pytest.fixture(scope="module")
 def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a completed catalogue, and what the job printed."""
+    """The folder of a catalogue completed on two Horovod ranks, and what the job printed."""
     folder = tmp_path_factory.mktemp("catalogue")
     given = yaml.safe_load((ROOT / "conf" / "catalogue" / "complete_journey.yaml").read_text())
     places = {
@@ -49,7 +49,7 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
         },
         "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
         "negatives": {"per_user": 20},
-        "training": {"launcher": "local", "workers": 1},
+        "training": {"launcher": "horovod", "workers": 2},
         "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "item_features": 6, "item_features_from": "completed"}
         | {"optimiser": {"epochs": 2}},
         "evaluate": {"seeds": 2},
@@ -118,9 +118,11 @@ def test_the_tables_are_as_the_results_say(spark: SparkSession, completed: tuple
     doubtful = (
         lake.read("doubtful_attributes").where("attribute != 'ounces'").join(lake.read("items"), "item_id", how="inner")
     )
-    assert doubtful.where("categorical[attribute] != value OR likelier = value OR probability >= 0.01").isEmpty()
+    assert doubtful.where(
+        "categorical[attribute] != value OR likelier = value OR probability > 0.01"
+    ).isEmpty()  # it is rounded
     numbers = lake.read("doubtful_attributes").where("attribute = 'ounces'").join(lake.read("items"), "item_id")
-    assert numbers.where("double(value) != numeric['ounces'] OR probability >= 0.01").isEmpty()  # as they were given
+    assert numbers.where("double(value) != numeric['ounces'] OR probability > 0.01").isEmpty()  # as they were given
     assert doubtful.count() + numbers.count() == found["doubtful"]
     assert numbers.count() > 0
 
