@@ -373,8 +373,8 @@ class Policy(Strict, kw_only=True):
     shares: of a generator's candidates. weights: factors of their weight. Every combination is tried with every
         generator that writes such rows.
     first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
-        as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; where less is left than the
-        better half would need, fewer go on. What they cost in CPU seconds is told.
+        as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; where less is left than
+        the better half would need, fewer go on. What they cost in CPU seconds is told.
     """
 
     rows: Annotated[list[Literal["all", "head", "tail", "histories"]], Meta(min_length=1)]
