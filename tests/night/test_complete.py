@@ -118,11 +118,9 @@ def test_the_tables_are_as_the_results_say(spark: SparkSession, completed: tuple
     doubtful = (
         lake.read("doubtful_attributes").where("attribute != 'ounces'").join(lake.read("items"), "item_id", how="inner")
     )
-    assert doubtful.where(
-        "categorical[attribute] != value OR likelier = value OR probability > 0.01"
-    ).isEmpty()  # it is rounded
+    assert doubtful.where("categorical[attribute] != value OR likelier = value OR probability >= 0.01").isEmpty()
     numbers = lake.read("doubtful_attributes").where("attribute = 'ounces'").join(lake.read("items"), "item_id")
-    assert numbers.where("double(value) != numeric['ounces'] OR probability > 0.01").isEmpty()  # as they were given
+    assert numbers.where("double(value) != numeric['ounces'] OR probability >= 0.01").isEmpty()  # as they were given
     assert doubtful.count() + numbers.count() == found["doubtful"]
     assert numbers.count() > 0
 

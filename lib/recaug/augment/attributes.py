@@ -307,4 +307,5 @@ def _completed(
 ) -> pd.DataFrame:
     told = {"item_id": items, "attribute": one.name, "code": code, "number": number}
     nothing = {"likelier": None, "likelier_number": np.nan, "likelier_probability": np.nan}
-    return pd.DataFrame(told | {"probability": np.round(probability, 6)} | nothing)
+    millionths = np.floor(probability * 1e6)  # not rounded up, so that what is below a bound is written below it
+    return pd.DataFrame(told | {"probability": millionths / 1e6} | nothing)
