@@ -16,7 +16,7 @@ from recaug.night import augment, evaluate, publish
 from recaug.night.cli import augmentation
 from recaug.night.context import Context
 from recaug.night.learning_curve import run_learning_curve
-from recaug.night.nightly import night_context
+from recaug.night.nightly import night_context, tell
 
 END = day(10).date()
 CURVE = LearningCurve(date=END, shares=[0.4])
@@ -113,6 +113,7 @@ def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curv
     sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer)
     night = replace(shop, config=msgspec.structs.replace(shop.config, augment=chooses, prepare=prepared, sasrec=sasrec))
     note(night, "augment", augment.run(night))
+    said = tell("augment", runs.find(night.lake, night.date, "augment"))
     note(night, "evaluate", replace(evaluate.run(night), decision="publish"))  # as if the gate had found proof
     note(night, "publish", publish.run(night))
     told = runs.find(night.lake, night.date, "augment").metrics[POLICY]
@@ -121,6 +122,9 @@ def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curv
     kept = {option for of_part in told["chosen"].values() for option in of_part.values()}
     assert kept & {"counts-head-1-2", "counts-tail-1-2"}  # who is short of events learns from what others had together
     assert told["cpu_seconds"] > 0
+    assert all(
+        f"{option} for {part} users" in said for part in told["chosen"] for option in told["chosen"][part].values()
+    )
 
     rows = night.lake.read("candidate_events").where(F.col("run_id") == night.run_id).toPandas()
     assert rows["event_id"].is_unique

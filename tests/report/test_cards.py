@@ -42,6 +42,17 @@ def test_tables_are_whole(written: dict[str, str]) -> None:
         assert "\n\n\n" not in card
 
 
+def test_a_night_without_generators_has_cards_too(published: Context) -> None:
+    night = report.collect(published)
+    told = night.stages["evaluate"]
+    none = {key: {"none": told.metrics[key]["none"]} for key in ("arms", "exposure")} | {"lift": {}, "fidelity": {}}
+    stages = {**night.stages, "evaluate": replace(told, metrics=told.metrics | none)}
+    written = cards(replace(night, stages=stages), published.config)
+    assert "Change of" not in written["model_card.md"]
+    assert "beside real events" not in written["data_card.md"]
+    assert all("\n\n\n" not in card for card in written.values())
+
+
 def test_a_night_that_is_not_evaluated_has_none(published: Context) -> None:
     night = report.collect(published)
     begun = {stage: night.stages[stage] for stage in ("ingest", "prepare")}

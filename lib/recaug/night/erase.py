@@ -25,16 +25,17 @@ SHOWN = re.compile(r'(?:source user |class="dim">)([^<]+?)(?:, fidelity |, \d+ e
 UNREAD = "_unread"
 
 # How a table's rows (t) are known to be of an erased user (u): by name, as an index of the last night that was
-# prepared, or as the source of what was generated.
+# prepared, as the source of what was generated, or (of the quarantine) by their text.
 OF_USER = {
     "events": "t.user_id = u.user_id",
-    "sequences": "t.user_id = u.user_id",
     "user_features": "t.user_id = u.user_id",
     "recommendations": "t.user_id = u.user_id",
     "candidate_events": "t.user_id = u.user_id OR array_contains(t.source_users, u.user_id)",
     "augmented_events": "t.user_id = u.user_id OR array_contains(t.source_users, u.user_id)",
     "negatives": "t.user_index = u.user_index",
-    "training_rows": "t.user_index = u.user_index",
+    "training_rows": "t.user_index = u.user_index OR t.user_index < 0",  # of generated histories nobody's name is kept
+    "events_quarantine": "t.raw = u.raw",
+    "sequences": "t.user_id = u.user_id",  # last, for it tells the indexes if an erasure is to be run again
 }
 
 
@@ -43,8 +44,8 @@ def erase(
 ) -> dict[str, int]:
     """Delete every row of these users and every generated row with one of them among its sources.
 
-    Negatives of earlier nights than the last that was prepared are deleted whole: they know users by an index of that
-    night alone. Generated histories in training_rows go with the first night that follows, which replaces the table.
+    Negatives of earlier nights than the last that was prepared are deleted whole, for they know users by an index of
+    that night alone; of training_rows, which the next night replaces, all generated histories.
     Old files leave the disk once they are retain_hours old; below WEEK nobody else may read or write the lake
     meanwhile. Report pages that show one of the users are deleted; the report stage writes them again.
     Returns the deleted rows by table. Raises StorageError where a table cannot be written; run it again then.
@@ -58,11 +59,11 @@ def erase(
         named = asked.withColumn("user_index", F.lit(None).cast("int"))
     named = spark.createDataFrame(named.collect(), "user_id string, user_index int")  # sequences are to lose them
     deleted = {}
-    for name in [*OF_USER, "events_quarantine"]:
+    for name in OF_USER:
         if not lake.exists(name):
             continue
         try:
-            deleted[name] = _quarantined(context, named) if name == "events_quarantine" else _of(lake, name, named)
+            deleted[name] = _of(lake, name, _quarantined(context, named) if name == "events_quarantine" else named)
             if name == "negatives":
                 deleted[name] += _earlier_negatives(lake)
             _vacuum(lake, name, retain_hours)
@@ -75,6 +76,7 @@ def erase(
 
 
 def _of(lake: Lake, name: str, users: DataFrame) -> int:
+    """Delete a table's rows that are theirs, and count them."""
     table = lake.delta(name)
     table.alias("t").merge(F.broadcast(users).alias("u"), OF_USER[name]).whenMatchedDelete().execute()
     return _last(table, "numTargetRowsDeleted")
@@ -87,8 +89,8 @@ def _earlier_negatives(lake: Lake) -> int:
     return _last(table, "numDeletedRows")
 
 
-def _quarantined(context: Context, users: DataFrame) -> int:
-    """Delete those rows of the quarantine whose own user, as the source's mapping reads it, is one of these."""
+def _quarantined(context: Context, users: DataFrame) -> DataFrame:
+    """The raw rows of the quarantine whose own user, as the source's mapping reads it, is one of these."""
     rows = context.lake.read("events_quarantine").select("raw").distinct()
     found = rows.withColumn("user_id", F.lit(None).cast("string"))
     if (schema := _schema(rows)) is not None:
@@ -100,10 +102,7 @@ def _quarantined(context: Context, users: DataFrame) -> int:
             words = read.where(F.col(CORRUPT).isNotNull())
             words = words.select("raw", F.explode(F.split(CORRUPT, r'[\s,;|"]+')).alias("user_id"))
             found = found.unionByName(words)
-    theirs = found.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
-    table = context.lake.delta("events_quarantine")
-    table.alias("t").merge(theirs.alias("u"), "t.raw = u.raw").whenMatchedDelete().execute()
-    return _last(table, "numTargetRowsDeleted")
+    return found.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
 
 
 def _schema(rows: DataFrame) -> str | None:

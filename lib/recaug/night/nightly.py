@@ -202,7 +202,8 @@ def tell(stage: str, done: RunRecord) -> str:
     if stage == "train":
         return ", ".join(f"{name} {model['seconds']:.0f} s" for name, model in metrics["models"].items())
     counted = [f"{value:,} {key}" for key, value in metrics.items() if isinstance(value, int)]
-    chosen = [f"{what} for {part} users" for part, what in metrics.get(POLICY, {}).get("chosen", {}).items()]
+    of_users = metrics.get(POLICY, {}).get("chosen", {})
+    chosen = [f"{what} for {part} users" for part, of_part in of_users.items() for what in of_part.values()]
     return ", ".join(counted + chosen)
 
 
