@@ -287,6 +287,7 @@ class GAN(Strict, kw_only=True):
 
     warmup_epochs: maximum likelihood first. loss: `non_saturating` (Goodfellow et al. 2014), `hinge`, `wasserstein`
         (with gradient penalty). likelihood_weight: share of the likelihood that stays in the generator's loss.
+    minibatch_statistics: the discriminator sees how far a batch's items spread (Karras et al. 2018).
     gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
     discriminator_items: items to come, and as many generated ones, that it judges of each row of a step.
     informed, attributes: as of the VAE.
@@ -298,6 +299,7 @@ class GAN(Strict, kw_only=True):
     warmup_epochs: Count
     loss: Literal["non_saturating", "hinge", "wasserstein"]
     spectral_norm: bool
+    minibatch_statistics: bool = False
     gradient_penalty: NonNegative
     likelihood_weight: NonNegative
     gumbel_temperature: PositiveFloat

@@ -53,6 +53,30 @@ def test_straight_through_samples_are_one_hot_and_follow_the_softmax() -> None:
     assert logits.grad[:, 1].sum() > 0  # more of the item that pays
 
 
+def test_minibatch_statistics_tell_a_batch_of_one_item_from_a_varied_one() -> None:
+    torch.manual_seed(0)
+    plain, seeing = (
+        BehaviourGAN(10, hidden=8, z_dim=4, dropout=0.0, spectral_norm=False, minibatch_statistics=seen).discriminator
+        for seen in (False, True)
+    )
+    contexts, varied = torch.tensor([[1, 2]] * 3), torch.tensor([[3, 4], [5, 6], [7, 8]])
+    same = torch.full_like(varied, 3)  # the first item of the varied batch, which is judged in either
+    for judge, told in ((plain, False), (seeing, True)):
+        among = [judge(contexts, judge.items(items))[0, 0] for items in (varied, same)]
+        assert bool((among[0] - among[1]).abs() > 1e-4) == told
+    error = seeing.spread_error(seeing.items(varied))
+    error.backward()
+    assert seeing.spread is not None
+    assert seeing.spread.grad is not None
+    with torch.no_grad():
+        seeing.spread -= seeing.spread.grad / 2
+    assert seeing.spread_error(seeing.items(varied)) < 1e-6 < error
+    seeing.eval()
+    alone = seeing(contexts[:1], seeing.items(varied[:1]))
+    torch.testing.assert_close(seeing(contexts, seeing.items(varied))[:1], alone)  # whatever it is judged beside
+    assert torch.equal(plain.spread_error(plain.items(varied)), torch.tensor(0.0))
+
+
 def test_spectral_norm_bounds_the_discriminators_layers() -> None:
     model = BehaviourGAN(10, hidden=8, z_dim=4, dropout=0.0, spectral_norm=True)
     with torch.no_grad():
@@ -64,10 +88,18 @@ def test_spectral_norm_bounds_the_discriminators_layers() -> None:
     assert largest.item() == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.parametrize("with_norm", [True, False])
-def test_every_parameter_gets_a_gradient(with_norm: bool) -> None:
+@pytest.mark.parametrize("remedies", [True, False])
+def test_every_parameter_gets_a_gradient(remedies: bool) -> None:
     torch.manual_seed(0)
-    model = BehaviourGAN(20, hidden=8, z_dim=4, dropout=0.1, spectral_norm=with_norm, covisitation=informed_by_next(20))
+    model = BehaviourGAN(
+        20,
+        hidden=8,
+        z_dim=4,
+        dropout=0.1,
+        spectral_norm=remedies,
+        minibatch_statistics=remedies,
+        covisitation=informed_by_next(20),
+    )
     history = torch.randint(1, 21, (64, 6))
     context = sample_prefixes(history)
     judge = model.discriminator
@@ -75,7 +107,7 @@ def test_every_parameter_gets_a_gradient(with_norm: bool) -> None:
     real = judge(context, judge.items(history[:, -1]))
     faked = judge(context, fake @ judge.items.weight)
     loss = behaviour_gan.non_saturating_discriminator(real, faked) + 3 * behaviour_gan.non_saturating_generator(faked)
-    loss.sum().backward()
+    (loss.sum() + judge.spread_error(judge.items(history[:, -1]))).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name

@@ -59,7 +59,12 @@ def last_epoch(work: Path, **changes: Any) -> dict[str, float]:
     config = msgspec.structs.replace(small_config().gan, **values, optimiser=optimiser)
     torch.manual_seed(1)
     model = BehaviourGAN(
-        N_ITEMS, hidden=config.hidden, z_dim=config.z_dim, dropout=0.0, spectral_norm=config.spectral_norm
+        N_ITEMS,
+        hidden=config.hidden,
+        z_dim=config.z_dim,
+        dropout=0.0,
+        spectral_norm=config.spectral_norm,
+        minibatch_statistics=config.minibatch_statistics,
     )
     sample = Validation(ROWS, ROWS[:, :1], ROWS[:, 1:2], torch.ones(len(ROWS), dtype=torch.int64))
     curves = fit(
@@ -108,6 +113,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "`loss: hinge`": {"loss": "hinge"},
     "`loss: wasserstein`, `gradient_penalty: 10`": {"loss": "wasserstein", "gradient_penalty": 10.0},
     "`spectral_norm: true`": {"spectral_norm": True},
+    "`minibatch_statistics: true`": {"minibatch_statistics": True},
     "rates: the generator's and the discriminator's `0.005`": {
         "learning_rate": 0.005,
         "discriminator_learning_rate": 0.005,

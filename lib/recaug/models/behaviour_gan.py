@@ -64,13 +64,21 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Does the item belong to the context? Takes the item's embedding, so that a relaxed item can be judged."""
+    """Does the item belong to the context? Takes the item's embedding, so that a relaxed item can be judged.
 
-    def __init__(self, n_items: int, hidden: int, dropout: float, with_spectral_norm: bool) -> None:
+    minibatch_statistics: it also sees how far the items of its batch spread, the mean standard deviation of their
+    embeddings (Karras et al. 2018), so that a generator which always draws the same is found out. Outside training that
+    is the spread of real batches, which it learns (spread_error): what it says of an item then depends on no other.
+    """
+
+    def __init__(
+        self, n_items: int, hidden: int, dropout: float, with_spectral_norm: bool, minibatch_statistics: bool
+    ) -> None:
         super().__init__()
         self.context = ContextEncoder(n_items, hidden, dropout)
         self.items = nn.Embedding(n_items + 1, hidden, padding_idx=0)
-        self.hidden, self.output = nn.Linear(3 * hidden, hidden), nn.Linear(hidden, 1)
+        self.spread = nn.Parameter(torch.zeros(())) if minibatch_statistics else None
+        self.hidden, self.output = nn.Linear(3 * hidden + minibatch_statistics, hidden), nn.Linear(hidden, 1)
         nn.init.normal_(self.items.weight, std=hidden**-0.5)
         with torch.no_grad():
             self.items.weight[0].zero_()
@@ -87,13 +95,28 @@ class Discriminator(nn.Module):
         if embedded.dim() == 3:
             context = context[:, None].expand_as(embedded)
         joined = torch.cat([context, embedded, context * embedded], dim=-1)
+        if self.spread is not None:
+            spread = spread_of(embedded) if self.training else self.spread
+            joined = torch.cat([joined, spread.expand(*joined.shape[:-1], 1)], dim=-1)
         return self.output(F.leaky_relu(self.hidden(joined), 0.2)).float().squeeze(-1)
+
+    def spread_error(self, real: Tensor) -> Tensor:
+        """What teaches the spread of real batches: squared error, a scalar; 0 where it is not looked at."""
+        if self.spread is None:
+            return real.new_zeros(())
+        return (self.spread - spread_of(real).detach()).square()
+
+
+def spread_of(embedded: Tensor) -> Tensor:
+    """Mean standard deviation of a batch's embeddings. embedded: (..., hidden), of two items or more. A scalar."""
+    return embedded.flatten(0, -2).var(dim=0).add(1e-8).sqrt().mean()
 
 
 class BehaviourGAN(nn.Module):
     """A conditional GAN over the catalogue (Goodfellow et al. 2014), the next item by straight-through Gumbel-softmax.
 
-    Arguments as in BehaviourVAE; spectral_norm: of the discriminator's linear layers (Miyato et al. 2018).
+    Arguments as in BehaviourVAE; spectral_norm: of the discriminator's linear layers (Miyato et al. 2018);
+    minibatch_statistics: see Discriminator.
     """
 
     def __init__(
@@ -104,6 +127,7 @@ class BehaviourGAN(nn.Module):
         z_dim: int,
         dropout: float,
         spectral_norm: bool,
+        minibatch_statistics: bool = False,
         covisitation: CoVisitation | None = None,
         likeness: Likeness | None = None,
         log_popularity: Tensor | None = None,
@@ -118,7 +142,7 @@ class BehaviourGAN(nn.Module):
             likeness=likeness,
             log_popularity=log_popularity,
         )
-        self.discriminator = Discriminator(n_items, hidden, dropout, spectral_norm)
+        self.discriminator = Discriminator(n_items, hidden, dropout, spectral_norm, minibatch_statistics)
 
     @torch.no_grad()
     def next_logits(self, items: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -135,6 +135,7 @@ class _Run:
         }
         if isinstance(self.config, GAN):
             arguments["spectral_norm"] = self.config.spectral_norm
+            arguments["minibatch_statistics"] = self.config.minibatch_statistics
         counts = self.covisitation
         return {
             "architecture": self.job.kind,
@@ -297,7 +298,7 @@ class GANTask:
         if self.config.loss == "wasserstein" and self.config.gradient_penalty:
             penalty = behaviour_gan.gradient_penalty(judge, context, real, fake)
             loss = loss + self.config.gradient_penalty * penalty
-        return loss.mean(dim=1)
+        return loss.mean(dim=1) + judge.spread_error(real)
 
     def _generator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
         judge, logits = self.model.discriminator, self._logits(context, history)
