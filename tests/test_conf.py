@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from recaug.config import load, loads, parse_date
 from recaug.errors import ConfigError
@@ -31,6 +32,15 @@ def test_a_catalogue_that_cannot_be_completed_names_its_place(old, new, said):
     with pytest.raises(ConfigError) as error:
         loads(text.replace(old, new, 1))
     assert said in str(error.value)
+
+
+def test_new_items_need_a_catalogue_to_be_known_by():
+    given = yaml.safe_load(DEMO)
+    given["prepare"]["min_item_users"] = 0
+    loads(yaml.safe_dump(given))
+    del given["source"]["items"]
+    with pytest.raises(ConfigError, match="set source.items"):
+        loads(yaml.safe_dump(given))
 
 
 def test_the_demo_is_among_them():

@@ -158,7 +158,8 @@ class Prepare(Strict, kw_only=True):
     task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
         masks those already seen.
     event_types: which of our event types make a sequence.
-    min_item_users: an item enters the vocabulary when so many users of the train window had it.
+    min_item_users: an item enters the vocabulary when so many users of the train window had it; 0: so does the whole
+        catalogue, whose new items only generated rows can teach the recommender.
     max_length: events of a sequence; a longer history is cut into windows that overlap by one event.
     folds: K of the cross-fit: samples of a fold come from a generator trained on the other folds.
     cold_events: a user with so many events or fewer before the test window counts as cold.
@@ -173,7 +174,7 @@ class Prepare(Strict, kw_only=True):
     train_days: Positive
     validation_days: Positive
     test_days: Positive
-    min_item_users: Positive
+    min_item_users: Count
     max_length: Annotated[int, Meta(ge=4)]
     folds: Annotated[int, Meta(ge=2)]
     cold_events: Count
@@ -337,11 +338,11 @@ class Classic(Strict, kw_only=True):
 class RareItems(Strict, kw_only=True):
     """Continuations with items that have few events, after events of items alike.
 
-    events: an item with so many train events or fewer is rare. by: what makes items alike: the words and attributes of
+    events: an item with so many train events or fewer is rare; 0: one without any is. by: what makes items alike: the words and attributes of
         the `catalogue`, or `latents`, where the VAE of jobs/complete_attributes.py puts them.
     """
 
-    events: Positive = 5
+    events: Count = 5
     by: Literal["catalogue", "latents"] = "catalogue"
 
 
@@ -781,6 +782,8 @@ class Config(Strict, kw_only=True):
             raise ValueError(f"prepare.split {self.prepare.split} needs prepare.holdout")
         if holdout is not None and holdout.fold >= holdout.folds:
             raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
+        if self.prepare.min_item_users == 0 and self.source.items is None:
+            raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 

@@ -58,6 +58,17 @@ def test_the_vocabulary_is_by_frequency_then_name(spark: SparkSession) -> None:
     assert [row["item_id"] for row in vocabulary(events(spark, rows), 2, 0.5).collect()] == ["a", "b"]
 
 
+def test_items_of_the_catalogue_that_nobody_had_come_last(spark: SparkSession) -> None:
+    catalogue = spark.createDataFrame([("n",), ("b",), ("m",)], "item_id string")
+    found = vocabulary(events(spark, [("u", "b", 1), ("u", "z", 1), ("v", "z", 1)]), 0, 0.5, catalogue)
+    assert [tuple(row) for row in found.orderBy("item_index").collect()] == [
+        ("z", 1, 2, 2, True),
+        ("b", 2, 1, 1, False),
+        ("m", 3, 0, 0, False),
+        ("n", 4, 0, 0, False),
+    ]
+
+
 def test_users_are_numbered_densely_however_they_lie(spark: SparkSession) -> None:
     log = spark.createDataFrame([(f"u{n}",) for n in range(300)] * 2, "user_id string")
     found = users(log, 7, 3).collect()

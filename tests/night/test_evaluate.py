@@ -7,14 +7,23 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.night.nights import HEAD, context, day, line
+from tests.night.nights import HEAD, context, day, line, note
 
 from recaug.errors import ContractError
-from recaug.night import evaluate, ingest, prepare
+from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context
 
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
 WINDOWS = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
+
+SASREC = {
+    "epochs": 40,
+    "batch_rows": 16,
+    "learning_rate": 0.003,
+    "weight_decay": 0.0,
+    "warmup_share": 0.1,
+    "clip_norm": 1.0,
+}
 
 
 @pytest.fixture
@@ -67,6 +76,55 @@ def test_a_continuation_of_a_held_out_event_is_a_leak(prepared: Context) -> None
     assert leaked >= 30
     with pytest.raises(ContractError, match=f"leak.* {leaked} rows of candidate_events, parent"):
         evaluate.run(prepared)
+
+
+@pytest.fixture
+def with_new_items(spark: SparkSession, tmp_path: Path) -> Context:
+    """A night, up to its prepared tables, in which each of four kinds has an item that nobody had before the test."""
+    random = np.random.default_rng(1)
+    (tmp_path / "log").mkdir()
+    lines = [
+        line(f"u{user}", f"kind{user % 4}-{random.integers(15)}", day(number, 8 + user / 10))
+        for number in range(1, 9)
+        for user in range(80)
+    ]
+    lines += [line(f"u{user}", f"kind{user % 4}-new", day(10)) for user in range(80)]
+    (tmp_path / "log" / "log.csv").write_text(HEAD + "".join(lines))
+    names = [f"kind{kind}-{number}" for kind in range(4) for number in (*range(15), "new")]
+    (tmp_path / "items.csv").write_text("id,title\n" + "".join(f"{name},{name.split('-')[0]}\n" for name in names))
+    items = {"path": f"{tmp_path}/items.csv", "format": "csv", "options": {"header": "true"}, "item_id": "id"}
+    night = context(
+        spark,
+        tmp_path,
+        day(10).date(),
+        source={"items": items | {"title": "title", "categorical": {}}},
+        prepare=WINDOWS | {"min_item_users": 0, "max_length": 8},
+        negatives={"per_user": 5, "alpha": 0.0},
+        training={"launcher": "local", "workers": 1},
+        sasrec={"dropout": 0.1, "optimiser": SASREC},
+        augment={"generators": ["rare_items"], "rare_items": {"events": 0}, "histories": 0.0},
+        evaluate={"seeds": 1},
+    )
+    ingest.run(night)
+    prepare.run(night)
+    note(night, "train", train.run(night))
+    augment.run(night)
+    return night
+
+
+def test_generated_rows_teach_the_recommender_items_that_nobody_had(with_new_items: Context) -> None:
+    words = with_new_items.lake.read("vocabulary").toPandas().set_index("item_id")
+    assert len(words) == 64
+    assert words.loc["kind2-new", ["users", "events"]].tolist() == [0, 0]
+    found = evaluate.run(with_new_items).metrics["arms"]
+    assert found["none"]["overall"]["recall@20 rare"]["mean"] < 0.1
+    assert found["rare_items"]["overall"]["recall@20 rare"]["mean"] > 0.9
+    # that the catalogue knows an item does not hide that its events are of the test
+    lake = with_new_items.lake
+    counted = F.when(F.col("item_id") == "kind1-new", 20).otherwise(F.col("events"))
+    lake.replace(lake.read("vocabulary").withColumn("events", counted).persist(), "vocabulary", {}, "r")
+    with pytest.raises(ContractError, match="leak.* 1 rows of vocabulary .item_id kind1-new, events 20, n 0"):
+        evaluate.check_leaks(with_new_items)
 
 
 def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:

@@ -21,17 +21,23 @@ CUTS = ("train_events", "validation_start", "test_start")  # of histories
 _BUCKETS = 1024
 
 
-def vocabulary(train: DataFrame, min_item_users: int, head_share: float) -> DataFrame:
+def vocabulary(
+    train: DataFrame, min_item_users: int, head_share: float, catalogue: DataFrame | None = None
+) -> DataFrame:
     """Index the items that enough users of the train window had, most frequent first (ties by item_id), from 1.
 
-    train: user_id and item_id of the train window's events. Gives item_id, item_index, users, events, head: the
-    items of the head are the most frequent ones that together make `head_share` of the events.
+    train: user_id and item_id of the train window's events. catalogue: item_id, of which those that nobody had follow
+    with 0 users and events. Gives item_id, item_index, users, events, head: the items of the head are the most frequent
+    ones that together make `head_share` of the events.
     """
     counted = (
         train.groupBy("item_id")
         .agg(F.count_distinct("user_id").alias("users"), F.count("*").alias("events"))
         .where(F.col("users") >= min_item_users)
     )
+    if catalogue is not None:
+        new = catalogue.select("item_id").join(counted, "item_id", how="left_anti")
+        counted = counted.unionByName(new.withColumns({"users": F.lit(0), "events": F.lit(0)}))
     by_frequency = Window.orderBy(F.desc("events"), "item_id")
     before = F.sum("events").over(by_frequency.rowsBetween(Window.unboundedPreceding, 0)) - F.col("events")
     total = F.sum("events").over(Window.partitionBy())

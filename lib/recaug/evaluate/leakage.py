@@ -82,8 +82,11 @@ def _looks(
     words, rows = keep(lake.read("vocabulary")), lake.read("sequences")
     train = events.where("split = 'train'")
     counts = train.groupBy("item_id").agg(F.count("*").alias("n"), F.count_distinct("user_id").alias("n_users"))
+    known = counts
+    if config.prepare.min_item_users == 0:  # what nobody had may be known by the catalogue
+        known = counts.join(lake.read("items").select("item_id"), "item_id", how="full").fillna(0, ["n", "n_users"])
     same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
-    yield "vocabulary", _example(words.join(counts, "item_id", how="left").where(~same), "item_id", "events", "n")
+    yield "vocabulary", _example(words.join(known, "item_id", how="left").where(~same), "item_id", "events", "n")
     # a row may know what came before its split; rank: of the split of an event that is known
     judged = rows.where("split != 'serve'").withColumn("own", rank(F.col("split")))
     ranked = events.withColumn("rank", rank(F.col("split"))).select("user_id", "event_id", "item_id", "rank")
@@ -100,7 +103,7 @@ def _looks(
     yield "user_features", _features(lake.read("user_features"), user_features(train, end), "user_id")
     yield "item_features", _features(lake.read("item_features"), item_features(train, end), "item_id")
     yield "covisitation", _covisitation(lake, config, histories(train, words, people))
-    yield "negatives", _negatives(lake, config, date, train, words, counts, people)
+    yield "negatives", _negatives(lake, config, date, train, words, known, people)
     if not lake.exists("candidate_events"):
         return
     needed = ("arm", "user_id", "item_id", "event_time", "parent_event_id", "source_users")
@@ -114,7 +117,7 @@ def _looks(
     sources = candidates.select(F.explode("source_users").alias("user_id")).distinct()
     yield "candidate_events, source", _example(sources.join(train, "user_id", how="left_anti"), "user_id")
     items = candidates.select("item_id").distinct()
-    yield "candidate_events, item", _example(items.join(train, "item_id", how="left_anti"), "item_id")
+    yield "candidate_events, item", _example(items.join(known, "item_id", how="left_anti"), "item_id")
     if not lake.exists("training_rows"):
         return
     learnt = lake.read("training_rows").where(F.col("arm").isin("none", *config.augment.arms))

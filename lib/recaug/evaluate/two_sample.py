@@ -89,7 +89,7 @@ def _events(train: DataFrame) -> DataFrame:
 
 def _features(steps: pd.DataFrame, covisitation: DataFrame, vocabulary: pd.DataFrame) -> NDArray[np.float64]:
     """(steps, FEATURES)."""
-    log_events = pd.Series(np.log(vocabulary["events"].to_numpy(dtype=float)), index=vocabulary["item_index"])
+    log_events = pd.Series(np.log1p(vocabulary["events"].to_numpy(dtype=float)), index=vocabulary["item_index"])
     columns = {
         "item_popularity": steps["item_index"].map(log_events),
         "next_popularity": steps["next_index"].map(log_events),

@@ -4,6 +4,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -123,7 +124,7 @@ def counts_generator(context: Context, kind: str) -> Path:
     if share:
         describe = latent_matrix if source == "item_latents" else item_terms
         terms = describe(lake.read(source), vocabulary)
-        among = (events > 0) & (events <= rare.events) if kind == "rare_items" else None
+        among = (events <= rare.events) & (np.arange(len(events)) > 0) if kind == "rare_items" else None
         like = alike(terms, counts.neighbours, among)
         likeness = Likeness(torch.from_numpy(like.items), torch.from_numpy(like.weights))
     table = CoVisitation(torch.from_numpy(near.items), torch.from_numpy(near.weights), **settings)

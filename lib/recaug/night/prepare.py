@@ -31,7 +31,8 @@ def run(context: Context) -> StageResult:
     cut = windows(context.date, prepare)
     events = window_events(lake.read("events"), context.date, prepare).persist()
     _check(events, cut, context)
-    words = vocabulary(events.where("split = 'train'"), prepare.min_item_users, prepare.head_share)
+    items = lake.read("items") if prepare.min_item_users == 0 else None
+    words = vocabulary(events.where("split = 'train'"), prepare.min_item_users, prepare.head_share, items)
     if words.isEmpty():
         raise ContractError(
             f"no item of the days {cut.train_start} to {cut.validation_start} has {prepare.min_item_users} users; "
