@@ -338,8 +338,9 @@ class Classic(Strict, kw_only=True):
 class RareItems(Strict, kw_only=True):
     """Continuations with items that have few events, after events of items alike.
 
-    events: an item with so many train events or fewer is rare; 0: one without any is. by: what makes items alike: the words and attributes of
-        the `catalogue`, or `latents`, where the VAE of jobs/complete_attributes.py puts them.
+    events: an item with so many train events or fewer is rare; 0: one without any is.
+    by: what makes items alike: the words and attributes of the `catalogue`, or `latents`, where the VAE of
+        jobs/complete_attributes.py puts them.
     """
 
     events: Count = 5

@@ -1,0 +1,52 @@
+"""Full-ranking evaluation of a night that has run: evaluation.py --config conf/beauty.yaml --date 2014-07-01.
+
+Ranks the catalogue for every user of the test window by the SASRec of the arm without generated rows, measures every
+list, and makes the table with its intervals; prints the seconds of each run after the first one, which warms up.
+"""
+
+import argparse
+import datetime as dt
+import statistics
+import time
+from pathlib import Path
+
+from recaug import config, session
+from recaug.evaluate.ranking import MEASURES, user_metrics
+from recaug.lake import runs
+from recaug.lake.tables import Lake
+from recaug.night.context import Context
+from recaug.night.evaluate import summaries_of
+from recaug.recommend.deep import Trained
+from recaug.training.inputs import popularity_and_head
+
+
+def main() -> None:
+    """Open the night's lake, evaluate some times, print the median."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, help="that of the night")
+    parser.add_argument("--date", type=dt.date.fromisoformat, required=True, help="the night's date")
+    parser.add_argument("--repeats", type=int, default=3, help="runs after the first one")
+    given = parser.parse_args()
+    night = config.load(given.config)
+    spark = session.build(night.spark, "recaug evaluation")
+    context = Context(spark, night, given.date, Lake(spark, night.lake.path), Path(night.artifacts))
+    judged = runs.find(context.lake, given.date, "evaluate")
+    if judged is None:
+        raise SystemExit(f"the night of {given.date} has not been evaluated; run jobs/nightly.py first")
+    scorers = {"sasrec": Trained(judged.metrics["models"]["none-seed0"])}
+    events, head = popularity_and_head(context.lake.read("vocabulary"))
+    test = context.lake.read("sequences").where("split = 'test'")
+    seconds = []
+    for _ in range(given.repeats + 1):
+        started = time.perf_counter()
+        table = user_metrics(test, scorers, events, head, night.prepare.task == "discovery").drop("top").toPandas()
+        summaries_of(table.sort_values("user_index"), {"sasrec": ["sasrec"]}, context)
+        seconds.append(time.perf_counter() - started)
+    print(
+        f"{len(table):,} users, {len(events) - 1:,} items, {len(MEASURES)} measures with intervals: "
+        f"{statistics.median(seconds[1:]):.1f} s (best {min(seconds[1:]):.1f} s, first {seconds[0]:.1f} s)"
+    )
+
+
+if __name__ == "__main__":
+    main()
