@@ -240,7 +240,7 @@ class SASRec(Strict, kw_only=True):
     item_features: so many numbers of the catalogue, and the train events' numbers, enter the items' embedding; 0: the
         embedding knows items by their index alone. item_features_from: `catalogue`, singular values of its terms;
         `completed`, of the terms with what jobs/complete_attributes.py filled in; `latents`, of where its VAE puts the
-        items.
+        items. Either only where that job's gate found that it helps; else the catalogue as it is, or nothing.
     mark_generated: a learned vector tells the model in training that a history is generated; lists are made without it.
     full_softmax_items: catalogues up to this size use the full softmax, larger ones the sampled softmax with the
         Spark negatives and the correction by their probability.

@@ -22,6 +22,7 @@ from recaug.lake.tables import Lake
 from recaug.night import cli
 from recaug.night.features import content_items, item_embedding_features, item_features_of, of_completion
 from recaug.night.nightly import night_context
+from recaug.night.worth import worth
 from recaug.report import completion as page
 
 ROOT = Path(__file__).parents[2]
@@ -203,8 +204,8 @@ def test_the_gate_decides_which_recommender_reads_completed_attributes(
     assert record is not None
     before, of = night.lake.read("items"), {}
     for decision in ("hold", "publish"):
-        worth = {name: verdict | {"decision": decision} for name, verdict in told.items()}
-        runs.record(night.lake, dataclasses.replace(record, metrics=record.metrics | {"worth": worth}))
+        verdicts = {name: verdict | {"decision": decision} for name, verdict in told.items()}
+        runs.record(night.lake, dataclasses.replace(record, metrics=record.metrics | {"worth": verdicts}))
         items = content_items(night)
         filled = items.where("size(multi_valued) > 0").count()
         assert (filled > 0) == (decision == "publish")
@@ -217,6 +218,20 @@ def test_the_gate_decides_which_recommender_reads_completed_attributes(
         item_features_of(earlier)
     with pytest.raises(ContractError, match="item_latents is of the completion of 2017-01-21"):
         of_completion(earlier, "item_latents")
+    # what is proved of completed attributes says nothing of the latents
+    sasrec = msgspec.structs.replace(night.config.sasrec, item_features_from="latents")
+    training = msgspec.structs.replace(night.config.training, launcher="local", workers=1)
+    by_latents = dataclasses.replace(
+        night, config=msgspec.structs.replace(night.config, sasrec=sasrec, training=training)
+    )
+    assert item_features_of(by_latents) is None
+    of_latents = worth(by_latents)["sasrec"]
+    assert of_latents["arm"] == "with latents"
+    assert of_latents["lift"]["overall"]["mean"] != 0
+    proved = told | {"sasrec": of_latents | {"decision": "publish"}}
+    runs.record(night.lake, dataclasses.replace(record, metrics=record.metrics | {"worth": proved}))
+    assert np.array_equal(item_features_of(by_latents), item_embedding_features(night, "latents"))
+    assert np.array_equal(item_features_of(night), item_embedding_features(night, "catalogue"))
     runs.record(night.lake, record)
     assert np.array_equal(of["hold"], item_embedding_features(night, "catalogue"))
     assert np.array_equal(of["publish"], item_embedding_features(night, "completed"))

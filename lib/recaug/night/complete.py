@@ -104,7 +104,7 @@ def _complete(context: Context) -> StageResult:
         "models": list(folders),
         "train_seconds": sum(model.seconds for model in trained),
         "curves": {model.name: model.curves for model in trained},
-        "worth": worth(context) if written.rows else {},
+        "worth": worth(context) if written.rows or context.config.sasrec.item_features_from == "latents" else {},
     }
     verdicts = metrics["worth"].values()
     decision = "publish" if any(verdict["decision"] == "publish" for verdict in verdicts) else "hold"

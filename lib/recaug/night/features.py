@@ -12,22 +12,26 @@ from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
 from recaug.recommend.content import item_terms, item_vectors, latent_matrix, with_completed
 
+WITH = {"completed": "with completed attributes", "latents": "with latents"}  # what a completion may have proved
+
 
 def item_features_of(context: Context) -> NDArray[np.float32] | None:
     """What enters the recommender's item embedding: (n_items + 1, f), or None where sasrec.item_features is 0.
 
-    What sasrec.item_features_from says; `completed` only where the completion's gate found that it helps. Raises
-    ContractError where the completion has not run, or is of a later day than the night.
+    What sasrec.item_features_from says, but `completed` and `latents` only where the completion's gate found that they
+    help; else the catalogue as it is, or nothing. Raises ContractError where the completion has not run, or is of a
+    later day than the night.
     """
     sasrec = context.config.sasrec
     if not sasrec.item_features:
         return None
     source = sasrec.item_features_from
-    if source == "completed":
-        of_completion(context, "completed_attributes")
-        source = "completed" if _completed_help(context, "sasrec") else "catalogue"
-    elif source == "latents":
-        of_completion(context, "item_latents")
+    if source != "catalogue":
+        of_completion(context, "completed_attributes" if source == "completed" else "item_latents")
+        if not _helps(context, "sasrec", WITH[source]):
+            if source == "latents":
+                return None
+            source = "catalogue"
     return item_embedding_features(context, source)
 
 
@@ -59,7 +63,7 @@ def item_embedding_features(
 def content_items(context: Context) -> DataFrame:
     """The catalogue that the content-based recommender goes by: completed, where the gate found that it helps."""
     items = context.lake.read("items")
-    if _completed_help(context, "content"):
+    if _helps(context, "content", WITH["completed"]):
         return with_completed(items, context.lake.read("completed_attributes"))
     return items
 
@@ -79,12 +83,13 @@ def of_completion(context: Context, table: str) -> DataFrame:
     return rows
 
 
-def _completed_help(context: Context, recommender: str) -> bool:
-    """Whether the gate found that completed attributes, of no later day, make this recommender better."""
+def _helps(context: Context, recommender: str, arm: str) -> bool:
+    """Whether the gate found that what the arm reads of a completion, of no later day, makes a recommender better."""
     done = _completion(context)
     if done is None or done.event_date > context.date:
         return False
-    return bool(done.metrics["worth"].get(recommender, {}).get("decision") == "publish")
+    told = done.metrics["worth"].get(recommender, {})
+    return bool(told.get("arm") == arm and told["decision"] == "publish")
 
 
 def _completion(context: Context) -> RunRecord | None:
