@@ -50,6 +50,14 @@ def test_the_verdict_follows_publish_and_before_it_the_gate() -> None:
     assert tables.verdict({}, DATE).startswith("No decision for 2017-02-04: ingest, prepare,")
 
 
+def test_what_the_policy_chose_is_not_taken_for_rows_above_the_fidelity_bound() -> None:
+    metrics = {"sampled": 100, "candidates": 120, "generators": {"vae": {"sampled": 100, "candidates": 90}}}
+    found = tables.counts({"augment": stage("augment", metrics=metrics | {"policy": {}})})
+    assert found == {"candidates": 120, "dropped": 10, "chosen": 30}
+    without = tables.counts({"augment": stage("augment", metrics=metrics | {"candidates": 90})})
+    assert without == {"candidates": 90, "dropped": 10}
+
+
 def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None:
     evaluation = {
         "arms": {
@@ -198,7 +206,10 @@ def test_counts_are_those_of_the_stages() -> None:
     stages = {
         "ingest": stage("ingest", metrics={"rows_in": 10, "events": 8, "duplicates": 1, "quarantined": 1, "items": 4}),
         "prepare": stage("prepare", metrics={"events": 7, "items": 3, "rows": {"train": 2, "test": 1}}),
-        "augment": stage("augment", metrics={"sampled": 9, "candidates": 6}),
+        "augment": stage(
+            "augment",
+            metrics={"sampled": 9, "candidates": 6, "generators": {"gan": {"sampled": 9, "candidates": 6}}},
+        ),
     }
     found = tables.counts(stages)
     assert (found["events"], found["window_events"]) == (8, 7)

@@ -78,7 +78,11 @@ FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "train": ({"train": "train windows"}, {"models": "models"}),
     "augment": (
         {"train": "train windows", "models": "models"},
-        {"candidates": "candidate rows", "dropped": "rows below the fidelity bound"},
+        {
+            "candidates": "candidate rows",
+            "chosen": "of them chosen by the policy",
+            "dropped": "rows below the fidelity bound",
+        },
     ),
     "evaluate": ({"candidates": "candidate rows", "test": "test users"}, {"recommenders": "recommenders compared"}),
     "publish": ({"candidates": "candidate rows"}, {"augmented": "rows published"}),
@@ -106,7 +110,10 @@ def counts(stages: Stages) -> dict[str, int]:
     if "train" in metrics:
         found["models"] = len(metrics["train"]["models"])
     if "augment" in metrics:
-        found["dropped"] = metrics["augment"]["sampled"] - metrics["augment"]["candidates"]
+        kept = sum(one["candidates"] for one in metrics["augment"]["generators"].values())
+        found["dropped"] = metrics["augment"]["sampled"] - kept
+        if "policy" in metrics["augment"]:
+            found["chosen"] = metrics["augment"]["candidates"] - kept
     if "evaluate" in metrics:
         found["recommenders"] = len(metrics["evaluate"]["arms"]) * metrics["evaluate"]["seeds"]
     return found
