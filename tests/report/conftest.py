@@ -232,6 +232,7 @@ METRICS: dict[str, dict[str, Any]] = {
     },
     "augment": {
         "sampled": 1600,
+        "generators": {"vae": {"sampled": 800, "candidates": 788}, "gan": {"sampled": 800, "candidates": 769}},
         "candidates": 1557,
         "policy": {
             "tried": [{"option": "counts-tail-1-2", "epochs": 2, "lift": {"cold": 0.04, "warm": -0.01}}],

@@ -1,5 +1,6 @@
 """Figures say in text what they show, and leave colour and font to the page."""
 
+import itertools
 import re
 
 import matplotlib as mpl
@@ -55,6 +56,19 @@ def words(svg: str) -> set[str]:
 )
 def test_a_figure_names_its_series_and_its_axes(figure: str, said: set[str]) -> None:
     assert said <= words(figures()[figure])
+
+
+def test_lifts_are_marked_at_what_the_axis_says() -> None:
+    lifts = [
+        ("All users", "policy", "test", 0.094, 0.072, 0.118),
+        ("Cold users", "policy", "test", 0.134, 0.095, 0.177),
+    ]
+    drawn = plots.forest(
+        pd.DataFrame(lifts, columns=["slice", "generator", "window", "mean", "low", "high"]), 0.0, 0.02, 0.95
+    )
+    marks = sorted(float(word.removesuffix(" %")) for word in words(drawn) if word.endswith(" %"))
+    assert "+2.5 %" in words(drawn)
+    assert len({round(right - left, 6) for left, right in itertools.pairwise(marks)}) == 1
 
 
 def test_every_colour_is_the_page_s() -> None:

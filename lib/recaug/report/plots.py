@@ -376,7 +376,7 @@ def forest(lifts: pd.DataFrame, min_lift: float, max_harm: float, confidence: fl
         axes.set_yticks(rows, list(labels))
         axes.set_xlabel(f"lift over no generated rows, {confidence * 100:g} % interval")
         axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda lift, _: f"{lift:+.0%}".replace("+0%", "0%").replace("%", " %"))
+            FuncFormatter(lambda lift, _: f"{round(lift * 100, 6):+g} %".replace("+0 %", "0 %"))
         )
         axes.set_ylim(-0.6, len(lifts) - 0.4)
         axes.grid(axis="y", visible=False)
