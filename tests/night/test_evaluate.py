@@ -17,9 +17,9 @@ from recaug.night.context import Context
 WINDOWS = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
 
 SASREC = {
-    "epochs": 40,
+    "epochs": 20,
     "batch_rows": 16,
-    "learning_rate": 0.003,
+    "learning_rate": 0.01,
     "weight_decay": 0.0,
     "warmup_share": 0.1,
     "clip_norm": 1.0,
@@ -84,11 +84,12 @@ def with_new_items(spark: SparkSession, tmp_path: Path) -> Context:
     random = np.random.default_rng(1)
     (tmp_path / "log").mkdir()
     lines = [
-        line(f"u{user}", f"kind{user % 4}-{random.integers(15)}", day(number, 8 + user / 10))
-        for number in range(1, 9)
+        line(f"u{user}", f"kind{user % 4}-{random.integers(15)}", day(number, hour + user / 100))
+        for number in range(1, 4)
+        for hour in (8, 10, 12)
         for user in range(80)
     ]
-    lines += [line(f"u{user}", f"kind{user % 4}-new", day(10)) for user in range(80)]
+    lines += [line(f"u{user}", f"kind{user % 4}-new", day(4)) for user in range(80)]
     (tmp_path / "log" / "log.csv").write_text(HEAD + "".join(lines))
     names = [f"kind{kind}-{number}" for kind in range(4) for number in (*range(15), "new")]
     (tmp_path / "items.csv").write_text("id,title\n" + "".join(f"{name},{name.split('-')[0]}\n" for name in names))
@@ -96,9 +97,9 @@ def with_new_items(spark: SparkSession, tmp_path: Path) -> Context:
     night = context(
         spark,
         tmp_path,
-        day(10).date(),
+        day(4).date(),
         source={"items": items | {"title": "title", "categorical": {}}},
-        prepare=WINDOWS | {"min_item_users": 0, "max_length": 8},
+        prepare={"train_days": 2, "validation_days": 1, "test_days": 1, "min_item_users": 0, "max_length": 8},
         negatives={"per_user": 5, "alpha": 0.0},
         training={"launcher": "local", "workers": 1},
         sasrec={"dropout": 0.1, "optimiser": SASREC},
