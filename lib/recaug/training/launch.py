@@ -3,10 +3,12 @@
 Only this file knows Horovod.
 """
 
+import atexit
 import io
 import json
 import os
 import pickle
+import sys
 import threading
 import time
 import traceback
@@ -266,9 +268,17 @@ def _distributed_rank(function: RankFunction, arguments: Mapping[str, Any], thre
         lost = isinstance(error, RuntimeError) and "onnection" in str(error)
         outcome = _failure(rank, error, is_echo=lost or isinstance(error, dist.DistBackendError))
     store.set(f"outcome/{rank}", pickle.dumps(outcome))
+    atexit.register(_leave)
     if rank != 0:
         return []  # the end of this process wakes the ranks that wait for it
     return [pickle.loads(store.get(f"outcome/{one}")) for one in range(size)]
+
+
+def _leave() -> None:
+    """End the process as it is: Gloo's threads may still hold tensors, and abort it when Python has gone before them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _threads(spark: SparkSession) -> int:
