@@ -97,6 +97,21 @@ def test_a_policy_needs_what_it_chooses_from_and_the_epochs_of_a_round():
         loads(DEMO.replace("augment:\n", asked % 10).replace("generators: [vae, gan]", "generators: []"))
 
 
+def test_rows_of_several_generators_are_one_more_arm_with_room_for_them_all():
+    joined = "augment:\n  together: [[vae, gan]]\n"
+    augment = loads(DEMO.replace("augment:\n", joined)).augment
+    assert augment.arms == ["vae", "gan", "vae+gan"]
+    assert augment.slots("vae+gan") == augment.slots("vae") + augment.slots("gan")
+    asked = joined + "  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
+    chosen = loads(DEMO.replace("augment:\n", asked % 14)).augment  # nothing and 3 x 2 options
+    assert chosen.slots("policy") == augment.slots("vae+gan")
+    with pytest.raises(ConfigError, match=r"policy\.epochs 13 is below the 14"):
+        loads(DEMO.replace("augment:\n", asked % 13))
+    for wrong in ("[[vae]]", "[[vae, vae]]", "[[vae, counts]]"):
+        with pytest.raises(ConfigError, match="are not two or more of the generators"):
+            loads(DEMO.replace("augment:\n", joined.replace("[[vae, gan]]", wrong)))
+
+
 def test_a_generator_samples_as_all_do_but_for_what_it_has_of_its_own():
     text = DEMO.replace("augment:\n", "augment:\n  own: {counts: {continuations: 8, histories: 0, weight: 0.3}}\n")
     augment = loads(text).augment

@@ -23,6 +23,7 @@ PositiveShare = Annotated[float, Meta(gt=0, le=1)]
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
 POLICY = "policy"  # the arm that the policy chooses
+TOGETHER = "+"  # between the generators of an arm that has the rows of several
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -418,6 +419,7 @@ class Augment(Strict, kw_only=True):
     attributes: share of the chances of `counts` that goes to items alike in the catalogue's words and attributes.
     classic: the ways of `classic`, each as likely. rare_items, pseudo_prior: see there.
     own: by generator, what differs from the above.
+    together: generators whose rows are one more arm, or choice of a policy, named as in `counts+rare_items`.
     policy: what it chooses is the evaluation's only arm. null: each generator is one.
     """
 
@@ -437,6 +439,7 @@ class Augment(Strict, kw_only=True):
     rare_items: RareItems = RareItems()
     pseudo_prior: PseudoPrior = PseudoPrior()
     own: dict[Generator, Sampling] = {}
+    together: list[list[Generator]] = []
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
@@ -452,10 +455,13 @@ class Augment(Strict, kw_only=True):
                 )
         if not any(msgspec.structs.asdict(self.classic).values()):
             raise ValueError("classic: all shares are 0; leave it out of generators instead")
+        for joined in self.together:
+            if len(joined) < 2 or len(set(joined)) < len(joined) or set(joined) - set(self.generators):
+                raise ValueError(f"together: {joined} are not two or more of the generators {self.generators}")
         if (policy := self.policy) is not None:
             if not self.generators:
                 raise ValueError("policy has no generators to choose from")
-            written = [rows for generator in self.generators for rows in self.rows_of(generator)]
+            written = [rows for kind in self.kinds for rows in self.rows_of(kind)]
             if missing := set(policy.rows) - set(written):
                 raise ValueError(f"policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
             n_options = len(written) * len(policy.shares) * len(policy.weights)
@@ -463,27 +469,37 @@ class Augment(Strict, kw_only=True):
                 raise ValueError(f"policy.epochs {policy.epochs} is below the {first} of the first round; raise it")
 
     @property
+    def kinds(self) -> list[str]:
+        """What can be added: the rows of each generator, and of those that are together."""
+        return [*self.generators, *map(TOGETHER.join, self.together)]
+
+    @property
     def arms(self) -> list[str]:
         """The arms of the evaluation with generated rows."""
-        return list(self.generators) if self.policy is None else [POLICY]
+        return self.kinds if self.policy is None else [POLICY]
 
     def slots(self, arm: str) -> int:
-        """Continuations that an arm has room for beside each event; the policy's has as many generators as slices."""
-        of_arm = self.generators if arm == POLICY else [arm]
+        """Continuations that an arm has room for beside each event; the policy's has as many kinds as slices."""
+        of_arm = self.kinds if arm == POLICY else [arm]
         slices = {"head", "tail"} & set(self.policy.rows) if arm == POLICY and self.policy is not None else set()
-        most = sorted((self.of(generator).continuations for generator in of_arm), reverse=True)
+        most = sorted((sum(own.continuations for own in self.each_of(kind)) for kind in of_arm), reverse=True)
         return max(1, sum(most[: max(1, len(slices))]))
 
-    def rows_of(self, generator: str) -> list[str]:
-        """Those kinds of the policy's rows that a generator writes."""
+    def rows_of(self, kind: str) -> list[str]:
+        """Those of the policy's rows that one of `kinds` has."""
         assert self.policy is not None
-        own = self.of(generator)
-        written = {"all": True, "head": own.continuations, "tail": own.continuations, "histories": own.histories}
+        continues = any(own.continuations for own in self.each_of(kind))
+        histories = any(own.histories for own in self.each_of(kind))
+        written = {"all": True, "head": continues, "tail": continues, "histories": histories}
         return [rows for rows in self.policy.rows if written[rows]]
+
+    def each_of(self, kind: str) -> list["Augment"]:
+        """The sampling of each generator of one of `kinds`."""
+        return [self.of(generator) for generator in kind.split(TOGETHER)]
 
     def of(self, generator: str) -> "Augment":
         """The sampling of one generator."""
-        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={}, policy=None)
+        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={}, together=[], policy=None)
 
     def _own(self, generator: str) -> dict[str, Any]:
         found = [msgspec.structs.asdict(differs) for kind, differs in self.own.items() if kind == generator]

@@ -22,9 +22,7 @@ def lift(option: Option, part: str) -> float:
     """Cold users gain by the counts' tail items and the VAE's head items, the more the better; warm users only lose."""
     if part == "warm":
         return -0.01 * option.weight
-    return (
-        option.generator == {"tail": "counts", "head": "vae"}[option.rows]
-    ) * option.share * option.weight / 10 - 0.05
+    return (option.kind == {"tail": "counts", "head": "vae"}[option.rows]) * option.share * option.weight / 10 - 0.05
 
 
 class Trainer:
@@ -42,8 +40,10 @@ def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
     assert len(EVERY) == len({option.name for option in EVERY}) == 2 * 2 * 2 * 2
     assert EVERY[0].name == "counts-head-0.5-1"
     apart = msgspec.structs.replace(POLICY, rows=["tail", "histories"])
-    written = {(one.generator, one.rows) for one in options(msgspec.structs.replace(AUGMENT, policy=apart))}
+    written = {(one.kind, one.rows) for one in options(msgspec.structs.replace(AUGMENT, policy=apart))}
     assert written == {("counts", "tail"), ("vae", "tail"), ("vae", "histories")}  # the counts have no histories
+    both = options(msgspec.structs.replace(AUGMENT, policy=apart, together=[["counts", "vae"]]))
+    assert {one.rows for one in both if one.kind == "counts+vae"} == {"tail", "histories"}
 
 
 def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() -> None:
@@ -106,6 +106,8 @@ def test_an_option_takes_its_slice_of_items_its_share_and_its_weight(candidates:
     assert tail["parent_event_id"].notna().all()
     histories = part_of(candidates, Option("counts", "histories", 1.0, 1.0)).toPandas()
     assert (len(histories), set(histories["parent_event_id"])) == (200, {None})
+    both = part_of(candidates, Option("counts+vae", "tail", 1.0, 1.0)).toPandas()
+    assert both.groupby("generator").size().to_dict() == {"counts": 100, "vae": 100}
     half = part_of(candidates, Option("counts", "all", 0.5, 1.0)).toPandas()
     whole = half[half["parent_event_id"].isna()].groupby("user_id").size()
     assert 8 <= len(whole) <= 32

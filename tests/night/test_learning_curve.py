@@ -28,6 +28,7 @@ CHANGES = {
     "sasrec": {"dim": 8, "heads": 1, "blocks": 1},
     "augment": {
         "generators": ["counts", "classic"],
+        "together": [["counts", "classic"]],
         "buckets": 2,
         "own": {"counts": {"histories": 0.0, "continuations": 3}, "classic": {"continuations": 0, "histories": 0.5}},
     },
@@ -79,7 +80,7 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
     assert list(results) == ["0.4"]
     assert results["0.4"]["none"]["users"] <= len(some)
     for arms in results.values():
-        assert list(arms) == ["none", "counts", "classic"]
+        assert list(arms) == ["none", "counts", "classic", "counts+classic"]
         for arm, result in arms.items():
             for part in (result, result["cold"]):
                 for name in ("hr@10", "ndcg@10", "coverage"):
@@ -96,18 +97,28 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
 
     folder = Path(shop.config.artifacts)
     assert json.loads((folder / "results.json").read_text()) == results
-    assert len((folder / "results.md").read_text().splitlines()) == 2 + 3 + 1 + 2 + 2  # arms, and their other lifts
+    assert len((folder / "results.md").read_text().splitlines()) == 2 + 4 + 1 + 2 + 3  # arms, and their other lifts
     page = (folder / "index.html").read_text()
     assert page.count("<svg") == 1
-    assert "classic" in page
+    assert "counts and classic" in page
     again: list[str] = []
     assert run_learning_curve(shop, again.append) == results
     assert again == [f"40% of the users: {folder / 'results.json'} holds this run, the test is seen once"]
 
 
+def test_the_rows_of_two_generators_together_are_theirs_once_more(shop, curve):
+    rows = shop.lake.read("candidate_events").toPandas()
+    assert rows["event_id"].is_unique
+    both = rows[rows["arm"] == "counts+classic"].drop(columns=["arm", "event_id"])
+    each = rows[rows["arm"] != "counts+classic"].drop(columns=["arm", "event_id"])
+    assert set(each["generator"]) == {"counts", "classic"}
+    told = [sorted(part.astype(str).agg("|".join, axis=1)) for part in (both, each)]
+    assert told[0] == told[1]
+
+
 def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
     policy = Policy(rows=["head", "tail", "histories"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=4)
-    chooses = msgspec.structs.replace(shop.config.augment, policy=policy)
+    chooses = msgspec.structs.replace(shop.config.augment, policy=policy, together=[])
     prepared = msgspec.structs.replace(shop.config.prepare, user_share=CURVE.shares[-1])
     longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)
     sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer)

@@ -63,6 +63,7 @@ def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None
         "arms": {
             "none": {"overall": {"hr@10": {"mean": 0.1, "low": 0.05, "high": 0.2}}, "catalogue": {"gini@10": 0.9}},
             "vae": {"overall": {"hr@10": {"mean": 0.2, "low": 0.1, "high": 0.3}}, "catalogue": {"gini@10": 0.8}},
+            "counts+rare_items": {"overall": {"hr@10": {"mean": 0.1, "low": 0.05, "high": 0.2}}},
         },
         "baselines": {"popularity": {"overall": {"hr@10": {"mean": 0.15, "low": 0.1, "high": 0.2}}}},
         "users": {"overall": 40},
@@ -71,7 +72,12 @@ def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None
     assert found is not None
     assert (found["slice"], found["users"], found["metrics"]) == ("All users", 40, ["HR@10"])
     best = {row["label"]: row["cells"][0]["best"] for row in found["rows"]}
-    assert best == {"SASRec, no generated rows": False, "SASRec + VAE rows": True, "popularity": False}
+    assert best == {
+        "SASRec, no generated rows": False,
+        "SASRec + VAE rows": True,
+        "SASRec + rows of counts and rare items": False,
+        "popularity": False,
+    }
     catalogue = tables.metric_table(evaluation, "catalogue")
     assert catalogue is not None
     assert [row["cells"][0] for row in catalogue["rows"]] == [

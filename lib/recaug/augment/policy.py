@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import Augment, round_epochs
+from recaug.config import TOGETHER, Augment, round_epochs
 
 
 class Option(NamedTuple):
-    """What may be added. rows: of Policy.rows; share: of the candidates; weight: factor of theirs."""
+    """What may be added. kind: of Augment.kinds; rows: of Policy.rows; share: of them; weight: factor of theirs."""
 
-    generator: str
+    kind: str
     rows: str
     share: float
     weight: float
@@ -21,7 +21,7 @@ class Option(NamedTuple):
     @property
     def name(self) -> str:
         """As in the tables, such as counts-tail-0.5-2."""
-        return f"{self.generator}-{self.rows}-{self.share:g}-{self.weight:g}"
+        return f"{self.kind}-{self.rows}-{self.share:g}-{self.weight:g}"
 
 
 class Tried(NamedTuple):
@@ -40,9 +40,9 @@ class Choice(NamedTuple):
 
 
 def options(augment: Augment) -> list[Option]:
-    """Every combination of a generator, a kind of rows that it writes, a share and a weight."""
+    """Every combination of a generator or several together, rows that they write, a share and a weight."""
     assert augment.policy is not None
-    written = [(kind, rows) for kind in augment.generators for rows in augment.rows_of(kind)]
+    written = [(kind, rows) for kind in augment.kinds for rows in augment.rows_of(kind)]
     return [Option(*of, *each) for of, each in product(written, product(augment.policy.shares, augment.policy.weights))]
 
 
@@ -68,7 +68,7 @@ def halve(
     >>> two = [Option("vae", "tail", 1.0, 1.0), Option("counts", "tail", 1.0, 1.0)]
     >>> lifts = {two[0]: {"cold": -0.1, "warm": -0.2}, two[1]: {"cold": 0.1, "warm": -0.1}}
     >>> halve(two, lambda left, epochs: lifts, 2, 8, 100).chosen
-    {'cold': {'tail': Option(generator='counts', rows='tail', share=1.0, weight=1.0)}, 'warm': {'tail': None}}
+    {'cold': {'tail': Option(kind='counts', rows='tail', share=1.0, weight=1.0)}, 'warm': {'tail': None}}
     """
     epochs, tried, by_slice = min(first_epochs, most_epochs), list[Tried](), dict[tuple[str, str], list[Option]]()
     while True:
@@ -113,7 +113,7 @@ def part_of(candidates: DataFrame, option: Option) -> DataFrame:
     """
     history = F.col("parent_event_id").isNull()
     unit = F.when(history, F.col("user_id")).otherwise(F.col("event_id"))
-    kept = (F.col("generator") == option.generator) & (_uniform(unit) < option.share)
+    kept = F.col("generator").isin(*option.kind.split(TOGETHER)) & (_uniform(unit) < option.share)
     if option.rows == "histories":
         kept &= history
     elif option.rows != "all":
@@ -126,6 +126,12 @@ def for_slice(candidates: DataFrame, cold_users: DataFrame, cold: bool) -> DataF
     users = F.broadcast(cold_users.select(F.col("user_id").alias("source")))
     how = "left_semi" if cold else "left_anti"
     return candidates.withColumn("source", F.col("source_users")[0]).join(users, "source", how).drop("source")
+
+
+def as_arm(candidates: DataFrame, arm: str) -> DataFrame:
+    """The same rows once more as those of another arm, with event ids of their own."""
+    own_id = F.substring(F.sha2(F.concat_ws("|", F.lit(arm), "event_id"), 256), 1, 32)
+    return candidates.withColumns({"event_id": own_id, "arm": F.lit(arm)})
 
 
 def told(choice: Choice) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.augment.behaviour import generate
+from recaug.augment.policy import as_arm
+from recaug.config import TOGETHER
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
@@ -22,7 +24,9 @@ from recaug.training.inputs import neighbours, popularity_and_head
 
 
 def run(context: Context) -> StageResult:
-    """Replace the run's partition of candidate_events: each generator's rows and, of a policy, those that it chose.
+    """Replace the run's partition of candidate_events: each generator's rows, and those of what is made of them.
+
+    That is what a policy chose or, without one, each of augment.together.
 
     Raises ContractError if the train stage of this night has not run.
     """
@@ -74,6 +78,12 @@ def run(context: Context) -> StageResult:
         if config.augment.policy is not None:
             chosen, policy = choose(context, candidates)
             candidates = candidates.unionByName(chosen)
+        else:
+            joined = [
+                as_arm(candidates.where(F.col("generator").isin(of_arm)), TOGETHER.join(of_arm))
+                for of_arm in config.augment.together
+            ]
+            candidates = reduce(DataFrame.unionByName, joined, candidates)
         commit = lake.replace(candidates, "candidate_events", {"run_id": context.run_id}, context.run_id)
     finally:
         sampled.unpersist()

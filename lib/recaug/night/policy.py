@@ -8,7 +8,7 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.augment.policy import Option, for_slice, halve, options, part_of, told
+from recaug.augment.policy import Option, as_arm, for_slice, halve, options, part_of, told
 from recaug.config import POLICY
 from recaug.evaluate.arms import NONE
 from recaug.evaluate.ranking import user_metrics
@@ -40,7 +40,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         """Train with nothing and with each option, and compare the users of each slice."""
         nonlocal spent
         arms = {NONE: candidates.where("false")} | {one.name: part_of(headed, one).drop("head") for one in left}
-        slots = {NONE: 1} | {one.name: config.augment.slots(one.generator) for one in left}
+        slots = {NONE: 1} | {one.name: config.augment.slots(one.kind) for one in left}
         optimiser = msgspec.structs.replace(config.sasrec.optimiser, epochs=epochs)
         brief = msgspec.structs.replace(config, sasrec=msgspec.structs.replace(config.sasrec, optimiser=optimiser))
         with Cost(context.spark) as cost:
@@ -69,9 +69,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         if option is not None
     ]
     chosen = reduce(DataFrame.unionByName, parts, headed.where("false")).drop("head")
-    own_id = F.substring(F.sha2(F.concat_ws("|", F.lit(POLICY), "event_id"), 256), 1, 32)
-    named = chosen.withColumns({"event_id": own_id, "arm": F.lit(POLICY)})
-    return named, {POLICY: told(choice) | {"cpu_seconds": round(spent, 1)}}
+    return as_arm(chosen, POLICY), {POLICY: told(choice) | {"cpu_seconds": round(spent, 1)}}
 
 
 def _lifts(means: Mapping[tuple[str, bool], float], name: str) -> dict[str, float]:

@@ -24,7 +24,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "figures": _figures(evaluation),
         "arms": [NONE, *ordered(evaluation["lift"])],
         "lifts": [
-            f"{tables.ARMS.get(arm, arm)}, {tables.SLICES[part].lower()}: {tables.percent(one['mean'], 1, True)} "
+            f"{tables.arm_label(arm)}, {tables.SLICES[part].lower()}: {tables.percent(one['mean'], 1, True)} "
             f"[{tables.percent(one['low'], 1, True)}, {tables.percent(one['high'], 1, True)}]"
             for arm in ordered(evaluation["lift"])
             for part, one in _slices(evaluation["lift"][arm])
@@ -35,7 +35,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "reasons": tables.reasons(night.stages),
     }
     plain = page.templates().overlay(autoescape=False)
-    plain.filters["arm"] = lambda arm: tables.ARMS.get(arm, arm)
+    plain.filters["arm"] = tables.arm_label
     made = {name: plain.get_template(f"{name}.md.j2").render(known) for name in ("model_card", "data_card")}
     return {f"{name}.md": f"{text}\n" for name, text in made.items()}
 
@@ -44,7 +44,7 @@ def _figures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of arm, users and cells, the arm without generated rows first."""
     return [
         {
-            "arm": tables.ARMS.get(arm, arm),
+            "arm": tables.arm_label(arm),
             "users": tables.SLICES[part].lower(),
             "cells": [tables.interval(of_part[metric]) for metric in ("hr@10", "ndcg@10", "recall@20")],
         }

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
+from recaug.config import TOGETHER
+
 # What is drawn -> the page's CSS variable.
 INK, FAINT, GRID = "#010203", "#040506", "#070809"
 COLOURS = {
@@ -86,12 +88,12 @@ STYLE: dict[Any, Any] = {
 
 def name(series: str) -> str:
     """Name a series as a reader would."""
-    return NAMES.get(series, series)
+    return " and ".join(NAMES.get(one, one) for one in series.split(TOGETHER))
 
 
 def colour(series: str) -> str:
     """Colour of a series."""
-    return COLOURS.get(series, INK)
+    return COLOURS.get("sasrec" if TOGETHER in series else series, INK)
 
 
 @contextmanager

@@ -50,9 +50,7 @@ SPLITS = {
     "share": "a share of each user's events held out",
     "users": "held-out users, part of their history folded in",
 }
-BASELINES = {"popularity": "popularity", "covisitation": "co-visitation", "content": "content-based"} | {
-    BLENDED.format(arm): f"{label}, blended with co-visitation" for arm, label in ARMS.items()
-}
+BASELINES = {"popularity": "popularity", "covisitation": "co-visitation", "content": "content-based"}
 LIFT_COLUMNS = {("lifts", measure): METRICS[measure] for measure in LIFTED} | {
     ("blend_lifts", measure): f"{METRICS[measure]}, blend" for measure in LIFTED
 }
@@ -183,13 +181,24 @@ def curves(stages: Stages) -> pd.DataFrame:
 UNPLOTTED = frozenset({"epoch", "seconds", "rows_per_second", "communication"})
 
 
+def arm_label(arm: str) -> str:
+    """What a reader calls an arm."""
+    return ARMS.get(arm, f"SASRec + rows of {name(arm)}")
+
+
 def metric_table(evaluation: Mapping[str, Any], part: str) -> dict[str, Any] | None:
     """The arms and baselines of one slice as rows: metrics (labels), rows of label and cells; None where not measured.
 
     A cell is None or has mean, low, high (both None where there is no interval), best (of its column).
     """
-    measured = {label: evaluation.get("arms", {}).get(arm, {}).get(part) for arm, label in ARMS.items()}
-    measured |= {label: evaluation.get("baselines", {}).get(arm, {}).get(part) for arm, label in BASELINES.items()}
+    arms, baselines = evaluation.get("arms", {}), evaluation.get("baselines", {})
+    known = [*ARMS, *(arm for arm in arms if arm not in ARMS)]
+    measured = {arm_label(arm): arms.get(arm, {}).get(part) for arm in known}
+    measured |= {label: baselines.get(baseline, {}).get(part) for baseline, label in BASELINES.items()}
+    measured |= {
+        f"{arm_label(arm)}, blended with co-visitation": baselines.get(BLENDED.format(arm), {}).get(part)
+        for arm in known
+    }
     measured = {label: values for label, values in measured.items() if values}
     metrics = [metric for metric in METRICS if any(metric in values for values in measured.values())]
     if not metrics:
@@ -244,7 +253,7 @@ def exposure(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     parts = [part for part in SLICES if part in shares["none"]]
     arms = ["none", *ordered(arm for arm in shares if arm != "none")]
-    rows = [{"label": ARMS.get(arm, arm), "shares": [shares[arm][part] for part in parts]} for arm in arms]
+    rows = [{"label": arm_label(arm), "shares": [shares[arm][part] for part in parts]} for arm in arms]
     return {"columns": [SLICES[part] for part in parts], "rows": rows, "real": evaluation["tail_share"]}
 
 

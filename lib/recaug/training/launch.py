@@ -275,7 +275,7 @@ def _distributed_rank(function: RankFunction, arguments: Mapping[str, Any], thre
 
 
 def _leave() -> None:
-    """End the process as it is: Gloo's threads may still hold tensors, and abort it when Python has gone before them."""
+    """End the process as it is: a thread of Gloo's that drops a tensor after Python has ended aborts it."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
