@@ -30,7 +30,7 @@ def ran(checkout: Path) -> dict[str, list[NotebookNode]]:
     cells = [cell for book in books.values() for cell in (new_code_cell("%reset -f"), *book.cells)]
     place = {"metadata": {"path": str(checkout / "notebooks")}}
     whole = new_notebook(cells=cells)
-    NotebookClient(whole, kernel_name="python3", timeout=300, resources=place).execute()
+    NotebookClient(whole, kernel_name="python3", timeout=1200, resources=place).execute()
     done = iter(whole.cells)
     return {name: list(islice(done, 1 + len(book.cells)))[1:] for name, book in books.items()}
 

@@ -76,7 +76,7 @@ def run(commands: list[str]) -> list[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1500,
         check=False,
     )
     printed = re.split(r"^--- exit ", done.stdout, flags=re.M)
@@ -90,7 +90,7 @@ def submit(command: str) -> subprocess.CompletedProcess[str]:
     words[0] = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
     words[words.index("--master") + 1] = "local[2]"
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
-    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_readme_names_commands() -> None:
