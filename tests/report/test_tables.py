@@ -56,6 +56,8 @@ def test_what_the_policy_chose_is_not_taken_for_rows_above_the_fidelity_bound() 
     assert found == {"candidates": 120, "dropped": 10, "chosen": 30}
     without = tables.counts({"augment": stage("augment", metrics=metrics | {"candidates": 90})})
     assert without == {"candidates": 90, "dropped": 10}
+    joined = tables.counts({"augment": stage("augment", metrics=metrics)})
+    assert joined == {"candidates": 120, "dropped": 10, "joined": 30}
 
 
 def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None:

@@ -79,6 +79,7 @@ FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {
             "candidates": "candidate rows",
             "chosen": "of them chosen by the policy",
+            "joined": "of them once more, for arms of several generators",
             "dropped": "rows below the fidelity bound",
         },
     ),
@@ -110,8 +111,11 @@ def counts(stages: Stages) -> dict[str, int]:
     if "augment" in metrics:
         kept = sum(one["candidates"] for one in metrics["augment"]["generators"].values())
         found["dropped"] = metrics["augment"]["sampled"] - kept
-        if "policy" in metrics["augment"]:
-            found["chosen"] = metrics["augment"]["candidates"] - kept
+        repeated = metrics["augment"]["candidates"] - kept
+        if POLICY in metrics["augment"]:
+            found["chosen"] = repeated
+        elif repeated:
+            found["joined"] = repeated
     if "evaluate" in metrics:
         found["recommenders"] = len(metrics["evaluate"]["arms"]) * metrics["evaluate"]["seeds"]
     return found
