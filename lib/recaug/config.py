@@ -166,6 +166,8 @@ class Prepare(Strict, kw_only=True):
     cold_events: a user with so many events or fewer before the test window counts as cold.
     head_share: the most frequent items that make this share of the train events are the head, the others the tail.
     user_share: of the users, the first by a hash; the others are not looked at. A smaller share's are among a larger's.
+    core: users and items with so many events or more are kept, until all that are left have as many. Published data
+        sets are made so (k-core), with the held-out events counted too: for comparison with them, not for a shop.
     """
 
     split: Literal["time", "leave_one_out", "share", "users"]
@@ -181,6 +183,7 @@ class Prepare(Strict, kw_only=True):
     cold_events: Count
     head_share: Share
     user_share: PositiveShare = 1.0
+    core: Positive = 1
 
 
 class Negatives(Strict, kw_only=True):

@@ -6,7 +6,7 @@ import msgspec
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recaug.clickstream.splits import Windows, between, first_of_each_item, split, window_events, windows
+from recaug.clickstream.splits import Windows, between, core, first_of_each_item, split, window_events, windows
 from recaug.config import Prepare
 
 HOLDOUT = {"share": 0.25, "validation_share": 0.2, "folds": 4, "fold": 1}
@@ -110,3 +110,13 @@ def test_a_share_of_the_users_is_with_all_their_events_and_among_a_larger_share(
     assert 20 <= len(found[0.1]) <= 60
     assert 160 <= len(found[0.5]) <= 240
     assert len(found[1.0]) == 400
+
+
+def test_the_core_is_what_stays_when_users_and_items_with_few_events_go_until_none_is_left(spark: SparkSession) -> None:
+    # a to c had i to k each. d had i and l: l has one user, so goes; then d has one item, so goes as well.
+    bought = [(user, item) for user in "abc" for item in "ijk"] + [("d", "i"), ("d", "l"), ("a", "m"), ("b", "m")]
+    events = spark.createDataFrame([(item, user) for user, item in bought], "item_id string, user_id string")
+    for least, gone in ((1, set()), (2, {("d", "i"), ("d", "l")}), (3, {*bought[9:]}), (4, {*bought})):
+        found = core(events.repartition(3), least)
+        assert found.columns == events.columns
+        assert {(row["user_id"], row["item_id"]) for row in found.collect()} == {*bought} - gone

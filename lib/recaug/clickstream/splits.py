@@ -46,6 +46,8 @@ def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFra
     named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date", "session_id", "price")
     if prepare.task == "discovery":
         named = first_of_each_item(named)
+    if prepare.core > 1:
+        named = core(named, prepare.core)
     return split(named, cut, prepare)
 
 
@@ -62,6 +64,21 @@ def first_of_each_item(events: DataFrame) -> DataFrame:
     """
     earliest = F.min_by(F.struct(*events.columns), F.struct("event_time", "event_id"))
     return events.groupBy("user_id", "item_id").agg(earliest.alias("first")).select("first.*")
+
+
+def core(events: DataFrame, least: int) -> DataFrame:
+    """Keep the users and items with `least` events or more, again and again until all that are left have as many.
+
+    events: user_id, item_id. The k-core of published data sets, which counts what is held out as well.
+    """
+    kept, before = events.localCheckpoint(), -1
+    while (left := kept.count()) != before:
+        before = left
+        for key in ("item_id", "user_id"):
+            enough = kept.groupBy(key).count().where(F.col("count") >= least)
+            kept = kept.join(enough, key, "left_semi").select(events.columns)
+        kept = kept.localCheckpoint()
+    return kept
 
 
 def split(events: DataFrame, cut: Windows, prepare: Prepare) -> DataFrame:
