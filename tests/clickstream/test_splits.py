@@ -120,3 +120,21 @@ def test_the_core_is_what_stays_when_users_and_items_with_few_events_go_until_no
         found = core(events.repartition(3), least)
         assert found.columns == events.columns
         assert {(row["user_id"], row["item_id"]) for row in found.collect()} == {*bought} - gone
+
+
+def test_the_split_comes_after_the_core_and_the_core_after_the_windows(spark: SparkSession) -> None:
+    # Before the windows everyone had i as well; of u, whose k nobody else has, the last event is that of j then.
+    day = {"i": dt.date(2016, 12, 31), "j": dt.date(2017, 1, 12), "l": dt.date(2017, 1, 11), "k": dt.date(2017, 1, 13)}
+    day["m"] = dt.date(2017, 1, 10)
+    bought = [(user, item, day[item]) for user in "uvw" for item in "ijlm"] + [("u", "k", day["k"])]
+    events = spark.createDataFrame(bought, "user_id string, item_id string, event_date date").selectExpr(
+        "*",
+        "concat(user_id, item_id) AS event_id",
+        "'view' AS event_type",
+        "timestamp(event_date) AS event_time",
+        "'s' AS session_id",
+        "double(1) AS price",
+    )
+    found = window_events(events, dt.date(2017, 2, 4), prepare(split="leave_one_out", core=2)).collect()
+    of_u = {row["item_id"]: row["split"] for row in found if row["user_id"] == "u"}
+    assert of_u == {"m": "train", "l": "validation", "j": "test"}
