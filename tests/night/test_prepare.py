@@ -146,6 +146,13 @@ def test_without_an_item_that_enough_users_had_there_is_no_vocabulary(spark: Spa
     assert not made.lake.exists("vocabulary")
 
 
+def test_a_core_that_nobody_belongs_to_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    made = night(spark, tmp_path, shop(), core=100)
+    with pytest.raises(ContractError, match=r"^the days [^\n]* have no users and items with 100 [^\n]*prepare.core$"):
+        prepare.run(made)
+    assert not made.lake.exists("vocabulary")
+
+
 def test_prepare_wants_ingest_first(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="no table events"):
         prepare.run(context(spark, tmp_path, DATE))

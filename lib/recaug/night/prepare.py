@@ -68,6 +68,12 @@ def run(context: Context) -> StageResult:
 def _check(events: DataFrame, cut: Windows, context: Context) -> None:
     """Refuse splits without events, which a log that is too short gives."""
     found = {row["split"] for row in events.select("split").distinct().collect()}
+    least = context.config.prepare.core
+    if not found and least > 1:
+        raise ContractError(
+            f"the days {cut.train_start} to {context.date} have no users and items with {least} events each among "
+            "themselves; lower prepare.core"
+        )
     if context.config.prepare.split != "time":
         if missing := {"train", "validation", "test"} - found:
             raise ContractError(
