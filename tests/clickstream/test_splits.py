@@ -123,10 +123,10 @@ def test_the_core_is_what_stays_when_users_and_items_with_few_events_go_until_no
 
 
 def test_the_split_comes_after_the_core_and_the_core_after_the_windows(spark: SparkSession) -> None:
-    # Before the windows everyone had i as well; of u, whose k nobody else has, the last event is that of j then.
-    day = {"i": dt.date(2016, 12, 31), "j": dt.date(2017, 1, 12), "l": dt.date(2017, 1, 11), "k": dt.date(2017, 1, 13)}
-    day["m"] = dt.date(2017, 1, 10)
-    bought = [(user, item, day[item]) for user in "uvw" for item in "ijlm"] + [("u", "k", day["k"])]
+    # k, the last that u had, v had as well, but before the windows: in them k has one user and goes, so j is u's last.
+    day = {"m": dt.date(2017, 1, 10), "l": dt.date(2017, 1, 11), "j": dt.date(2017, 1, 12), "k": dt.date(2017, 1, 13)}
+    bought = [(user, item, day[item]) for user in "uvw" for item in "mlj"]
+    bought += [("u", "k", day["k"]), ("v", "k", dt.date(2016, 12, 31))]
     events = spark.createDataFrame(bought, "user_id string, item_id string, event_date date").selectExpr(
         "*",
         "concat(user_id, item_id) AS event_id",
