@@ -71,6 +71,14 @@ def test_lifts_are_marked_at_what_the_axis_says() -> None:
     assert len({round(right - left, 6) for left, right in itertools.pairwise(marks)}) == 1
 
 
+def test_one_epoch_alone_is_no_fraction() -> None:
+    columns = ["kind", "model", "epoch", "measure", "value"]
+    values = pd.DataFrame([("gan", "gan-fold0", 4, "loss", 9.4)], columns=columns)
+    numbers = {word for word in words(plots.curves(values, {})) if re.fullmatch(r"[\d.]+", word)}
+    assert "4" in numbers
+    assert not any(number.startswith(("3.", "4.")) for number in numbers)
+
+
 def test_every_colour_is_the_page_s() -> None:
     for name, svg in figures().items():
         colours = set(re.findall(r"(?:stroke|fill): ?([^;\"]+)", svg))

@@ -244,7 +244,7 @@ def _panel(axes: Axes, values: pd.DataFrame) -> None:
             axes.plot(line["epoch"], line["value"], color=colour(kind), linestyle=dash, label=model)
             if len(line) == 1:
                 axes.plot(line["epoch"], line["value"], "o", markersize=4, color=colour(kind))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     if values["value"].min() == 0:
         axes.set_ylim(0, max(float(values["value"].max()) * 1.1, 0.01))
