@@ -367,6 +367,7 @@ class Sampling(Strict, kw_only=True):
     continuations: Count | None = None
     oversampling: Positive | None = None
     histories: NonNegative | None = None
+    new_users: Share | None = None
     temperature: PositiveFloat | None = None
     weight: NonNegative | None = None
     history_weight: NonNegative | None = None
@@ -414,6 +415,7 @@ class Augment(Strict, kw_only=True):
         with few events, with earlier ones in front.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
+    new_users: of `vae` and `gan`, share of the generated users that are drawn from the prior; the others vary a real one.
     oversampling: of `gan`, continuations drawn for each to be kept; its discriminator rejects the others. 1: none is.
     max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
     temperature: of the sampling softmax. weight: in the recommender's loss, of all continuations of an event together;
@@ -432,6 +434,7 @@ class Augment(Strict, kw_only=True):
     continuations: Count
     oversampling: Positive = 1
     histories: NonNegative
+    new_users: Share = 0.0
     max_users: Positive | None = None
     temperature: PositiveFloat
     weight: NonNegative

@@ -270,6 +270,24 @@ def test_a_generated_user_is_new_has_distinct_items_and_names_its_sources(train,
     assert 5 <= found["user_id"].nunique() <= 20  # half of some 25 users of three events or more
 
 
+def test_of_a_new_user_the_model_is_told_nothing_but_length_and_times(spark, train, models, kind):
+    """What users had is exchanged, 1 for 40, 2 for 39 and so on: varied users change with it, new ones do not."""
+    mirrored = [row for user, items in histories().items() for row in windows(user, [ITEMS + 1 - i for i in items])]
+    other = spark.createDataFrame(pd.DataFrame(mirrored), SCHEMA)
+    order = ["user_id", "event_time", "item_index"]
+
+    def drawn(rows, new_users):
+        config = msgspec.structs.replace(CONFIG, continuations=0, histories=2.0, new_users=new_users)
+        return sample(rows, models, kind, config=config).orderBy(order).toPandas()
+
+    new = drawn(train, 1.0)
+    assert new[order].equals(drawn(other, 1.0)[order])
+    assert not drawn(train, 0.0)[order].equals(drawn(other, 0.0)[order])
+    assert set(new["source_users"].str.len()) == {1}
+    assert set(drawn(train, 0.5)["source_users"].str.len()) == {1, 2}
+    assert new["user_id"].nunique() == 2 * sum(len(items) >= 3 for items in histories().values())
+
+
 def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(train, models, kind):
     first = content_hash(sample(train, models, kind))
     again = content_hash(sample(train.repartition(7).orderBy("length"), models, kind))

@@ -55,6 +55,16 @@ def test_samples_differ_by_the_generator_alone() -> None:
     assert not torch.equal(first, other)
 
 
+def test_of_an_empty_context_z_has_the_prior() -> None:
+    model = BehaviourVAE(10, hidden=8, z_dim=4, dropout=0.5).eval()
+    with torch.no_grad():
+        model.posterior.bias.fill_(3.0)
+    empty = torch.zeros(1, 3, dtype=torch.int64)
+    noise = torch.randn(1, 4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(model.next_logits(empty), model.decode(torch.zeros(1, 4), empty))
+    assert torch.equal(model.next_logits(empty, torch.Generator().manual_seed(1)), model.decode(noise, empty))
+
+
 def test_the_likeliest_item_has_fidelity_one() -> None:
     torch.manual_seed(0)
     model = BehaviourVAE(10, hidden=8, z_dim=4, dropout=0.5).eval()

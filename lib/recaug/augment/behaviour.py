@@ -201,7 +201,8 @@ def _generated_users(
 ) -> Iterator[pd.DataFrame]:
     """Draw users like a source user of the fold: the items from the model, length and times from a second user.
 
-    For the VAE: z from q(z | source), then so many draws of the multinomial, without replacement.
+    For the VAE: z from q(z | source), then so many draws of the multinomial, without replacement. Of config.new_users
+    the model is told nothing, so that z comes from the prior: they have the second user alone as a source.
     """
     lengths = np.diff(histories.starts)
     timers = np.flatnonzero(lengths >= MIN_HISTORY)
@@ -212,6 +213,9 @@ def _generated_users(
     for start in range(0, len(sources), config.batch_rows):
         source, timer = sources[start : start + config.batch_rows], timing[start : start + config.batch_rows]
         contexts = torch.from_numpy(histories.contexts(histories.starts[source + 1] - 1, source, max_length))
+        if config.new_users:
+            new = torch.rand(len(source), generator=random) < config.new_users
+            contexts, source = contexts * ~new[:, None], np.where(new, timer, source)
         size = np.minimum(lengths[timer], max_length)
         logits = model.next_logits(contexts, random)
         chosen = draw(logits, int(size.max()), config.temperature, random, None)
@@ -219,7 +223,7 @@ def _generated_users(
         serial = np.arange(chosen.shape[1])
         used = (serial < size[:, None]) & (chosen.numpy() > 0)
         row, column = np.nonzero(used)
-        names = [_name(run, histories.user_ids[s], start + i) for i, s in enumerate(source)]
+        names = [_name(f"{run}|{fold}", histories.user_ids[s], start + i) for i, s in enumerate(source)]
         pairs = [sorted({histories.user_ids[a], histories.user_ids[b]}) for a, b in zip(source, timer, strict=True)]
         yield pd.DataFrame(
             {

@@ -61,9 +61,11 @@ class BehaviourVAE(nn.Module):
     def next_logits(self, items: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Logits of the next item of each context, from a sampled z, or from z = mu if no generator is given.
 
-        items: (batch, length) int64 left-aligned, 0 for padding. Returns (batch, n_items + 1), -inf at padding.
+        items: (batch, length) int64 left-aligned, 0 for padding; of an empty context z has the prior, N(0, I).
+        Returns (batch, n_items + 1), -inf at padding.
         """
-        mu, log_variance = self.encode(items)
+        known = (items > 0).any(dim=1, keepdim=True)
+        mu, log_variance = (parameter * known for parameter in self.encode(items))
         if generator is None:
             return self.decode(mu, items)
         noise = torch.randn(mu.shape, generator=generator, device=generator.device).to(mu.device)
