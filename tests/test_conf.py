@@ -122,3 +122,6 @@ def test_a_generator_samples_as_all_do_but_for_what_it_has_of_its_own():
         loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, counts]"))
     with pytest.raises(ConfigError, match=r"own.classic.continuations must be 0"):
         loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, classic]"))
+    own = "augment:\n  own: {classic: {continuations: 0, new_users: 0.5}}\n"
+    with pytest.raises(ConfigError, match=r"own.classic.new_users must be 0"):
+        loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, classic]").replace("augment:\n", own))

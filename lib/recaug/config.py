@@ -415,7 +415,7 @@ class Augment(Strict, kw_only=True):
         with few events, with earlier ones in front.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     continuations: generated next items for each real prefix. histories: generated users a real user.
-    new_users: of `vae` and `gan`, share of the generated users that are drawn from the prior; the others vary a real one.
+    new_users: of `vae` and `gan`, share of the generated users drawn from the prior; the others vary real ones.
     oversampling: of `gan`, continuations drawn for each to be kept; its discriminator rejects the others. 1: none is.
     max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
     temperature: of the sampling softmax. weight: in the recommender's loss, of all continuations of an event together;
@@ -455,6 +455,8 @@ class Augment(Strict, kw_only=True):
                 raise ValueError(f"own.{kind}.histories must be 0: {kind} gives continuations of real events only")
             if kind in ("classic", "pseudo_prior") and self.of(kind).continuations:
                 raise ValueError(f"own.{kind}.continuations must be 0: {kind} gives whole histories only")
+            if kind not in ("vae", "gan") and self._own(kind).get("new_users"):
+                raise ValueError(f"own.{kind}.new_users must be 0: {kind} has no prior that users could be drawn from")
             if kind != "gan" and self._own(kind).get("oversampling", self.oversampling) > 1:
                 raise ValueError(
                     f"oversampling: {kind} has no discriminator that could reject; give own.gan.oversampling"
