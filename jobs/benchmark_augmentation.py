@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import augmentation
+from recaug.cli import augmentation
 
 if __name__ == "__main__":
     sys.exit(augmentation())

@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import benchmark
+from recaug.cli import benchmark
 
 if __name__ == "__main__":
     sys.exit(benchmark())

@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import complete
+from recaug.cli import complete
 
 if __name__ == "__main__":
     sys.exit(complete())

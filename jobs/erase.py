@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import forget
+from recaug.cli import forget
 
 if __name__ == "__main__":
     sys.exit(forget())

@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import pictures
+from recaug.cli import pictures
 
 if __name__ == "__main__":
     sys.exit(pictures())

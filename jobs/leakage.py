@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import leaks
+from recaug.cli import leaks
 
 if __name__ == "__main__":
     sys.exit(leaks())

@@ -2,7 +2,7 @@
 
 import sys
 
-from recaug.night.cli import main
+from recaug.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(stage="train"))

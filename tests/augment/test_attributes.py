@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import torch
 from pyspark.sql import DataFrame, SparkSession
-from tests.models.test_attribute_vae import CONFIG
+from tests.training.models.test_attribute_vae import CONFIG
 
 from recaug.augment.attributes import Calibration, calibrate, complete, latents, load, measure, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import imputed, summary
-from recaug.models.attribute_vae import Seen, told_by_neighbours
 from recaug.training.attributes import AttributeJob, Known, Near, known
 from recaug.training.checkpoint import finish_model, working_folder
+from recaug.training.models.attribute_vae import Seen, told_by_neighbours
 from recaug.training.worker import Worker
 
 N = 400

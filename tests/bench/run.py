@@ -25,12 +25,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug import config, session
-from recaug.augment.behaviour import generate
 from recaug.clickstream.negatives import sample_negatives
 from recaug.clickstream.sequences import histories, sequences, users
 from recaug.clickstream.sessions import identify_sessions
 from recaug.clickstream.splits import between, first_of_each_item, split, windows
 from recaug.evaluate.ranking import user_metrics
+from recaug.generators.sampling import generate
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night import ingest

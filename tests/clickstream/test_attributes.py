@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.models.test_attribute_vae import CONFIG
+from tests.training.models.test_attribute_vae import CONFIG
 
 from recaug.clickstream.attributes import KNOTS, LEARNT, TEST, TEXT_TERMS, VALIDATION, Field, encoded, fields, values
 from recaug.config import Items

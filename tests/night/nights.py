@@ -14,7 +14,7 @@ from recaug.config import Config
 from recaug.lake.runs import RunRecord, record
 from recaug.lake.tables import Lake
 from recaug.night.context import Context, StageResult
-from recaug.tracking import FOLDER, NIGHT
+from recaug.night.tracking import FOLDER, NIGHT
 
 FIRST = dt.date(2017, 1, 1)
 HEAD = "who,what,at,how,cost\n"

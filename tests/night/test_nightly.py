@@ -17,11 +17,11 @@ from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY
 from tests.night.nights import logged
 
+from recaug import cli
 from recaug.config import STAGES
 from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
-from recaug.night import cli
 from recaug.night.nightly import parse_stages, run_night
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +122,7 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
 WARM = """
 import sys
 from recaug import config
-from recaug.night import cli
+from recaug import cli
 from recaug.session import build
 build(config.load(sys.argv[2]).spark, "recaug")
 sys.stdin.readline()
@@ -209,7 +209,7 @@ def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
     for at, (changed, _, _) in zip(paths, cases, strict=True):
         assert changed != text
         at.write_text(changed)
-    one_by_one = "import sys; from recaug.night.cli import main; print([main(a.split()) for a in sys.argv[1:]])"
+    one_by_one = "import sys; from recaug.cli import main; print([main(a.split()) for a in sys.argv[1:]])"
     arguments = [f"--config {at} --date {DATE}" for at in paths]
     failed = subprocess.run([sys.executable, "-c", one_by_one, *arguments], capture_output=True, text=True, check=True)
     assert failed.stdout.splitlines()[-1] == str([code for _, code, _ in cases])

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recaug.evaluate.metrics import intra_list_diversity
-from recaug.models.sasrec import SASRec
 from recaug.recommend.diversity import maximal_marginal_relevance
 from recaug.recommend.explain import LAST, REASONS, faithfulness, occlusion, reasons, without
+from recaug.training.models.sasrec import SASRec
 
 
 @pytest.fixture

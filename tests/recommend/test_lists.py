@@ -5,9 +5,9 @@ import pytest
 import torch
 from pyspark.sql import SparkSession
 
-from recaug.models.sasrec import SASRec
 from recaug.recommend.lists import top_lists
 from recaug.training.checkpoint import finish_model
+from recaug.training.models.sasrec import SASRec
 
 WIDTH, ITEMS = 8, 20
 

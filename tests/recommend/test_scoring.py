@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from recaug.models.covisitation import CoVisitation
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.scoring import best_items, top_k
+from recaug.training.models.covisitation import CoVisitation
 
 
 def frame(histories, width=4):

@@ -3,10 +3,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from recaug.models.behaviour_gan import BehaviourGAN
-from recaug.models.behaviour_vae import BehaviourVAE
-from recaug.models.covisitation import CoVisitation, Likeness
-from recaug.models.sasrec import SASRec
 from recaug.training.checkpoint import (
     finish_model,
     is_finished,
@@ -18,6 +14,10 @@ from recaug.training.checkpoint import (
     weights_hash,
     working_folder,
 )
+from recaug.training.models.behaviour_gan import BehaviourGAN
+from recaug.training.models.behaviour_vae import BehaviourVAE
+from recaug.training.models.covisitation import CoVisitation, Likeness
+from recaug.training.models.sasrec import SASRec
 
 COUNTS = {"window": 2, "backward": 1.0, "decay": 0.9}
 ITEMS = torch.tensor([[1, 2, 3, 0], [5, 0, 0, 0]])

@@ -16,10 +16,10 @@ from tests.training.conftest import N_ITEMS, binary, histories, small_config
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recaug.models.behaviour_gan import GENERATOR_LOSSES, BehaviourGAN
-from recaug.training.generators import GANTask, Watch
+from recaug.generators.training import GANTask, Watch
 from recaug.training.inputs import Validation
 from recaug.training.loop import Batch, fit
+from recaug.training.models.behaviour_gan import GENERATOR_LOSSES, BehaviourGAN
 from recaug.training.worker import Worker
 
 EPOCHS, STEPS, BATCH_ROWS = 10, 20, 32

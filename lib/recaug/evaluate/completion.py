@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from torch import Tensor
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
-from recaug.models.attribute_vae import Seen, split
 from recaug.training.attributes import Known, found
+from recaug.training.models.attribute_vae import Seen, split
 
 BINS = 10  # of the probabilities, equally wide
 Z = 1.96  # of a 95 % interval of a mean

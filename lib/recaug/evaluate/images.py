@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from torch import Tensor
 
-from recaug.augment.images import decoded, distances
-from recaug.models.images import ImageClassifier, to_unit
+from recaug.augment.pictures import decoded, distances
 from recaug.training.checkpoint import load_model
+from recaug.training.models.images import ImageClassifier, to_unit
 
 NEAREST = 5  # neighbours of precision, recall, density and coverage (Naeem et al. 2020, section 4)
 COMPARED = 2000  # pictures at most on each side

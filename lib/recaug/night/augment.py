@@ -9,18 +9,18 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.augment.behaviour import generate
-from recaug.augment.policy import as_arm
 from recaug.config import TOGETHER
 from recaug.errors import ContractError
+from recaug.evaluate.policy import as_arm
+from recaug.generators.sampling import generate
 from recaug.lake import runs
-from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
 from recaug.night.context import Context, StageResult
 from recaug.night.features import of_completion
 from recaug.night.policy import choose
 from recaug.recommend.content import alike, item_terms, latent_matrix
 from recaug.training.checkpoint import finish_model, is_finished, model_folder
 from recaug.training.inputs import neighbours, popularity_and_head
+from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
 
 
 def run(context: Context) -> StageResult:

@@ -21,7 +21,6 @@ from recaug.evaluate.metrics import coverage, gini, novelty
 from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
 from recaug.evaluate.two_sample import told_apart
 from recaug.lake import runs
-from recaug.models.covisitation import CoVisitation
 from recaug.night.context import Context, StageResult
 from recaug.night.features import content_items, item_features_of
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
@@ -30,6 +29,7 @@ from recaug.recommend.content import ContentBased, item_terms
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
+from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import SASRecJob, train_sasrec
 
 SLICES = {"cold": "cold", "warm": "NOT cold"}  # of users

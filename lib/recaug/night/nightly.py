@@ -82,7 +82,7 @@ def run_night(
         say(f"  {stage:<10} {done.wall_seconds:6.1f} s  {tell(stage, done)}")
     summary = summarise(context)
     if "report" in stages:
-        from recaug.tracking import log_night
+        from recaug.night.tracking import log_night
 
         log_night(context, summary)
         say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
@@ -123,7 +123,7 @@ def run_stage(
     with one_line_errors(stage):
         runs.record(context.lake, record)
     if result.trained:
-        from recaug.tracking import log_training  # here, for MLflow takes a second to import
+        from recaug.night.tracking import log_training  # here, for MLflow takes a second to import
 
         log_training(context, result.trained)
     return record

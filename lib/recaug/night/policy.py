@@ -8,9 +8,9 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.augment.policy import Option, as_arm, for_slice, halve, options, part_of, told
 from recaug.config import POLICY
 from recaug.evaluate.arms import NONE
+from recaug.evaluate.policy import Option, as_arm, for_slice, halve, options, part_of, told
 from recaug.evaluate.ranking import user_metrics
 from recaug.night.context import Context
 from recaug.night.cost import Cost

@@ -14,13 +14,13 @@ from pyspark.sql import functions as F
 
 from recaug.clickstream.sequences import train_events
 from recaug.errors import ContractError
+from recaug.generators.training import GeneratorJob, train_generators
 from recaug.lake import runs
-from recaug.models.covisitation import CoVisitation, Informed
 from recaug.night.context import Context, StageResult
 from recaug.recommend.content import alike, item_terms
 from recaug.training.checkpoint import code_version, is_finished, read_meta
-from recaug.training.generators import GeneratorJob, train_generators
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
+from recaug.training.models.covisitation import CoVisitation, Informed
 from recaug.training.validation import validation_ndcg
 
 

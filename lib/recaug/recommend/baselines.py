@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recaug.models.covisitation import CoVisitation
+from recaug.training.models.covisitation import CoVisitation
 
 
 @dataclass(frozen=True)

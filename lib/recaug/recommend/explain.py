@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recaug.models.sasrec import SASRec
+from recaug.training.models.sasrec import SASRec
 
 LAST = 10  # events of a history that are looked at
 REASONS = 3  # at most, of a recommendation

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from recaug.models.sasrec import SASRec
 from recaug.recommend.deep import Trained, load
 from recaug.recommend.diversity import POOL, maximal_marginal_relevance
 from recaug.recommend.explain import occlusion, reasons
 from recaug.recommend.scoring import BLOCK, best_items
+from recaug.training.models.sasrec import SASRec
 
 LISTS = (
     "user_id string, user_index int, rank int, item_index int, score double, "

@@ -15,7 +15,12 @@ from torch import Tensor, nn
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.config import Attributes, Optimiser
-from recaug.models.attribute_vae import (
+from recaug.recommend.content import item_vectors
+from recaug.training.batches import decode, row_batches
+from recaug.training.checkpoint import model_folder
+from recaug.training.inputs import Neighbours, neighbours
+from recaug.training.loop import Batch, Part, Update
+from recaug.training.models.attribute_vae import (
     AttributeVAE,
     Neighbourhood,
     Seen,
@@ -23,12 +28,7 @@ from recaug.models.attribute_vae import (
     split,
     told_by_neighbours,
 )
-from recaug.models.behaviour_vae import kl_divergence
-from recaug.recommend.content import item_vectors
-from recaug.training.batches import decode, row_batches
-from recaug.training.checkpoint import model_folder
-from recaug.training.inputs import Neighbours, neighbours
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.models.behaviour_vae import kl_divergence
 from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
 from recaug.training.worker import Worker
 

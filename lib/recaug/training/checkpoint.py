@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from recaug import models, training
-from recaug.models.attribute_vae import AttributeVAE
-from recaug.models.behaviour_gan import BehaviourGAN
-from recaug.models.behaviour_vae import BehaviourVAE
-from recaug.models.covisitation import CountsGenerator, CoVisitation, Likeness
-from recaug.models.images import ImageClassifier, ImageGAN, ImageVAE
-from recaug.models.sasrec import SASRec
+import recaug
+from recaug.training.models.attribute_vae import AttributeVAE
+from recaug.training.models.behaviour_gan import BehaviourGAN
+from recaug.training.models.behaviour_vae import BehaviourVAE
+from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
+from recaug.training.models.images import ImageClassifier, ImageGAN, ImageVAE
+from recaug.training.models.sasrec import SASRec
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "sasrec": SASRec,
@@ -33,10 +33,10 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
 
 
 def code_version() -> str:
-    """Hash of the sources that decide weights: recaug.models and recaug.training."""
-    digest = hashlib.sha256()
-    for package in (models, training):
-        for source in sorted(Path(package.__path__[0]).glob("*.py")):
+    """Hash of the sources that decide weights: recaug.training, its models, and recaug.generators."""
+    digest, package = hashlib.sha256(), Path(recaug.__file__).parent
+    for folder in ("training", "training/models", "generators"):
+        for source in sorted((package / folder).glob("*.py")):
             digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recaug.config import Images, Optimiser
-from recaug.models.behaviour_gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
-from recaug.models.behaviour_vae import kl_divergence
-from recaug.models.images import ImageClassifier, ImageGAN, ImageVAE, differentiable_augmentation, to_unit
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.loop import Batch, Part, Update
+from recaug.training.models.behaviour_gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
+from recaug.training.models.behaviour_vae import kl_divergence
+from recaug.training.models.images import ImageClassifier, ImageGAN, ImageVAE, differentiable_augmentation, to_unit
 from recaug.training.recommender import rows_per_rank
 from recaug.training.worker import Worker
 

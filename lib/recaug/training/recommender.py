@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 from torch import Tensor, nn
 
 from recaug.config import Config, Optimiser, SASRec
-from recaug.models import sasrec
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.jobs import Trained, train
 from recaug.training.loop import Batch, Part, Update
+from recaug.training.models import sasrec
 from recaug.training.worker import Worker
 
 SHUFFLE_ROWS = 1 << 16

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from recaug.models.behaviour_gan import BehaviourGAN
-from recaug.models.behaviour_vae import BehaviourVAE
 from recaug.training.inputs import Validation
+from recaug.training.models.behaviour_gan import BehaviourGAN
+from recaug.training.models.behaviour_vae import BehaviourVAE
 
 BATCH_ROWS = 256
 COLLAPSE_CONTEXTS = 1024

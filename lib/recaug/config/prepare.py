@@ -1,0 +1,80 @@
+"""Sections prepare, negatives and covisitation: windows, splits and what is counted."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from recaug.config.base import Count, NonNegative, Positive, PositiveShare, Share, Strict
+
+
+class Holdout(Strict, kw_only=True):
+    """What the splits `share` and `users` hold out.
+
+    share: of a user's events, that the test takes. validation_share: of the others (`share`). folds: users fall into so
+    many; fold: the one that is the test, the next one the validation (`users`).
+    """
+
+    share: Annotated[float, Meta(gt=0, lt=1)]
+    validation_share: Annotated[float, Meta(gt=0, lt=1)]
+    folds: Annotated[int, Meta(ge=3)]
+    fold: Count
+
+
+class Prepare(Strict, kw_only=True):
+    """Windows before the night's date D, in days: train, then validation, then test, which ends with D.
+
+    split: `time` cuts by these windows. `leave_one_out`, for logs that know only the order: of all events of the
+        windows each user's last one is the test, the one before it the validation. `share`: of the same events a share
+        of each user's, drawn by hash, whatever their time. `users`: users of whom no event is learnt from, their last
+        share of events held out and the others folded in as their history.
+    holdout: of the splits `share` and `users`.
+    task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
+        masks those already seen.
+    event_types: which of our event types make a sequence.
+    min_item_users: an item enters the vocabulary when so many users of the train window had it; 0: so does the whole
+        catalogue, whose new items only generated rows can teach the recommender.
+    max_length: events of a sequence; a longer history is cut into windows that overlap by one event.
+    folds: K of the cross-fit: samples of a fold come from a generator trained on the other folds.
+    cold_events: a user with so many events or fewer before the test window counts as cold.
+    head_share: the most frequent items that make this share of the train events are the head, the others the tail.
+    user_share: of the users, the first by a hash; the others are not looked at. A smaller share's are among a larger's.
+    core: users and items with so many events or more are kept, until all that are left have as many. Published data
+        sets are made so (k-core), with the held-out events counted too: for comparison with them, not for a shop.
+    """
+
+    split: Literal["time", "leave_one_out", "share", "users"]
+    holdout: Holdout | None = None
+    task: Literal["repeat", "discovery"]
+    event_types: list[str]
+    train_days: Positive
+    validation_days: Positive
+    test_days: Positive
+    min_item_users: Count
+    max_length: Annotated[int, Meta(ge=4)]
+    folds: Annotated[int, Meta(ge=2)]
+    cold_events: Count
+    head_share: Share
+    user_share: PositiveShare = 1.0
+    core: Positive = 1
+
+
+class Negatives(Strict, kw_only=True):
+    """Negatives drawn in proportion to popularity^alpha (0: uniform), never one of the user's own items."""
+
+    alpha: NonNegative
+    per_user: Positive
+
+
+class CoVisitation(Strict, kw_only=True):
+    """Counts of what users had together; both the baseline and the generators' informed input.
+
+    window: how many events further on still count as together.
+    backward: weight of a pair against the order of time (1: order does not matter).
+    decay: weight of the history's older events at scoring, per event.
+    neighbours: kept for each item.
+    """
+
+    window: Positive
+    backward: NonNegative
+    decay: Share
+    neighbours: Positive

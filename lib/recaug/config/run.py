@@ -1,0 +1,115 @@
+"""One complete run: every section together, read from one YAML file."""
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from recaug.config.base import Strict
+from recaug.config.evaluate import Evaluate, Recommend
+from recaug.config.generators import GAN, VAE, Augment
+from recaug.config.prepare import CoVisitation, Negatives, Prepare
+from recaug.config.source import Lake, Sources, Spark
+from recaug.config.studies import Attributes, Benchmark, Images, LearningCurve
+from recaug.config.training import SASRec, Training
+from recaug.errors import ConfigError
+
+STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
+
+
+class Tracking(Strict, kw_only=True):
+    """MLflow: a server's address, or null for a folder under `artifacts`."""
+
+    uri: str | None = None
+    experiment: str = "recaug"
+
+
+class Config(Strict, kw_only=True):
+    """One complete run."""
+
+    seed: int
+    artifacts: str
+    lake: Lake
+    spark: Spark = Spark()
+    source: Sources
+    prepare: Prepare
+    negatives: Negatives
+    covisitation: CoVisitation
+    training: Training
+    sasrec: SASRec
+    vae: VAE
+    gan: GAN
+    augment: Augment
+    evaluate: Evaluate
+    recommend: Recommend
+    tracking: Tracking = Tracking()
+    benchmark: Benchmark | None = None
+    learning_curve: LearningCurve | None = None
+    attributes: Attributes | None = None
+    images: Images | None = None
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        if (self.lake.path is None) == (self.lake.catalog is None):
+            raise ValueError("set one of lake.path and lake.catalog, the other null")
+        if missing := {"user_id", "item_id", "event_time"} - set(self.source.events.columns):
+            raise ValueError(f"source.events.columns lacks {', '.join(sorted(missing))}")
+        models = set() if self.benchmark is None else set(self.benchmark.models)
+        if "blend" in models and (missing := {"covisitation", "sasrec"} - models):
+            raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
+        holdout = self.prepare.holdout
+        if self.benchmark is not None and self.benchmark.folds > 1:
+            if self.prepare.split not in ("time", "users"):
+                raise ValueError(f"benchmark.folds: prepare.split {self.prepare.split} has one fold")
+            if self.prepare.split == "users" and holdout is not None and self.benchmark.folds > holdout.folds:
+                raise ValueError(
+                    f"benchmark.folds {self.benchmark.folds} is above prepare.holdout.folds {holdout.folds}"
+                )
+        if self.prepare.split in ("share", "users") and holdout is None:
+            raise ValueError(f"prepare.split {self.prepare.split} needs prepare.holdout")
+        if holdout is not None and holdout.fold >= holdout.folds:
+            raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
+        if self.prepare.min_item_users == 0 and self.source.items is None:
+            raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
+        if self.sasrec.dim % self.sasrec.heads:
+            raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
+
+    @property
+    def hash(self) -> str:
+        """Hash of what decides the rows: everything but where they lie, how Spark runs and who watches."""
+        decides = msgspec.to_builtins(self)
+        for place in ("artifacts", "lake", "spark", "tracking"):
+            del decides[place]
+        del decides["source"]["events"]["path"]
+        for watch in ("launcher", "timeout_seconds", "checkpoint_epochs"):
+            del decides["training"][watch]
+        return hashlib.sha256(msgspec.json.encode(decides, order="sorted")).hexdigest()[:16]
+
+
+def load(path: str | Path) -> Config:
+    """Read one run's YAML. Raises ConfigError that names the file and the key."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give --config an existing YAML file") from error
+    return loads(text, str(path))
+
+
+def loads(text: str, name: str = "configuration") -> Config:
+    """Parse YAML text; `name` stands for it in errors."""
+    try:
+        return msgspec.convert(yaml.safe_load(text), Config)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def parse_date(text: str, name: str) -> dt.date:
+    """Read an ISO date of the command line; a scheduler's unfilled {{template}} arrives as text, so say so."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}, not a date like 2017-03-04") from error

@@ -1,0 +1,1 @@
+"""Studies beside the night: benchmarks, the learning curve, completion, pictures, erasure."""

@@ -1,0 +1,345 @@
+"""One VAE for all that is known of an item: an expert a modality, any of which may be missing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recaug.clickstream.attributes import Field
+from recaug.training.models.images import ConvolutionalEncoder
+
+PROFILE = 1e-7  # what a neighbourhood says of a value that none of it has
+BEHAVIOUR = "behaviour"
+CHANNELS, PICTURE_WIDTH = 3, 8  # of a picture, and of the first convolution over it
+
+
+class Seen(NamedTuple):
+    """A batch of items, as much as may be seen of them.
+
+    items: (batch,) index of the behaviour, 0 for none. codes: (batch, columns) and numbers: (batch, columns) as the
+    table item_attributes has them, but 0 and NaN wherever a value is hidden.
+    """
+
+    items: Tensor
+    codes: Tensor
+    numbers: Tensor
+
+
+class Experts(NamedTuple):
+    """What each modality says of where an item lies: mu and precision, (batch, fields + 1, z_dim), and the neighbours.
+
+    rows: (n,) int64, the batch's items that have neighbours; shares: theirs, see Neighbourhood.
+    """
+
+    mu: Tensor
+    precision: Tensor
+    rows: Tensor
+    shares: list[Tensor]
+
+    def of(self, chosen: Tensor) -> "Experts":
+        """Some items of the batch: (batch,) bool."""
+        kept, places = chosen[self.rows], chosen.cumsum(dim=0) - 1
+        shares = [part[kept] for part in self.shares]
+        return Experts(self.mu[chosen], self.precision[chosen], places[self.rows[kept]], shares)
+
+
+class Near(NamedTuple):
+    """What the neighbours have that may be seen: the batch's items that have some, and their shares."""
+
+    rows: Tensor
+    shares: list[Tensor]
+
+
+class Neighbourhood(nn.Module):
+    """What is known of the items that users had together with one.
+
+    tables: pairs of neighbours (n_items + 1, M) int64, 0 for none, and weights (n_items + 1, M) float32, each a way of
+    being near. vectors: (n_items + 1, d) float32, where an item lies among the others. codes: (n_items + 1, columns)
+    int64, every item's known values of the categorical and multi-valued fields, those of all counted on: 0 for none.
+    """
+
+    neighbours: Tensor
+    weights: Tensor
+    vectors: Tensor
+    codes: Tensor
+
+    def __init__(
+        self, neighbours: Tensor, weights: Tensor, vectors: Tensor, codes: Tensor, fields: Sequence[Field]
+    ) -> None:
+        super().__init__()
+        self.widths, self.sizes = [one.width for one in fields], [one.size for one in fields]
+        for name, table in {"neighbours": neighbours, "weights": weights, "vectors": vectors, "codes": codes}.items():
+            self.register_buffer(name, table)
+
+    def forward(self, items: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Share of an item's neighbours that have each value of each field, of those of whom the field is known.
+
+        items: (batch,). Returns a list of (batch, tables, size), 0 where it is known of none, and the weight of those
+        of whom it is known, (batch, tables, fields).
+        """
+        near = self.neighbours[items]  # (batch, tables, M)
+        codes, weights = self.codes[near], self.weights[items]  # (batch, tables, M, columns), (batch, tables, M)
+        found = weights.new_zeros(*near.shape[:2], 1 + sum(self.sizes))
+        found.scatter_add_(2, codes.flatten(2), weights[..., None].expand(codes.shape).flatten(2))
+        told = [(part > 0).any(dim=3) for part in codes.split(self.widths, dim=3)] if self.widths else []
+        known = [(weights * any_).sum(dim=2) for any_ in told]
+        parts = found[:, :, 1:].split(self.sizes, dim=2) if self.sizes else ()
+        shares = [part / weight.clamp(min=1e-9)[..., None] for part, weight in zip(parts, known, strict=True)]
+        return shares, torch.stack(known, dim=2) if known else weights.new_zeros(*near.shape[:2], 0)
+
+
+class AttributeVAE(nn.Module):
+    """Multimodal VAE with a product of experts (Wu and Goodman 2018).
+
+    Each modality that is there gives q(z | it) = N(mu, sigma^2); their product with the prior N(0, I) is
+    q(z | all of them). A decoder a modality gives logits over a field's values, or mean and log sigma of its numbers
+    (x' = mu(z) + sigma(z) * eps). Where users had the item, the logits of a field are informed by its neighbours, as
+    softplus(a) * log(what they have + b * how frequent it is), with a and b learned.
+
+    fields: of clickstream.attributes. shape: of the neighbourhood's tables, see empty_neighbourhood. prior: the share
+    of the items that have each value of the categorical and multi-valued fields, one after the other.
+    """
+
+    prior: Tensor
+
+    def __init__(
+        self,
+        fields: Sequence[Field | Mapping[str, Any]],
+        *,
+        hidden: int,
+        z_dim: int,
+        dropout: float,
+        shape: Mapping[str, int],
+        neighbourhood: Neighbourhood | None = None,
+        prior: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.fields = msgspec.convert([msgspec.to_builtins(one) for one in fields], list[Field])
+        self.coded, self.told = [one for one in self.fields if one.coded], told_by_neighbours(self.fields)
+        self.near: Neighbourhood = (
+            neighbourhood if neighbourhood is not None else empty_neighbourhood(self.fields, shape)
+        )
+        n_values = sum(one.size for one in self.told)
+        self.register_buffer("prior", torch.ones(n_values) if prior is None else prior.float())
+        self.embed = nn.ModuleDict(
+            {name_of(one): nn.EmbeddingBag(one.size + 2, hidden, mode="sum", padding_idx=0) for one in self.coded}
+        )
+        self.numeric = nn.ModuleDict({name_of(one): _first(one, hidden) for one in self.fields if not one.coded})
+        n_tables, dim = self.near.neighbours.shape[1], self.near.vectors.shape[1]
+        self.read_near = nn.Sequential(
+            nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.told)) + dim, hidden)
+        )
+        modalities = [*map(name_of, self.fields), BEHAVIOUR]
+        self.posterior = nn.ModuleDict(
+            {name: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 2 * z_dim)) for name in modalities}
+        )
+        self.trunk = nn.Sequential(nn.Linear(z_dim, hidden), nn.ReLU(), nn.Dropout(dropout))
+        self.output = nn.ModuleDict({name_of(one): _last(one, hidden) for one in self.fields})
+        self.log_mix = nn.Parameter(torch.full((len(self.told), n_tables), -0.5))
+        self.log_floor = nn.Parameter(torch.full((len(self.told),), -1.0))
+        self.weight = nn.Parameter(torch.full((len(self.told),), math.log(math.expm1(1.0))))
+        with torch.no_grad():  # starts from the neighbours and the frequency: the latent adds what differs from them
+            for layer in (layer for layer in self.output.values() if isinstance(layer, nn.Linear)):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
+
+    @property
+    def informed(self) -> tuple[nn.Parameter, ...]:
+        """The few numbers that weigh the neighbours."""
+        return self.log_mix, self.log_floor, self.weight
+
+    def present(self, seen: Seen) -> Tensor:
+        """Which modality of each item is there: (batch, fields + 1) bool, the behaviour last."""
+        columns = [given(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
+        return torch.stack([*columns, self._has_neighbours(seen.items)], dim=1)
+
+    def read(self, seen: Seen) -> Experts:
+        """Ask every modality, also those that are missing: `join` leaves them out."""
+        names = list(map(name_of, self.fields))
+        hidden = [self._read(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
+        told = [self.posterior[name](given_).float() for name, given_ in zip(names, hidden, strict=True)]
+        rows = self._has_neighbours(seen.items).nonzero()[:, 0]
+        shares, known = self.near(seen.items[rows])
+        columns = [*(part.sqrt().flatten(1) for part in shares), known.log1p().flatten(1)]
+        near = torch.cat([*columns, self.near.vectors[seen.items[rows]]], dim=1)
+        behaviour = self.posterior[BEHAVIOUR](self.read_near(near)).float()
+        told.append(behaviour.new_zeros(len(seen.items), behaviour.shape[1]).index_copy(0, rows, behaviour))
+        mu, log_variance = torch.stack(told, dim=1).chunk(2, dim=2)
+        return Experts(mu, torch.exp(-log_variance.clamp(-8, 8)), rows, shares)
+
+    @staticmethod
+    def join(experts: Experts, visible: Tensor) -> tuple[Tensor, Tensor, Near]:
+        """Posterior of the visible modalities: mu and log sigma^2, each (batch, z_dim), and what the neighbours have.
+
+        visible: (batch, fields + 1) bool, at most `present`.
+        """
+        certain = experts.precision * visible[:, :, None]
+        precision = 1 + certain.sum(dim=1)  # with the prior's
+        kept = visible[experts.rows, -1]
+        near = Near(experts.rows[kept], [part[kept] for part in experts.shares])
+        return (certain * experts.mu).sum(dim=1) / precision, -torch.log(precision), near
+
+    def decode(self, z: Tensor, near: Near, one: Field) -> Tensor:
+        """Logits (batch, size + 1) of a coded field, -inf at 0; or mean and log sigma (batch, 2 * width)."""
+        out: Tensor = self.output[name_of(one)](self.trunk(z)).float()
+        if not one.coded:
+            return out
+        logits = out[:, 1:]
+        if one in self.told:
+            place = self.told.index(one)
+            weight, floor = F.softplus(self.weight[place]), self.log_floor[place].exp() * self.prior_of(one)
+            told = (near.shares[place] * self.log_mix[place].exp()[:, None]).sum(dim=1) + floor
+            alone = weight * torch.log(floor + PROFILE)  # of an item without neighbours
+            logits = (logits + alone).index_add(0, near.rows, weight * torch.log(told + PROFILE) - alone)
+        return torch.cat([torch.full_like(out[:, :1], -torch.inf), logits], dim=1)
+
+    def prior_of(self, one: Field) -> Tensor:
+        """The share of the items that have each value of a field, (size,)."""
+        return self.prior.split([other.size for other in self.told])[self.told.index(one)]
+
+    def forward(self, seen: Seen, visible: Tensor, noise: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The training pass. noise: (batch, z_dim) standard normal.
+
+        Returns what decode gives of each field, mu and log sigma^2.
+        """
+        mu, log_variance, near = self.join(self.read(seen), visible)
+        z = mu + noise * torch.exp(0.5 * log_variance)  # the reparametrisation
+        return [self.decode(z, near, one) for one in self.fields], mu, log_variance
+
+    @torch.no_grad()
+    def tell(self, experts: Experts, visible: Tensor, one: Field) -> Tensor:
+        """What the visible modalities say of a field, from z = mu; see decode."""
+        mu, _, near = self.join(experts, visible)
+        return self.decode(mu, near, one)
+
+    def _has_neighbours(self, items: Tensor) -> Tensor:
+        """Whether users had anything together with it, (batch,) bool."""
+        return (self.near.neighbours[items] > 0).any(dim=2).any(dim=1)
+
+    def _read(self, one: Field, part: Tensor) -> Tensor:
+        """A field's first layer: (batch, hidden)."""
+        if not one.coded:
+            hidden: Tensor = self.numeric[name_of(one)](scaled(one, part).nan_to_num())
+            return hidden
+        bag: Tensor = self.embed[name_of(one)](part)
+        return bag / (part > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+
+
+def _first(one: Field, hidden: int) -> nn.Module:
+    """What reads a field of numbers: (batch, width) to (batch, hidden); a picture by convolutions."""
+    if one.kind != "picture":
+        return nn.Linear(one.width, hidden)
+    size = math.isqrt(one.width // CHANNELS)
+    encoder = ConvolutionalEncoder(width=PICTURE_WIDTH, size=size, channels=CHANNELS, with_spectral_norm=False)
+    return nn.Sequential(nn.Unflatten(1, (CHANNELS, size, size)), encoder, nn.Linear(encoder.features, hidden))
+
+
+def _last(one: Field, hidden: int) -> nn.Module:
+    """What writes a field: logits, or mean and log sigma; of a picture by the convolutions turned round."""
+    if one.kind != "picture":
+        return nn.Linear(hidden, one.size + 1 if one.coded else 2 * one.width)
+    size, width = math.isqrt(one.width // CHANNELS), PICTURE_WIDTH
+    start = size // 4  # doubled twice
+    return nn.Sequential(
+        nn.Linear(hidden, 2 * width * start**2),
+        nn.Unflatten(1, (2 * width, start, start)),
+        nn.ReLU(),
+        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width, 2 * CHANNELS, 4, stride=2, padding=1),
+        nn.Flatten(1),
+    )
+
+
+class Ensemble:
+    """VAEs that differ in their seed, whose probabilities are averaged (Lakshminarayanan et al. 2017)."""
+
+    def __init__(self, members: Sequence[AttributeVAE]) -> None:
+        self.members, self.first = list(members), members[0]
+        self.fields = self.first.fields
+
+    def present(self, seen: Seen) -> Tensor:
+        """As of AttributeVAE."""
+        return self.first.present(seen)
+
+    @torch.no_grad()
+    def read(self, seen: Seen) -> list[Experts]:
+        """As of AttributeVAE, of each member."""
+        return [member.read(seen) for member in self.members]
+
+    def tell(self, experts: Sequence[Experts], visible: Tensor, one: Field) -> Tensor:
+        """As of AttributeVAE: of a coded field the log of the mean probabilities; of a number the mixture's moments."""
+        asked = zip(self.members, experts, strict=True)
+        told = torch.stack([member.tell(of_it, visible, one) for member, of_it in asked])
+        if one.coded:
+            return torch.logsumexp(torch.log_softmax(told, dim=2), dim=0) - math.log(len(told))
+        means, log_sigmas = told.chunk(2, dim=2)
+        mean = means.mean(dim=0)
+        variance = (log_sigmas.clamp(-5, 3).mul(2).exp() + means.square()).mean(dim=0) - mean.square()
+        return torch.cat([mean, 0.5 * torch.log(variance)], dim=1)
+
+
+def split(fields: Sequence[Field], seen: Seen) -> list[Tensor]:
+    """Each field's part of codes or numbers, in the order of fields: (batch, width) each."""
+    parts, ends = [], {True: 0, False: 0}
+    for one in fields:
+        start = ends[one.coded]
+        ends[one.coded] = start + one.width
+        parts.append((seen.codes if one.coded else seen.numbers)[:, start : start + one.width])
+    return parts
+
+
+def given(one: Field, part: Tensor) -> Tensor:
+    """Whether a field has a value, (batch,) bool. part: of split."""
+    return (part > 0).any(dim=1) if one.coded else ~part.isnan().any(dim=1)
+
+
+def name_of(one: Field) -> str:
+    """A field's name as torch takes it in a ModuleDict: without dots."""
+    return f"{one.kind} {one.name}".replace(".", " ")
+
+
+def told_by_neighbours(fields: Sequence[Field]) -> list[Field]:
+    """The fields that neighbours tell: categorical and multi-valued ones."""
+    return [one for one in fields if one.coded and one.completed]
+
+
+def empty_neighbourhood(fields: Sequence[Field], shape: Mapping[str, int]) -> Neighbourhood:
+    """A neighbourhood whose tables are still to be loaded. shape: n_items, tables, neighbours, dim."""
+    told = told_by_neighbours(fields)
+    rows, columns = shape["n_items"] + 1, sum(one.width for one in told)
+    return Neighbourhood(
+        torch.zeros(rows, shape["tables"], shape["neighbours"], dtype=torch.int64),
+        torch.zeros(rows, shape["tables"], shape["neighbours"]),
+        torch.zeros(rows, shape["dim"]),
+        torch.zeros(rows, columns, dtype=torch.int64),
+        told,
+    )
+
+
+def scaled(one: Field, part: Tensor) -> Tensor:
+    """A vector at mean 0 and deviation 1, as encoders differ in scale; a number is a normal deviate as it is."""
+    return F.layer_norm(part, part.shape[1:]) if one.kind == "vector" else part
+
+
+def negative_log_likelihood(one: Field, told: Tensor, truth: Tensor) -> Tensor:
+    """-log p(truth) of a field, (batch,) nats; 0 where it is missing.
+
+    told: of decode. truth: (batch, width) codes, of which those beyond the size do not count, or numbers, NaN for
+    missing. Of text and of a vector it is the mean over its terms or numbers, so that they do not drown the others.
+    """
+    if one.coded:
+        truth = torch.where(truth > one.size, 0, truth)
+        counts = (truth > 0).sum(dim=1)
+        likelihood = torch.log_softmax(told, dim=1).gather(1, truth).masked_fill(truth == 0, 0.0).sum(dim=1)
+        return -likelihood / (counts.clamp(min=1) if one.kind == "text" else 1)
+    truth = scaled(one, truth)
+    mean, log_sigma = told.chunk(2, dim=1)
+    log_sigma = log_sigma.clamp(-5, 3)
+    known = ~truth.isnan()
+    off = (truth.nan_to_num() - mean) * torch.exp(-log_sigma)
+    return ((0.5 * off.square() + log_sigma + 0.5 * math.log(2 * math.pi)) * known).mean(dim=1)

@@ -1,0 +1,124 @@
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from recaug.config import Policy, Sampling, load
+from recaug.evaluate.policy import Option, for_slice, halve, options, part_of, told
+
+POLICY = Policy(rows=["head", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
+AUGMENT = msgspec.structs.replace(
+    load(Path(__file__).parents[2] / "conf" / "demo.yaml").augment,
+    generators=["counts", "vae"],
+    own={"counts": Sampling(histories=0.0)},
+    policy=POLICY,
+)
+EVERY = options(AUGMENT)
+
+
+def lift(option: Option, part: str) -> float:
+    """Cold users gain by the counts' tail items and the VAE's head items, the more the better; warm users only lose."""
+    if part == "warm":
+        return -0.01 * option.weight
+    return (option.kind == {"tail": "counts", "head": "vae"}[option.rows]) * option.share * option.weight / 10 - 0.05
+
+
+class Trainer:
+    """Tells the lifts, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def __call__(self, left: Sequence[Option], epochs: int) -> Mapping[Option, Mapping[str, float]]:
+        self.asked.append((len(left), epochs))
+        return {option: {part: lift(option, part) for part in ("cold", "warm")} for option in left}
+
+
+def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
+    assert len(EVERY) == len({option.name for option in EVERY}) == 2 * 2 * 2 * 2
+    assert EVERY[0].name == "counts-head-0.5-1"
+    apart = msgspec.structs.replace(POLICY, rows=["tail", "histories"])
+    written = {(one.kind, one.rows) for one in options(msgspec.structs.replace(AUGMENT, policy=apart))}
+    assert written == {("counts", "tail"), ("vae", "tail"), ("vae", "histories")}  # the counts have no histories
+    both = options(msgspec.structs.replace(AUGMENT, policy=apart, together=[["counts", "vae"]]))
+    assert {one.rows for one in both if one.kind == "counts+vae"} == {"tail", "histories"}
+
+
+def test_the_best_option_of_each_slice_is_found_and_nothing_where_all_do_harm() -> None:
+    train = Trainer()
+    choice = halve(EVERY, train, 2, 12, 1000)
+    best = {"head": Option("vae", "head", 1.0, 2.0), "tail": Option("counts", "tail", 1.0, 2.0)}
+    assert choice.chosen == {"cold": best, "warm": {"head": None, "tail": None}}
+    epochs = [epochs for _, epochs in train.asked]
+    assert epochs == [2, 4, 8]  # 8, 4 and 2 options of each slice of users and of items, and 1 is left
+    running = [number for number, _ in train.asked]
+    assert running[0] == 16
+    assert all(number <= 2 * (16 >> round_) for round_, number in enumerate(running))  # of two slices
+    assert told(choice)["chosen"] == {
+        "cold": {"head": "vae-head-1-2", "tail": "counts-tail-1-2"},
+        "warm": {"head": "none", "tail": "none"},
+    }
+    assert len(told(choice)["tried"]) == sum(running)
+
+
+def test_fewer_go_on_where_the_budget_is_short_and_none_where_it_ends() -> None:
+    free = Trainer()
+    halve(EVERY, free, 2, 12, 1000)
+    (every, brief), (better, longer) = free.asked[:2]
+    spent = (every + 1) * brief
+    for budget, fewest, most in (
+        (spent + (better + 1) * longer, better, better),
+        (spent + (better + 1) * longer - 1, 4, better - 1),  # the best of two slices of users and of items, or more
+        (spent + longer, 0, 0),
+    ):
+        train = Trainer()
+        choice = halve(EVERY, train, 2, 12, budget)
+        assert train.asked[0] == (every, brief)
+        assert sum((options + 1) * epochs for options, epochs in train.asked) <= budget
+        second = train.asked[1][0] if len(train.asked) > 1 else 0
+        assert fewest <= second <= most
+        assert choice.chosen["cold"]["tail"] == Option("counts", "tail", 1.0, 2.0)
+
+
+@pytest.fixture(scope="module")
+def candidates(spark: SparkSession) -> DataFrame:
+    """Two hundred continuations, of which every other has a tail item, and forty histories of five events."""
+    following = [(f"e{n}", f"u{n % 20}", f"p{n}", [f"u{n % 20}"], n % 2 == 0) for n in range(200)]
+    histories = [(f"h{n}-{k}", f"generated-{n}", None, [f"u{n % 20}"], k < 2) for n in range(40) for k in range(5)]
+    rows = [(*row[:4], row[4], generator, 0.3) for row in following + histories for generator in ("counts", "vae")]
+    schema = (
+        "event_id string, user_id string, parent_event_id string, source_users array<string>, head boolean, "
+        "generator string, weight double"
+    )
+    return spark.createDataFrame(rows, schema).cache()
+
+
+def test_an_option_takes_its_slice_of_items_its_share_and_its_weight(candidates: DataFrame) -> None:
+    every = part_of(candidates, Option("counts", "all", 1.0, 2.0)).toPandas()
+    assert len(every) == 400
+    assert set(every["generator"]) == {"counts"}
+    assert set(every["weight"]) == {0.6}
+    tail = part_of(candidates, Option("counts", "tail", 1.0, 1.0)).toPandas()
+    assert len(tail) == 100
+    assert not tail["head"].any()
+    assert tail["parent_event_id"].notna().all()
+    histories = part_of(candidates, Option("counts", "histories", 1.0, 1.0)).toPandas()
+    assert (len(histories), set(histories["parent_event_id"])) == (200, {None})
+    both = part_of(candidates, Option("counts+vae", "tail", 1.0, 1.0)).toPandas()
+    assert both.groupby("generator").size().to_dict() == {"counts": 100, "vae": 100}
+    half = part_of(candidates, Option("counts", "all", 0.5, 1.0)).toPandas()
+    whole = half[half["parent_event_id"].isna()].groupby("user_id").size()
+    assert 8 <= len(whole) <= 32
+    assert set(whole) == {5}  # no history is torn
+    assert 70 <= half["parent_event_id"].notna().sum() <= 130
+    assert set(half["event_id"]) < set(every["event_id"])
+
+
+def test_a_slice_of_users_has_what_comes_from_them(spark: SparkSession, candidates: DataFrame) -> None:
+    cold_users = spark.createDataFrame([(f"u{n}",) for n in range(5)], "user_id string")
+    cold, warm = (for_slice(candidates, cold_users, cold) for cold in (True, False))
+    assert {row[0][0] for row in cold.select("source_users").collect()} == {f"u{n}" for n in range(5)}
+    assert cold.count() + warm.count() == candidates.count()
+    assert cold.columns == candidates.columns

@@ -1,0 +1,109 @@
+"""Erasure, on a copy of the thin night: nothing that is left, in a table or on the disk, is of the erased users."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from tests.conftest import THIN_DAY
+
+from recaug import cli, erase
+from recaug.config import Config
+from recaug.lake.tables import Lake
+
+
+@pytest.fixture
+def copied(night: tuple[Config, dict[str, Any]], tmp_path: Path) -> Path:
+    """The YAML of a copy of the night's lake and artifacts."""
+    config, _ = night
+    given = yaml.safe_load(Path(config.artifacts).with_name("night.yaml").read_text())
+    for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
+        shutil.copytree(old, tmp_path / place)
+    (tmp_path / "night.yaml").write_text(
+        yaml.safe_dump(given | {"artifacts": f"{tmp_path}/artifacts", "lake": {"path": f"{tmp_path}/lake"}})
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> None:
+    monkeypatch.setattr(cli, "build", lambda *_: spark)
+    monkeypatch.setattr(type(spark), "stop", lambda _: None)
+
+
+def users_in(files: Iterator[Path]) -> set[str]:
+    """Whoever is named in Parquet files, whether a table still refers to them or not."""
+    found: set[str] = set()
+    for file in files:
+        schema = pq.read_schema(file)
+        columns = [name for name in ("user_id", "source_users") if name in schema.names]
+        for column in pq.read_table(file, columns=columns).to_pydict().values():
+            found |= {user for value in column for user in (value if isinstance(value, list) else [value])}
+    return found
+
+
+def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
+    spark: SparkSession, copied: Path, here: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = Lake(spark, str(copied / "lake"))
+    candidates = lake.read("candidate_events")
+    shown = (copied / "artifacts" / THIN_DAY.isoformat() / "report" / "index.html").read_text()
+    named = sorted(set(erase.SHOWN.findall(shown)) & {row["user_id"] for row in users(lake.read("events"))})
+    histories = candidates.where("parent_event_id IS NULL").select(F.explode("source_users").alias("user_id"))
+    gone = {named[0], users(histories)[0]["user_id"], "7771"}
+    bad = lake.read("events_quarantine")
+    given = [
+        ('{"household_id":"7771","product_id":"5"}', ["no time"]),
+        ('{"household_id":"7772","product_id":"7771"}', ["no time"]),
+        ('{"_corrupt_record":"7771,2017-01-0"}', ["unreadable"]),
+        ('{"_corrupt_record":"77710,2017-01-0"}', ["unreadable"]),
+    ]
+    added = spark.createDataFrame([(raw, why, "x", THIN_DAY, False) for raw, why in given], bad.schema)
+    lake.replace(bad.unionByName(added), "events_quarantine", {}, "test")
+    indexes = {
+        row["user_index"]
+        for row in lake.read("sequences").where(F.col("user_id").isin(gone)).select("user_index").collect()
+    }
+    of_them = F.col("user_id").isin(gone) | F.exists("source_users", lambda user: user.isin(gone))
+    left = {
+        "events": lake.read("events").where(~F.col("user_id").isin(gone)).count(),
+        "candidate_events": candidates.where(~of_them).count(),
+        "negatives": lake.read("negatives").where(~F.col("user_index").isin(indexes)).count(),
+        "recommendations": lake.read("recommendations").where(~F.col("user_id").isin(gone)).count(),
+    }
+    before = {name: lake.read(name).count() for name in left}
+    (copied / "gone").write_text("\n".join([*gone, "nobody we know", ""]))
+    command = ["--config", str(copied / "night.yaml"), "--users", str(copied / "gone"), "--retain-hours", "0"]
+    assert cli.forget(command) == 0
+    said = capsys.readouterr().out
+    assert {name: lake.read(name).count() for name in left} == left
+    assert all(0 < left[name] < before[name] for name in left)
+    assert f"events             {before['events'] - left['events']:,} rows deleted" in said
+    quarantined = {row["raw"] for row in lake.read("events_quarantine").where("source = 'x'").collect()}
+    assert quarantined == {given[1][0], given[3][0]}
+    assert not gone & users_in((copied / "lake").glob("**/*.parquet"))
+    assert not {row["user_index"] for row in lake.read("negatives").select("user_index").distinct().collect()} & indexes
+    pages = list((copied / "artifacts").glob("**/index.html"))
+    assert not any(named[0] in erase.SHOWN.findall(page.read_text()) for page in pages)
+    assert spark.conf.get(erase.CHECK, "true") == "true"
+
+
+def test_what_cannot_be_read_is_one_line(
+    copied: Path, here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.forget(["--config", str(copied / "night.yaml"), "--users", str(tmp_path / "none")]) == 3
+    (tmp_path / "empty").write_text("\n")
+    assert cli.forget(["--config", str(copied / "night.yaml"), "--users", str(tmp_path / "empty")]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: --users ")
+    assert second == "error: --users names nobody"
+
+
+def users(rows: DataFrame) -> list[Any]:
+    """Its users, in order."""
+    return rows.select("user_id").distinct().orderBy("user_id").collect()

@@ -1,0 +1,168 @@
+"""The learning curve and the policy, end to end on a small shop."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+from tests.night.nights import HEAD, context, day, line, note
+
+from recaug.cli import augmentation
+from recaug.config import POLICY, LearningCurve, Policy
+from recaug.lake import runs
+from recaug.night import augment, evaluate, publish
+from recaug.night.context import Context
+from recaug.night.nightly import night_context, tell
+from recaug.studies.learning_curve import run_learning_curve
+
+END = day(10).date()
+CURVE = LearningCurve(date=END, shares=[0.4])
+CHANGES = {
+    "prepare": {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 8}
+    | {"cold_events": 4},
+    "negatives": {"per_user": 5},
+    "training": {"launcher": "local", "workers": 1},
+    "sasrec": {"dim": 8, "heads": 1, "blocks": 1},
+    "augment": {
+        "generators": ["counts", "classic"],
+        "together": [["counts", "classic"]],
+        "buckets": 2,
+        "own": {"counts": {"histories": 0.0, "continuations": 3}, "classic": {"continuations": 0, "histories": 0.5}},
+    },
+    "evaluate": {"seeds": 2, "blend": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def shop(spark, tmp_path_factory) -> Context:
+    """Sixty users, half of whom buy every day and half every other day, each of one third of the items."""
+    random, tmp_path = np.random.default_rng(1), tmp_path_factory.mktemp("shop")
+    (tmp_path / "log").mkdir()
+    log = [
+        line(f"u{user}", f"i{3 * int(13 * random.random() ** 2) + user % 3}", day(number, 8 + user / 10))
+        for number in range(1, 11)
+        for user in range(60)
+        if user % 2 or number % 2
+    ]
+    (tmp_path / "log" / "log.csv").write_text(HEAD + "".join(log))
+    made = context(spark, tmp_path, END, **CHANGES).config
+    places = msgspec.structs.replace(made.lake, path=f"{tmp_path}/lake")
+    short = msgspec.structs.replace(made.sasrec, optimiser=msgspec.structs.replace(made.sasrec.optimiser, epochs=1))
+    gate = msgspec.structs.replace(made.evaluate.gate, bootstraps=50)
+    evaluate = msgspec.structs.replace(made.evaluate, gate=gate)
+    config = msgspec.structs.replace(
+        made, lake=places, artifacts=f"{tmp_path}/artifacts", sasrec=short, evaluate=evaluate, learning_curve=CURVE
+    )
+    return night_context(config, END, spark)
+
+
+@pytest.fixture(scope="module")
+def curve(shop) -> tuple[set[str], dict]:
+    """The users that some of the shop's were cut to, and the results."""
+    users: list[set[str]] = []
+
+    def listen(said: str) -> None:
+        if said.startswith("  prepare"):
+            rows = shop.lake.read("sequences").where("split = 'train'").select("user_id").distinct().collect()
+            users.append({row["user_id"] for row in rows})
+
+    results = run_learning_curve(shop, listen)
+    (some,) = users
+    return some, results
+
+
+def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
+    some, results = curve
+    assert 0.2 < len(some) / 60 < 0.6
+    assert list(results) == ["0.4"]
+    assert results["0.4"]["none"]["users"] <= len(some)
+    for arms in results.values():
+        assert list(arms) == ["none", "counts", "classic", "counts+classic"]
+        for arm, result in arms.items():
+            for part in (result, result["cold"]):
+                for name in ("hr@10", "ndcg@10", "coverage"):
+                    assert 0 <= part[name]["low"] <= part[name]["mean"] <= part[name]["high"] <= 1
+            assert 0 < result["cold"]["coverage"]["mean"] <= result["coverage"]["mean"]
+            assert result["seeds"] == 2
+            assert set(result["lift"]) == (set() if arm == "none" else {"mean", "low", "high", "cold"})
+            assert result["blend"]["overall"]["hr@10"] != result["hr@10"]
+            for lifts in (result["lifts"], result["blend_lifts"]):
+                assert set(lifts) == (set() if arm == "none" else {"hr@10", "ndcg@10", "recall@20", "recall@20 rare"})
+            if arm != "none":
+                assert result["lifts"]["ndcg@10"]["cold"] == result["lift"]["cold"]
+                assert result["blend_lifts"]["ndcg@10"] != result["lifts"]["ndcg@10"]
+
+    folder = Path(shop.config.artifacts)
+    assert json.loads((folder / "results.json").read_text()) == results
+    assert len((folder / "results.md").read_text().splitlines()) == 2 + 4 + 1 + 2 + 3  # arms, and their other lifts
+    page = (folder / "index.html").read_text()
+    assert page.count("<svg") == 1
+    assert "counts and classic" in page
+    again: list[str] = []
+    assert run_learning_curve(shop, again.append) == results
+    assert again == [f"40% of the users: {folder / 'results.json'} holds this run, the test is seen once"]
+
+
+def test_the_rows_of_two_generators_together_are_theirs_once_more(shop, curve):
+    rows = shop.lake.read("candidate_events").toPandas()
+    assert rows["event_id"].is_unique
+    both = rows[rows["arm"] == "counts+classic"].drop(columns=["arm", "event_id"])
+    each = rows[rows["arm"] != "counts+classic"].drop(columns=["arm", "event_id"])
+    assert set(each["generator"]) == {"counts", "classic"}
+    told = [sorted(part.astype(str).agg("|".join, axis=1)) for part in (both, each)]
+    assert told[0] == told[1]
+
+
+def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
+    policy = Policy(rows=["head", "tail", "histories"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=4)
+    chooses = msgspec.structs.replace(shop.config.augment, policy=policy, together=[])
+    prepared = msgspec.structs.replace(shop.config.prepare, user_share=CURVE.shares[-1])
+    longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)
+    sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer)
+    night = replace(shop, config=msgspec.structs.replace(shop.config, augment=chooses, prepare=prepared, sasrec=sasrec))
+    note(night, "augment", augment.run(night))
+    said = tell("augment", runs.find(night.lake, night.date, "augment"))
+    note(night, "evaluate", replace(evaluate.run(night), decision="publish"))  # as if the gate had found proof
+    note(night, "publish", publish.run(night))
+    told = runs.find(night.lake, night.date, "augment").metrics[POLICY]
+    assert {one["option"] for one in told["tried"]} == {"counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"}
+    assert all(set(one["lift"]) == {"cold", "warm"} for one in told["tried"])
+    kept = {option for of_part in told["chosen"].values() for option in of_part.values()}
+    assert kept & {"counts-head-1-2", "counts-tail-1-2"}  # who is short of events learns from what others had together
+    assert told["cpu_seconds"] > 0
+    assert all(
+        f"{option} for {part} users" in said for part in told["chosen"] for option in told["chosen"][part].values()
+    )
+
+    rows = night.lake.read("candidate_events").where(F.col("run_id") == night.run_id).toPandas()
+    assert rows["event_id"].is_unique
+    chosen, sampled = rows[rows["arm"] == POLICY], rows[rows["arm"] == rows["generator"]]
+    assert len(chosen) + len(sampled) == len(rows)
+    train_rows = night.lake.read("sequences").where("split = 'train'").toPandas()
+    vocabulary = night.lake.read("vocabulary").toPandas().set_index("item_id")
+    from_cold = chosen["source_users"].str[0].isin(train_rows.loc[train_rows["cold"], "user_id"])
+    for part, of_part in (("cold", chosen[from_cold]), ("warm", chosen[~from_cold])):
+        options = [option.split("-")[:2] for option in told["chosen"][part].values() if option != "none"]
+        continued = of_part["parent_event_id"].notna()
+        heads = of_part["item_id"].map(vocabulary["head"])
+        rows_are = np.select([~continued, heads], ["histories", "head"], "tail")
+        assert set(zip(of_part["generator"], rows_are, strict=True)) == {(who, what) for who, what in options}
+    weights = sampled.groupby("generator")["weight"].first()
+    assert (chosen["weight"] == 2 * chosen["generator"].map(weights)).all()
+
+    judged = runs.find(night.lake, night.date, "evaluate")
+    assert set(judged.metrics["lift"]) == {POLICY}
+    assert judged.metrics["fidelity"][POLICY]["rows"] == len(chosen)
+    learnt = {row["arm"] for row in night.lake.read("training_rows").select("arm").distinct().collect()}
+    assert {"none", POLICY, "counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"} <= learnt
+    published = night.lake.read("augmented_events")
+    assert published.count() == len(chosen) > 0
+    assert "arm" not in published.columns
+
+
+def test_a_configuration_without_a_learning_curve_is_an_error_of_one_line(thin_yaml, capsys):
+    assert augmentation(["--config", str(thin_yaml())]) == 2
+    assert "has no section learning_curve" in capsys.readouterr().err

@@ -1,0 +1,181 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.training.models.conftest import N_ITEMS, share_of_own_parity
+from torch import Tensor
+
+from recaug.training.models import sasrec
+
+N, DIM, POSITIONS = 30, 8, 300  # more positions than one chunk holds
+
+
+@pytest.fixture(params=["sasrec", "ligr with item features"])
+def model(request: pytest.FixtureRequest) -> sasrec.SASRec:
+    torch.manual_seed(0)
+    layers, *known = request.param.split(" with ")
+    features = torch.randn(N + 1, 3).index_fill(0, torch.tensor([0]), 0) if known else 0
+    built = sasrec.SASRec(
+        N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6, layers=layers, item_features=features
+    )
+    torch.nn.init.normal_(built.items.weight)
+    torch.nn.init.normal_(built.item_bias)
+    return built
+
+
+def problem(seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Hidden states, two targets each (the second one sometimes none), weights."""
+    torch.manual_seed(seed)
+    targets = torch.randint(1, N + 1, (POSITIONS, 2))
+    targets[::3, 1] = 0
+    weights = torch.rand(POSITIONS, 2) * (targets > 0)
+    return torch.randn(POSITIONS, DIM, requires_grad=True), targets, weights
+
+
+def reference(model: sasrec.SASRec, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """The same loss with all logits in memory, by torch."""
+    logits = model.logits(hidden).index_fill(1, torch.tensor([0]), -torch.inf)
+    losses = [F.cross_entropy(logits, one.clamp(min=1), reduction="none") for one in targets.T]
+    return (torch.stack(losses, dim=1) * weights).sum()
+
+
+def test_the_full_softmax_and_its_gradients_equal_torchs_cross_entropy(model: sasrec.SASRec) -> None:
+    hidden, targets, weights = problem()
+    found = sasrec.full_softmax(model, hidden, targets, weights)
+    expected = reference(model, hidden, targets, weights)
+    torch.testing.assert_close(found, expected)
+    variables = (hidden, model.items.weight, model.item_bias)
+    for ours, theirs in zip(
+        torch.autograd.grad(3 * found, variables), torch.autograd.grad(3 * expected, variables), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_sampled_softmax_over_the_whole_catalogue_is_the_full_one(model: sasrec.SASRec) -> None:
+    hidden, targets, weights = problem()
+    targets[:, 1], weights[:, 1] = 0, 0
+    everything = torch.arange(1, N + 1)
+    found = sasrec.sampled_softmax(
+        model, hidden, targets, weights, negatives=everything, log_probability=torch.full((N,), -torch.tensor(N).log())
+    )
+    expected = reference(model, hidden, targets, weights)
+    torch.testing.assert_close(found, expected)
+    variables = (hidden, model.items.weight, model.item_bias)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, variables), torch.autograd.grad(expected, variables), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_sampled_softmax_equals_a_direct_computation(model: sasrec.SASRec) -> None:
+    hidden, targets, weights = problem()
+    negatives = torch.tensor([3, 3, 7, 12, 25])
+    log_probability = torch.tensor([0.1, 0.12, 0.2, 0.3, 0.01]).log()
+    found = sasrec.sampled_softmax(
+        model, hidden, targets, weights, negatives=negatives, log_probability=log_probability
+    )
+    logits = model.logits(hidden)
+    others = logits[:, negatives] - log_probability - torch.tensor(5.0).log()
+    hit = (targets[:, :, None] == negatives).any(dim=1)
+    summed = others.masked_fill(hit, -torch.inf).exp().sum(dim=1, keepdim=True)
+    own = logits.gather(1, targets)
+    expected = ((torch.log(own.exp() + summed) - own) * weights).sum()
+    torch.testing.assert_close(found, expected)
+    variables = (hidden, model.items.weight, model.item_bias)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, variables), torch.autograd.grad(expected, variables), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_many_negatives_estimate_the_full_softmax(model: sasrec.SASRec) -> None:
+    hidden, targets, weights = problem()
+    chances = torch.rand(N + 1, generator=torch.Generator().manual_seed(2)) + 0.1
+    chances[0] = 0
+    chances /= chances.sum()
+    negatives = torch.multinomial(chances, 100_000, replacement=True)
+    found = sasrec.sampled_softmax(
+        model, hidden, targets[:, :1], weights[:, :1], negatives=negatives, log_probability=chances[negatives].log()
+    )
+    torch.testing.assert_close(found, reference(model, hidden, targets[:, :1], weights[:, :1]), rtol=0.01, atol=0)
+
+
+def test_no_position_sees_a_later_one(model: sasrec.SASRec) -> None:
+    hidden = model.eval()(torch.tensor([[1, 2, 3, 4, 5]]))
+    changed = model(torch.tensor([[1, 2, 3, 9, 8]]))
+    torch.testing.assert_close(hidden[:, :3], changed[:, :3])
+    assert not torch.allclose(hidden[:, 3:], changed[:, 3:])
+
+
+def test_padding_changes_nothing(model: sasrec.SASRec) -> None:
+    alone = model.eval()(torch.tensor([[1, 2]]))
+    beside = model(torch.tensor([[1, 2, 0, 0, 0], [3, 4, 5, 6, 7]]))
+    torch.testing.assert_close(alone[0], beside[0, :2])
+    assert beside[0, 2:].abs().sum() == 0
+
+
+def test_long_histories_count_with_their_last_events_and_empty_ones_with_the_bias(model: sasrec.SASRec) -> None:
+    rows = torch.tensor([[9, 1, 2, 3, 4, 5], [1, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
+    logits = model.eval().next_logits(rows)
+    assert torch.isneginf(logits[:, 0]).all()
+    torch.testing.assert_close(logits[0], model.next_logits(torch.tensor([[1, 2, 3, 4, 5]]))[0])
+    torch.testing.assert_close(logits[1], model.next_logits(torch.tensor([[1, 2]]))[0])
+    torch.testing.assert_close(logits[2, 1:], model.item_bias.detach()[1:])
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
+    torch.manual_seed(0)
+    dropped = sasrec.Dropout(0.25)(torch.ones(200_001))
+    assert abs(float((dropped == 0).float().mean()) - 0.25) < 0.005
+    assert abs(float(dropped.mean()) - 1) < 0.01
+    by_byte = (dropped[:200_000].view(-1, 8) == 0).float().mean(dim=0)  # none of the eight bytes is special
+    assert (by_byte - 0.25).abs().max() < 0.015
+
+
+def test_every_parameter_gets_a_gradient(model: sasrec.SASRec) -> None:
+    items = torch.randint(1, N + 1, (64, 6))
+    hidden = model(items[:, :-1]).flatten(0, 1)
+    targets = items[:, 1:].reshape(-1, 1)
+    sasrec.full_softmax(model, hidden, targets, torch.ones_like(targets, dtype=torch.float32)).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_generated_histories_are_marked_and_real_ones_are_not() -> None:
+    torch.manual_seed(0)
+    model = sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=6, mark_generated=True)
+    items, generated = torch.randint(1, N + 1, (4, 5)), torch.tensor([True, False, True, False])
+    torch.testing.assert_close(model(items, generated), model(items))  # nothing is learnt yet
+    assert model.mark is not None
+    torch.nn.init.normal_(model.mark)
+    marked = (model(items, generated) - model(items)).abs().amax(dim=(1, 2))
+    assert (marked > 0.01).tolist() == generated.tolist()
+    model(items, generated).sin().sum().backward()
+    assert model.mark.grad is not None
+    assert model.mark.grad.abs().sum() > 0
+
+
+def test_items_that_are_described_alike_are_alike_before_anything_is_learnt() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(N + 1, 4)
+    features[7] = features[9]
+    model = sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=4, item_features=features)
+    likeness = F.normalize(model.table(), dim=1) @ F.normalize(model.table(), dim=1)[7]
+    assert likeness[9] > 0.9 > likeness[1:7].abs().max()
+    torch.testing.assert_close(model.vectors(torch.tensor([3, 7])), model.table()[[3, 7]])
+
+
+@pytest.mark.parametrize("layers", sasrec.LAYERS)
+def test_it_learns_the_checkerboard(checkerboard: Tensor, layers: str) -> None:
+    torch.manual_seed(0)
+    model = sasrec.SASRec(N_ITEMS, dim=16, blocks=1, heads=2, dropout=0.1, max_length=12, layers=layers)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(40):
+        hidden = model(checkerboard[:, :-1]).flatten(0, 1)
+        targets = checkerboard[:, 1:].reshape(-1, 1)
+        loss = sasrec.full_softmax(model, hidden, targets, torch.ones_like(targets) / targets.numel())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    contexts = checkerboard[:, :6]
+    assert share_of_own_parity(model.eval().next_logits(contexts), contexts) > 0.99
