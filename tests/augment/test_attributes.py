@@ -15,7 +15,7 @@ from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import imputed, summary
 from recaug.training.attributes import AttributeJob, Known, Near, known
 from recaug.training.checkpoint import finish_model, working_folder
-from recaug.training.models.attribute_vae import Seen, told_by_neighbours
+from recaug.training.models.item_fields import Seen, told_by_neighbours
 from recaug.training.worker import Worker
 
 N = 400

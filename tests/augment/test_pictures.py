@@ -11,7 +11,7 @@ from recaug.clickstream.source import png
 from recaug.config import Enhancement
 from recaug.evaluate.images import fidelity_and_diversity, nearest_allowed
 from recaug.training.checkpoint import finish_model
-from recaug.training.models.images import ImageVAE
+from recaug.training.models.image_vae import ImageVAE
 
 NOTHING = {"noise": 0.0, "rotation": 0.0, "scaling": 0.0, "flip": False}
 SHAPE = (28, 28, 1)

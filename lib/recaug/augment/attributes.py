@@ -17,7 +17,8 @@ from torch import Tensor
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.training.attributes import RECALL, Known, found, known
 from recaug.training.checkpoint import load_attribute_vae
-from recaug.training.models.attribute_vae import BEHAVIOUR, Ensemble, Experts, Seen, given, split
+from recaug.training.models.attribute_vae import BEHAVIOUR, Ensemble, Experts
+from recaug.training.models.item_fields import Seen, given, split
 
 BATCH_ROWS = 512
 CALIBRATED = 20  # likeliest values of a multi-valued attribute that its probabilities are fitted on

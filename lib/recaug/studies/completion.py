@@ -27,7 +27,7 @@ from recaug.studies.worth import worth
 from recaug.training.attributes import AttributeJob, Known, known, near
 from recaug.training.inputs import VALIDATION_USERS
 from recaug.training.jobs import train
-from recaug.training.models.attribute_vae import Seen, given, split, told_by_neighbours
+from recaug.training.models.item_fields import Seen, given, split, told_by_neighbours
 
 STAGE = "complete"
 READS = ("items", "vocabulary", "covisitation")

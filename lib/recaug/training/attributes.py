@@ -20,15 +20,10 @@ from recaug.training.batches import decode, row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.inputs import Neighbours, neighbours
 from recaug.training.loop import Batch, Part, Update
-from recaug.training.models.attribute_vae import (
-    AttributeVAE,
-    Neighbourhood,
-    Seen,
-    negative_log_likelihood,
-    split,
-    told_by_neighbours,
-)
+from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.behaviour_vae import kl_divergence
+from recaug.training.models.item_fields import Seen, negative_log_likelihood, split, told_by_neighbours
+from recaug.training.models.neighbourhood import Neighbourhood
 from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
 from recaug.training.worker import Worker
 

@@ -17,7 +17,9 @@ from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.behaviour_vae import BehaviourVAE
 from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
-from recaug.training.models.images import ImageClassifier, ImageGAN, ImageVAE
+from recaug.training.models.image_classifier import ImageClassifier
+from recaug.training.models.image_gan import ImageGAN
+from recaug.training.models.image_vae import ImageVAE
 from recaug.training.models.sasrec import SASRec
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {

@@ -15,7 +15,10 @@ from recaug.training.checkpoint import model_folder
 from recaug.training.loop import Batch, Part, Update
 from recaug.training.models.behaviour_gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
 from recaug.training.models.behaviour_vae import kl_divergence
-from recaug.training.models.images import ImageClassifier, ImageGAN, ImageVAE, differentiable_augmentation, to_unit
+from recaug.training.models.image_classifier import ImageClassifier
+from recaug.training.models.image_gan import ImageGAN, differentiable_augmentation
+from recaug.training.models.image_layers import to_unit
+from recaug.training.models.image_vae import ImageVAE
 from recaug.training.recommender import rows_per_rank
 from recaug.training.worker import Worker
 

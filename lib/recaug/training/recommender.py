@@ -15,7 +15,7 @@ from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.jobs import Trained, train
 from recaug.training.loop import Batch, Part, Update
-from recaug.training.models import sasrec
+from recaug.training.models import sasrec, softmax
 from recaug.training.worker import Worker
 
 SHUFFLE_ROWS = 1 << 16
@@ -188,11 +188,11 @@ class SASRecTask:
         hidden = self.model(inputs, batch.get("is_generated"))[used]  # (positions, dim)
         arguments = (self.model, hidden, targets[used], weights[used])
         if "negatives" in batch:
-            loss = sasrec.sampled_softmax(
+            loss = softmax.sampled_softmax(
                 *arguments, negatives=batch["negatives"], log_probability=batch["log_probability"]
             )
         else:
-            loss = sasrec.full_softmax(*arguments)
+            loss = softmax.full_softmax(*arguments)
         yield Update("model", loss, weights.sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:

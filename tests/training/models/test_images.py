@@ -11,18 +11,13 @@ from torch import Tensor
 from recaug.config import Images, ImageSource, load
 from recaug.training.images import ClassifierTask, ImageGANTask, ImageVAETask
 from recaug.training.loop import Batch, fit
-from recaug.training.models.images import (
-    ImageClassifier,
-    ImageGAN,
-    ImageVAE,
-    PerceptronDecoder,
-    differentiable_augmentation,
-    to_pixels,
-    to_unit,
-)
+from recaug.training.models.image_classifier import ImageClassifier
+from recaug.training.models.image_gan import ImageGAN, differentiable_augmentation
+from recaug.training.models.image_layers import PerceptronDecoder, to_pixels, to_unit
+from recaug.training.models.image_vae import ImageVAE
 from recaug.training.worker import Worker
 
-CLOTHING = Path(__file__).parents[2] / "conf" / "images" / "clothing.yaml"
+CLOTHING = Path(__file__).parents[3] / "conf" / "images" / "clothing.yaml"
 
 
 def settings(network: str) -> Images:
