@@ -10,7 +10,8 @@ import torch
 from pyspark.sql import DataFrame, SparkSession
 from tests.training.models.test_attribute_vae import CONFIG
 
-from recaug.augment.attributes import Calibration, calibrate, complete, latents, load, measure, probabilities
+from recaug.augment.attributes import Bounds, complete, latents, load, measure
+from recaug.augment.calibration import Calibration, calibrate, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import imputed, summary
 from recaug.training.attributes import AttributeJob, Known, Near, known
@@ -55,8 +56,8 @@ def frame() -> pd.DataFrame:
 
 
 def judged(shop: Shop, min_probability: float, max_doubt: float, tolerance: float = 0.1) -> pd.DataFrame:
-    bounds = {"min_probability": min_probability, "max_doubt": max_doubt, "tolerance": tolerance}
-    return complete(shop.rows, shop.folders, shop.calibrations, **bounds).toPandas()
+    bounds = Bounds(min_probability, max_doubt, tolerance)
+    return complete(shop.rows, shop.folders, shop.calibrations, bounds).toPandas()
 
 
 @pytest.fixture(scope="module")

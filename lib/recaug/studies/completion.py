@@ -13,7 +13,8 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.augment.attributes import calibrate, complete, latents, load, measure
+from recaug.augment.attributes import Bounds, complete, latents, load, measure
+from recaug.augment.calibration import calibrate
 from recaug.augment.items import enhanced
 from recaug.clickstream.attributes import TEST, VALIDATION, Field, encoded, fields, values
 from recaug.config import Attributes
@@ -78,8 +79,8 @@ def _complete(context: Context) -> StageResult:
     evidence = summary(measure(test, folders, calibrations).unionByName(measure(some, folders, calibrations, True)))
     for name, told in imputed(_all(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
         evidence[name]["ways"]["imputer"] = told
-    bounds = {"min_probability": config.min_probability, "max_doubt": config.max_doubt, "tolerance": config.tolerance}
-    judged = complete(rows, folders, calibrations, **bounds).persist()
+    bounds = Bounds(config.min_probability, config.max_doubt, config.tolerance)
+    judged = complete(rows, folders, calibrations, bounds).persist()
     coded = lake.read("attribute_values")
     done = _named(coded, judged.where("likelier IS NULL").drop("likelier", "likelier_probability"), version, context)
     doubtful = _named(coded, judged.where("likelier IS NOT NULL"), version, context)
