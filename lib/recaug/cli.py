@@ -15,8 +15,9 @@ from py4j.protocol import Py4JError
 from pyspark import SparkContext
 
 from recaug import config as configuration
-from recaug.config import STAGES
+from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, RecaugError
+from recaug.lake.store import Store
 from recaug.night.evaluate import check_leaks
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
@@ -48,7 +49,7 @@ def leaks(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def run() -> int:
-        config = configuration.load(given.config)
+        config = _load(given.config)
         spark = build(config.spark, "recaug")
         try:
             with one_line_errors("leakage"):
@@ -75,7 +76,7 @@ def forget(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def run() -> int:
-        config = configuration.load(given.config)
+        config = _load(given.config)
         try:
             lines = Path(given.users).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -138,7 +139,7 @@ def _of_catalogue(
     given = parser.parse_args(argv)
 
     def run() -> int:
-        config = configuration.load(given.config)
+        config = _load(given.config)
         spark = build(config.spark, "recaug", config.training.workers)
         try:
             context = night_context(config, configuration.parse_date(given.date, "--date"), spark)
@@ -160,7 +161,7 @@ def _compared(
     given = parser.parse_args(argv)
 
     def run() -> int:
-        config = configuration.load(given.config)
+        config = _load(given.config)
         settings = getattr(config, section)
         if settings is None:
             raise ConfigError(f"{given.config} has no section {section}; the files of conf/bench/ show one")
@@ -177,6 +178,13 @@ def _compared(
         return 0
 
     return _ended(run)
+
+
+def _load(path: str) -> Config:
+    """Read the YAML; artifacts that no Store holds are refused here, before Spark starts."""
+    config = configuration.load(path)
+    Store(config.artifacts)
+    return config
 
 
 def _ended(run: Callable[[], int]) -> int:
@@ -219,7 +227,7 @@ def _parser(stage: str | None) -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, stage: str | None) -> int:
-    config = configuration.load(arguments.config)
+    config = _load(arguments.config)
     first = configuration.parse_date(arguments.date, "--date")
     last = configuration.parse_date(arguments.until, "--until") if arguments.until else first
     if last < first:

@@ -3,12 +3,15 @@
 import errno
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recaug import cli
 from recaug.errors import ConfigError, StorageError
 from recaug.lake.store import META, Store
 
@@ -151,3 +154,24 @@ def test_what_is_appended_comes_back_line_by_line(
     for line in lines:
         store.append("p", line)
     assert list(store.lines("p", after)) == lines[after:]
+
+
+@pytest.mark.parametrize("job", [cli.main, cli.leaks, cli.forget, cli.benchmark, cli.augmentation, cli.complete])
+def test_every_job_refuses_such_artifacts_with_exit_code_2_before_spark_starts(
+    job: Callable[[list[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(*_: object) -> None:
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr(cli, "build", started)
+    values = yaml.safe_load((Path(__file__).parents[2] / "conf" / "demo.yaml").read_text())
+    file = tmp_path / "night.yaml"
+    file.write_text(yaml.safe_dump(values | {"artifacts": "s3://bucket/nights"}))
+    arguments = ["--config", str(file)]
+    if job is cli.forget:
+        arguments += ["--users", str(file)]
+    elif job not in (cli.benchmark, cli.augmentation):
+        arguments += ["--date", "2017-02-04"]
+    assert job(arguments) == 2
+    said = "artifacts: s3://bucket/nights is on s3; set it to a local folder, or one that is mounted"
+    assert capsys.readouterr().err == f"error: {said}\n"

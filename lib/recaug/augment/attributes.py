@@ -196,7 +196,7 @@ def _by_batch(
 
 @lru_cache(maxsize=2)
 def load(folders: tuple[str, ...]) -> Ensemble:
-    """Load the models, once a Python worker."""
+    """Load the models, once a Python worker; what lies at a model's address never changes."""
     return Ensemble([load_attribute_vae(folder) for folder in folders])
 
 

@@ -129,7 +129,7 @@ def _generator(seed: int, name: str) -> torch.Generator:
 
 @lru_cache(maxsize=4)
 def _load(folder: str) -> ImageGAN | ImageVAE:
-    """Load a model, once a Python worker."""
+    """Load a model, once a Python worker; what lies at a model's address never changes."""
     model = load_model(folder)
     if not isinstance(model, (ImageGAN, ImageVAE)):
         raise ValueError(f"{folder} holds a {type(model).__name__}, no generator of pictures")
