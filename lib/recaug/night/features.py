@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from recaug.errors import ContractError
-from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
 from recaug.recommend.content import item_terms, item_vectors, latent_matrix, with_completed
@@ -97,5 +96,5 @@ def _completion(context: Context) -> RunRecord | None:
     if not context.lake.exists("item_latents"):
         return None
     row = context.lake.read("item_latents").select("run_id").first()
-    done = (run for run in runs.history(context.lake, "complete") if row is not None and run.run_id == row["run_id"])
+    done = (night for night in context.history("complete") if row is not None and night.run_id == row["run_id"])
     return next(done, None)

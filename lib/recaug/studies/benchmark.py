@@ -90,7 +90,7 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     assert settings is not None
     file = context.artifacts / "results.json"
     before = json.loads(file.read_text()) if file.exists() else {}
-    if before and all(result["run_id"] == context.run_id for result in before.values()):
+    if before and all(result["run_id"] == context.study_id for result in before.values()):
         say(f"{file} holds this run: the test is seen once")
         return before
     folds = [_fold(of_fold, settings, say) for of_fold in fold_contexts(context, settings)]
@@ -163,7 +163,7 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
             "cpu_seconds": round(sum(one["cpu_seconds"] for one in told), 1),
             "seeds": told[0]["seeds"],
             "folds": len(folds),
-            "run_id": context.run_id,
+            "run_id": context.study_id,
         }
     return results
 
@@ -342,4 +342,4 @@ def _write(context: Context, results: Mapping[str, Any]) -> None:
     """Write the results in three forms."""
     write_file(context.artifacts / "results.json", json.dumps(results, indent=2) + "\n")
     write_file(context.artifacts / "results.md", page.markdown(results))
-    write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config.prepare.split))
+    write_file(context.artifacts / "index.html", page.render(results, context.study_id, context.config.prepare.split))
