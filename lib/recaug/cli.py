@@ -164,11 +164,11 @@ def _study(
 
 
 def _page(context: Context, section: str) -> str:
-    return f"report:   {(context.folder / section / 'index.html').resolve()}"
+    return f"report:   {context.folder.address(f'{section}/index.html')}"
 
 
 def _results(context: Context) -> str:
-    return f"results: {context.artifacts / 'results.json'}, {context.artifacts / 'index.html'}"
+    return f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}"
 
 
 def _java_died() -> bool:

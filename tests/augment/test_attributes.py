@@ -10,12 +10,15 @@ import torch
 from pyspark.sql import DataFrame, SparkSession
 from tests.training.models.test_attribute_vae import CONFIG
 
-from recaug.augment.attributes import Calibration, calibrate, complete, latents, load, measure, probabilities
+from recaug.augment.attributes import Bounds, complete, latents, load, measure
+from recaug.augment.calibration import Calibration, calibrate, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import imputed, summary
-from recaug.training.attributes import AttributeJob, Known, Near, known
-from recaug.training.checkpoint import finish_model, working_folder
-from recaug.training.models.attribute_vae import Seen, told_by_neighbours
+from recaug.lake.store import Store
+from recaug.training.attributes import AttributeJob, Known, known
+from recaug.training.checkpoint import finish_model
+from recaug.training.inputs import Near
+from recaug.training.models.item_fields import Seen, told_by_neighbours
 from recaug.training.worker import Worker
 
 N = 400
@@ -55,8 +58,8 @@ def frame() -> pd.DataFrame:
 
 
 def judged(shop: Shop, min_probability: float, max_doubt: float, tolerance: float = 0.1) -> pd.DataFrame:
-    bounds = {"min_probability": min_probability, "max_doubt": max_doubt, "tolerance": tolerance}
-    return complete(shop.rows, shop.folders, shop.calibrations, **bounds).toPandas()
+    bounds = Bounds(min_probability, max_doubt, tolerance)
+    return complete(shop.rows, shop.folders, shop.calibrations, bounds).toPandas()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     near = Near(np.zeros((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.float32), np.zeros((1, 2), np.float32))
     job = AttributeJob(
         config=CONFIG,
-        models=tmp_path_factory.mktemp("models"),
+        models=Store(tmp_path_factory.mktemp("models")),
         files=[],
         content_hash="",
         rows=N,
@@ -87,9 +90,8 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
             optimiser.zero_grad()
             (update.loss / update.weight).backward()
             optimiser.step()
-    working_folder(job.folder).mkdir(parents=True)
     finish_model(job.folder, task.module, job.meta())
-    folders = (str(job.folder),)
+    folders = (job.folder.root,)
     return Shop(rows, folders, calibrate(load(folders), everything))
 
 

@@ -1,6 +1,8 @@
 """The page a person reads after a night."""
 
 import datetime as dt
+import errno
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +15,7 @@ import pytest
 
 from recaug.config import STAGES
 from recaug.errors import StorageError
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import report
 from recaug.night.context import Context
@@ -170,15 +173,20 @@ def test_titles_of_the_shop_cannot_break_the_page(night: page.Night) -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_a_page_that_cannot_be_written_leaves_the_old_one(published: Context, tmp_path: Path) -> None:
-    context = replace(published, artifacts=tmp_path)
-    page_file = context.folder / "report" / "index.html"
-    page_file.parent.mkdir(parents=True)
-    page_file.write_text("the old one")
-    page_file.with_name("index.html.partial").mkdir()  # a folder cannot be written as the new page
+def test_a_page_that_cannot_be_written_leaves_the_old_one(
+    published: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = replace(published, artifacts=Store(tmp_path))
+    context.folder.write("report/index.html", "the old one")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match=r"index.html: .*; free space or set artifacts elsewhere"):
         report.run(context)
-    assert page_file.read_text() == "the old one"
+    assert context.folder.list("report/*") == ["report/index.html"]
+    assert context.folder.read("report/index.html") == b"the old one"
 
 
 def test_continuations_stand_beside_the_event_that_they_follow(night: page.Night) -> None:

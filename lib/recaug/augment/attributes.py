@@ -10,17 +10,17 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
-from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
+from recaug.augment.calibration import Calibration, is_true, normal_deviate, probabilities, told_number
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.training.attributes import RECALL, Known, found, known
 from recaug.training.checkpoint import load_attribute_vae
-from recaug.training.models.attribute_vae import BEHAVIOUR, Ensemble, Experts, Seen, given, split
+from recaug.training.models.attribute_vae import BEHAVIOUR, Ensemble, Experts
+from recaug.training.models.item_fields import Seen, given, split
 
 BATCH_ROWS = 512
-CALIBRATED = 20  # likeliest values of a multi-valued attribute that its probabilities are fitted on
 INTERVAL = 0.9  # of a number, that should hold so many of the truths
 COMPLETED = (
     "item_id string, attribute string, code int, number double, probability double, likelier int, "
@@ -29,71 +29,6 @@ COMPLETED = (
 MEASURED = (
     "attribute string, way string, value double, covered double, probabilities array<double>, right array<boolean>"
 )
-
-
-class Calibration(NamedTuple):
-    """What turns a field's output into probabilities.
-
-    Of a category softmax(slope * logits), the slope being one over the temperature (Guo et al. 2017). Of the values of
-    a multi-valued one sigmoid(slope * log t - bend * log(1 - t) + offset), the beta calibration of Kull et al. (2017),
-    where t is the chance that one of as many draws from the softmax as items have values is this one. Of a number slope
-    is the factor of sigma.
-    """
-
-    slope: float
-    bend: float = 0.0
-    offset: float = 0.0
-    draws: float = 1.0
-
-    def logit(self, log_p: Tensor) -> Tensor:
-        """Of a multi-valued field's log softmax."""
-        log_missed = self.draws * torch.log1p(-log_p.exp().clamp(max=1 - 1e-9))  # log(1 - t)
-        return self.slope * torch.log(-torch.expm1(log_missed)) - self.bend * log_missed + self.offset
-
-
-def calibrate(model: Ensemble, rows: Known) -> dict[str, Calibration]:
-    """Fit each field's calibration to its values kept for validation, by likelihood; slope 1 where there are none."""
-    seen, made = rows.without(model.fields, (VALIDATION, TEST)), {}
-    whole, visible, experts = split(model.fields, Seen(*rows[:3])), model.present(seen), model.read(seen)
-    for place, one in enumerate(model.fields):
-        if not one.completed:
-            continue
-        asked = (rows.parts[:, place] == VALIDATION) & given(one, whole[place])
-        told, truth = model.tell(experts, visible, one)[asked], whole[place][asked]
-        made[one.name] = _fitted(one, told, truth) if len(truth) else Calibration(1.0)
-    return made
-
-
-def _fitted(one: Field, told: Tensor, truth: Tensor) -> Calibration:
-    if one.kind == "numeric":
-        mean, log_sigma = told.double().chunk(2, dim=1)
-        return Calibration(float(((truth - mean) / log_sigma.clamp(-5, 3).exp()).square().mean().sqrt()))
-    if one.kind == "categorical":
-        common = truth[:, 0] <= one.size
-        logits, labels = told[common, 1:].double(), truth[common, :1] - 1
-
-        def nll(at: NDArray[np.float64]) -> float:
-            return -float(torch.log_softmax(np.exp(at[0]) * logits, dim=1).gather(1, labels).mean())
-
-        return Calibration(float(np.exp(minimize(nll, [0.0], method="Nelder-Mead").x[0])) if len(labels) else 1.0)
-    draws = float((truth > 0).sum(dim=1).double().mean())
-    best = torch.log_softmax(told.double(), dim=1).topk(min(CALIBRATED, one.size), dim=1)
-    right = _is_true(best.indices, truth).double()
-
-    def cross_entropy(at: NDArray[np.float64]) -> float:
-        logit = Calibration(np.exp(at[0]), np.exp(at[1]), at[2], draws).logit(best.values)
-        return float(torch.nn.functional.binary_cross_entropy_with_logits(logit, right))
-
-    slope, bend, offset = minimize(cross_entropy, [0.0, 0.0, 0.0], method="Nelder-Mead").x
-    return Calibration(float(np.exp(slope)), float(np.exp(bend)), float(offset), draws)
-
-
-def probabilities(one: Field, told: Tensor, calibration: Calibration) -> Tensor:
-    """Probability of each value of a coded field, (batch, size + 1); 0 at 0."""
-    if one.kind == "categorical":
-        return torch.softmax(calibration.slope * told.double(), dim=1)
-    chances = torch.sigmoid(calibration.logit(torch.log_softmax(told.double(), dim=1)))
-    return torch.where(told > -torch.inf, chances, 0.0)
 
 
 def measure(
@@ -136,14 +71,16 @@ def measure(
     return rows.mapInPandas(_by_batch(folders, of_batch, MEASURED), MEASURED)
 
 
+class Bounds(NamedTuple):
+    """Where a gap is filled, where a given value is doubtful, and how far off a number may be."""
+
+    min_probability: float
+    max_doubt: float
+    tolerance: float
+
+
 def complete(
-    rows: DataFrame,
-    folders: Sequence[str],
-    calibrations: Mapping[str, Calibration],
-    *,
-    min_probability: float,
-    max_doubt: float,
-    tolerance: float,
+    rows: DataFrame, folders: Sequence[str], calibrations: Mapping[str, Calibration], bounds: Bounds
 ) -> DataFrame:
     """Fill each gap that is told with min_probability, and list the given values that all else speaks against.
 
@@ -156,55 +93,71 @@ def complete(
     """
 
     def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        seen = Seen(*batch[:3])
+        seen, items = Seen(*batch[:3]), frame["item_id"].to_numpy()
         whole, present, experts = split(model.fields, seen), model.present(seen), model.read(seen)
-        for place, one in enumerate(model.fields):
-            if not one.completed:
+        for place, field in enumerate(model.fields):
+            if not field.completed:
                 continue
             others = present.clone()
             others[:, place] = False
-            told, calibration = model.tell(experts, others, one), calibrations[one.name]
-            items, there = frame["item_id"].to_numpy(), given(one, whole[place]).numpy()
-            if one.kind == "numeric":
-                yield from _judged_numbers(items, there, one, told, whole[place], calibration)
+            output, calibration = model.tell(experts, others, field), calibrations[field.name]
+            if field.kind == "numeric":
+                yield from _judged_numbers(items, field, output, whole[place], calibration, bounds)
                 continue
-            chances = probabilities(one, told, calibration)
-            yield _doubtful(items, one, chances, whole[place], model.first.prior_of(one))
-            filled = chances
-            if one.kind == "categorical":
-                best = chances.max(dim=1)
-                filled = torch.zeros_like(chances).scatter_(1, best.indices[:, None], best.values[:, None])
-            filled = filled.masked_fill(torch.from_numpy(there)[:, None], 0.0)
-            row, code = torch.nonzero(filled >= max(min_probability, 1e-9), as_tuple=True)
-            yield _completed(items[row.numpy()], one, filled[row, code].numpy(), code=code.numpy())
-
-    def _doubtful(items: NDArray[Any], one: Field, chances: Tensor, codes: Tensor, prior: Tensor) -> pd.DataFrame:
-        """codes: (batch, width), the given ones, size + 1 for one too rare to be told; prior: (size,)."""
-        common = (codes > 0) & (codes <= one.size)
-        held = torch.where(common, codes, 0)
-        chance, best = chances.gather(1, held), chances.scatter(1, held, 0.0).max(dim=1)
-        if one.kind == "categorical":
-            doubted = common & (chance < max_doubt) & (best.values >= min_probability)[:, None]
-        else:
-            doubted = common & (chance < max_doubt * torch.cat([prior.new_zeros(1), prior])[held])
-        row, place = torch.nonzero(doubted, as_tuple=True)
-        likelier = {"likelier": best.indices[row].numpy(), "likelier_probability": best.values[row].numpy()}
-        rows = _completed(items[row.numpy()], one, chance[row, place].numpy(), code=held[row, place].numpy())
-        return rows.assign(**likelier)
-
-    def _judged_numbers(
-        items: NDArray[Any], there: NDArray[np.bool_], one: Field, told: Tensor, truth: Tensor, calibration: Calibration
-    ) -> Iterator[pd.DataFrame]:
-        number, likely = _number(one, told, calibration, tolerance)
-        filled = ~there & (likely >= min_probability)
-        yield _completed(items[filled], one, likely[filled], number=number[filled])
-        mean, sigma = _normal(told, calibration)
-        chance = 2 * ndtr(-np.abs(truth[:, 0].double().numpy() - mean) / sigma)
-        at = there & (chance < max_doubt)
-        doubtful = _completed(items[at], one, chance[at], number=one.number(truth[:, 0].double().numpy()[at]))
-        yield doubtful.assign(likelier=0, likelier_number=number[at], likelier_probability=likely[at])
+            chances = probabilities(field, output, calibration)
+            yield _doubtful(items, field, chances, whole[place], model.first.prior_of(field), bounds)
+            yield _filled(items, field, chances, given(field, whole[place]), bounds)
 
     return rows.mapInPandas(_by_batch(folders, of_batch, COMPLETED), COMPLETED)
+
+
+def _filled(items: NDArray[Any], field: Field, chances: Tensor, there: Tensor, bounds: Bounds) -> pd.DataFrame:
+    """The values of a coded field that fill its gaps: of a category the likeliest, else each that is likely enough.
+
+    chances: (batch, size + 1); there: (batch,) bool, whether the field has a value.
+    """
+    filled = chances
+    if field.kind == "categorical":
+        best = chances.max(dim=1)
+        filled = torch.zeros_like(chances).scatter_(1, best.indices[:, None], best.values[:, None])
+    filled = filled.masked_fill(there[:, None], 0.0)
+    row, code = torch.nonzero(filled >= max(bounds.min_probability, 1e-9), as_tuple=True)
+    return _completed(items[row.numpy()], field, filled[row, code].numpy(), code=code.numpy())
+
+
+def _doubtful(
+    items: NDArray[Any], field: Field, chances: Tensor, codes: Tensor, prior: Tensor, bounds: Bounds
+) -> pd.DataFrame:
+    """The given values of a coded field that are unlikely.
+
+    codes: (batch, width), the given ones, size + 1 for one too rare to be told; prior: (size,).
+    """
+    common = (codes > 0) & (codes <= field.size)
+    held = torch.where(common, codes, 0)
+    chance, best = chances.gather(1, held), chances.scatter(1, held, 0.0).max(dim=1)
+    if field.kind == "categorical":
+        doubted = common & (chance < bounds.max_doubt) & (best.values >= bounds.min_probability)[:, None]
+    else:
+        doubted = common & (chance < bounds.max_doubt * torch.cat([prior.new_zeros(1), prior])[held])
+    row, place = torch.nonzero(doubted, as_tuple=True)
+    likelier = {"likelier": best.indices[row].numpy(), "likelier_probability": best.values[row].numpy()}
+    rows = _completed(items[row.numpy()], field, chance[row, place].numpy(), code=held[row, place].numpy())
+    return rows.assign(**likelier)
+
+
+def _judged_numbers(
+    items: NDArray[Any], field: Field, output: Tensor, truth: Tensor, calibration: Calibration, bounds: Bounds
+) -> Iterator[pd.DataFrame]:
+    """The numbers that fill a field's gaps, and the given ones that are too far off."""
+    there = given(field, truth).numpy()
+    number, likely = told_number(field, output, calibration, bounds.tolerance)
+    filled = ~there & (likely >= bounds.min_probability)
+    yield _completed(items[filled], field, likely[filled], number=number[filled])
+    mean, sigma = normal_deviate(output, calibration)
+    chance = 2 * ndtr(-np.abs(truth[:, 0].double().numpy() - mean) / sigma)
+    at = there & (chance < bounds.max_doubt)
+    doubtful = _completed(items[at], field, chance[at], number=field.number(truth[:, 0].double().numpy()[at]))
+    yield doubtful.assign(likelier=0, likelier_number=number[at], likelier_probability=likely[at])
 
 
 def latents(rows: DataFrame, folders: Sequence[str]) -> DataFrame:
@@ -247,11 +200,6 @@ def load(folders: tuple[str, ...]) -> Ensemble:
     return Ensemble([load_attribute_vae(folder) for folder in folders])
 
 
-def _is_true(codes: Tensor, truth: Tensor) -> Tensor:
-    """Which codes (batch, k) are among the truth's (batch, width)."""
-    return (codes[:, :, None] == truth[:, None, :]).any(dim=2) & (codes > 0)
-
-
 def _rows(one: Field, way: str, value: Tensor, **more: Any) -> pd.DataFrame:
     empty = {"covered": np.nan, "probabilities": None, "right": None}
     return pd.DataFrame({"attribute": one.name, "way": way, "value": value.double().numpy()}).assign(**(empty | more))
@@ -261,11 +209,11 @@ def _proposals(one: Field, told: Tensor, truth: Tensor, calibration: Calibration
     """What the VAE tells, with its probabilities and whether they are right."""
     value = found(one, told, truth)
     if one.kind == "numeric":
-        mean, sigma = _normal(told, calibration)
+        mean, sigma = normal_deviate(told, calibration)
         inside = np.abs(truth[:, 0].double().numpy() - mean) <= ndtri((1 + INTERVAL) / 2) * sigma
         return _rows(one, "vae", value, covered=inside.astype(float))
     best = probabilities(one, told, calibration).topk(1 if one.kind == "categorical" else min(RECALL, one.size), dim=1)
-    right = _is_true(best.indices, truth).numpy()
+    right = is_true(best.indices, truth).numpy()
     return _rows(one, "vae", value, probabilities=list(best.values.numpy()), right=list(right))
 
 
@@ -279,23 +227,6 @@ def _baselines(model: Ensemble, one: Field, experts: Experts, truth: Tensor) -> 
     near = (1e-6 * prior).index_add(0, experts.rows, shares)
     for way, told in {"prior": prior, "neighbours": near}.items():
         yield _rows(one, way, found(one, torch.nn.functional.pad(told, (1, 0), value=-1.0), truth))
-
-
-def _normal(told: Tensor, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and calibrated deviation of a number's normal deviate."""
-    mean, log_sigma = told.double().chunk(2, dim=1)
-    return mean[:, 0].numpy(), calibration.slope * log_sigma[:, 0].clamp(-5, 3).exp().numpy()
-
-
-def _number(
-    one: Field, told: Tensor, calibration: Calibration, tolerance: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A number and the probability that the truth is about the same."""
-    mean, sigma = _normal(told, calibration)
-    number = one.number(mean)
-    off = tolerance * np.abs(number)
-    low, high = one.normal(number - off), one.normal(number + off)
-    return number, ndtr((high - mean) / sigma) - ndtr((low - mean) / sigma)
 
 
 def _completed(

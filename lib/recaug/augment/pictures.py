@@ -15,7 +15,9 @@ from torch import Tensor
 from recaug.clickstream.source import png
 from recaug.config import Enhancement
 from recaug.training.checkpoint import load_model
-from recaug.training.models.images import ImageGAN, ImageVAE, to_pixels, to_unit
+from recaug.training.models.image_gan import ImageGAN
+from recaug.training.models.image_layers import to_pixels, to_unit
+from recaug.training.models.image_vae import ImageVAE
 
 BLOCK = 64  # pictures that share a random generator: the same whatever the partitions
 DRAWN = "image_id string, code int, pixels binary, parent_id string, distance double"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.training.attributes import Known, found
-from recaug.training.models.attribute_vae import Seen, split
+from recaug.training.models.item_fields import Seen, split
 
 BINS = 10  # of the probabilities, equally wide
 Z = 1.96  # of a 95 % interval of a mean

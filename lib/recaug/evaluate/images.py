@@ -11,7 +11,8 @@ from torch import Tensor
 
 from recaug.augment.pictures import decoded, distances
 from recaug.training.checkpoint import load_model
-from recaug.training.models.images import ImageClassifier, to_unit
+from recaug.training.models.image_classifier import ImageClassifier
+from recaug.training.models.image_layers import to_unit
 
 NEAREST = 5  # neighbours of precision, recall, density and coverage (Naeem et al. 2020, section 4)
 COMPARED = 2000  # pictures at most on each side

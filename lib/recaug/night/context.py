@@ -1,10 +1,8 @@
 """What a stage gets and what it gives back."""
 
 import datetime as dt
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -13,10 +11,10 @@ from recaug.config import Config
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.stage import NIGHT, Stage, candidates_hash, sections_hash
-from recaug.results import Result
-from recaug.training.jobs import Trained
+from recaug.results import Result, TrainedModel
 
 
 class UndeclaredRecord(LookupError):
@@ -27,7 +25,7 @@ class UndeclaredRecord(LookupError):
 class Context:
     """One night: its session, configuration, date, tables and artifacts.
 
-    artifacts: the folder of all nights; what belongs to this night lies in `folder`, models in `models`.
+    artifacts: of all nights; what belongs to this night lies in `folder`, models in `models`.
     stage: that it was made for, whose declaration bounds what it gives; None: it gives every table and record.
     """
 
@@ -35,7 +33,7 @@ class Context:
     config: Config
     date: dt.date
     lake: Lake
-    artifacts: Path
+    artifacts: Store
     stage: Stage | None = None
 
     @property
@@ -49,14 +47,14 @@ class Context:
         return f"{self.date.isoformat()}-{self.config.hash}"
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Store:
         """`<artifacts>/<date>`."""
-        return self.artifacts / self.date.isoformat()
+        return self.artifacts.at(self.date.isoformat())
 
     @property
-    def models(self) -> Path:
+    def models(self) -> Store:
         """`<artifacts>/models`: one folder a trained model, named after the hash of what made it."""
-        return self.artifacts / "models"
+        return self.artifacts.at("models")
 
     def of_stage(self, stage: Stage) -> "Context":
         """Give what a stage may see: the tables and the records that it declares."""
@@ -97,14 +95,6 @@ class Context:
         return record.config_hash == sections_hash(NIGHT[record.stage], self.config)
 
 
-def write_file(target: Path, text: str) -> None:
-    """Write a file by one rename, its folder too."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, target)
-
-
 @dataclass(frozen=True)
 class StageResult:
     """What `runs` records of a stage, and the models that it trained, for MLflow."""
@@ -113,4 +103,4 @@ class StageResult:
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()
-    trained: Sequence[Trained] = ()
+    trained: Sequence[TrainedModel] = ()

@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,9 +16,10 @@ from recaug.errors import ConfigError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, report, train
-from recaug.night.context import Context, StageResult, write_file
+from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
 
@@ -78,7 +78,7 @@ def run_night(
 
         log_night(context, summary)
         say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
-        say(f"report:   {(context.folder / 'report' / 'index.html').resolve()}")
+        say(f"report:   {context.folder.address('report/index.html')}")
     return summary
 
 
@@ -101,7 +101,7 @@ def is_done(context: Context, record: RunRecord | None, inputs: Inputs) -> bool:
     """Say whether a stage's record, None where there is none, is of these inputs, and the page there if it wrote it."""
     if record is None or Inputs(record.config_hash, record.input_versions, record.inputs) != inputs:
         return False
-    return record.stage != "report" or (context.folder / "report" / "index.html").exists()
+    return record.stage != "report" or context.folder.exists("report/index.html")
 
 
 def run_stage(
@@ -185,7 +185,7 @@ def summarise(context: Context) -> dict[str, Any]:
         "wall_seconds": {stage: record.wall_seconds for stage, record in records.items()},
         "content_hash": hashed.content_hash if hashed else None,
     }
-    write_file(context.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 
@@ -234,8 +234,8 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
 
 
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
-    """Give a night its tables and folders."""
-    artifacts = Path(config.artifacts).absolute()  # the executors of a cluster run in folders of their own
+    """Give a night its tables and artifacts. Raises ConfigError where these are on a file system that a Store lacks."""
+    artifacts = Store(config.artifacts)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
 
 

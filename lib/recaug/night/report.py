@@ -7,10 +7,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.errors import StorageError
 from recaug.lake.runs import RunRecord
 from recaug.lake.tables import condition
-from recaug.night.context import Context, StageResult, write_file
+from recaug.night.context import Context, StageResult
 from recaug.report import distributions, page
 from recaug.report.cards import cards
 
@@ -27,11 +26,7 @@ def run(context: Context) -> StageResult:
     night = collect(context)
     html = page.render(night)
     for name, text in {"index.html": html, **cards(night, context.config)}.items():
-        target = context.folder / "report" / name
-        try:
-            write_file(target, text)
-        except OSError as error:
-            raise StorageError(f"{target}: {error.strerror}; free space or set artifacts elsewhere") from error
+        context.folder.write(f"report/{name}", text)
     return StageResult(metrics={"bytes": len(html.encode())})
 
 

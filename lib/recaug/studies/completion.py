@@ -13,22 +13,24 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.augment.attributes import calibrate, complete, latents, load, measure
+from recaug.augment.attributes import Bounds, complete, latents, load, measure
+from recaug.augment.calibration import calibrate
 from recaug.augment.items import enhanced
 from recaug.clickstream.attributes import TEST, VALIDATION, Field, encoded, fields, values
 from recaug.config import Attributes
 from recaug.errors import ConfigError
 from recaug.evaluate.completion import IMPUTED_ITEMS, imputed, summary
-from recaug.night.context import Context, StageResult, write_file
+from recaug.lake.store import Store
+from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
 from recaug.night.stage import Stage
 from recaug.report import completion as page
 from recaug.studies.worth import worth
-from recaug.training.attributes import AttributeJob, Known, known, near
-from recaug.training.inputs import VALIDATION_USERS
+from recaug.training.attributes import AttributeJob, Known, known
+from recaug.training.inputs import VALIDATION_USERS, near
 from recaug.training.jobs import train
-from recaug.training.models.attribute_vae import Seen, given, split, told_by_neighbours
+from recaug.training.models.item_fields import Seen, given, split, told_by_neighbours
 
 COMPLETE = Stage(
     "complete",
@@ -62,10 +64,10 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
     done = run_stage(context, COMPLETE, _complete)
     results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     with one_line_errors(COMPLETE.name):
-        folder = context.folder / "attributes"
-        write_file(folder / "results.json", json.dumps(results, indent=2) + "\n")
-        write_file(folder / "results.md", page.markdown(results))
-        write_file(folder / "index.html", page.render(results, context.run_id))
+        folder = context.folder.at("attributes")
+        folder.write("results.json", json.dumps(results, indent=2) + "\n")
+        folder.write("results.md", page.markdown(results))
+        folder.write("index.html", page.render(results, context.run_id))
     told = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
     say(f"  {COMPLETE.name:<10} {done.wall_seconds:6.1f} s  {told}")
     for recommender, verdict in results["worth"].items():
@@ -82,16 +84,16 @@ def _complete(context: Context) -> StageResult:
     job = _job(context, config, layout, content_hash, prior)
     jobs = [replace(job, seed=job.seed + member) for member in range(config.members)]
     trained = train(jobs, context.spark, context.config.training, "attributes")
-    folders = tuple(str(model.folder) for model in trained)
-    version = hashlib.sha256("|".join(model.folder.name for model in trained).encode()).hexdigest()[:16]
+    folders = tuple(model.folder for model in trained)
+    version = hashlib.sha256("|".join(Store(folder).name for folder in folders).encode()).hexdigest()[:16]
     calibrations = calibrate(load(folders), _sample(rows))
     test = rows.where(_has_part(TEST))
     some = test.orderBy(F.xxhash64("item_id")).limit(ABLATED)
     evidence = summary(measure(test, folders, calibrations).unionByName(measure(some, folders, calibrations, True)))
     for name, told in imputed(_all(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
         evidence[name]["ways"]["imputer"] = told
-    bounds = {"min_probability": config.min_probability, "max_doubt": config.max_doubt, "tolerance": config.tolerance}
-    judged = complete(rows, folders, calibrations, **bounds).persist()
+    bounds = Bounds(config.min_probability, config.max_doubt, config.tolerance)
+    judged = complete(rows, folders, calibrations, bounds).persist()
     coded = lake.read("attribute_values")
     done = _named(coded, judged.where("likelier IS NULL").drop("likelier", "likelier_probability"), version, context)
     doubtful = _named(coded, judged.where("likelier IS NOT NULL"), version, context)

@@ -137,7 +137,8 @@ def _last(table: DeltaTable, metric: str) -> int:
 def _pages(context: Context, users: Sequence[str]) -> int:
     """Delete the pages that show one of the users, as page.html names them; MLflow's copies too."""
     named = {html.escape(user) for user in users}
-    found = [page for page in context.artifacts.glob("**/index.html") if named & set(SHOWN.findall(page.read_text()))]
-    for page in found:
-        page.unlink()
-    return len(found)
+    store = context.artifacts
+    pages = [page for page in store.list("**/index.html") if named & set(SHOWN.findall(store.read(page).decode()))]
+    for page in pages:
+        store.remove(page)
+    return len(pages)

@@ -10,15 +10,9 @@ from torch import Tensor
 from recaug.clickstream.attributes import Field
 from recaug.config import Attributes, Optimiser
 from recaug.training.attributes import AttributeTask, Known
-from recaug.training.models.attribute_vae import (
-    AttributeVAE,
-    Ensemble,
-    Neighbourhood,
-    Seen,
-    negative_log_likelihood,
-    split,
-    told_by_neighbours,
-)
+from recaug.training.models.attribute_vae import AttributeVAE, Ensemble
+from recaug.training.models.item_fields import Seen, negative_log_likelihood, split, told_by_neighbours
+from recaug.training.models.neighbourhood import Neighbourhood
 
 KINDS, ITEMS = 4, 200
 FIELDS = [

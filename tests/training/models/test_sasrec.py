@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from tests.training.models.conftest import N_ITEMS, share_of_own_parity
 from torch import Tensor
 
-from recaug.training.models import sasrec
+from recaug.training.models import sasrec, softmax
 
 N, DIM, POSITIONS = 30, 8, 300  # more positions than one chunk holds
 
@@ -40,7 +40,7 @@ def reference(model: sasrec.SASRec, hidden: Tensor, targets: Tensor, weights: Te
 
 def test_the_full_softmax_and_its_gradients_equal_torchs_cross_entropy(model: sasrec.SASRec) -> None:
     hidden, targets, weights = problem()
-    found = sasrec.full_softmax(model, hidden, targets, weights)
+    found = softmax.full_softmax(model, hidden, targets, weights)
     expected = reference(model, hidden, targets, weights)
     torch.testing.assert_close(found, expected)
     variables = (hidden, model.items.weight, model.item_bias)
@@ -54,7 +54,7 @@ def test_the_sampled_softmax_over_the_whole_catalogue_is_the_full_one(model: sas
     hidden, targets, weights = problem()
     targets[:, 1], weights[:, 1] = 0, 0
     everything = torch.arange(1, N + 1)
-    found = sasrec.sampled_softmax(
+    found = softmax.sampled_softmax(
         model, hidden, targets, weights, negatives=everything, log_probability=torch.full((N,), -torch.tensor(N).log())
     )
     expected = reference(model, hidden, targets, weights)
@@ -70,7 +70,7 @@ def test_the_sampled_softmax_equals_a_direct_computation(model: sasrec.SASRec) -
     hidden, targets, weights = problem()
     negatives = torch.tensor([3, 3, 7, 12, 25])
     log_probability = torch.tensor([0.1, 0.12, 0.2, 0.3, 0.01]).log()
-    found = sasrec.sampled_softmax(
+    found = softmax.sampled_softmax(
         model, hidden, targets, weights, negatives=negatives, log_probability=log_probability
     )
     logits = model.logits(hidden)
@@ -93,7 +93,7 @@ def test_many_negatives_estimate_the_full_softmax(model: sasrec.SASRec) -> None:
     chances[0] = 0
     chances /= chances.sum()
     negatives = torch.multinomial(chances, 100_000, replacement=True)
-    found = sasrec.sampled_softmax(
+    found = softmax.sampled_softmax(
         model, hidden, targets[:, :1], weights[:, :1], negatives=negatives, log_probability=chances[negatives].log()
     )
     torch.testing.assert_close(found, reference(model, hidden, targets[:, :1], weights[:, :1]), rtol=0.01, atol=0)
@@ -135,7 +135,7 @@ def test_every_parameter_gets_a_gradient(model: sasrec.SASRec) -> None:
     items = torch.randint(1, N + 1, (64, 6))
     hidden = model(items[:, :-1]).flatten(0, 1)
     targets = items[:, 1:].reshape(-1, 1)
-    sasrec.full_softmax(model, hidden, targets, torch.ones_like(targets, dtype=torch.float32)).backward()
+    softmax.full_softmax(model, hidden, targets, torch.ones_like(targets, dtype=torch.float32)).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -173,7 +173,7 @@ def test_it_learns_the_checkerboard(checkerboard: Tensor, layers: str) -> None:
     for _ in range(40):
         hidden = model(checkerboard[:, :-1]).flatten(0, 1)
         targets = checkerboard[:, 1:].reshape(-1, 1)
-        loss = sasrec.full_softmax(model, hidden, targets, torch.ones_like(targets) / targets.numel())
+        loss = softmax.full_softmax(model, hidden, targets, torch.ones_like(targets) / targets.numel())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

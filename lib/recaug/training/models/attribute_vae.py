@@ -10,23 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recaug.clickstream.attributes import Field
-from recaug.training.models.images import ConvolutionalEncoder
+from recaug.training.models.item_fields import (
+    Seen,
+    first_layer,
+    given,
+    last_layer,
+    name_of,
+    scaled,
+    split,
+    told_by_neighbours,
+)
+from recaug.training.models.neighbourhood import Neighbourhood, empty_neighbourhood
 
 PROFILE = 1e-7  # what a neighbourhood says of a value that none of it has
 BEHAVIOUR = "behaviour"
-CHANNELS, PICTURE_WIDTH = 3, 8  # of a picture, and of the first convolution over it
-
-
-class Seen(NamedTuple):
-    """A batch of items, as much as may be seen of them.
-
-    items: (batch,) index of the behaviour, 0 for none. codes: (batch, columns) and numbers: (batch, columns) as the
-    table item_attributes has them, but 0 and NaN wherever a value is hidden.
-    """
-
-    items: Tensor
-    codes: Tensor
-    numbers: Tensor
 
 
 class Experts(NamedTuple):
@@ -52,44 +49,6 @@ class Near(NamedTuple):
 
     rows: Tensor
     shares: list[Tensor]
-
-
-class Neighbourhood(nn.Module):
-    """What is known of the items that users had together with one.
-
-    tables: pairs of neighbours (n_items + 1, M) int64, 0 for none, and weights (n_items + 1, M) float32, each a way of
-    being near. vectors: (n_items + 1, d) float32, where an item lies among the others. codes: (n_items + 1, columns)
-    int64, every item's known values of the categorical and multi-valued fields, those of all counted on: 0 for none.
-    """
-
-    neighbours: Tensor
-    weights: Tensor
-    vectors: Tensor
-    codes: Tensor
-
-    def __init__(
-        self, neighbours: Tensor, weights: Tensor, vectors: Tensor, codes: Tensor, fields: Sequence[Field]
-    ) -> None:
-        super().__init__()
-        self.widths, self.sizes = [one.width for one in fields], [one.size for one in fields]
-        for name, table in {"neighbours": neighbours, "weights": weights, "vectors": vectors, "codes": codes}.items():
-            self.register_buffer(name, table)
-
-    def forward(self, items: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Share of an item's neighbours that have each value of each field, of those of whom the field is known.
-
-        items: (batch,). Returns a list of (batch, tables, size), 0 where it is known of none, and the weight of those
-        of whom it is known, (batch, tables, fields).
-        """
-        near = self.neighbours[items]  # (batch, tables, M)
-        codes, weights = self.codes[near], self.weights[items]  # (batch, tables, M, columns), (batch, tables, M)
-        found = weights.new_zeros(*near.shape[:2], 1 + sum(self.sizes))
-        found.scatter_add_(2, codes.flatten(2), weights[..., None].expand(codes.shape).flatten(2))
-        told = [(part > 0).any(dim=3) for part in codes.split(self.widths, dim=3)] if self.widths else []
-        known = [(weights * any_).sum(dim=2) for any_ in told]
-        parts = found[:, :, 1:].split(self.sizes, dim=2) if self.sizes else ()
-        shares = [part / weight.clamp(min=1e-9)[..., None] for part, weight in zip(parts, known, strict=True)]
-        return shares, torch.stack(known, dim=2) if known else weights.new_zeros(*near.shape[:2], 0)
 
 
 class AttributeVAE(nn.Module):
@@ -128,7 +87,7 @@ class AttributeVAE(nn.Module):
         self.embed = nn.ModuleDict(
             {name_of(one): nn.EmbeddingBag(one.size + 2, hidden, mode="sum", padding_idx=0) for one in self.coded}
         )
-        self.numeric = nn.ModuleDict({name_of(one): _first(one, hidden) for one in self.fields if not one.coded})
+        self.numeric = nn.ModuleDict({name_of(one): first_layer(one, hidden) for one in self.fields if not one.coded})
         n_tables, dim = self.near.neighbours.shape[1], self.near.vectors.shape[1]
         self.read_near = nn.Sequential(
             nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.told)) + dim, hidden)
@@ -138,7 +97,7 @@ class AttributeVAE(nn.Module):
             {name: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 2 * z_dim)) for name in modalities}
         )
         self.trunk = nn.Sequential(nn.Linear(z_dim, hidden), nn.ReLU(), nn.Dropout(dropout))
-        self.output = nn.ModuleDict({name_of(one): _last(one, hidden) for one in self.fields})
+        self.output = nn.ModuleDict({name_of(one): last_layer(one, hidden) for one in self.fields})
         self.log_mix = nn.Parameter(torch.full((len(self.told), n_tables), -0.5))
         self.log_floor = nn.Parameter(torch.full((len(self.told),), -1.0))
         self.weight = nn.Parameter(torch.full((len(self.told),), math.log(math.expm1(1.0))))
@@ -229,32 +188,6 @@ class AttributeVAE(nn.Module):
         return bag / (part > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
 
 
-def _first(one: Field, hidden: int) -> nn.Module:
-    """What reads a field of numbers: (batch, width) to (batch, hidden); a picture by convolutions."""
-    if one.kind != "picture":
-        return nn.Linear(one.width, hidden)
-    size = math.isqrt(one.width // CHANNELS)
-    encoder = ConvolutionalEncoder(width=PICTURE_WIDTH, size=size, channels=CHANNELS, with_spectral_norm=False)
-    return nn.Sequential(nn.Unflatten(1, (CHANNELS, size, size)), encoder, nn.Linear(encoder.features, hidden))
-
-
-def _last(one: Field, hidden: int) -> nn.Module:
-    """What writes a field: logits, or mean and log sigma; of a picture by the convolutions turned round."""
-    if one.kind != "picture":
-        return nn.Linear(hidden, one.size + 1 if one.coded else 2 * one.width)
-    size, width = math.isqrt(one.width // CHANNELS), PICTURE_WIDTH
-    start = size // 4  # doubled twice
-    return nn.Sequential(
-        nn.Linear(hidden, 2 * width * start**2),
-        nn.Unflatten(1, (2 * width, start, start)),
-        nn.ReLU(),
-        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.ConvTranspose2d(width, 2 * CHANNELS, 4, stride=2, padding=1),
-        nn.Flatten(1),
-    )
-
-
 class Ensemble:
     """VAEs that differ in their seed, whose probabilities are averaged (Lakshminarayanan et al. 2017)."""
 
@@ -281,65 +214,3 @@ class Ensemble:
         mean = means.mean(dim=0)
         variance = (log_sigmas.clamp(-5, 3).mul(2).exp() + means.square()).mean(dim=0) - mean.square()
         return torch.cat([mean, 0.5 * torch.log(variance)], dim=1)
-
-
-def split(fields: Sequence[Field], seen: Seen) -> list[Tensor]:
-    """Each field's part of codes or numbers, in the order of fields: (batch, width) each."""
-    parts, ends = [], {True: 0, False: 0}
-    for one in fields:
-        start = ends[one.coded]
-        ends[one.coded] = start + one.width
-        parts.append((seen.codes if one.coded else seen.numbers)[:, start : start + one.width])
-    return parts
-
-
-def given(one: Field, part: Tensor) -> Tensor:
-    """Whether a field has a value, (batch,) bool. part: of split."""
-    return (part > 0).any(dim=1) if one.coded else ~part.isnan().any(dim=1)
-
-
-def name_of(one: Field) -> str:
-    """A field's name as torch takes it in a ModuleDict: without dots."""
-    return f"{one.kind} {one.name}".replace(".", " ")
-
-
-def told_by_neighbours(fields: Sequence[Field]) -> list[Field]:
-    """The fields that neighbours tell: categorical and multi-valued ones."""
-    return [one for one in fields if one.coded and one.completed]
-
-
-def empty_neighbourhood(fields: Sequence[Field], shape: Mapping[str, int]) -> Neighbourhood:
-    """A neighbourhood whose tables are still to be loaded. shape: n_items, tables, neighbours, dim."""
-    told = told_by_neighbours(fields)
-    rows, columns = shape["n_items"] + 1, sum(one.width for one in told)
-    return Neighbourhood(
-        torch.zeros(rows, shape["tables"], shape["neighbours"], dtype=torch.int64),
-        torch.zeros(rows, shape["tables"], shape["neighbours"]),
-        torch.zeros(rows, shape["dim"]),
-        torch.zeros(rows, columns, dtype=torch.int64),
-        told,
-    )
-
-
-def scaled(one: Field, part: Tensor) -> Tensor:
-    """A vector at mean 0 and deviation 1, as encoders differ in scale; a number is a normal deviate as it is."""
-    return F.layer_norm(part, part.shape[1:]) if one.kind == "vector" else part
-
-
-def negative_log_likelihood(one: Field, told: Tensor, truth: Tensor) -> Tensor:
-    """-log p(truth) of a field, (batch,) nats; 0 where it is missing.
-
-    told: of decode. truth: (batch, width) codes, of which those beyond the size do not count, or numbers, NaN for
-    missing. Of text and of a vector it is the mean over its terms or numbers, so that they do not drown the others.
-    """
-    if one.coded:
-        truth = torch.where(truth > one.size, 0, truth)
-        counts = (truth > 0).sum(dim=1)
-        likelihood = torch.log_softmax(told, dim=1).gather(1, truth).masked_fill(truth == 0, 0.0).sum(dim=1)
-        return -likelihood / (counts.clamp(min=1) if one.kind == "text" else 1)
-    truth = scaled(one, truth)
-    mean, log_sigma = told.chunk(2, dim=1)
-    log_sigma = log_sigma.clamp(-5, 3)
-    known = ~truth.isnan()
-    off = (truth.nan_to_num() - mean) * torch.exp(-log_sigma)
-    return ((0.5 * off.square() + log_sigma + 0.5 * math.log(2 * math.pi)) * known).mean(dim=1)
