@@ -1,4 +1,4 @@
-"""The command line that every job shares: parse, load, call, print; errors end in one line and an exit code."""
+"""The command line: each job parses its arguments, calls and prints; errors end in one line and an exit code."""
 
 import argparse
 import contextlib
@@ -6,18 +6,22 @@ import datetime as dt
 import logging
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
+from pyspark.sql import SparkSession
 
 from recaug import config as configuration
 from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, RecaugError
 from recaug.lake.store import Store
+from recaug.night.context import Context
 from recaug.night.evaluate import check_leaks
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
@@ -31,177 +35,142 @@ from recaug.studies.erasure import WEEK, erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
 
+Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
+Work = Callable[[SparkSession], None]
+
+DATE: Option = ("--date", {"required": True, "help": "the night's date D, such as 2017-02-04"})
+say = partial(print, flush=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command. begin: checks the arguments, before Spark starts, and gives what is done with its session.
+
+    Called with the arguments it returns the exit code of design: 0, 2, 3, 4 or 5; 1 where Spark's Java process died.
+    """
+
+    description: str
+    options: Sequence[Option]
+    begin: Callable[[Config, Namespace], Work]
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run it to its exit code; an error that a user can meet becomes one line on stderr."""
+        parser = argparse.ArgumentParser(description=self.description)
+        parser.add_argument("--config", required=True, help="one run's YAML")
+        for flag, settings in self.options:
+            parser.add_argument(flag, **settings)
+        given = parser.parse_args(argv)
+        # py4j logs, to the root logger, the stack traces of errors that it raises as well
+        logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
+        try:
+            self._run(given)
+        except RecaugError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return error.exit_code
+        except (Py4JError, ConnectionError):
+            if not _java_died():
+                raise
+            died = "killed, or out of memory (spark.driver.memory)? Run it again with --resume"
+            print(f"error: Spark's Java process died; {died}", file=sys.stderr)
+            return 1
+        return 0
+
+    def _run(self, given: Namespace) -> None:
+        config = configuration.load(given.config)
+        Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
+        work = self.begin(config, given)
+        spark = build(config.spark, "recaug", config.training.workers)
+        try:
+            work(spark)
+        finally:
+            with contextlib.suppress(Py4JError, OSError):  # a JVM that died has nothing to stop
+                spark.stop()
+
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
-    """Run a night, or one stage of it if `stage` is given. Returns the exit code of design: 0, 2, 3, 4 or 5.
-
-    1 where Spark's Java process died.
-    """
-    arguments = _parser(stage).parse_args(argv)
-    return _ended(lambda: _run(arguments, stage))
-
-
-def leaks(argv: Sequence[str] | None = None) -> int:
-    """Make the leak checks of a night whose evaluate stage has written its tables. Returns 0, or 3 where one leaks."""
-    parser = argparse.ArgumentParser(description="The leak checks of a night.")
-    parser.add_argument("--config", required=True, help="one run's YAML")
-    parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
-    given = parser.parse_args(argv)
-
-    def run() -> int:
-        config = _load(given.config)
-        spark = build(config.spark, "recaug")
-        try:
-            with one_line_errors("leakage"):
-                checks = check_leaks(night_context(config, configuration.parse_date(given.date, "--date"), spark))
-            print("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]), flush=True)
-        finally:
-            spark.stop()
-        return 0
-
-    return _ended(run)
+    """Run a night, or one stage of it if `stage` is given. Returns the exit code."""
+    options: list[Option] = [
+        DATE,
+        ("--until", {"help": "last date of a backfill: one night a day from --date on"}),
+        ("--resume", {"action": "store_true", "help": "skip what runs shows as done from the same inputs"}),
+        ("--dry-run", {"action": "store_true", "help": "print the plan and touch nothing"}),
+    ]
+    if stage is None:
+        options.append(("--stages", {"help": f"of {','.join(STAGES)}"}))
+    return Job(f"The {stage} stage of a night." if stage else "A whole night.", options, partial(_nights, stage))(argv)
 
 
-def forget(argv: Sequence[str] | None = None) -> int:
-    """Erase users from the lake. Returns the exit code."""
-    parser = argparse.ArgumentParser(description="Erases users, and what was generated from them, from every table.")
-    parser.add_argument("--config", required=True, help="one run's YAML")
-    parser.add_argument("--users", required=True, help="a text file with a user's id on each line")
-    parser.add_argument(
-        "--retain-hours",
-        type=float,
-        default=WEEK,
-        help="age at which old files leave the disk; below %(default)s nobody else may use the lake meanwhile",
-    )
-    given = parser.parse_args(argv)
+def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
+    """One night after the other, from --date to --until."""
+    first = configuration.parse_date(given.date, "--date")
+    last = configuration.parse_date(given.until, "--until") if given.until else first
+    if last < first:
+        raise ConfigError(f"--until {last} is before --date {first}")
+    stages = [stage] if stage else parse_stages(given.stages)
 
-    def run() -> int:
-        config = _load(given.config)
-        try:
-            lines = Path(given.users).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ContractError(f"--users {given.users}: {error}") from error
-        users = [line.strip() for line in lines if line.strip()]
-        if not users or given.retain_hours < 0:
-            raise ConfigError("--users names nobody" if not users else "--retain-hours must be 0 or more")
-        spark = build(config.spark, "recaug")
-        try:
-            with one_line_errors("erase"):
-                erase(night_context(config, dt.date.today(), spark), users, given.retain_hours)
-        finally:
-            spark.stop()
-        return 0
+    def work(spark: SparkSession) -> None:
+        for day in range((last - first).days + 1):
+            date = first + dt.timedelta(days=day)
+            if given.dry_run:
+                print("\n".join(plan(config, date, spark, stages)))
+            else:
+                run_night(config, date, spark, stages, given.resume, say=say)
 
-    return _ended(run)
+    return work
 
 
-def benchmark(argv: Sequence[str] | None = None) -> int:
-    """Compare the recommenders that the configuration's section benchmark names. Returns the exit code."""
+def _leaks(config: Config, given: Namespace) -> Work:
+    """The leak checks of a night whose evaluate stage has written its tables."""
+    date = configuration.parse_date(given.date, "--date")
 
-    return _compared("benchmark", run_benchmark, benchmark_page.markdown, argv)
+    def work(spark: SparkSession) -> None:
+        with one_line_errors("leakage"):
+            checks = check_leaks(night_context(config, date, spark))
+        say("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]))
 
-
-def augmentation(argv: Sequence[str] | None = None) -> int:
-    """Draw the learning curve that the configuration's section learning_curve names. Returns the exit code."""
-
-    return _compared("learning_curve", run_learning_curve, curve_page.markdown, argv)
-
-
-def complete(argv: Sequence[str] | None = None) -> int:
-    """Complete the catalogue's attributes as a night's date knows it. Returns the exit code."""
-    return _of_catalogue(
-        "attributes",
-        "Fills the catalogue's gaps, each with its probability.",
-        run_completion,
-        completion_page.markdown,
-        argv,
-    )
+    return work
 
 
-def pictures(argv: Sequence[str] | None = None) -> int:
-    """Generate pictures and judge them. Returns the exit code."""
-    return _of_catalogue(
-        "images",
-        "Generates pictures, and proves on real ones what they are worth.",
-        run_images,
-        images_page.markdown,
-        argv,
-    )
-
-
-def _of_catalogue(
-    section: str, told: str, run_job: Callable[..., Any], markdown: Callable[[Any], str], argv: Sequence[str] | None
-) -> int:
-    """Run the job that a section of --config describes for a date, print its table and where its page is."""
-    parser = argparse.ArgumentParser(description=told)
-    parser.add_argument("--config", required=True, help=f"a YAML with a section {section}")
-    parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
-    given = parser.parse_args(argv)
-
-    def run() -> int:
-        config = _load(given.config)
-        spark = build(config.spark, "recaug", config.training.workers)
-        try:
-            context = night_context(config, configuration.parse_date(given.date, "--date"), spark)
-            print("\n" + markdown(run_job(context, say=partial(print, flush=True))), flush=True)
-            print(f"report:   {context.folder.address(f'{section}/index.html')}", flush=True)
-        finally:
-            spark.stop()
-        return 0
-
-    return _ended(run)
-
-
-def _compared(
-    section: str, compare: Callable[..., Any], markdown: Callable[[Any], str], argv: Sequence[str] | None
-) -> int:
-    """Run the comparison that a section of --config describes, print its table and where its results are."""
-    parser = argparse.ArgumentParser(description=f"The comparison that the section {section} describes.")
-    parser.add_argument("--config", required=True, help=f"a YAML with a section {section}")
-    given = parser.parse_args(argv)
-
-    def run() -> int:
-        config = _load(given.config)
-        settings = getattr(config, section)
-        if settings is None:
-            raise ConfigError(f"{given.config} has no section {section}; the files of conf/bench/ show one")
-        spark = build(config.spark, "recaug", config.training.workers)
-        try:
-            context = night_context(config, settings.date, spark)
-            print("\n" + markdown(compare(context, say=partial(print, flush=True))), flush=True)
-            print(
-                f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}",
-                flush=True,
-            )
-        finally:
-            spark.stop()
-        return 0
-
-    return _ended(run)
-
-
-def _load(path: str) -> Config:
-    """Read the YAML; artifacts that no Store holds are refused here, before Spark starts."""
-    config = configuration.load(path)
-    Store(config.artifacts)
-    return config
-
-
-def _ended(run: Callable[[], int]) -> int:
-    """Run a job to its exit code; an error that a user can meet becomes one line on stderr."""
-    # py4j logs, to the root logger, the stack traces of errors that it raises as well
-    logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
+def _forget(config: Config, given: Namespace) -> Work:
+    """Users leave the lake."""
     try:
-        return run()
-    except RecaugError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
-    except (Py4JError, ConnectionError):
-        if not _java_died():
-            raise
-        died = "Spark's Java process died; killed, or out of memory (spark.driver.memory)? Run it again with --resume"
-        print(f"error: {died}", file=sys.stderr)
-        return 1
+        lines = Path(given.users).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"--users {given.users}: {error}") from error
+    users = [line.strip() for line in lines if line.strip()]
+    if not users or given.retain_hours < 0:
+        raise ConfigError("--users names nobody" if not users else "--retain-hours must be 0 or more")
+
+    def work(spark: SparkSession) -> None:
+        with one_line_errors("erase"):
+            erase(night_context(config, dt.date.today(), spark), users, given.retain_hours)
+
+    return work
+
+
+def _study(
+    section: str, run: Callable[..., Any], markdown: Callable[[Any], str], config: Config, given: Namespace
+) -> Work:
+    """A study that a section describes, of the section's date or of --date: its table, and where its page is."""
+    settings = getattr(config, section)
+    if settings is None and "date" not in given:
+        raise ConfigError(f"{given.config} has no section {section}; the files of conf/bench/ show one")
+    date = configuration.parse_date(given.date, "--date") if "date" in given else settings.date
+
+    def work(spark: SparkSession) -> None:
+        context = night_context(config, date, spark)
+        say("\n" + markdown(run(context, say=say)))
+        say(_page(context, section) if "date" in given else _results(context))
+
+    return work
+
+
+def _page(context: Context, section: str) -> str:
+    return f"report:   {context.folder.address(f'{section}/index.html')}"
+
+
+def _results(context: Context) -> str:
+    return f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}"
 
 
 def _java_died() -> bool:
@@ -214,34 +183,39 @@ def _java_died() -> bool:
     return java.poll() is not None
 
 
-def _parser(stage: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"The {stage} stage of a night." if stage else "A whole night.")
-    parser.add_argument("--config", required=True, help="one run's YAML")
-    parser.add_argument("--date", required=True, help="the night's date D, such as 2017-02-04")
-    parser.add_argument("--until", help="last date of a backfill: one night a day from --date on")
-    parser.add_argument("--resume", action="store_true", help="skip what runs shows as done from the same inputs")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and touch nothing")
-    if stage is None:
-        parser.add_argument("--stages", help=f"of {','.join(STAGES)}")
-    return parser
-
-
-def _run(arguments: argparse.Namespace, stage: str | None) -> int:
-    config = _load(arguments.config)
-    first = configuration.parse_date(arguments.date, "--date")
-    last = configuration.parse_date(arguments.until, "--until") if arguments.until else first
-    if last < first:
-        raise ConfigError(f"--until {last} is before --date {first}")
-    stages = [stage] if stage else parse_stages(arguments.stages)
-    spark = build(config.spark, "recaug", config.training.workers)
-    try:
-        for day in range((last - first).days + 1):
-            date = first + dt.timedelta(days=day)
-            if arguments.dry_run:
-                print("\n".join(plan(config, date, spark, stages)))
-            else:
-                run_night(config, date, spark, stages, arguments.resume, say=partial(print, flush=True))
-    finally:
-        with contextlib.suppress(Py4JError, OSError):  # a JVM that died has nothing to stop
-            spark.stop()
-    return 0
+leaks = Job("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)
+forget = Job(
+    "Erases users, and what was generated from them, from every table.",
+    [
+        ("--users", {"required": True, "help": "a text file with a user's id on each line"}),
+        (
+            "--retain-hours",
+            {
+                "type": float,
+                "default": WEEK,
+                "help": "age at which old files leave the disk; below %(default)s nobody else may use the lake",
+            },
+        ),
+    ],
+    _forget,
+)
+benchmark = Job(
+    "Compares the recommenders that the configuration's section benchmark names.",
+    [],
+    partial(_study, "benchmark", run_benchmark, benchmark_page.markdown),
+)
+augmentation = Job(
+    "Draws the learning curve that the configuration's section learning_curve names.",
+    [],
+    partial(_study, "learning_curve", run_learning_curve, curve_page.markdown),
+)
+complete = Job(
+    "Fills the catalogue's gaps, each with its probability.",
+    [DATE],
+    partial(_study, "attributes", run_completion, completion_page.markdown),
+)
+pictures = Job(
+    "Generates pictures, and proves on real ones what they are worth.",
+    [DATE],
+    partial(_study, "images", run_images, images_page.markdown),
+)

@@ -28,6 +28,11 @@ def counts(histories: DataFrame, window: int, backward: float) -> DataFrame:
     )
 
 
+def train_codes(histories: DataFrame) -> DataFrame:
+    """Cut histories after their train events. histories: of sequences.histories. Gives fold, codes, as counts wants."""
+    return histories.select("fold", F.slice("codes", F.lit(1), F.col("train_events")).alias("codes"))
+
+
 def pair_units(histories: DataFrame, window: int, backward: float) -> DataFrame:
     """Give the terms of `counts`, not yet added up: fold, item_index, other_index, units (millionths)."""
     pairs = histories.select("fold", F.filter("codes", lambda code: code > 0).alias("codes"))

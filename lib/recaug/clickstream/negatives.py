@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from recaug.config import Negatives
+
 NEGATIVES = "user_index int, item_index int, probability double"
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,6 +48,12 @@ def alias_table(weights: Floats) -> Alias:
         scaled[high] += scaled[low] - 1
         (small if scaled[high] < 1 else large).append(high)
     return Alias(probability, np.array(keep), np.array(other, dtype=np.int64))
+
+
+def negatives_of(users: DataFrame, vocabulary: DataFrame, negatives: Negatives, seed: int) -> DataFrame:
+    """Do as sample_negatives by the settings, in proportion to the events of the vocabulary (item_index, events)."""
+    rows = vocabulary.orderBy("item_index").select("events").collect()
+    return sample_negatives(users, np.array([row[0] for row in rows]), negatives.alpha, negatives.per_user, seed)
 
 
 def sample_negatives(users: DataFrame, popularity: Ints, alpha: float, per_user: int, seed: int) -> DataFrame:

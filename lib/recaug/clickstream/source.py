@@ -2,8 +2,8 @@
 
 import importlib.util
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,21 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from recaug.causes import causes
 from recaug.config import Events, Source
 from recaug.errors import ContractError
 
 ENTRIES = 256  # of an archive that are laid out at once
 # Where Spark puts a line that it cannot parse, such as one that was cut off.
 CORRUPT = "_corrupt_record"
+# What Java calls a damaged file, and Spark one that it cannot read (2064: of Spark 3.5, without a name).
+DAMAGED = ("java.io.EOFException", "java.util.zip.ZipException", "org.apache.hadoop.fs.ChecksumException")
+UNREADABLE = {
+    "CANNOT_READ_FILE_FOOTER",
+    "FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER",
+    "FAILED_READ_FILE.NO_HINT",
+    "_LEGACY_ERROR_TEMP_2064",
+}
 # The types that a mapped column may have in the source.
 NUMBERS = {"tinyint", "smallint", "int", "bigint", "float", "double", "string", "void"}
 TIMES = {"timestamp", "timestamp_ntz", "date", "string", "void"}
@@ -37,7 +46,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     path = locate(source.path, key)
     layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
     reader = spark.read.format(layout).options(**_options(source))
-    try:
+    with reading(source, key):
         df = reader.load(path)
         if source.format == "csv":
             schema = StructType([*df.schema.fields, StructField(CORRUPT, StringType())])
@@ -48,8 +57,6 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
         df = _by_position(df) if source.format == "sequences" else df
         df = _by_key(df) if source.format == "json_object" else df
         df = _by_entry(df) if source.format == "npz" else df
-    except (Py4JJavaError, PySparkException) as error:
-        raise unreadable(error, source, key) from error
     if CORRUPT not in df.columns:
         df = df.withColumn(CORRUPT, F.lit(None).cast("string"))
     return df
@@ -133,21 +140,33 @@ def expression(df: DataFrame, text: str, key: str) -> Column:
     return column
 
 
+@contextmanager
+def reading(source: Source, key: str) -> Iterator[None]:
+    """Turn what Spark raises while it reads a source into a ContractError; errors of another kind stay as they are."""
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        raise unreadable(error, source, key) from error
+
+
 def unreadable(error: Exception, source: Source, key: str) -> ContractError | Exception:
     """Say in one line why a source could not be read; an error of another kind comes back as it is."""
-    text = str(error)
-    if "PATH_NOT_FOUND" in text or "does not exist" in text or "doesn't exist" in text:
-        return ContractError(f"{key}.path: nothing at {source.path}")
-    if "UNABLE_TO_INFER_SCHEMA" in text:
-        return ContractError(f"{key}.path: {source.path} has no readable {source.format} file")
-    if "CSV header does not conform" in text:
-        return ContractError(f"{key}.path: the files of {source.path} have different columns")
-    broken = r"is not a Parquet file|EOFException|Unexpected end of|incorrect header check|not a gzip|ZipException"
-    if re.search(rf"{broken}|FileReadException|FAILED_READ_FILE|CANNOT_READ_FILE|Could not read footer", text):
-        return ContractError(f"{key}.path: a file of {source.path} is damaged or no {source.format}")
-    if "Permission denied" in text or "AccessDenied" in text:
-        return ContractError(f"{key}.path: {source.path} may not be read; check its permissions")
-    return error
+    why, path = causes(error), source.path
+    denied = why.has("java.nio.file.AccessDeniedException", "org.apache.hadoop.security.AccessControlException")
+    gone = why.has("java.io.FileNotFoundException", "java.nio.file.NoSuchFileException")
+    broken = why.has(*DAMAGED) or not why.conditions.isdisjoint(UNREADABLE)
+    cases = {
+        f"{key}.path: nothing at {path}": "PATH_NOT_FOUND" in why.conditions,
+        f"{key}.path: {path} has no readable {source.format} file": "UNABLE_TO_INFER_SCHEMA" in why.conditions,
+        f"{key}: a time is not as its pattern says: {why.messages[-1]}": why.has(
+            "org.apache.spark.SparkUpgradeException"
+        ),
+        f"{key}.path: the files of {path} have different columns": why.says("CSV header does not conform"),
+        f"{key}.path: {path} may not be read; check its permissions": denied or why.says("Permission denied"),
+        f"{key}.path: a file of {path} went away while it was read": gone,
+        f"{key}.path: a file of {path} is damaged or no {source.format}": broken,
+    }
+    return next((ContractError(words) for words, is_so in cases.items() if is_so), error)
 
 
 def _options(source: Source) -> Mapping[str, str]:
@@ -202,7 +221,7 @@ def _by_entry(files: DataFrame) -> DataFrame:
                 yield pd.DataFrame(
                     {
                         "position": np.arange(len(pictures))[part],
-                        "image": [png(one) for one in pictures[part]],
+                        "image": [png(picture) for picture in pictures[part]],
                         "label": classes[labels[part]],
                         "split": splits[split[part]],
                     }

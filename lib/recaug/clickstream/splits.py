@@ -7,7 +7,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from recaug.config import Prepare
+from recaug.errors import ContractError
 
+SPLITS = ("train", "validation", "test")  # in the order of the windows
 HASHES = 1 << 20  # of users, for a share of them
 
 
@@ -113,6 +115,43 @@ def split(events: DataFrame, cut: Windows, prepare: Prepare) -> DataFrame:
     last = (from_last <= F.greatest(F.round(n * share), F.lit(1))) & (n >= 2)
     held = F.when(last, kind).otherwise("history")
     return events.withColumn("split", F.when(kind.isNull(), "train").otherwise(held))
+
+
+def check_splits(events: DataFrame, cut: Windows, prepare: Prepare, log: DataFrame) -> None:
+    """Raise ContractError where a split has no event, as in a log that is too short.
+
+    events: of window_events. log: event_date of all events.
+    """
+    there = {row["split"] for row in events.select("split").distinct().collect()}
+    last = cut.end - dt.timedelta(days=1)
+    if not there and prepare.core > 1:
+        raise ContractError(
+            f"the days {cut.train_start} to {last} have no users and items with {prepare.core} events each among "
+            "themselves; lower prepare.core"
+        )
+    missing = [name for name in SPLITS if name not in there]
+    if not missing:
+        return
+    if prepare.split != "time":
+        raise ContractError(
+            f"the days {cut.train_start} to {last} have no {' and no '.join(sorted(missing))} event that "
+            f"counts: too few events a user, or too few users, for prepare.split {prepare.split}"
+        )
+    first_day, last_day = log.agg(F.min("event_date"), F.max("event_date")).first()  # type: ignore[misc]
+    place = SPLITS.index(missing[0])
+    raise ContractError(
+        f"the {missing[0]} window, {cut[place]} up to {cut[place + 1]}, has no event that counts; the lake's events "
+        f"are of {first_day} to {last_day}: a log must be longer than prepare.train_days + validation_days + test_days"
+    )
+
+
+def check_vocabulary(vocabulary: DataFrame, cut: Windows, prepare: Prepare) -> None:
+    """Raise ContractError where no item had enough users in the train window."""
+    if vocabulary.isEmpty():
+        raise ContractError(
+            f"no item of the days {cut.train_start} to {cut.validation_start} has {prepare.min_item_users} users; "
+            "lower prepare.min_item_users or lengthen prepare.train_days"
+        )
 
 
 def rank(split: Column) -> Column:

@@ -2,6 +2,9 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import msgspec
@@ -17,6 +20,18 @@ from recaug.config.training import SASRec, Training
 from recaug.errors import ConfigError
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
+
+# Where things lie, how Spark and the launchers run, and who watches: what decides no row.
+PLACES = (
+    "artifacts",
+    "lake",
+    "spark",
+    "tracking",
+    "source.events.path",
+    "training.launcher",
+    "training.timeout_seconds",
+    "training.checkpoint_epochs",
+)
 
 
 class Tracking(Strict, kw_only=True):
@@ -78,14 +93,20 @@ class Config(Strict, kw_only=True):
 
     @property
     def hash(self) -> str:
-        """Hash of what decides the rows: everything but where they lie, how Spark runs and who watches."""
-        decides = msgspec.to_builtins(self)
-        for place in ("artifacts", "lake", "spark", "tracking"):
-            del decides[place]
-        del decides["source"]["events"]["path"]
-        for watch in ("launcher", "timeout_seconds", "checkpoint_epochs"):
-            del decides["training"][watch]
-        return hashlib.sha256(msgspec.json.encode(decides, order="sorted")).hexdigest()[:16]
+        """Hash of what decides the rows: everything but PLACES."""
+        return self.sections_hash(self.__struct_fields__)
+
+    def sections_hash(self, names: Iterable[str]) -> str:
+        """Hash some sections, by dotted names such as evaluate.gate, without what decides no row (PLACES).
+
+        Raises KeyError for a name that is no key.
+        """
+        whole = msgspec.to_builtins(self)
+        for place in PLACES:
+            *sections, key = place.split(".")
+            del reduce(getitem, sections, whole)[key]
+        hashed = {name: reduce(getitem, name.split("."), whole) for name in names if name not in PLACES}
+        return hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
 
 
 def load(path: str | Path) -> Config:

@@ -4,10 +4,21 @@ from typing import NamedTuple
 
 
 class Table(NamedTuple):
-    """Columns in order as Spark DDL, and the columns that the table is partitioned by."""
+    """What a table holds. columns: in order, as Spark DDL.
+
+    erased_by: what makes a row (t) one of an erased user (u: user_id and, as the last night that was prepared counts
+    them, user_index; of a quarantine, raw), as SQL; None where no row is of a user.
+    """
 
     columns: str
     partitioned_by: tuple[str, ...] = ()
+    erased_by: str | None = None
+
+
+BY_NAME = "t.user_id = u.user_id"
+BY_INDEX = "t.user_index = u.user_index"
+BY_SOURCE = f"{BY_NAME} OR array_contains(t.source_users, u.user_id)"
+BY_TEXT = "t.raw = u.raw"
 
 
 EVENT = (
@@ -20,10 +31,10 @@ GENERATED = (
 )
 
 TABLES = {
-    "events": Table(EVENT, ("event_date",)),
+    "events": Table(EVENT, ("event_date",), BY_NAME),
     # raw: the source's row as JSON; event_date is the night's where the row has no readable time (dated = false).
     "events_quarantine": Table(
-        "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",)
+        "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",), BY_TEXT
     ),
     "items": Table(
         "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
@@ -68,12 +79,14 @@ TABLES = {
         "split string, user_index int, user_id string, fold int, window int, length int, n_events int, items binary, "
         "times binary, event_ids array<string>, seen array<int>, targets array<int>, cold boolean",
         ("split",),
+        BY_NAME,
     ),
     # What the train events say of each, and the same on one scale (z_): clickstream/features.py.
     "user_features": Table(
         "user_index int, user_id string, events double, items double, sessions double, days double, "
         "recency_days double, gap_days double, mean_price double, z_events double, z_items double, z_sessions double, "
-        "z_days double, z_recency_days double, z_gap_days double, z_mean_price double"
+        "z_days double, z_recency_days double, z_gap_days double, z_mean_price double",
+        erased_by=BY_NAME,
     ),
     "item_features": Table(
         "item_index int, item_id string, events double, users double, repeat_share double, age_days double, "
@@ -87,19 +100,27 @@ TABLES = {
         "arm string, user_index int, window int, length int, fold int, items binary, continuations binary, "
         "continuation_weights binary, row_weight double, is_generated boolean",
         ("arm",),
+        f"{BY_INDEX} OR t.user_index < 0",  # of generated histories nobody's name is kept
     ),
-    "negatives": Table("user_index int, item_index int, probability double, event_date date", ("event_date",)),
+    "negatives": Table(
+        "user_index int, item_index int, probability double, event_date date", ("event_date",), BY_INDEX
+    ),
     # arm: the generator or, of the rows that the policy chose, `policy`; those are copies with event ids of their own.
-    "candidate_events": Table(f"{EVENT}{GENERATED}, arm string", ("run_id",)),
-    "augmented_events": Table(EVENT + GENERATED, ("event_date", "generator")),
+    "candidate_events": Table(f"{EVENT}{GENERATED}, arm string", ("run_id",), BY_SOURCE),
+    "augmented_events": Table(EVENT + GENERATED, ("event_date", "generator"), BY_SOURCE),
     "recommendations": Table(
-        "event_date date, user_id string, rank int, item_id string, score double, reason string", ("event_date",)
+        "event_date date, user_id string, rank int, item_id string, score double, reason string",
+        ("event_date",),
+        BY_NAME,
     ),
-    # reasons and metrics of a stage; metrics is JSON. One row a stage of a night; a rerun replaces it.
+    # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. What --resume compares:
+    # config_hash, of the sections of the configuration that decide the stage; input_versions, of the tables that it
+    # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->
+    # hash of those of the nights before.
     "runs": Table(
         "run_id string, event_date date, stage string, started timestamp, finished timestamp, decision string, "
-        "reasons array<string>, metrics string, input_versions map<string,bigint>, config_hash string, "
-        "content_hash string, cpu_seconds double, wall_seconds double, peak_memory_mb double",
+        "reasons array<string>, metrics string, input_versions map<string,bigint>, inputs map<string,string>, "
+        "config_hash string, content_hash string, cpu_seconds double, wall_seconds double, peak_memory_mb double",
         ("event_date", "stage"),
     ),
 }

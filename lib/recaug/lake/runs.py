@@ -13,7 +13,7 @@ COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One stage of one night: the columns of `runs`. metrics is a dict here and JSON in the table.
+    """One stage of one night: the columns of `runs`, see contracts.py. metrics is a dict here and JSON in the table.
 
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
     the stage.
@@ -28,6 +28,7 @@ class RunRecord:
     reasons: list[str] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     input_versions: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
     config_hash: str
     content_hash: str | None = None
     cpu_seconds: float
@@ -66,6 +67,15 @@ def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
 def history(lake: Lake, stage: str) -> list[RunRecord]:
     """Give every night's record of a stage, by date."""
     return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
+
+
+def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
+    """Give the content hash of every record by stage and night; where the stage has none, when it ended."""
+    if not lake.exists("runs"):
+        return {}
+    ended = "coalesce(content_hash, string(finished)) AS content"
+    rows = lake.read("runs").selectExpr("stage", "event_date", ended).collect()
+    return {(row["stage"], row["event_date"]): row["content"] for row in rows}
 
 
 def _records(lake: Lake, condition: str) -> list[RunRecord]:

@@ -1,25 +1,24 @@
 """The lake: the only room that knows where tables lie, how they are partitioned and how a slice is replaced."""
 
-import datetime as dt
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recaug.errors import ContractError, RecaugError, StorageError
+from recaug.errors import ContractError
 from recaug.lake.content import content_hash, summarise
 from recaug.lake.contracts import TABLES
+from recaug.lake.failures import storage_error
+from recaug.lake.slices import Where, condition, sql
 
 COMMIT = re.compile(r"\d{20}\.json")
-# A slice of a table: partition column -> value, or (first, last), both included, None for open.
-Where = Mapping[str, Any]
 
 
 class Commit(NamedTuple):
@@ -40,9 +39,22 @@ class Lake:
         self.path = path.rstrip("/") if path is not None else None
         self.catalog = catalog
 
+    @property
+    def whole(self) -> "Lake":
+        """The lake with all its tables."""
+        return self
+
+    def view(self, reads: Iterable[str], writes: Iterable[str]) -> "View":
+        """Give the lake as one who has declared these tables may use it."""
+        return View(self, frozenset(reads), frozenset(writes))
+
     def location(self, name: str) -> str:
         """Where the table is: its folder, or its full name in the catalogue."""
         return f"{self.path}/{name}" if self.path is not None else f"{self.catalog}.{name}"
+
+    def destination(self, name: str) -> str:
+        """Where the table is, for one who changes it."""
+        return self.location(name)
 
     def exists(self, name: str) -> bool:
         """Say whether the table has been written."""
@@ -64,7 +76,8 @@ class Lake:
         if not self.exists(name):
             return None
         if self.path is None:
-            return int(self.delta(name).history(1).select("version").first()[0])  # type: ignore[index]
+            table = DeltaTable.forName(self.spark, self.location(name))
+            return int(table.history(1).select("version").first()[0])  # type: ignore[index]
         # By the names of the commits, as Delta's protocol has them: history reads them, in a Spark job a table.
         folder = self.spark._jvm.org.apache.hadoop.fs.Path(f"{self.location(name)}/_delta_log")  # type: ignore[union-attr]
         files = folder.getFileSystem(self.spark._jsc.hadoopConfiguration()).listStatus(folder)
@@ -107,7 +120,7 @@ class Lake:
         Raises ContractError for missing columns and for rows outside the slice, StorageError where it cannot write
         (no space, no permission, another writer was first); the table is then as it was.
         """
-        table = TABLES[name]
+        table, place = TABLES[name], self.destination(name)
         rows = conform(df, name)
         cached = df.storageLevel.useMemory or rows.persist() is None
         try:
@@ -115,15 +128,15 @@ class Lake:
             count, hashed, strays = summarise(rows, outside)
             if strays:
                 row = rows.where(outside).first()
-                found = ", ".join(f"{key} {row[key]}" for key in where)  # type: ignore[index]
-                raise ContractError(f"table {name}: a row of {found} does not belong to the slice {_sql(where)}")
+                values = ", ".join(f"{key} {row[key]}" for key in where)  # type: ignore[index]
+                raise ContractError(f"table {name}: a row of {values} does not belong to the slice {sql(where)}")
             if files is not None:
                 laid = lay(rows, files, (*table.partitioned_by, *by), by[0])
             else:
                 laid = rows if as_laid or not table.partitioned_by else _balance(rows, table.partitioned_by)
             self.write(laid, name, where, {"run_id": run_id, "content_hash": hashed, "rows": count})
         except (Py4JJavaError, PySparkException) as error:
-            raise storage_error(error, f"table {name} at {self.location(name)}") from error
+            raise storage_error(error, f"table {name} at {place}") from error
         finally:
             if not cached:
                 rows.unpersist()
@@ -145,20 +158,57 @@ class Lake:
         if TABLES[name].partitioned_by:
             writer = writer.partitionBy(*TABLES[name].partitioned_by)
         if where:
-            writer = writer.option("replaceWhere", _sql(where))
+            writer = writer.option("replaceWhere", sql(where))
+        place = self.destination(name)
         try:
             if self.path is not None:
-                writer.save(self.location(name))
+                writer.save(place)
             else:
-                writer.saveAsTable(self.location(name))
+                writer.saveAsTable(place)
         except (Py4JJavaError, PySparkException) as error:
-            raise storage_error(error, f"table {name} at {self.location(name)}") from error
+            raise storage_error(error, f"table {name} at {place}") from error
 
     def delta(self, name: str) -> DeltaTable:
-        """The table, for what is no replacement of a slice."""
+        """The table, for a change that is no replacement of a slice."""
         if self.path is not None:
-            return DeltaTable.forPath(self.spark, self.location(name))
-        return DeltaTable.forName(self.spark, self.location(name))
+            return DeltaTable.forPath(self.spark, self.destination(name))
+        return DeltaTable.forName(self.spark, self.destination(name))
+
+
+class UndeclaredTable(LookupError):
+    """A table is used that was not declared: a mistake in the declaration or in what uses it."""
+
+
+class View(Lake):
+    """Some tables of a lake: those declared as read or written are read, the latter written; others are refused.
+
+    Raises UndeclaredTable for another table, whatever is asked of it.
+    """
+
+    def __init__(self, lake: Lake, reads: frozenset[str], writes: frozenset[str]) -> None:
+        super().__init__(lake.spark, lake.path, lake.catalog)
+        self._lake, self._reads, self._writes = lake, reads, writes
+
+    @property
+    def whole(self) -> Lake:
+        """The lake that this is a view of."""
+        return self._lake.whole
+
+    def location(self, name: str) -> str:
+        """Do as Lake does: every other method asks here where the table is."""
+        if name not in self._reads | self._writes:
+            raise UndeclaredTable(f"table {name} is not declared; declared are {_names(self._reads | self._writes)}")
+        return super().location(name)
+
+    def destination(self, name: str) -> str:
+        """Do as Lake does: whatever changes a table asks here where it is."""
+        if name not in self._writes:
+            raise UndeclaredTable(f"table {name} is not declared as written; declared are {_names(self._writes)}")
+        return self.location(name)
+
+
+def _names(tables: Iterable[str]) -> str:
+    return ", ".join(sorted(tables)) or "none"
 
 
 def conform(df: DataFrame, name: str) -> DataFrame:
@@ -173,25 +223,6 @@ def conform(df: DataFrame, name: str) -> DataFrame:
     return df.select(*(F.col(column).cast(kind).alias(column) for column, kind in types.items()), *more)
 
 
-def condition(where: Where) -> Column:
-    """Write a slice as a filter."""
-    return F.expr(_sql(where)) if where else F.lit(True)
-
-
-def storage_error(error: Exception, place: str) -> RecaugError | Exception:
-    """Say in one line what kept a table from being written; an error of another kind comes back as it is."""
-    text = str(error)
-    if "No space left on device" in text or "Disk quota exceeded" in text:
-        return StorageError(f"{place}: no space left on device; free some or set lake.path elsewhere")
-    if "Concurrent" in text and "Exception" in text:
-        return StorageError(f"{place}: another writer was first; run the night again with --resume")
-    if re.search(r"Permission denied|AccessDenied|Access Denied|Read-only file system|Mkdirs failed|mkdir of", text):
-        return StorageError(f"{place}: not writable; check the permissions or set lake.path elsewhere")
-    if re.search(r"Not a directory|ParentNotDirectory|FileAlreadyExists|Unable to create|Cannot create", text):
-        return StorageError(f"{place}: cannot be made there; set lake.path to a folder")
-    return error
-
-
 def lay(df: DataFrame, files: int, by: Sequence[str], key: str = "user_index") -> DataFrame:
     """Hash rows by `key` into so many partitions and sort them by all of `by` within: the same wherever it runs."""
     return df.repartition(files, key).sortWithinPartitions(*by)
@@ -201,28 +232,6 @@ def _balance(rows: DataFrame, partitioned_by: Sequence[str]) -> DataFrame:
     """Spread rows over the writing tasks, so that each partition of the table gets few files, of a good size."""
     hint = f"SELECT /*+ REBALANCE({', '.join(partitioned_by)}) */ * FROM {{rows}}"
     return rows.sparkSession.sql(hint, rows=rows)
-
-
-def _sql(where: Where) -> str:
-    """Write a slice as SQL."""
-    terms = []
-    for key, value in where.items():
-        if isinstance(value, tuple):
-            low, high = value
-            terms += [f"{key} >= {_literal(low)}"] if low is not None else []
-            terms += [f"{key} <= {_literal(high)}"] if high is not None else []
-        else:
-            terms.append(f"{key} = {_literal(value)}")
-    return " AND ".join(terms) or "true"
-
-
-def _literal(value: Any) -> str:
-    """Write a value as SQL."""
-    if isinstance(value, dt.date):
-        return f"DATE'{value.isoformat()}'"
-    if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return str(value)
 
 
 def _local_address(file: str) -> str:

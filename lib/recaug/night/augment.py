@@ -10,10 +10,8 @@ from pyspark.sql import functions as F
 
 from recaug.clickstream.terms import alike, item_terms, latent_matrix
 from recaug.config import TOGETHER
-from recaug.errors import ContractError
 from recaug.evaluate.policy import as_arm
 from recaug.generators.sampling import generate
-from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 from recaug.night.features import of_completion
 from recaug.night.policy import choose
@@ -30,9 +28,7 @@ def run(context: Context) -> StageResult:
     Raises ContractError if the train stage of this night has not run.
     """
     config, lake = context.config, context.lake
-    trained = runs.find(lake, context.date, "train")
-    if trained is None:
-        raise ContractError(f"the train stage of {context.date} has not run; run it before augment")
+    trained = context.recorded("train")
     train = lake.read("sequences").where("split = 'train'")
     vocabulary = lake.read("vocabulary").select("item_id", "item_index")
     parts: list[DataFrame] = []

@@ -2,15 +2,23 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
+from recaug.errors import ContractError
+from recaug.lake import runs
+from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
-from recaug.results import TrainedModel
+from recaug.night.stage import NIGHT, Stage, candidates_hash, sections_hash
+from recaug.results import Result, TrainedModel
+
+
+class UndeclaredRecord(LookupError):
+    """A stage asks for the record of a stage that is not in its declaration: a mistake in night/stage.py."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,7 @@ class Context:
     """One night: its session, configuration, date, tables and artifacts.
 
     artifacts: of all nights; what belongs to this night lies in `folder`, models in `models`.
+    stage: that it was made for, whose declaration bounds what it gives; None: it gives every table and record.
     """
 
     spark: SparkSession
@@ -25,10 +34,16 @@ class Context:
     date: dt.date
     lake: Lake
     artifacts: Store
+    stage: Stage | None = None
 
     @property
     def run_id(self) -> str:
-        """Same date and configuration, same run: a rerun replaces what it wrote."""
+        """Same date and same sections up to augment, same run: what comes after the candidates changes no row."""
+        return f"{self.date.isoformat()}-{candidates_hash(self.config)}"
+
+    @property
+    def study_id(self) -> str:
+        """Same date and configuration, same study."""
         return f"{self.date.isoformat()}-{self.config.hash}"
 
     @property
@@ -41,12 +56,50 @@ class Context:
         """`<artifacts>/models`: one folder a trained model, named after the hash of what made it."""
         return self.artifacts.at("models")
 
+    def of_stage(self, stage: Stage) -> "Context":
+        """Give what a stage may see: the tables and the records that it declares."""
+        return replace(self, lake=self.lake.view(stage.reads, stage.writes), stage=stage)
+
+    def recorded(self, name: str) -> RunRecord:
+        """Give what is recorded of another stage of this night.
+
+        Raises ContractError where it has not run, or only with other sections of the configuration.
+        """
+        record = self.find(name)
+        if record is None:
+            before = f"; run it before {self.stage.name}" if self.stage is not None else ""
+            raise ContractError(f"the {name} stage of {self.date} has not run with this configuration{before}")
+        return record
+
+    def find(self, name: str) -> RunRecord | None:
+        """Do as `recorded`; None where the stage has not run, or only with other sections of the configuration."""
+        if self.stage is not None and name not in self.stage.needs:
+            raise UndeclaredRecord(f"{self.stage.name} does not declare that it needs the record of {name}")
+        record = runs.find(self.lake.whole, self.date, name)
+        return record if record is not None and self.is_current(record) else None
+
+    def night(self) -> dict[str, RunRecord]:
+        """Give what is recorded of this night by its stages with this configuration, in their order."""
+        records = runs.night(self.lake.whole, self.date)
+        names = NIGHT if self.stage is None else self.stage.needs
+        return {name: records[name] for name in names if name in records and self.is_current(records[name])}
+
+    def history(self, name: str) -> list[RunRecord]:
+        """Give what every night recorded of a stage, by date."""
+        if self.stage is not None and name not in self.stage.history:
+            raise UndeclaredRecord(f"{self.stage.name} does not declare that it reads the history of {name}")
+        return runs.history(self.lake.whole, name)
+
+    def is_current(self, record: RunRecord) -> bool:
+        """Say whether the configuration that decides a stage of the night is still that of its record."""
+        return record.config_hash == sections_hash(NIGHT[record.stage], self.config)
+
 
 @dataclass(frozen=True)
 class StageResult:
-    """What `runs` records of a stage, and the models that it trained, for MLflow. metrics: anything that JSON holds."""
+    """What `runs` records of a stage, and the models that it trained, for MLflow."""
 
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: Result | dict[str, Any]
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()

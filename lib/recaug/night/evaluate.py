@@ -21,7 +21,6 @@ from recaug.evaluate.leakage import Check, leak_checks
 from recaug.evaluate.metrics import coverage, gini, novelty
 from recaug.evaluate.ranking import MEASURES, exposures, user_metrics
 from recaug.evaluate.two_sample import told_apart
-from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 from recaug.night.features import content_items, item_features_of
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
@@ -124,7 +123,7 @@ def run(context: Context) -> StageResult:
 
 def check_leaks(context: Context) -> list[Check]:
     """Make every leak check of the night. Raises ContractError that names what was found."""
-    trained, prepared = (runs.find(context.lake, context.date, stage) for stage in ("train", "prepare"))
+    trained, prepared = (context.find(stage) for stage in ("train", "prepare"))
     models = trained.metrics["models"] if trained is not None else {}
     checks = leak_checks(
         context.lake,
@@ -317,7 +316,7 @@ def _fidelity(context: Context, candidates: DataFrame, arms: list[str]) -> dict[
     finally:
         real.unpersist()
         indexed.unpersist()
-    trained = runs.find(context.lake, context.date, "train")
+    trained = context.find("train")
     models = trained.metrics["models"] if trained is not None else {}
     drawn: dict[str, list[str]] = {arm: [] for arm in arms}
     for row in candidates.select("arm", "generator").distinct().collect():

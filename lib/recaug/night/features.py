@@ -8,7 +8,6 @@ from pyspark.sql import DataFrame
 
 from recaug.clickstream.terms import item_terms, item_vectors, latent_matrix, with_completed
 from recaug.errors import ContractError
-from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
 
@@ -97,5 +96,5 @@ def _completion(context: Context) -> RunRecord | None:
     if not context.lake.exists("item_latents"):
         return None
     row = context.lake.read("item_latents").select("run_id").first()
-    done = (run for run in runs.history(context.lake, "complete") if row is not None and run.run_id == row["run_id"])
+    done = (night for night in context.history("complete") if row is not None and night.run_id == row["run_id"])
     return next(done, None)

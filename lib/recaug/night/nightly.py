@@ -1,10 +1,12 @@
 """The night: the stages in order, each recorded in `runs`, and summary.json at the end."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -12,12 +14,14 @@ from pyspark.sql import SparkSession
 from recaug.config import POLICY, STAGES, Config
 from recaug.errors import ConfigError, RecaugError, StorageError
 from recaug.lake import runs
+from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
-from recaug.lake.tables import Lake, storage_error
+from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, report, train
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
+from recaug.night.stage import NIGHT, Stage, sections_hash
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -30,28 +34,17 @@ RUN: dict[str, Callable[[Context], StageResult]] = {
     "report": report.run,
 }
 
-# The tables that each stage reads: their versions decide whether --resume may skip it.
-READS: dict[str, tuple[str, ...]] = {
-    "ingest": (),
-    "prepare": ("events",),
-    "train": ("sequences", "vocabulary", "covisitation", "items"),
-    "augment": ("sequences", "vocabulary", "covisitation", "items", "item_latents", "negatives", "item_features"),
-    "evaluate": (
-        "sequences",
-        "vocabulary",
-        "covisitation",
-        "negatives",
-        "user_features",
-        "item_features",
-        "items",
-        "completed_attributes",
-        "item_latents",
-        "candidate_events",
-    ),
-    "publish": ("candidate_events",),
-    "recommend": ("sequences", "vocabulary", "items"),
-    "report": ("events", "items", "candidate_events", "recommendations"),
-}
+
+class Inputs(NamedTuple):
+    """What decides a stage: the same inputs, the same results.
+
+    config_hash: of its sections. versions: of the tables that it reads. records: what the records that it reads
+    contain, see the table runs.
+    """
+
+    config_hash: str
+    versions: dict[str, int]
+    records: dict[str, str]
 
 
 def run_night(
@@ -64,22 +57,21 @@ def run_night(
 ) -> dict[str, Any]:
     """Run the stages of one night and write summary.json. Returns the summary.
 
-    resume: skip a stage that `runs` shows as done with the same configuration and input versions.
+    resume: skip a stage that `runs` shows as done with the same inputs.
     Raises a RecaugError; the tables are then as the finished stages left them.
     """
     context = night_context(config, date, spark)
     say(f"night of {date}, run {context.run_id}")
     recorded = runs.night(context.lake, date) if resume else {}
-    held: dict[str, int | None] = {}  # versions as they are until a stage has run
-    for stage in stages:
-        held |= {name: context.lake.version(name) for name in READS[stage] if name not in held}
-        versions = {name: version for name in READS[stage] if (version := held[name]) is not None}
-        if _done(context, stage, recorded.get(stage), versions):
-            say(f"  {stage:<10} done before, skipped")
+    versions: dict[str, int | None] = {}  # as they are until a stage has run
+    for name in stages:
+        inputs = inputs_of(context, NIGHT[name], versions)
+        if is_done(context, recorded.get(name), inputs):
+            say(f"  {name:<10} done before, skipped")
             continue
-        done = run_stage(context, stage, RUN[stage], versions)
-        held = {}
-        say(f"  {stage:<10} {done.wall_seconds:6.1f} s  {tell(stage, done)}")
+        record = run_stage(context, NIGHT[name], RUN[name], inputs)
+        versions.clear()
+        say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(name, record)}")
     summary = summarise(context)
     if "report" in stages:
         from recaug.night.tracking import log_night
@@ -90,37 +82,54 @@ def run_night(
     return summary
 
 
-def _done(context: Context, stage: str, found: RunRecord | None, versions: dict[str, int]) -> bool:
-    """Say whether `found`, what is recorded of the stage, is of the same configuration and inputs."""
-    if found is None or found.config_hash != context.config.hash or found.input_versions != versions:
+def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | None = None) -> Inputs:
+    """Look up what decides a stage now. versions: of tables, where they are known; those of other tables are added."""
+    known = {} if versions is None else versions
+    known |= {table: context.lake.version(table) for table in stage.reads if table not in known}
+    held = {table: version for table in stage.reads if (version := known[table]) is not None}
+    contents = runs.contents(context.lake) if stage.needs or stage.history else {}
+    records = {name: contents[name, context.date] for name in stage.needs if (name, context.date) in contents}
+    for name in stage.history:
+        others = ((day, content) for (other, day), content in contents.items() if other == name and day <= context.date)
+        nights = [f"{day} {content}" for day, content in sorted(others) if (name, day) != (stage.name, context.date)]
+        if nights:
+            records[f"{name}, history"] = hashlib.sha256("\n".join(nights).encode()).hexdigest()[:16]
+    return Inputs(sections_hash(stage, context.config), held, records)
+
+
+def is_done(context: Context, record: RunRecord | None, inputs: Inputs) -> bool:
+    """Say whether a stage's record, None where there is none, is of these inputs, and the page there if it wrote it."""
+    if record is None or Inputs(record.config_hash, record.input_versions, record.inputs) != inputs:
         return False
-    return stage != "report" or context.folder.exists("report/index.html")
+    return record.stage != "report" or context.folder.exists("report/index.html")
 
 
 def run_stage(
-    context: Context, stage: str, run: Callable[[Context], StageResult], versions: dict[str, int]
+    context: Context, stage: Stage, run: Callable[[Context], StageResult], inputs: Inputs | None = None
 ) -> RunRecord:
-    """Run a stage, measure it, record it; its models go to MLflow."""
+    """Run a stage on what it declares, measure it, record it; its models go to MLflow."""
+    config_hash, versions, records = inputs or inputs_of(context, stage)
     started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    with Cost(context.spark) as cost, one_line_errors(stage):
-        result = run(context)
+    with Cost(context.spark) as cost, one_line_errors(stage.name):
+        result = run(context.of_stage(stage))
     record = RunRecord(
         run_id=context.run_id,
         event_date=context.date,
-        stage=stage,
+        stage=stage.name,
         started=started,
         finished=dt.datetime.now(dt.UTC).replace(tzinfo=None),
         decision=result.decision,
         reasons=list(result.reasons),
-        metrics=result.metrics,
+        metrics=msgspec.to_builtins(result.metrics),
         input_versions=versions,
-        config_hash=context.config.hash,
+        inputs=records,
+        config_hash=config_hash,
         content_hash=result.content_hash,
         cpu_seconds=round(cost.cpu_seconds, 2),
         wall_seconds=round(cost.wall_seconds, 2),
         peak_memory_mb=round(cost.peak_memory_mb, 1),
     )
-    with one_line_errors(stage):
+    with one_line_errors(stage.name):
         runs.record(context.lake, record)
     if result.trained:
         from recaug.night.tracking import log_training  # here, for MLflow takes a second to import
@@ -142,15 +151,14 @@ class one_line_errors:
         if isinstance(error, OSError) and not isinstance(error, ConnectionError):  # of the Java process, to cli.py
             raise StorageError(f"{self.stage}: {error.filename or 'artifacts'}: {error.strerror}") from error
         if isinstance(error, (PySparkException, Py4JError)):
-            told = storage_error(error, self.stage)
-            if isinstance(told, RecaugError):
-                raise told from error
+            in_one_line = storage_error(error, self.stage)
+            if isinstance(in_one_line, RecaugError):
+                raise in_one_line from error
 
 
 def summarise(context: Context) -> dict[str, Any]:
-    """Write `<artifacts>/<date>/summary.json` from what `runs` holds of the night, as a whole."""
-    found = runs.night(context.lake, context.date)
-    records = {stage: found[stage] for stage in STAGES if stage in found}
+    """Write `<artifacts>/<date>/summary.json` by one rename, from what the stages recorded with this configuration."""
+    records = context.night()
     metrics = {stage: record.metrics for stage, record in records.items()}
     judged = metrics.get("evaluate", {})
     published = records.get("publish")
@@ -210,7 +218,8 @@ def tell(stage: str, done: RunRecord) -> str:
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:
     """Say what a night would do, one line each, and touch nothing."""
     context = night_context(config, date, spark)
-    held = {name: context.lake.version(name) for names in READS.values() for name in names}
+    reads = {stage: NIGHT[stage].reads for stage in stages}
+    held = {name: context.lake.version(name) for name in set().union(*reads.values())}
     source = config.source.events
     late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
     return [
@@ -218,8 +227,8 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
         f"source: {source.path} ({source.format}), {ingest.estimate(context):,} rows to ingest{late}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
-            f"{stage}: reads {', '.join(_version(name, held[name]) for name in READS[stage]) or 'the source'}"
-            for stage in stages
+            f"{stage}: reads {', '.join(_version(name, held[name]) for name in tables) or 'the source'}"
+            for stage, tables in reads.items()
         ),
     ]
 

@@ -2,8 +2,6 @@
 
 from pyspark.sql import functions as F
 
-from recaug.errors import ContractError
-from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 
 
@@ -13,9 +11,7 @@ def run(context: Context) -> StageResult:
     Raises ContractError if the evaluate stage of this night has not run.
     """
     lake = context.lake
-    judged = runs.find(lake, context.date, "evaluate")
-    if judged is None:
-        raise ContractError(f"the evaluate stage of {context.date} has not run; run it before publish")
+    judged = context.recorded("evaluate")
     chosen, publish = judged.metrics["chosen"], judged.decision == "publish"
     accepted = (
         lake.read("candidate_events")

@@ -6,10 +6,8 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.errors import ContractError
 from recaug.evaluate.arms import NONE
 from recaug.evaluate.metrics import intra_list_diversity
-from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 from recaug.recommend.explain import faithfulness
 from recaug.recommend.lists import best_of, histories, item_vectors, top_lists
@@ -25,9 +23,7 @@ def run(context: Context) -> StageResult:
     Raises ContractError if the evaluate stage of this night has not run.
     """
     config, lake = context.config, context.lake
-    judged = runs.find(lake, context.date, "evaluate")
-    if judged is None:
-        raise ContractError(f"the evaluate stage of {context.date} has not run; run it before recommend")
+    judged = context.recorded("evaluate")
     arm = judged.metrics["chosen"] if judged.decision == "publish" else NONE
     folder = judged.metrics["models"][f"{arm}-seed0"]
     discovery = config.prepare.task == "discovery"

@@ -7,8 +7,6 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import STAGES
-from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult
@@ -34,7 +32,7 @@ def run(context: Context) -> StageResult:
 
 def collect(context: Context) -> page.Night:
     """Read and aggregate all that the page shows. Spark aggregates; what it gives is small."""
-    stages = records(context)
+    stages = context.night()
     return page.Night(
         date=context.date,
         run_id=context.run_id,
@@ -49,15 +47,9 @@ def collect(context: Context) -> page.Night:
     )
 
 
-def records(context: Context) -> dict[str, RunRecord]:
-    """The stages that this night has finished, in order; those of another configuration do not belong to it."""
-    found = runs.night(context.lake, context.date)
-    return {stage: found[stage] for stage in STAGES if stage in found and found[stage].run_id == context.run_id}
-
-
 def last_nights(context: Context) -> list[dict[str, Any]]:
     """Decisions up to this night: event_date, decision, reason."""
-    nights = [night for night in runs.history(context.lake, "publish") if night.event_date <= context.date]
+    nights = [night for night in context.history("publish") if night.event_date <= context.date]
     return [
         {"event_date": night.event_date, "decision": night.decision, "reason": "; ".join(night.reasons)}
         for night in nights[-LAST_NIGHTS:]

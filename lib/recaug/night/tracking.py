@@ -95,8 +95,8 @@ def _connect(context: Context) -> Tracker:
 
 def _night_run(client: MlflowClient, experiment: str, context: Context) -> str:
     """Give the id of the night's run; a new one gets the configuration as its params."""
-    runs = client.search_runs([experiment], f"tags.`{NIGHT}` = '{context.run_id}'", max_results=1)
-    if runs:
+    same = f"tags.`{NIGHT}` = '{context.run_id}' AND tags.config_hash = '{context.config.hash}'"
+    if runs := client.search_runs([experiment], same, max_results=1):
         return str(runs[0].info.run_id)
     tags = {NIGHT: context.run_id, "date": context.date.isoformat(), "config_hash": context.config.hash}
     run = str(client.create_run(experiment, run_name=context.run_id, tags=tags).info.run_id)

@@ -15,7 +15,6 @@ from recaug.clickstream.sequences import train_events
 from recaug.clickstream.terms import alike, item_terms
 from recaug.errors import ContractError
 from recaug.generators.training import GeneratorJob, train_generators
-from recaug.lake import runs
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.training.checkpoint import code_version, read_meta
@@ -117,11 +116,8 @@ def _last_night(context: Context, vocabulary: DataFrame) -> tuple[dict[str, Any]
     """The last night's models, and the index in its vocabulary of each item of ours; None where there is none."""
     if context.config.training.warm_epochs is None:
         return None
-    nights = [
-        run
-        for run in runs.history(context.lake, "train")
-        if run.event_date < context.date and run.config_hash == context.config.hash
-    ]
+    nights = [night for night in context.history("train") if night.event_date < context.date]
+    nights = [night for night in nights if context.is_current(night)]
     if not nights:
         return None
     try:

@@ -91,7 +91,7 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     settings = context.config.benchmark
     assert settings is not None
     before = json.loads(context.artifacts.read(FILE)) if context.artifacts.exists(FILE) else {}
-    if before and all(result["run_id"] == context.run_id for result in before.values()):
+    if before and all(result["run_id"] == context.study_id for result in before.values()):
         say(f"{context.artifacts.address(FILE)} holds this run: the test is seen once")
         return before
     folds = [_fold(of_fold, settings, say) for of_fold in fold_contexts(context, settings)]
@@ -164,7 +164,7 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
             "cpu_seconds": round(sum(one["cpu_seconds"] for one in told), 1),
             "seeds": told[0]["seeds"],
             "folds": len(folds),
-            "run_id": context.run_id,
+            "run_id": context.study_id,
         }
     return results
 
@@ -343,4 +343,4 @@ def _write(context: Context, results: Mapping[str, Any]) -> None:
     """Write the results in three forms."""
     context.artifacts.write(FILE, json.dumps(results, indent=2) + "\n")
     context.artifacts.write("results.md", page.markdown(results))
-    context.artifacts.write("index.html", page.render(results, context.run_id, context.config.prepare.split))
+    context.artifacts.write("index.html", page.render(results, context.study_id, context.config.prepare.split))

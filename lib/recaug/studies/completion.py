@@ -24,6 +24,7 @@ from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
+from recaug.night.stage import Stage
 from recaug.report import completion as page
 from recaug.studies.worth import worth
 from recaug.training.attributes import AttributeJob, Known, known
@@ -31,8 +32,20 @@ from recaug.training.inputs import VALIDATION_USERS, near
 from recaug.training.jobs import train
 from recaug.training.models.item_fields import Seen, given, split, told_by_neighbours
 
-STAGE = "complete"
-READS = ("items", "vocabulary", "covisitation")
+COMPLETE = Stage(
+    "complete",
+    reads=("items", "vocabulary", "covisitation", "sequences", "negatives", "item_features"),
+    writes=(
+        "attribute_values",
+        "item_attributes",
+        "enhanced_attributes",
+        "completed_attributes",
+        "doubtful_attributes",
+        "item_latents",
+    ),
+    sections=("attributes", "sasrec", "evaluate", "training"),
+    history=("complete",),
+)
 ABLATED = 2000  # items on which modalities are taken away
 Results = dict[str, Any]
 
@@ -48,16 +61,15 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
     if config.attributes is None or config.source.items is None:
         raise ConfigError("the completion needs the sections attributes and source.items; conf/catalogue/ shows them")
     run_night(config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
-    versions = {name: version for name in READS if (version := context.lake.version(name)) is not None}
-    done = run_stage(context, STAGE, _complete, versions)
+    done = run_stage(context, COMPLETE, _complete)
     results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
-    with one_line_errors(STAGE):
+    with one_line_errors(COMPLETE.name):
         folder = context.folder.at("attributes")
         folder.write("results.json", json.dumps(results, indent=2) + "\n")
         folder.write("results.md", page.markdown(results))
         folder.write("index.html", page.render(results, context.run_id))
     told = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
-    say(f"  {STAGE:<10} {done.wall_seconds:6.1f} s  {told}")
+    say(f"  {COMPLETE.name:<10} {done.wall_seconds:6.1f} s  {told}")
     for recommender, verdict in results["worth"].items():
         say(f"  {recommender:<10} {verdict['decision']}: {'; '.join(verdict['reasons'])}")
     return results

@@ -13,7 +13,9 @@ from pyspark.sql import functions as F
 from recaug.clickstream.source import CORRUPT
 from recaug.config import Events
 from recaug.lake import runs
-from recaug.lake.tables import Lake, storage_error
+from recaug.lake.contracts import TABLES
+from recaug.lake.failures import storage_error
+from recaug.lake.tables import Lake
 from recaug.night.context import Context
 
 WEEK = 168  # hours; what Delta keeps old files for at least, so that readers and writers at work are not disturbed
@@ -24,19 +26,8 @@ SHOWN = re.compile(r'(?:source user |class="dim">)([^<]+?)(?:, fidelity |, \d+ e
 
 UNREAD = "_unread"
 
-# How a table's rows (t) are known to be of an erased user (u): by name, as an index of the last night that was
-# prepared, as the source of what was generated, or (of the quarantine) by their text.
-OF_USER = {
-    "events": "t.user_id = u.user_id",
-    "user_features": "t.user_id = u.user_id",
-    "recommendations": "t.user_id = u.user_id",
-    "candidate_events": "t.user_id = u.user_id OR array_contains(t.source_users, u.user_id)",
-    "augmented_events": "t.user_id = u.user_id OR array_contains(t.source_users, u.user_id)",
-    "negatives": "t.user_index = u.user_index",
-    "training_rows": "t.user_index = u.user_index OR t.user_index < 0",  # of generated histories nobody's name is kept
-    "events_quarantine": "t.raw = u.raw",
-    "sequences": "t.user_id = u.user_id",  # last, for it tells the indexes if an erasure is to be run again
-}
+# Tables with rows of users, by their contracts; sequences last, for it tells the indexes if an erasure is run again.
+ERASED = sorted((name for name, table in TABLES.items() if table.erased_by), key=lambda name: name == "sequences")
 
 
 def erase(
@@ -59,11 +50,11 @@ def erase(
         named = asked.withColumn("user_index", F.lit(None).cast("int"))
     named = spark.createDataFrame(named.collect(), "user_id string, user_index int")  # sequences are to lose them
     deleted = {}
-    for name in OF_USER:
+    for name in ERASED:
         if not lake.exists(name):
             continue
         try:
-            deleted[name] = _of(lake, name, _quarantined(context, named) if name == "events_quarantine" else named)
+            deleted[name] = _delete(lake, name, _quarantined(context, named) if name == "events_quarantine" else named)
             if name == "negatives":
                 deleted[name] += _earlier_negatives(lake)
             _vacuum(lake, name, retain_hours)
@@ -75,10 +66,11 @@ def erase(
     return deleted
 
 
-def _of(lake: Lake, name: str, users: DataFrame) -> int:
+def _delete(lake: Lake, name: str, users: DataFrame) -> int:
     """Delete a table's rows that are theirs, and count them."""
-    table = lake.delta(name)
-    table.alias("t").merge(F.broadcast(users).alias("u"), OF_USER[name]).whenMatchedDelete().execute()
+    table, theirs = lake.delta(name), TABLES[name].erased_by
+    assert theirs is not None
+    table.alias("t").merge(F.broadcast(users).alias("u"), theirs).whenMatchedDelete().execute()
     return _last(table, "numTargetRowsDeleted")
 
 
@@ -92,17 +84,17 @@ def _earlier_negatives(lake: Lake) -> int:
 def _quarantined(context: Context, users: DataFrame) -> DataFrame:
     """The raw rows of the quarantine whose own user, as the source's mapping reads it, is one of these."""
     rows = context.lake.read("events_quarantine").select("raw").distinct()
-    found = rows.withColumn("user_id", F.lit(None).cast("string"))
+    named = rows.withColumn("user_id", F.lit(None).cast("string"))
     if (schema := _schema(rows)) is not None:
         read = rows.withColumn("row", F.from_json("raw", schema, {"columnNameOfCorruptRecord": UNREAD})).select(
             "raw", "row.*"
         )
-        found = read.select("raw", _user(read, context.config.source.events).alias("user_id"))
+        named = read.select("raw", _user(read, context.config.source.events).alias("user_id"))
         if CORRUPT in read.columns:  # a line that was cut off says no column: any word of it may be the user
             words = read.where(F.col(CORRUPT).isNotNull())
             words = words.select("raw", F.explode(F.split(CORRUPT, r'[\s,;|"]+')).alias("user_id"))
-            found = found.unionByName(words)
-    return found.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
+            named = named.unionByName(words)
+    return named.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
 
 
 def _schema(rows: DataFrame) -> str | None:

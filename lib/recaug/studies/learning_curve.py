@@ -33,7 +33,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     store = context.artifacts
     before: Results = json.loads(store.read(FILE)) if store.exists(FILE) else {}
     results: Results = {
-        share: arms for share, arms in before.items() if all(arm["run_id"] == context.run_id for arm in arms.values())
+        share: arms for share, arms in before.items() if all(arm["run_id"] == context.study_id for arm in arms.values())
     }
     arms = [NONE, *context.config.augment.arms]
     for share in settings.shares:
@@ -46,11 +46,11 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
         run_night(night.config, night.date, night.spark, STAGES[: STAGES.index("evaluate") + 1], resume=True, say=say)
         judged = runs.find(night.lake, night.date, "evaluate")
         assert judged is not None
-        results[f"{share:g}"] = {arm: _arm(judged.metrics, arm, context.run_id) for arm in arms}
+        results[f"{share:g}"] = {arm: _arm(judged.metrics, arm, context.study_id) for arm in arms}
         with one_line_errors("benchmark"):  # after each share, for the largest takes hours
             store.write(FILE, json.dumps(results, indent=2) + "\n")
             store.write("results.md", page.markdown(results))
-            store.write("index.html", page.render(results, context.run_id, context.config))
+            store.write("index.html", page.render(results, context.study_id, context.config))
     return results
 
 

@@ -29,12 +29,18 @@ from recaug.evaluate.images import (
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_stage
+from recaug.night.stage import Stage
 from recaug.report import images as page
 from recaug.results import TrainedModel
 from recaug.training.images import ImageJob
 from recaug.training.jobs import train
 
-STAGE = "images"
+IMAGES = Stage(
+    "images",
+    reads=(),
+    writes=("images", "image_rows", "generated_images"),
+    sections=("seed", "images", "evaluate.gate", "training"),
+)
 KEY = "images.source"
 REAL = "real"  # the arm of real pictures alone
 ALONE = "-alone"  # after a generator's name: its pictures without the real ones
@@ -66,15 +72,16 @@ def run_images(context: Context, say: Callable[[str], None] = print) -> Results:
     """
     if context.config.images is None:
         raise ConfigError("the generation of images needs the section images; conf/images/ shows one")
-    done = run_stage(context, STAGE, _images, {})
+    done = run_stage(context, IMAGES, _images)
     results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     folder = context.folder.at("images")
-    with one_line_errors(STAGE):
+    with one_line_errors(IMAGES.name):
         grids = {name.removesuffix(".png"): folder.read(name) for name in folder.list("*.png")}
         folder.write("results.json", json.dumps(results, indent=2) + "\n")
         folder.write("results.md", page.markdown(results))
         folder.write("index.html", page.render(results, context.run_id, grids))
-    say(f"  {STAGE:<10} {done.wall_seconds:6.1f} s  {results['drawn']:,} pictures, {results['published']:,} published")
+    pictures = f"{results['drawn']:,} pictures, {results['published']:,} published"
+    say(f"  {IMAGES.name:<10} {done.wall_seconds:6.1f} s  {pictures}")
     return results
 
 

@@ -1,0 +1,230 @@
+"""Rows of a log become events, or go to quarantine with their reasons: of a batch, or of a micro-batch of a stream."""
+
+import datetime as dt
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.sessions import identify_sessions
+from recaug.clickstream.source import map_events, name_files
+from recaug.config import Events
+from recaug.errors import ContractError
+
+
+class Days(NamedTuple):
+    """Days from the first to the last, both included; first None: all before."""
+
+    first: dt.date | None
+    last: dt.date
+
+    @property
+    def iso(self) -> tuple[str | None, str]:
+        """Both as text."""
+        return self.first.isoformat() if self.first else None, self.last.isoformat()
+
+
+class Plan(NamedTuple):
+    """Which days an intake is about.
+
+    new: whose rows nobody has taken yet. late: before them, which are read again for rows that came late; None for no
+    such days.
+    """
+
+    new: Days
+    late: Days | None
+
+    @property
+    def read(self) -> Days:
+        """The days whose rows are read."""
+        return Days(self.late.first, self.new.last) if self.late else self.new
+
+
+class Held(NamedTuple):
+    """What was taken before, as the tables events and events_quarantine have it; None where there is no table yet."""
+
+    events: DataFrame | None
+    quarantine: DataFrame | None
+
+    def of(self, first: dt.date | None, last: dt.date) -> tuple[DataFrame, DataFrame]:
+        """Both, of some days."""
+        assert self.events is not None
+        assert self.quarantine is not None
+        return of_days(self.events, first, last), of_days(self.quarantine, first, last)
+
+
+class Counts(NamedTuple):
+    """Rows of an intake: all, good ones, those of the last day, those that came late, and bad ones by reason."""
+
+    rows: int
+    good: int
+    last_day: int
+    late: int
+    reasons: dict[str, int]
+
+
+class Intake(NamedTuple):
+    """What rows became: events and quarantine, all that the tables are to hold of the days `written`.
+
+    held_events, held_bad: how many of them were there before.
+    """
+
+    events: DataFrame
+    quarantine: DataFrame
+    counts: Counts
+    written: Days
+    held_events: int = 0
+    held_bad: int = 0
+
+
+def plan_days(taken: dt.date | None, date: dt.date, late_days: int) -> Plan:
+    """Give the days up to `date` that follow the last one taken (None: nothing is), and the late days before them."""
+    if taken is None:
+        return Plan(Days(None, date), None)
+    first = taken + dt.timedelta(days=1)
+    late = Days(first - dt.timedelta(days=late_days), taken) if late_days else None
+    return Plan(Days(first, date), late)
+
+
+def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
+    """Map a source's rows by the YAML; keep those of the days and those without a time. See source.map_events."""
+    return map_events(rows, events).where(in_days(days, "_event.event_time")).transform(name_files)
+
+
+def take_rows(rows: DataFrame, plan: Plan, held: Held, source: Events) -> Intake:
+    """Make events of the rows that are not held yet, and a quarantine of the bad ones.
+
+    rows: of mark_rows, of the days that the plan reads. Raises ContractError where the last day has no row, or no row
+    is an event.
+    """
+    late = plan.late
+    marked = without_held(rows, late, *held.of(*late)) if late else rows
+    good, bad = split_bad(marked, plan.new, held.quarantine)
+    counts = count_rows(marked, bad, plan.new)
+    check_counts(counts, plan.new.last, source.path)
+    events = events_of(good, source.session_gap_minutes, _before(plan, held, source.session_gap_minutes))
+    if late is None or counts.late == 0:
+        return Intake(events, bad, counts, plan.new)
+    there, bad_there = held.of(*late)  # the late days are written again, with what they held
+    return Intake(
+        events.unionByName(there), bad.unionByName(bad_there), counts, plan.read, there.count(), bad_there.count()
+    )
+
+
+def mark_rows(mapped: DataFrame, events: Events) -> DataFrame:
+    """Mark the rows as clean.mark does, persisted; robots, which are rare, cost a second reading of the source."""
+    marked = mark(mapped, events).persist()
+    suspects = suspect_robots(marked, events.robots)
+    if not suspects:
+        return marked
+    robots = find_robots(marked.where(F.col("user_id").isin(suspects)), events.robots)
+    caught = [tuple(row) for row in robots.collect()]
+    if not caught:
+        return marked
+    again = mark(mapped, events, mapped.sparkSession.createDataFrame(caught, robots.schema)).persist()
+    marked.unpersist()
+    return again
+
+
+def without_held(marked: DataFrame, late: Days, events: DataFrame, quarantine: DataFrame) -> DataFrame:
+    """Leave out the rows of the late days that are among the events or in the quarantine of those days."""
+    is_late = F.coalesce(F.to_date("event_time") <= F.lit(late.last.isoformat()).cast("date"), F.lit(False))
+    good = marked.where(is_late & (F.size("reasons") == 0))
+    bad = marked.where(is_late & (F.size("reasons") > 0))
+    return (
+        marked.where(~is_late)
+        .unionByName(good.join(events.select("event_id"), "event_id", how="left_anti"))
+        .unionByName(bad.join(quarantine.select("raw"), "raw", how="left_anti"))
+    )
+
+
+def split_bad(marked: DataFrame, new: Days, quarantine: DataFrame | None) -> tuple[DataFrame, DataFrame]:
+    """Split off the rows that are no events: (good as marked, bad as the table events_quarantine has them).
+
+    Rows without a time count to the last new day, but for those that the quarantine has of other days; it is None
+    where there is none yet.
+    """
+    undated = marked.where("event_time IS NULL")
+    if quarantine is not None:
+        there = quarantine.where("NOT dated").where(~_of_days(*new))
+        undated = undated.join(there.select("raw"), on="raw", how="left_anti").select(*undated.columns)
+    bad = (
+        marked.where("event_time IS NOT NULL AND size(reasons) > 0")
+        .withColumns({"event_date": F.to_date("event_time"), "dated": F.lit(True)})
+        .unionByName(undated.withColumns({"event_date": F.lit(new.last), "dated": F.lit(False)}))
+        .select("raw", "reasons", "source", "event_date", "dated")
+    )
+    return marked.where("size(reasons) = 0"), bad
+
+
+def events_of(good: DataFrame, gap_minutes: int, before: DataFrame | None) -> DataFrame:
+    """Make events of good rows: each once, with its session and event_date.
+
+    before: events whose sessions may go on in the first of these; None for no such events.
+    """
+    return (
+        good.drop("reasons", "raw", "source")
+        .transform(deduplicate)
+        .transform(identify_sessions, gap_minutes, before)
+        .withColumn("event_date", F.to_date("event_time"))
+    )
+
+
+def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> Counts:
+    """Count marked rows and the bad ones among them; rows without a time that are in no quarantine yet count alone."""
+    day = F.to_date("event_time")
+    total = marked.agg(
+        F.count_if(F.size("reasons") == 0).alias("good"),
+        F.count_if(day == F.lit(new.last)).alias("last_day"),
+        F.count_if(~in_days(new, "event_time")).alias("late"),
+    ).first()
+    assert total is not None
+    by_why = bad.select("reasons").groupBy("reasons").count().collect()
+    reasons: dict[str, int] = {}
+    for row in by_why:
+        for reason in row["reasons"]:
+            reasons[reason] = reasons.get(reason, 0) + row["count"]
+    rows = total["good"] + sum(row["count"] for row in by_why)
+    return Counts(rows, total["good"], total["last_day"], total["late"], dict(sorted(reasons.items())))
+
+
+def check_counts(counts: Counts, last: dt.date, path: str) -> None:
+    """Raise ContractError where there is no row up to the last day, none of it, or no event."""
+    if counts.rows == 0:
+        raise ContractError(f"source.events.path: {path} has no row up to {last}")
+    if counts.last_day == 0:
+        raise ContractError(f"source.events.path: {path} has no row of {last}; give a date that the log covers")
+    if counts.good == 0:
+        worst = max(counts.reasons, key=lambda reason: counts.reasons[reason])
+        raise ContractError(
+            f"source.events: none of {counts.rows} rows up to {last} is an event; {counts.reasons[worst]} of them: "
+            f"{worst}"
+        )
+
+
+def in_days(days: Days, column: str) -> Column:
+    """Say whether a time is of these days, or missing."""
+    end = F.lit(dt.datetime.combine(days.last + dt.timedelta(days=1), dt.time()).isoformat()).cast("timestamp")
+    inside = F.col(column) < end
+    if days.first is not None:
+        inside &= F.col(column) >= F.lit(dt.datetime.combine(days.first, dt.time()).isoformat()).cast("timestamp")
+    return inside | F.col(column).isNull()
+
+
+def of_days(rows: DataFrame, first: dt.date | None, last: dt.date) -> DataFrame:
+    """Keep the rows whose event_date is one of these days."""
+    return rows.where(_of_days(first, last))
+
+
+def _of_days(first: dt.date | None, last: dt.date) -> Column:
+    until = F.col("event_date") <= F.lit(last)
+    return until if first is None else until & (F.col("event_date") >= F.lit(first))
+
+
+def _before(plan: Plan, held: Held, gap_minutes: int) -> DataFrame | None:
+    """The events held before the new days, of the days read or so close that their sessions may go on."""
+    if plan.new.first is None or plan.read.first is None or held.events is None:
+        return None
+    since = plan.read.first - dt.timedelta(days=1 + gap_minutes // 1440)
+    return of_days(held.events, since, plan.new.first - dt.timedelta(days=1))
