@@ -55,7 +55,7 @@ def write_file(target: Path, text: str) -> None:
 class StageResult:
     """What `runs` records of a stage, and the models that it trained, for MLflow. metrics: anything that JSON holds."""
 
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: Any = field(default_factory=dict)
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()
