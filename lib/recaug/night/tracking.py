@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recaug.night.context import Context
+from recaug.night.report import SHOWN_USERS
 from recaug.training.jobs import Trained
 
 FOLDER = "mlflow"  # under the artifacts
@@ -66,9 +67,10 @@ def log_night(context: Context, summary: Mapping[str, Any]) -> None:
         client.set_tag(night, "decision", summary["decision"])
         client.set_tag(night, "reasons", "; ".join(summary["reasons"]))
         client.set_tag(night, "content_hash", summary["content_hash"] or "")
-        page = context.folder / "report" / "index.html"
-        if page.exists():
-            client.log_artifact(night, str(page))
+        for file in (SHOWN_USERS, "index.html"):  # the first, too, so that erasure knows the copies of the page
+            page = context.folder / "report" / file
+            if page.exists():
+                client.log_artifact(night, str(page))
         client.set_terminated(night)
 
 

@@ -1,7 +1,6 @@
 """Erases users: their rows in every table, what was generated from them, and the pages that show them."""
 
-import html
-import re
+import json
 from collections.abc import Callable, Sequence
 
 from delta.tables import DeltaTable
@@ -13,14 +12,14 @@ from pyspark.sql import functions as F
 from recaug.clickstream.source import CORRUPT
 from recaug.config import Events
 from recaug.lake import runs
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake, storage_error
 from recaug.night.context import Context
+from recaug.night.report import SHOWN_USERS
 
 WEEK = 168  # hours; what Delta keeps old files for at least, so that readers and writers at work are not disturbed
 CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuum: 10,000, a minute a table on 2 cores
-
-SHOWN = re.compile(r'(?:source user |class="dim">)([^<]+?)(?:, fidelity |, \d+ events|: no event)')
 
 UNREAD = "_unread"
 
@@ -143,9 +142,11 @@ def _last(table: DeltaTable, metric: str) -> int:
 
 
 def _pages(context: Context, users: Sequence[str]) -> int:
-    """Delete the pages that show one of the users, as page.html names them; MLflow's copies too."""
-    named = {html.escape(user) for user in users}
-    found = [page for page in context.artifacts.glob("**/index.html") if named & set(SHOWN.findall(page.read_text()))]
-    for page in found:
-        page.unlink()
-    return len(found)
+    """Delete the pages that show one of the users, by what lies beside them; MLflow's copies too."""
+    artifacts, deleted = Store(context.artifacts), 0
+    for shown in artifacts.list(f"**/{SHOWN_USERS}"):
+        if not set(users).isdisjoint(json.loads(artifacts.read(shown))):
+            artifacts.remove(shown.replace(SHOWN_USERS, "index.html"))
+            artifacts.remove(shown)  # last: while it is there, the page is known to be
+            deleted += 1
+    return deleted
