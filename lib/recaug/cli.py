@@ -143,7 +143,7 @@ def _of_catalogue(
         try:
             context = night_context(config, configuration.parse_date(given.date, "--date"), spark)
             print("\n" + markdown(run_job(context, say=partial(print, flush=True))), flush=True)
-            print(f"report:   {(context.folder / section / 'index.html').resolve()}", flush=True)
+            print(f"report:   {context.folder.address(f'{section}/index.html')}", flush=True)
         finally:
             spark.stop()
         return 0
@@ -168,7 +168,10 @@ def _compared(
         try:
             context = night_context(config, settings.date, spark)
             print("\n" + markdown(compare(context, say=partial(print, flush=True))), flush=True)
-            print(f"results: {context.artifacts / 'results.json'}, {context.artifacts / 'index.html'}", flush=True)
+            print(
+                f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}",
+                flush=True,
+            )
         finally:
             spark.stop()
         return 0

@@ -14,8 +14,10 @@ from recaug.augment.attributes import Bounds, complete, latents, load, measure
 from recaug.augment.calibration import Calibration, calibrate, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import imputed, summary
-from recaug.training.attributes import AttributeJob, Known, Near, known
-from recaug.training.checkpoint import finish_model, working_folder
+from recaug.lake.store import Store
+from recaug.training.attributes import AttributeJob, Known, known
+from recaug.training.checkpoint import finish_model
+from recaug.training.inputs import Near
 from recaug.training.models.item_fields import Seen, told_by_neighbours
 from recaug.training.worker import Worker
 
@@ -67,7 +69,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     near = Near(np.zeros((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.float32), np.zeros((1, 2), np.float32))
     job = AttributeJob(
         config=CONFIG,
-        models=tmp_path_factory.mktemp("models"),
+        models=Store(tmp_path_factory.mktemp("models")),
         files=[],
         content_hash="",
         rows=N,
@@ -88,9 +90,8 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
             optimiser.zero_grad()
             (update.loss / update.weight).backward()
             optimiser.step()
-    working_folder(job.folder).mkdir(parents=True)
     finish_model(job.folder, task.module, job.meta())
-    folders = (str(job.folder),)
+    folders = (job.folder.root,)
     return Shop(rows, folders, calibrate(load(folders), everything))
 
 

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from recaug.augment.pictures import as_png, distances, enhance, enhanced, sample
 from recaug.clickstream.source import png
 from recaug.config import Enhancement
 from recaug.evaluate.images import fidelity_and_diversity, nearest_allowed
+from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
 from recaug.training.models.image_vae import ImageVAE
 
@@ -74,9 +73,9 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained VAE as a finished model."""
     torch.manual_seed(0)
     arguments = {"classes": 3, "network": "perceptron", "z_dim": 4, "width": 1, "size": 28, "channels": 1}
-    folder: Path = tmp_path_factory.mktemp("models") / "vae"
+    folder = Store(tmp_path_factory.mktemp("models") / "vae")
     finish_model(folder, ImageVAE(**arguments), {"architecture": "image-vae", "arguments": arguments})
-    return str(folder)
+    return folder.root
 
 
 def test_samples_are_of_the_classes_asked_for_and_know_no_partitions(spark: SparkSession, vae: str) -> None:

@@ -8,11 +8,11 @@ import argparse
 import datetime as dt
 import statistics
 import time
-from pathlib import Path
 
 from recaug import config, session
 from recaug.evaluate.ranking import MEASURES, user_metrics
 from recaug.lake import runs
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
 from recaug.night.evaluate import summaries_of
@@ -29,7 +29,7 @@ def main() -> None:
     given = parser.parse_args()
     night = config.load(given.config)
     spark = session.build(night.spark, "recaug evaluation")
-    context = Context(spark, night, given.date, Lake(spark, night.lake.path), Path(night.artifacts))
+    context = Context(spark, night, given.date, Lake(spark, night.lake.path), Store(night.artifacts))
     judged = runs.find(context.lake, given.date, "evaluate")
     if judged is None:
         raise SystemExit(f"the night of {given.date} has not been evaluated; run jobs/nightly.py first")

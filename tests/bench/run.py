@@ -32,6 +32,7 @@ from recaug.clickstream.splits import between, first_of_each_item, split, window
 from recaug.evaluate.ranking import user_metrics
 from recaug.generators.sampling import generate
 from recaug.lake import runs
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest
 from recaug.night.context import Context
@@ -71,7 +72,7 @@ class Bench:
         self.cores, self.config, self.folder = cores, given, folder
         self.spark = session.build(spark, f"recaug bench, {cores} cores", cores)
         lake = Lake(self.spark, self.config.lake.path)
-        self.context = Context(self.spark, self.config, date, lake, Path(self.config.artifacts))
+        self.context = Context(self.spark, self.config, date, lake, Store(self.config.artifacts))
         self.sequences = lake.read("sequences").persist()
         self.train = self.sequences.where("split = 'train'")
         self.vocabulary = lake.read("vocabulary").orderBy("item_index").toPandas()
@@ -146,7 +147,7 @@ class Bench:
         found = runs.find(self.context.lake, self.context.date, "train")
         assert found is not None
         folds = range(self.config.prepare.folds)
-        folders = {fold: Path(found.metrics["models"][f"{kind}-fold{fold}"]["folder"]) for fold in folds}
+        folders = {fold: found.metrics["models"][f"{kind}-fold{fold}"]["folder"] for fold in folds}
         width, discovery = self.config.prepare.max_length, self.config.prepare.task == "discovery"
         rows = generate(
             self.train, folders, kind, self.config.augment, self.config.seed, self.context.run_id, width, discovery
@@ -170,7 +171,7 @@ class Bench:
         negatives = self.context.lake.snapshot_files("negatives", {"event_date": self.context.date})
         job = SASRecJob(
             name="bench",
-            models=self.folder / f"models-{self.cores}",
+            models=Store(self.folder / f"models-{self.cores}"),
             files=files,
             content_hash=str(time.time()),  # a new model each time: a finished one would be found again
             real_rows=self.train.where("length >= 2").count(),
@@ -181,7 +182,7 @@ class Bench:
             augmented=False,
         )
         (trained,) = train_sasrec([job], self.spark, self.config, "SASRec")
-        self.sasrec = str(trained.folder)
+        self.sasrec = trained.folder
         for epoch in trained.curves:
             yield epoch["rows_per_second"] * epoch["seconds"], epoch["seconds"]
 

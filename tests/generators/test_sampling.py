@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pandas as pd
@@ -9,6 +7,7 @@ import torch
 from recaug.config import Augment, Classic, PseudoPrior
 from recaug.generators.sampling import draw, gather, generate
 from recaug.lake.content import content_hash
+from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.behaviour_vae import BehaviourVAE
@@ -64,7 +63,7 @@ def train(spark):
     return spark.createDataFrame(pd.DataFrame(rows), SCHEMA)
 
 
-def model(folder: Path, architecture: str, favourites: range) -> Path:
+def model(folder: Store, architecture: str, favourites: range) -> str:
     """A generator that hardly ever draws anything but `favourites`."""
     torch.manual_seed(0)
     arguments = {"n_items": ITEMS, "hidden": 8, "z_dim": 4, "dropout": 0.0}
@@ -74,7 +73,7 @@ def model(folder: Path, architecture: str, favourites: range) -> Path:
         arguments["spectral_norm"] = False
     module = {"vae": BehaviourVAE, "gan": BehaviourGAN}[architecture](**arguments, log_popularity=popularity)
     finish_model(folder, module, {"architecture": architecture, "arguments": arguments, "seconds": 0, "curves": []})
-    return folder
+    return folder.root
 
 
 @pytest.fixture(params=["vae", "gan"])
@@ -84,7 +83,7 @@ def kind(request):
 
 @pytest.fixture
 def models(kind, tmp_path):
-    return {0: model(tmp_path / "a", kind, range(1, 21)), 1: model(tmp_path / "b", kind, range(21, 41))}
+    return {0: model(Store(tmp_path / "a"), kind, range(1, 21)), 1: model(Store(tmp_path / "b"), kind, range(21, 41))}
 
 
 def sample(train, models, kind, seed=1, config=CONFIG, discovery=True):
@@ -139,12 +138,12 @@ def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_h
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(torch.arange(ITEMS + 1).repeat(ITEMS + 1, 1), weights, **settings)
     meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(tmp_path / "counts", CountsGenerator(near, share=0.0), meta)
+    finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
     train = spark.createDataFrame(
         pd.DataFrame([row for user, items in real.items() for row in windows(user, items)]), SCHEMA
     )
     config = msgspec.structs.replace(CONFIG, generators=["counts"], continuations=4, histories=0.0)
-    found = sample(train, dict.fromkeys((0, 1), tmp_path / "counts"), "counts", config=config).toPandas()
+    found = sample(train, dict.fromkeys((0, 1), str(tmp_path / "counts")), "counts", config=config).toPandas()
     drawn = found.groupby("parent_event_id")["item_index"].agg(set).to_dict()
     assert drawn == {
         "u000e0": {2, 4, 13},  # 3 followed by this user's own account only
@@ -168,8 +167,8 @@ def next_number(tmp_path):
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(following, weights, **settings)
     meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(tmp_path / "counts", CountsGenerator(near, share=0.0), meta)
-    return dict.fromkeys((0, 1), tmp_path / "counts")
+    finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
+    return dict.fromkeys((0, 1), str(tmp_path / "counts"))
 
 
 def varied(train, models, **shares):
@@ -224,8 +223,8 @@ def number_before(tmp_path):
     near = CoVisitation(torch.arange(ITEMS + 1)[:, None] - 1, weights, **settings)
     near.neighbours[0] = 0
     meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(tmp_path / "counts", CountsGenerator(near, share=0.0), meta)
-    return dict.fromkeys((0, 1), tmp_path / "counts")
+    finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
+    return dict.fromkeys((0, 1), str(tmp_path / "counts"))
 
 
 def test_users_with_few_events_get_earlier_ones_that_nothing_to_come_tells(train, number_before):

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from tests.training.conftest import MAX_LENGTH, N_ITEMS, small_config
 
 from recaug.generators.training import GeneratorJob, train_generators
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.training.checkpoint import load_generator
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
@@ -18,7 +19,7 @@ def job(toy: Lake, train_files: list[str], tmp_path: Path) -> GeneratorJob:
     return GeneratorJob(
         kind="vae",
         fold=0,
-        models=tmp_path / "models",
+        models=Store(tmp_path / "models"),
         files=train_files,
         content_hash="a",
         rows=rows.where("split = 'train' AND fold != 0 AND length >= 2").count(),

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from recaug.config import Config
 from recaug.lake.runs import RunRecord, record
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context, StageResult
 from recaug.night.tracking import FOLDER, NIGHT
@@ -47,7 +48,7 @@ def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) ->
     for section, keys in changes.items():
         given[section] |= keys
     config = msgspec.convert(given, Config)
-    return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), folder / "artifacts")
+    return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), Store(folder / "artifacts"))
 
 
 def logged(artifacts: Path) -> dict[str, set[str]]:

@@ -13,6 +13,7 @@ from tests.night.nights import HEAD, context, day, line
 
 from recaug.config import load
 from recaug.errors import ContractError
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest, prepare
 from recaug.night.context import Context
@@ -167,7 +168,9 @@ def test_leave_one_out_of_an_order_only_log(spark: SparkSession, tmp_path: Path)
     (tmp_path / "log.txt").write_text("\n".join(" ".join(line) for line in lines))
     events = msgspec.structs.replace(config.source.events, path=str(tmp_path / "log.txt"))
     config = msgspec.structs.replace(config, source=msgspec.structs.replace(config.source, events=events))
-    made = Context(spark, config, dt.date(2014, 7, 1), Lake(spark, path=f"{tmp_path}/lake"), tmp_path / "artifacts")
+    made = Context(
+        spark, config, dt.date(2014, 7, 1), Lake(spark, path=f"{tmp_path}/lake"), Store(tmp_path / "artifacts")
+    )
     assert ingest.run(made).metrics["events"] == sum(len(line) - 1 for line in lines)
     prepare.run(made)
     names = {row.item_index: row.item_id for row in made.lake.read("vocabulary").collect()}

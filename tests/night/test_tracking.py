@@ -9,17 +9,19 @@ import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
-from recaug import config, tracking
+from recaug import config
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
+from recaug.night import tracking
 from recaug.night.context import Context
-from recaug.training.jobs import Trained
+from recaug.results import TrainedModel
 
 DEMO = Path(__file__).parents[2] / "conf" / "demo.yaml"
 CURVES = [
     {"epoch": 1, "loss": 7.5, "entropy": 5.0},
     {"epoch": 2, "loss": 7.0, "entropy": 4.5, "validation_ndcg@10": 0.04},
 ]
-MODELS = [Trained("vae-fold0", Path("models/vae-fold0-abc"), 12.5, CURVES, reused=False)]
+MODELS = [TrainedModel(name="vae-fold0", folder="/models/vae-fold0-abc", seed=0, seconds=12.5, curves=CURVES)]
 SUMMARY = {
     "date": "2017-02-04",
     "run_id": "r",
@@ -35,11 +37,11 @@ SUMMARY = {
 
 @pytest.fixture
 def context(spark: SparkSession, lake: Lake, tmp_path: Path) -> Context:
-    return Context(spark, config.load(DEMO), dt.date(2017, 2, 4), lake, tmp_path / "artifacts")
+    return Context(spark, config.load(DEMO), dt.date(2017, 2, 4), lake, Store(tmp_path / "artifacts"))
 
 
 def client(context: Context) -> MlflowClient:
-    return MlflowClient((context.artifacts / tracking.FOLDER).resolve().as_uri())
+    return MlflowClient(context.artifacts.uri(tracking.FOLDER))
 
 
 def runs(context: Context) -> dict[str, object]:
@@ -54,7 +56,7 @@ def test_a_model_is_a_run_below_its_night_with_a_value_an_epoch(context: Context
     assert set(found) == {context.run_id, "vae-fold0"}
     night, model = found[context.run_id], found["vae-fold0"]
     assert model.data.tags["mlflow.parentRunId"] == night.info.run_id
-    assert model.data.params["folder"] == "models/vae-fold0-abc"
+    assert model.data.params["folder"] == "/models/vae-fold0-abc"
     losses = client(context).get_metric_history(model.info.run_id, "loss")
     assert [(loss.step, loss.value) for loss in losses] == [(1, 7.5), (2, 7.0)]
     ndcg = client(context).get_metric_history(model.info.run_id, "validation_ndcg_at_10")
@@ -63,9 +65,8 @@ def test_a_model_is_a_run_below_its_night_with_a_value_an_epoch(context: Context
 
 
 def test_a_night_holds_its_decision_its_metrics_and_its_page(context: Context) -> None:
-    page = context.folder / "report" / "index.html"
-    page.parent.mkdir(parents=True)
-    page.write_text("<html></html>")
+    context.folder.write("report/index.html", "<html></html>")
+    context.folder.write("report/shown_users.json", "[]")
     tracking.log_night(context, SUMMARY)
     night = runs(context)[context.run_id]
     assert night.data.tags["decision"] == "hold"
@@ -74,7 +75,10 @@ def test_a_night_holds_its_decision_its_metrics_and_its_page(context: Context) -
     assert night.data.metrics["rows.events"] == 100
     assert "lift.high" not in night.data.metrics
     assert night.info.status == "FINISHED"
-    assert [file.path for file in client(context).list_artifacts(night.info.run_id)] == ["index.html"]
+    assert [file.path for file in client(context).list_artifacts(night.info.run_id)] == [
+        "index.html",
+        "shown_users.json",
+    ]
 
 
 def test_a_rerun_replaces_what_it_logged(context: Context) -> None:

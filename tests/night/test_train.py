@@ -15,6 +15,7 @@ from recaug.config import RareItems, Sampling
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment
 from recaug.night.context import Context
@@ -30,7 +31,7 @@ def context(spark: SparkSession, lake: Lake, tmp_path: Path) -> Context:
         config=small_config({"augment": {"generators": ["vae", "gan"]}}),
         date=dt.date(2017, 2, 4),
         lake=lake,
-        artifacts=tmp_path / "artifacts",
+        artifacts=Store(tmp_path / "artifacts"),
     )
 
 
@@ -39,7 +40,7 @@ def test_every_generator_is_trained_once_a_fold_and_found_again(context: Context
     models = result.metrics["models"]
     assert sorted(models) == ["gan-fold0", "gan-fold1", "vae-fold0", "vae-fold1"]
     for name, model in models.items():
-        assert Path(model["folder"]).parent == context.models
+        assert Path(model["folder"]).parent == Path(context.models.root)
         assert model["curves"][-1]["validation_ndcg@10"] > 0
         assert load_generator(model["folder"]).next_logits is not None
         assert not model["reused"], name
@@ -144,7 +145,7 @@ def test_what_is_not_trained_samples_from_the_tables_and_its_generator_is_found_
     assert trained.metrics["models"] == {}
     note(night, "train", trained)
     first = augment.run(night)
-    folders = list(night.models.glob("counts-*"))
+    folders = list(Path(night.models.root).glob("counts-*"))
     assert len(folders) == len(own)
     written = [folder.stat().st_mtime_ns for folder in folders]
     every = night.lake.read("candidate_events").join(night.lake.read("vocabulary"), "item_id").toPandas()

@@ -7,14 +7,8 @@ from pyspark.sql import SparkSession
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from recaug.recommend.content import (
-    ContentBased,
-    alike,
-    item_terms,
-    item_vectors,
-    latent_matrix,
-    with_completed,
-)
+from recaug.clickstream.terms import alike, item_terms, item_vectors, latent_matrix, with_completed
+from recaug.recommend.content import ContentBased
 
 ITEMS = [
     ("a", "Red cotton shirt", {"brand": "x"}, None, {}),

@@ -1,10 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from pyspark.sql import SparkSession
 
+from recaug.lake.store import Store
 from recaug.recommend.lists import top_lists
 from recaug.training.checkpoint import finish_model
 from recaug.training.models.sasrec import SASRec
@@ -16,17 +15,17 @@ WIDTH, ITEMS = 8, 20
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     arguments = {"n_items": ITEMS, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.0, "max_length": WIDTH}
-    model, path = SASRec(**arguments), tmp_path_factory.mktemp("models") / "sasrec"
+    model, folder = SASRec(**arguments), Store(tmp_path_factory.mktemp("models") / "sasrec")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    finish_model(path, model, {"architecture": "sasrec", "arguments": arguments})
-    return str(path)
+    finish_model(folder, model, {"architecture": "sasrec", "arguments": arguments})
+    return folder.root
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.6])
 def test_every_user_gets_a_list_whose_reasons_lie_in_the_history(
-    spark: SparkSession, folder: Path, diversity: float
+    spark: SparkSession, folder: str, diversity: float
 ) -> None:
     histories = {"whole": [1, 2, 3, 4, 5, 6, 7, 8], "short": [9, 3], "one": [4], "new": []}
     rows = [
@@ -48,7 +47,7 @@ def test_every_user_gets_a_list_whose_reasons_lie_in_the_history(
     assert any(len(because) > 1 for because in listed[listed["user_id"] == "whole"]["because"])
 
 
-def test_a_user_who_has_all_but_two_items_gets_two(spark: SparkSession, folder: Path) -> None:
+def test_a_user_who_has_all_but_two_items_gets_two(spark: SparkSession, folder: str) -> None:
     seen = list(range(1, ITEMS - 1))
     row = ("u", 0, bytearray(np.array(seen[:WIDTH], "<i4").tobytes()), seen)
     df = spark.createDataFrame([row], "user_id string, user_index int, items binary, seen array<int>")

@@ -17,6 +17,7 @@ from recaug.config import STAGES
 from recaug.evaluate.arms import LIFTED
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
 from recaug.results import (
@@ -179,7 +180,9 @@ def published(
 ) -> Context:
     """A lake after a published night."""
     folder = tmp_path_factory.mktemp("published")
-    context = Context(spark, config.load(DEMO), DATE, Lake(spark, path=str(folder / "lake")), folder / "artifacts")
+    context = Context(
+        spark, config.load(DEMO), DATE, Lake(spark, path=str(folder / "lake")), Store(folder / "artifacts")
+    )
     made = shop["candidate_events"].withColumn("run_id", F.lit(context.run_id)).withColumn("event_date", F.lit(DATE))
     bad = [('{"household_id": null}', ["no user_id"], "transactions.parquet", DATE, True)]
     one_date = {"event_date": DATE}

@@ -1,7 +1,9 @@
 """The page a person reads after a night."""
 
 import datetime as dt
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +16,7 @@ import pytest
 
 from recaug.config import STAGES
 from recaug.errors import StorageError
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import report
 from recaug.night.context import Context
@@ -75,7 +78,7 @@ def decided(night: page.Night, decision: str, reason: str) -> page.Night:
 
 def test_a_published_night_shows_everything(published: Context) -> None:
     result = report.run(published)
-    html = (published.folder / "report" / "index.html").read_text(encoding="utf-8")
+    html = published.folder.read("report/index.html").decode()
     read = Text(html)
     assert result.metrics.bytes == len(html.encode()) > 50_000
     assert "788 generated rows of the VAE are the partition of 2017-01-28." in read.text
@@ -173,15 +176,20 @@ def test_titles_of_the_shop_cannot_break_the_page(night: page.Night) -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_a_page_that_cannot_be_written_leaves_the_old_one(published: Context, tmp_path: Path) -> None:
-    context = replace(published, artifacts=tmp_path)
-    page_file = context.folder / "report" / "index.html"
-    page_file.parent.mkdir(parents=True)
-    page_file.write_text("the old one")
-    page_file.with_name("index.html.partial").mkdir()  # a folder cannot be written as the new page
-    with pytest.raises(StorageError, match=r"index.html: .*; free space or set artifacts elsewhere"):
+def test_a_page_that_cannot_be_written_leaves_the_old_one(
+    published: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = replace(published, artifacts=Store(tmp_path))
+    context.folder.write("report/index.html", "the old one")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"report/.*: .*; free space or set artifacts elsewhere"):
         report.run(context)
-    assert page_file.read_text() == "the old one"
+    assert context.folder.list("report/*") == ["report/index.html"]
+    assert context.folder.read("report/index.html") == b"the old one"
 
 
 def test_continuations_stand_beside_the_event_that_they_follow(night: page.Night) -> None:
@@ -240,8 +248,8 @@ def test_every_colour_of_the_page_is_one_that_it_has(night: page.Night) -> None:
 
 def test_beside_the_page_lie_the_users_whom_it_names(published: Context, night: page.Night) -> None:
     report.run(published)
-    users = json.loads((published.folder / "report" / report.SHOWN_USERS).read_text())
-    html = (published.folder / "report" / "index.html").read_text(encoding="utf-8")
+    users = json.loads(published.folder.read(f"report/{report.SHOWN_USERS}"))
+    html = published.folder.read("report/index.html").decode()
     named = re.findall(r"<h4>source user ([^<,:]+)", html)
     assert users == sorted(set(named))
     assert users

@@ -3,13 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from recaug.lake.store import Store
 from recaug.training.checkpoint import (
+    Optimisers,
     finish_model,
-    is_finished,
+    load_checkpoint,
     load_generator,
     load_model,
     load_recommender,
     model_folder,
+    save_checkpoint,
     start_from,
     weights_hash,
     working_folder,
@@ -43,41 +46,43 @@ def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, 
         informed = ()
         arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
         model = SASRec(**arguments)  # type: ignore[arg-type]
-    folder = tmp_path / "model"
+    folder = Store(tmp_path / "model")
+    working_folder(folder).append("progress.jsonl", "{}")
     meta = {"architecture": kind, "arguments": arguments, "covisitation": COUNTS if informed else None}
     finish_model(folder, model, meta)
-    assert is_finished(folder)
-    assert not working_folder(folder).exists()
-    loaded = load_model(folder)
+    assert folder.finished()
+    assert not working_folder(folder).list("**/*")
+    loaded = load_model(folder.root)
     assert not loaded.training
     assert weights_hash(loaded) == weights_hash(model)
-    again = load_recommender(folder) if kind == "sasrec" else load_generator(folder)
+    again = load_recommender(folder.root) if kind == "sasrec" else load_generator(folder.root)
     assert torch.equal(again.next_logits(ITEMS), model.eval().next_logits(ITEMS))  # type: ignore[operator]
 
 
 def test_a_generator_is_no_recommender(tmp_path: Path) -> None:
     arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
-    finish_model(tmp_path / "m", SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
+    finish_model(Store(tmp_path / "m"), SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="holds a SASRec, not a generator"):
-        load_generator(tmp_path / "m")
+        load_generator(str(tmp_path / "m"))
 
 
 def test_what_made_a_model_names_its_folder(tmp_path: Path) -> None:
-    one = model_folder(tmp_path, "vae-fold0", {"seed": 1, "rows": "a"})
-    assert one == model_folder(tmp_path, "vae-fold0", {"rows": "a", "seed": 1})
-    assert one != model_folder(tmp_path, "vae-fold0", {"seed": 2, "rows": "a"})
+    models = Store(tmp_path)
+    one = model_folder(models, "vae-fold0", {"seed": 1, "rows": "a"})
+    assert one == model_folder(models, "vae-fold0", {"rows": "a", "seed": 1})
+    assert one != model_folder(models, "vae-fold0", {"seed": 2, "rows": "a"})
     assert one.name.startswith("vae-fold0-")
-    assert not is_finished(one)
+    assert not one.finished()
 
 
 def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
     arguments = {"hidden": 8, "z_dim": 4, "dropout": 0.1}
     before = BehaviourVAE(10, covisitation=counts(), **arguments)  # type: ignore[arg-type]
-    finish_model(tmp_path / "m", before, {"architecture": "vae", "arguments": {"n_items": 10, **arguments}})
+    finish_model(Store(tmp_path / "m"), before, {"architecture": "vae", "arguments": {"n_items": 10, **arguments}})
     fewer = CoVisitation(torch.randint(0, 4, (4, 4)), torch.rand(4, 4), **COUNTS)  # type: ignore[arg-type]
     after = BehaviourVAE(3, covisitation=fewer, **arguments)  # type: ignore[arg-type]
     fresh = {name: value.clone() for name, value in after.state_dict().items()}
-    start_from(after, tmp_path / "m", torch.tensor([0, 7, 0, 2]))  # the second item is new
+    start_from(after, str(tmp_path / "m"), torch.tensor([0, 7, 0, 2]))  # the second item is new
     torch.testing.assert_close(after.output.weight[[1, 3]], before.output.weight[[7, 2]])
     torch.testing.assert_close(after.output.weight[2], fresh["output.weight"][2])
     torch.testing.assert_close(after.posterior.weight, before.posterior.weight)
@@ -85,4 +90,36 @@ def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
         torch.testing.assert_close(value, fresh[name])
     wider = BehaviourVAE(3, covisitation=fewer, **(arguments | {"hidden": 16}))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"is \(8,\), not \(16,\)"):
-        start_from(wider, tmp_path / "m", torch.tensor([0, 7, 0, 2]))
+        start_from(wider, str(tmp_path / "m"), torch.tensor([0, 7, 0, 2]))
+
+
+def small() -> tuple[torch.nn.Module, Optimisers]:
+    """A model after one step, and its optimiser."""
+    module = torch.nn.Linear(3, 2)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.1)
+    module(torch.ones(1, 3)).sum().backward()
+    optimiser.step()
+    return module, {"model": optimiser}
+
+
+def test_the_newest_finished_checkpoint_is_taken_and_what_is_not_finished_goes(tmp_path: Path) -> None:
+    work, (module, optimisers) = Store(tmp_path), small()
+    assert load_checkpoint(work, *small()) == (0, [])
+    save_checkpoint(work, 2, module, optimisers, [{"epoch": 1.0}, {"epoch": 2.0}])
+    work.write("checkpoint-9/model.safetensors", b"cut off")  # killed before its meta.json
+    restored, states = small()
+    assert load_checkpoint(work, restored, states) == (2, [{"epoch": 1.0}, {"epoch": 2.0}])
+    assert weights_hash(restored) == weights_hash(module)
+    moments = [one["model"].state_dict()["state"][0]["exp_avg"] for one in (states, optimisers)]
+    assert torch.equal(*moments)
+    save_checkpoint(work, 10, module, optimisers, [])
+    assert {name.split("/")[0] for name in work.list("**/*")} == {"checkpoint-10"}
+
+
+def test_weights_without_meta_are_no_model_and_are_written_anew(tmp_path: Path) -> None:
+    folder = Store(tmp_path / "m")
+    arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
+    folder.write("model.safetensors", b"cut off")
+    assert not folder.finished()
+    finish_model(folder, SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
+    assert isinstance(load_model(folder.root), SASRec)

@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from recaug.generators.training import GANTask, Watch
+from recaug.lake.store import Store
 from recaug.training.inputs import Validation
-from recaug.training.loop import Batch, fit
+from recaug.training.loop import Batch, Plan, fit
 from recaug.training.models.behaviour_gan import GENERATOR_LOSSES, BehaviourGAN
 from recaug.training.worker import Worker
 
@@ -71,12 +72,8 @@ def last_epoch(work: Path, **changes: Any) -> dict[str, float]:
         GANTask(model, config, False, Watch(sample, False, 0, torch.device("cpu"))),
         batches(),
         Worker(),
-        work=work,
-        name="gan",
-        optimiser=optimiser,
-        steps_per_epoch=STEPS,
-        seed=0,
-        checkpoint_epochs=EPOCHS,
+        Store(work),
+        Plan("gan", optimiser, STEPS, seed=0, checkpoint_epochs=EPOCHS),
     )
     return curves[-1]
 

@@ -16,9 +16,12 @@ from torch import nn
 
 from recaug.config import Optimiser, Training
 from recaug.errors import ConfigError, TrainingError
-from recaug.training.checkpoint import weights_hash
-from recaug.training.launch import Watched, launch, launch_each
-from recaug.training.loop import Batch, Part, Update, fit
+from recaug.lake.store import Store
+from recaug.training.checkpoint import weights_hash, working_folder
+from recaug.training.launch import launch
+from recaug.training.launchers.tasks import run_each
+from recaug.training.launchers.watch import Watched
+from recaug.training.loop import Batch, Part, Plan, Update, fit
 from recaug.training.worker import Worker
 
 HOROVOD = Training(launcher="horovod", workers=2, timeout_seconds=240)
@@ -56,7 +59,7 @@ class Sum:
         return {}
 
 
-def train(worker: Worker, work: str) -> dict[str, Any]:
+def train(worker: Worker, folder: Store) -> dict[str, Any]:
     """What the ranks do: one averaged gradient, then a whole training."""
     probe = model(7)
     loss, weight = losses(probe, batch(worker.rank, 0))
@@ -67,16 +70,13 @@ def train(worker: Worker, work: str) -> dict[str, Any]:
         task,
         (batch(worker.rank, step) for step in count()),
         worker,
-        work=Path(work),
-        name="two ranks",
-        optimiser=Optimiser(epochs=5, batch_rows=8, learning_rate=0.02),
-        steps_per_epoch=10,
-        seed=0,
-        checkpoint_epochs=2,
+        working_folder(folder),
+        Plan("two ranks", Optimiser(epochs=5, batch_rows=8, learning_rate=0.02), 10, seed=0, checkpoint_epochs=2),
     )
     return {
-        "ranks": worker.gather((worker.rank, worker.size)),
-        "gradients": [parameter.grad for parameter in probe.parameters()],
+        "rank": [worker.rank, worker.size],
+        "agree": [worker.agree("00ff"), worker.agree(f"{worker.rank:04x}")],
+        "gradients": [parameter.grad.tolist() for parameter in probe.parameters()],
         "total": float(total),
         "losses": [curve["loss"] for curve in curves],
         "communication": [curve.get("communication") for curve in curves],
@@ -103,9 +103,11 @@ def by_value(function: Callable[..., Any]) -> Callable[..., Any]:
 def test_two_ranks_train_as_one_process_with_the_whole_batch(
     spark: SparkSession, training: Training, tmp_path: Path
 ) -> None:
-    watched = Watched("test", [tmp_path / "progress.jsonl"], 50)
-    first, second = launch(by_value(train), {"work": str(tmp_path)}, spark, training, watched)
-    assert first["ranks"] == [(0, 2), (1, 2)]
+    folder = Store(tmp_path / "model")
+    watched = Watched("test", [(folder, 50)])
+    first, second = launch(by_value(train), {"folder": folder}, spark, training, watched)
+    assert [first["rank"], second["rank"]] == [[0, 2], [1, 2]]
+    assert first["agree"] == second["agree"] == [True, False]
     assert first["threads"] == 1
     assert first["weights"] == second["weights"]
     assert first["losses"] == second["losses"]
@@ -116,8 +118,8 @@ def test_two_ranks_train_as_one_process_with_the_whole_batch(
     whole = model(7)
     joined = {name: torch.cat([batch(rank, 0)[name] for rank in range(2)]) for name in ("x", "y")}
     (losses(whole, joined)[0] / 8).backward()
-    for found, parameter in zip(first["gradients"], whole.parameters(), strict=True):
-        torch.testing.assert_close(found, parameter.grad)
+    for gradient, parameter in zip(first["gradients"], whole.parameters(), strict=True):
+        torch.testing.assert_close(torch.tensor(gradient), parameter.grad)
 
 
 def fail_on_rank_1(worker: Worker) -> None:
@@ -182,8 +184,8 @@ def test_the_tasks_launcher_runs_each_call_in_a_process_of_its_own(spark: SparkS
         time.sleep(3)  # so long that one process cannot take both
         return number, worker.size, os.getpid(), torch.get_num_threads()
 
-    first, second = launch_each(own, [{"number": 1}, {"number": 2}], spark, tasks, WATCHED)
-    assert (first[:2], second[:2]) == ((1, 1), (2, 1))
+    first, second = run_each(own, [{"number": 1}, {"number": 2}], spark, tasks, WATCHED)
+    assert (first[:2], second[:2]) == ([1, 1], [2, 1])
     assert len({first[2], second[2], os.getpid()}) == 3
     assert first[3] == second[3] == 1
 
@@ -196,6 +198,6 @@ def test_a_call_that_fails_in_its_task_is_named_with_its_cause(spark: SparkSessi
             raise ValueError("the files hold\nnonsense")
 
     with pytest.raises(TrainingError, match="^test: rank 1 failed: ValueError: the files hold nonsense"):
-        launch_each(fail, [{"number": 0}, {"number": 1}], spark, tasks, WATCHED)
+        run_each(fail, [{"number": 0}, {"number": 1}], spark, tasks, WATCHED)
     with pytest.raises(ConfigError, match="tasks runs one worker"):
         launch(fail_on_rank_1, {}, spark, msgspec.structs.replace(tasks, workers=2), WATCHED)

@@ -1,16 +1,18 @@
-import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from torch import nn
 
 from recaug.config import Optimiser
 from recaug.errors import TrainingError
+from recaug.lake.store import Store
+from recaug.training import progress
 from recaug.training.checkpoint import weights_hash
-from recaug.training.loop import Batch, Part, Update, fit, schedule
+from recaug.training.loop import Batch, Part, Plan, Update, fit, schedule
 from recaug.training.worker import Worker
 
 EIGHT_EPOCHS = Optimiser(epochs=8, batch_rows=4, learning_rate=0.05)
@@ -42,17 +44,8 @@ def numbers() -> Iterator[Batch]:
 
 
 def fitted(work: Path, line: Line) -> list[dict[str, float]]:
-    return fit(
-        line,
-        numbers(),
-        Worker(),
-        work=work,
-        name="line",
-        optimiser=EIGHT_EPOCHS,
-        steps_per_epoch=5,
-        seed=3,
-        checkpoint_epochs=2,
-    )
+    plan = Plan("line", EIGHT_EPOCHS, steps_per_epoch=5, seed=3, checkpoint_epochs=2)
+    return fit(line, numbers(), Worker(), Store(work), plan)
 
 
 def test_the_loss_falls_and_every_epoch_leaves_its_curve(tmp_path: Path) -> None:
@@ -60,9 +53,9 @@ def test_the_loss_falls_and_every_epoch_leaves_its_curve(tmp_path: Path) -> None
     assert [curve["epoch"] for curve in curves] == list(range(1, 9))
     assert curves[-1]["loss"] < curves[0]["loss"] / 2
     assert [curve["last"] for curve in curves] == [0.0] * 7 + [1.0]
-    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
-    assert [line["curve"] for line in lines if "curve" in line] == curves
-    assert lines[-1]["step"] == lines[-1]["steps"] == 40
+    lines = [msgspec.json.decode(line, type=progress.Line) for line in Store(tmp_path).lines(progress.FILE)]
+    assert [line.curve for line in lines if line.curve] == curves
+    assert lines[-1].step == lines[-1].steps == 40
 
 
 @pytest.mark.parametrize("interrupted", [1, 2, 5])

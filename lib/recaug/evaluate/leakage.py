@@ -8,14 +8,12 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from safetensors.numpy import load_file
 
 from recaug.clickstream import covisitation
 from recaug.clickstream.features import item_features, user_features
@@ -23,6 +21,7 @@ from recaug.clickstream.sequences import histories, numbers, train_events
 from recaug.clickstream.splits import rank, train_end, window_events
 from recaug.config import Config
 from recaug.lake.tables import Lake
+from recaug.training.checkpoint import read_weights
 from recaug.training.inputs import log_popularity
 
 
@@ -208,8 +207,8 @@ def _generators(lake: Lake, folders: Mapping[str, str]) -> Iterator[Check]:
     """
     train, expected = lake.read("sequences").where("split = 'train'"), dict[int, NDArray[np.float32]]()
     for name, folder in folders.items():
-        state, fold = load_file(Path(folder) / "model.safetensors"), int(name.rsplit("fold", 1)[1])
-        held = next((value for key, value in state.items() if key.endswith("informed.popularity")), None)
+        state, fold = read_weights(folder), int(name.rsplit("fold", 1)[1])
+        held = next((value.numpy() for key, value in state.items() if key.endswith("informed.popularity")), None)
         if held is None:
             continue
         if fold not in expected:

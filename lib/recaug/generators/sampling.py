@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from pyspark.sql import functions as F
 from recaug.config import Augment
 from recaug.generators.rejection import reject
 from recaug.generators.variations import vary
+from recaug.lake.store import Store
 from recaug.training.checkpoint import load_generator
 from recaug.training.models.covisitation import CountsGenerator
 
@@ -55,7 +55,7 @@ class Histories(NamedTuple):
 
 def generate(
     train: DataFrame,
-    models: Mapping[int, Path],
+    models: Mapping[int, str],
     kind: str,
     config: Augment,
     seed: int,
@@ -65,13 +65,13 @@ def generate(
 ) -> DataFrame:
     """Sample continuations and histories of every user from the generator that has not seen the user.
 
-    Columns: `train` is sequences' train split. models: fold -> folder of the generator that left the fold out; of
+    Columns: `train` is sequences' train split. models: fold -> address of the generator that left the fold out; of
     those that are not trained that of the counts for each. config: as Augment.of gives it for `kind`.
     Gives item_index and the columns of candidate_events but item_id, event_type and event_date. Deterministic: the
     random numbers of a bucket come from (seed, kind, bucket) and the bucket is one unit.
     discovery: what the user has had does not come again.
     """
-    folders = {fold: str(folder) for fold, folder in models.items()}
+    folders = dict(models)
 
     def sample(key: tuple[int], rows: pd.DataFrame) -> pd.DataFrame:
         torch.set_num_threads(1)  # one Spark task, one core; also what makes the sums reproducible
@@ -95,7 +95,7 @@ def generate(
     if config.max_users is not None:
         chosen = sources.select("user_id").distinct().orderBy(F.xxhash64("user_id"), "user_id").limit(config.max_users)
         sources = sources.join(F.broadcast(chosen), "user_id", how="left_semi")
-    version = hashlib.sha256("|".join(Path(folders[fold]).name for fold in sorted(folders)).encode()).hexdigest()[:16]
+    version = hashlib.sha256("|".join(Store(folders[fold]).name for fold in sorted(folders)).encode()).hexdigest()[:16]
     parent = F.coalesce("parent_event_id", "user_id")
     return (
         sources.withColumn("bucket", bucket)
@@ -430,4 +430,4 @@ def _seed(seed: int, kind: str, bucket: int) -> int:
 @lru_cache(maxsize=4)
 def _load(folder: str) -> Any:
     """Load a generator once a Python worker; a folder's name is the hash of what made it, so it never changes."""
-    return load_generator(Path(folder)).eval()
+    return load_generator(folder)

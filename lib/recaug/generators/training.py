@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -12,10 +11,12 @@ from pyspark.sql import SparkSession
 from torch import Tensor, nn
 
 from recaug.config import GAN, VAE, Config, CoVisitation, Optimiser
+from recaug.lake.store import Store
+from recaug.results import TrainedModel
 from recaug.training.batches import Columns, row_batches
 from recaug.training.checkpoint import model_folder, start_from
 from recaug.training.inputs import Neighbours, Validation
-from recaug.training.jobs import Trained, train
+from recaug.training.jobs import train
 from recaug.training.loop import Batch, Part, Update
 from recaug.training.models import behaviour_gan, behaviour_vae, covisitation
 from recaug.training.models.context import distinct, sample_prefixes
@@ -40,7 +41,7 @@ class GeneratorJob:
 
     kind: Literal["vae", "gan"]
     fold: int | None
-    models: Path
+    models: Store
     files: Sequence[str]
     content_hash: str
     rows: int
@@ -50,10 +51,12 @@ class GeneratorJob:
     neighbours: Neighbours | None
     validation: Validation
     alike: Neighbours | None = None
-    start: tuple[Path, np.ndarray] | None = None
+    start: tuple[str, np.ndarray] | None = None
 
 
-def train_generators(jobs: Sequence[GeneratorJob], spark: SparkSession, config: Config, title: str) -> list[Trained]:
+def train_generators(
+    jobs: Sequence[GeneratorJob], spark: SparkSession, config: Config, title: str
+) -> list[TrainedModel]:
     """Train every job in one launch; finished models are found again. Load one with checkpoint.load_generator.
 
     Raises TrainingError as jobs.train does.
@@ -98,6 +101,18 @@ class _Run:
         return f"{self.job.kind}-{'all' if self.job.fold is None else f'fold{self.job.fold}'}"
 
     @property
+    def generator(self) -> str:
+        return self.job.kind
+
+    @property
+    def fold(self) -> int | None:
+        return self.job.fold
+
+    @property
+    def start(self) -> str | None:
+        return None if self.job.start is None else self.job.start[0]
+
+    @property
     def seed(self) -> int:
         return self.job.seed
 
@@ -110,7 +125,7 @@ class _Run:
         return steps_per_epoch(self.job.rows, self.optimiser)
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Store:
         return model_folder(
             self.job.models,
             self.name,
@@ -122,7 +137,9 @@ class _Run:
                 "log_popularity": self.job.log_popularity.tobytes(),
                 "seed": self.seed,
                 "workers": self.workers,
-                "start": None if self.job.start is None else (self.job.start[0].name, self.job.start[1].tobytes()),
+                "start": None
+                if self.job.start is None
+                else (Store(self.job.start[0]).name, self.job.start[1].tobytes()),
             },
         )
 

@@ -1,7 +1,6 @@
 """Sample from the trained generators and write what passes the fidelity filter as candidates."""
 
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.terms import alike, item_terms, latent_matrix
 from recaug.config import TOGETHER
 from recaug.errors import ContractError
 from recaug.evaluate.policy import as_arm
@@ -17,8 +17,7 @@ from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 from recaug.night.features import of_completion
 from recaug.night.policy import choose
-from recaug.recommend.content import alike, item_terms, latent_matrix
-from recaug.training.checkpoint import finish_model, is_finished, model_folder
+from recaug.training.checkpoint import finish_model, model_folder
 from recaug.training.inputs import neighbours, popularity_and_head
 from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
 
@@ -43,7 +42,7 @@ def run(context: Context) -> StageResult:
             folders = dict.fromkeys(folds, counts_generator(context, kind))
         else:
             models = trained.metrics["models"]
-            folders = {fold: Path(models[f"{kind}-fold{fold}"]["folder"]) for fold in folds}
+            folders = {fold: models[f"{kind}-fold{fold}"]["folder"] for fold in folds}
         sampled_of = generate(
             train,
             folders,
@@ -98,8 +97,8 @@ def run(context: Context) -> StageResult:
     )
 
 
-def counts_generator(context: Context, kind: str) -> Path:
-    """Write the generator of the train window's counts as `kind` samples from it, or find it, and give its folder.
+def counts_generator(context: Context, kind: str) -> str:
+    """Write the generator of the train window's counts as `kind` samples from it, or find it, and give its address.
 
     `counts` and `classic` go by what came after, and by what is alike in the catalogue; `pseudo_prior` by what came
     before; `rare_items` by what is alike and rare alone. Raises ContractError where the completion whose latents say
@@ -123,8 +122,8 @@ def counts_generator(context: Context, kind: str) -> Path:
         "rows": [lake.content_hash(table) for table in tables],
     }
     folder = model_folder(context.models, "counts", made_of)
-    if is_finished(folder):
-        return folder
+    if folder.finished():
+        return folder.root
     vocabulary, pairs = lake.read("vocabulary"), lake.read("covisitation")
     events, _ = popularity_and_head(vocabulary)
     if kind == "pseudo_prior":
@@ -140,4 +139,4 @@ def counts_generator(context: Context, kind: str) -> Path:
     table = CoVisitation(torch.from_numpy(near.items), torch.from_numpy(near.weights), **settings)
     model = CountsGenerator(table, likeness, **arguments)
     finish_model(folder, model, {"architecture": "counts", "arguments": arguments, "covisitation": settings})
-    return folder
+    return folder.root

@@ -1,31 +1,30 @@
 """What a stage gets and what it gives back."""
 
 import datetime as dt
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
-from recaug.training.jobs import Trained
+from recaug.results import TrainedModel
 
 
 @dataclass(frozen=True)
 class Context:
     """One night: its session, configuration, date, tables and artifacts.
 
-    artifacts: the folder of all nights; what belongs to this night lies in `folder`, models in `models`.
+    artifacts: of all nights; what belongs to this night lies in `folder`, models in `models`.
     """
 
     spark: SparkSession
     config: Config
     date: dt.date
     lake: Lake
-    artifacts: Path
+    artifacts: Store
 
     @property
     def run_id(self) -> str:
@@ -33,22 +32,14 @@ class Context:
         return f"{self.date.isoformat()}-{self.config.hash}"
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Store:
         """`<artifacts>/<date>`."""
-        return self.artifacts / self.date.isoformat()
+        return self.artifacts.at(self.date.isoformat())
 
     @property
-    def models(self) -> Path:
+    def models(self) -> Store:
         """`<artifacts>/models`: one folder a trained model, named after the hash of what made it."""
-        return self.artifacts / "models"
-
-
-def write_file(target: Path, text: str) -> None:
-    """Write a file by one rename, its folder too."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, target)
+        return self.artifacts.at("models")
 
 
 @dataclass(frozen=True)
@@ -59,4 +50,4 @@ class StageResult:
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()
-    trained: Sequence[Trained] = ()
+    trained: Sequence[TrainedModel] = ()

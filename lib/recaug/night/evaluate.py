@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.sequences import train_events
+from recaug.clickstream.terms import item_terms
 from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED, LIFTED, NONE, training_rows
 from recaug.evaluate.fidelity import collapse
@@ -25,7 +26,7 @@ from recaug.night.context import Context, StageResult
 from recaug.night.features import content_items, item_features_of
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.blend import Blend
-from recaug.recommend.content import ContentBased, item_terms
+from recaug.recommend.content import ContentBased
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
@@ -51,7 +52,7 @@ def run(context: Context) -> StageResult:
     trained = train_sasrec(
         jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds"
     )
-    folders = {job.name: str(model.folder) for job, model in zip(jobs, trained, strict=True)}
+    folders = {job.name: model.folder for job, model in zip(jobs, trained, strict=True)}
 
     events, head = popularity_and_head(lake.read("vocabulary"))
     baselines, deep = _baselines(context, events), {name: Trained(folder) for name, folder in folders.items()}

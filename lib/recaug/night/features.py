@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
+from recaug.clickstream.terms import item_terms, item_vectors, latent_matrix, with_completed
 from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
-from recaug.recommend.content import item_terms, item_vectors, latent_matrix, with_completed
 
 WITH = {"completed": "with completed attributes", "latents": "with latents"}  # what a completion may have proved
 

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -14,9 +13,10 @@ from recaug.config import POLICY, STAGES, Config
 from recaug.errors import ConfigError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake, storage_error
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, report, train
-from recaug.night.context import Context, StageResult, write_file
+from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
@@ -86,7 +86,7 @@ def run_night(
 
         log_night(context, summary)
         say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
-        say(f"report:   {(context.folder / 'report' / 'index.html').resolve()}")
+        say(f"report:   {context.folder.address('report/index.html')}")
     return summary
 
 
@@ -94,7 +94,7 @@ def _done(context: Context, stage: str, found: RunRecord | None, versions: dict[
     """Say whether `found`, what is recorded of the stage, is of the same configuration and inputs."""
     if found is None or found.config_hash != context.config.hash or found.input_versions != versions:
         return False
-    return stage != "report" or (context.folder / "report" / "index.html").exists()
+    return stage != "report" or context.folder.exists("report/index.html")
 
 
 def run_stage(
@@ -148,7 +148,7 @@ class one_line_errors:
 
 
 def summarise(context: Context) -> dict[str, Any]:
-    """Write `<artifacts>/<date>/summary.json` from what `runs` holds of the night, by one rename."""
+    """Write `<artifacts>/<date>/summary.json` from what `runs` holds of the night, as a whole."""
     found = runs.night(context.lake, context.date)
     records = {stage: found[stage] for stage in STAGES if stage in found}
     metrics = {stage: record.metrics for stage, record in records.items()}
@@ -177,7 +177,7 @@ def summarise(context: Context) -> dict[str, Any]:
         "wall_seconds": {stage: record.wall_seconds for stage, record in records.items()},
         "content_hash": hashed.content_hash if hashed else None,
     }
-    write_file(context.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 
@@ -225,8 +225,8 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
 
 
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
-    """Give a night its tables and folders."""
-    artifacts = Path(config.artifacts).absolute()  # the executors of a cluster run in folders of their own
+    """Give a night its tables and artifacts. Raises ConfigError where these are on a file system that a Store lacks."""
+    artifacts = Store(config.artifacts)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
 
 

@@ -46,7 +46,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         with Cost(context.spark) as cost:
             jobs = recommender_jobs(context, arms, slots, seeds=1)
             trained = train_sasrec(jobs, context.spark, brief, f"policy, {len(left)} options x {epochs} epochs")
-            scorers = {arm: Trained(str(model.folder)) for arm, model in zip(arms, trained, strict=True)}
+            scorers = {arm: Trained(model.folder) for arm, model in zip(arms, trained, strict=True)}
             metric = config.evaluate.gate.metric
             rows = user_metrics(held_out, scorers, events, head, config.prepare.task == "discovery")
             means = rows.groupBy("scorer", "cold").agg(F.avg(f"`{metric}`").alias("mean")).toPandas()

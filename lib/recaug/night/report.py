@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from recaug.config import STAGES
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
-from recaug.lake.store import Store
 from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult
 from recaug.report import distributions, page
@@ -32,7 +31,7 @@ def run(context: Context) -> StageResult:
     Beside it SHOWN_USERS, by which erasure knows the pages to delete, and once the night is evaluated model_card.md and
     data_card.md. Raises StorageError where one cannot be written; the old one then stays.
     """
-    night, folder = collect(context), Store(context.folder)
+    night, folder = collect(context), context.folder
     html, shown = page.render(night), str(PurePath(PAGE).with_name(SHOWN_USERS))
     users = page.users_on(night)
     before = json.loads(folder.read(shown)) if folder.exists(shown) else []

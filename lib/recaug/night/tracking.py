@@ -19,7 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recaug.night.context import Context
 from recaug.night.report import SHOWN_USERS
-from recaug.training.jobs import Trained
+from recaug.results import TrainedModel
 
 FOLDER = "mlflow"  # under the artifacts
 NIGHT, MODEL = "recaug.night", "recaug.model"  # tags: run_id of the night, name of the model
@@ -36,7 +36,7 @@ class Tracker(NamedTuple):
     night: str
 
 
-def log_training(context: Context, models: Sequence[Trained]) -> None:
+def log_training(context: Context, models: Sequence[TrainedModel]) -> None:
     """Log each model as a run nested in the night's: its losses and validation metrics by epoch, and its folder.
 
     A rerun replaces the models of the same name.
@@ -48,8 +48,7 @@ def log_training(context: Context, models: Sequence[Trained]) -> None:
                 tracker.client.delete_run(old.info.run_id)
             tags = {MLFLOW_PARENT_RUN_ID: tracker.night, MODEL: model.name}
             run = tracker.client.create_run(tracker.experiment_id, run_name=model.name, tags=tags).info.run_id
-            told = {"folder": model.folder, "seconds": model.seconds, "reused": model.reused}
-            _log_params(tracker.client, run, told)
+            _log_params(tracker.client, run, {"folder": model.folder, "seconds": model.seconds, "reused": model.reused})
             for epoch in model.curves:
                 _log_metrics(tracker.client, run, {**epoch, "epoch": None}, step=int(epoch["epoch"]))
             tracker.client.set_terminated(run)
@@ -68,9 +67,8 @@ def log_night(context: Context, summary: Mapping[str, Any]) -> None:
         client.set_tag(night, "reasons", "; ".join(summary["reasons"]))
         client.set_tag(night, "content_hash", summary["content_hash"] or "")
         for file in (SHOWN_USERS, "index.html"):  # the first, too, so that erasure knows the copies of the page
-            page = context.folder / "report" / file
-            if page.exists():
-                client.log_artifact(night, str(page))
+            if context.folder.exists(f"report/{file}"):
+                client.log_text(night, context.folder.read(f"report/{file}").decode(), file)
         client.set_terminated(night)
 
 
@@ -85,23 +83,23 @@ def _only_watching(context: Context) -> Iterator[None]:
 
 
 def _uri(context: Context) -> str:
-    return context.config.tracking.uri or (context.artifacts / FOLDER).resolve().as_uri()
+    return context.config.tracking.uri or context.artifacts.uri(FOLDER)
 
 
 def _connect(context: Context) -> Tracker:
     """Open the configured experiment and the night's run in it; either is created where it is missing."""
     client = MlflowClient(_uri(context))
     name = context.config.tracking.experiment
-    found = client.get_experiment_by_name(name)
-    experiment = found.experiment_id if found else client.create_experiment(name)
+    there = client.get_experiment_by_name(name)
+    experiment = there.experiment_id if there else client.create_experiment(name)
     return Tracker(client, experiment, _night_run(client, experiment, context))
 
 
 def _night_run(client: MlflowClient, experiment: str, context: Context) -> str:
     """Give the id of the night's run; a new one gets the configuration as its params."""
-    found = client.search_runs([experiment], f"tags.`{NIGHT}` = '{context.run_id}'", max_results=1)
-    if found:
-        return str(found[0].info.run_id)
+    runs = client.search_runs([experiment], f"tags.`{NIGHT}` = '{context.run_id}'", max_results=1)
+    if runs:
+        return str(runs[0].info.run_id)
     tags = {NIGHT: context.run_id, "date": context.date.isoformat(), "config_hash": context.config.hash}
     run = str(client.create_run(experiment, run_name=context.run_id, tags=tags).info.run_id)
     _log_params(client, run, msgspec.to_builtins(context.config))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.sequences import train_events
+from recaug.clickstream.terms import alike, item_terms
 from recaug.errors import ContractError
 from recaug.generators.training import GeneratorJob, train_generators
 from recaug.lake import runs
+from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
-from recaug.recommend.content import alike, item_terms
-from recaug.training.checkpoint import code_version, is_finished, read_meta
+from recaug.training.checkpoint import code_version, read_meta
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
 from recaug.training.models.covisitation import CoVisitation, Informed
 from recaug.training.validation import validation_ndcg
@@ -36,12 +36,11 @@ def run(context: Context) -> StageResult:
     """
     jobs = generator_jobs(context)
     trained = train_generators(jobs, context.spark, context.config, "generators")
-    started = {f"{job.kind}-fold{job.fold}": job.start for job in jobs}
     of_counts = {fold: _counts_ndcg(job, context) for fold, job in {job.fold: job for job in jobs}.items()}
     models: dict[str, Any] = {
         model.name: {
-            "folder": str(model.folder),
-            "started_from": str(start[0]) if (start := started[model.name]) is not None else None,
+            "folder": model.folder,
+            "started_from": model.started_from,
             "seconds": model.seconds,
             "reused": model.reused,
             "curves": model.curves,
@@ -49,7 +48,7 @@ def run(context: Context) -> StageResult:
         }
         for model in trained
     }
-    weights = sorted(f"{model.folder.name} {read_meta(model.folder)['weights']}" for model in trained)
+    weights = sorted(f"{Store(model.folder).name} {read_meta(model.folder)['weights']}" for model in trained)
     written = hashlib.sha256("\n".join(weights).encode()).hexdigest()
     return StageResult({"models": models}, written, trained=trained)
 
@@ -138,10 +137,10 @@ def _last_night(context: Context, vocabulary: DataFrame) -> tuple[dict[str, Any]
     return nights[-1].metrics["models"], places
 
 
-def _start(before: tuple[dict[str, Any], np.ndarray] | None, name: str) -> tuple[Path, np.ndarray] | None:
+def _start(before: tuple[dict[str, Any], np.ndarray] | None, name: str) -> tuple[str, np.ndarray] | None:
     """What a generator goes on from, if its folder is still there and of the same code."""
     if before is None or name not in before[0]:
         return None
-    folder = Path(before[0][name]["folder"])
-    usable = is_finished(folder) and read_meta(folder)["code"] == code_version()
+    folder = before[0][name]["folder"]
+    usable = Store(folder).finished() and read_meta(folder)["code"] == code_version()
     return (folder, before[1]) if usable else None

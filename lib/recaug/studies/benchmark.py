@@ -18,10 +18,11 @@ from pyspark.sql import functions as F
 from recaug.clickstream import covisitation
 from recaug.clickstream.sequences import histories, train_events
 from recaug.clickstream.splits import window_events
+from recaug.clickstream.terms import item_terms
 from recaug.config import Benchmark
 from recaug.evaluate.ranking import exposures, user_metrics
 from recaug.generators.training import GeneratorJob, train_generators
-from recaug.night.context import Context, write_file
+from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.evaluate import LIST, catalogue_of, check_leaks, real_rows_jobs, summaries_of
 from recaug.night.features import content_items
@@ -29,16 +30,17 @@ from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.blend import Blend
-from recaug.recommend.content import ContentBased, item_terms
+from recaug.recommend.content import ContentBased
 from recaug.recommend.deep import Trained as Network
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
+from recaug.results import TrainedModel
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head, validation_sample
-from recaug.training.jobs import Trained
 from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import train_sasrec
 
 CHOOSES = "ndcg@10"  # on validation
+FILE = "results.json"  # under the artifacts
 SHORT = ("hr@10", "ndcg@10", "recall@10", "recall@20")
 
 Variants = dict[str, list[Scorer]]  # settings -> the scorer of each seed
@@ -51,7 +53,7 @@ class Fitted(NamedTuple):
     """
 
     variants: Variants
-    trained: Sequence[Trained] = ()
+    trained: Sequence[TrainedModel] = ()
     parts: Sequence[str] = ()
 
 
@@ -88,10 +90,9 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     """
     settings = context.config.benchmark
     assert settings is not None
-    file = context.artifacts / "results.json"
-    before = json.loads(file.read_text()) if file.exists() else {}
+    before = json.loads(context.artifacts.read(FILE)) if context.artifacts.exists(FILE) else {}
     if before and all(result["run_id"] == context.run_id for result in before.values()):
-        say(f"{file} holds this run: the test is seen once")
+        say(f"{context.artifacts.address(FILE)} holds this run: the test is seen once")
         return before
     folds = [_fold(of_fold, settings, say) for of_fold in fold_contexts(context, settings)]
     with one_line_errors("benchmark"):
@@ -307,13 +308,13 @@ def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
         for seed in range(settings.seeds)
     ]
     trained = train_generators(jobs, context.spark, config, "VAE")
-    return Fitted({"": [Network(str(one.folder)) for one in trained]}, trained)
+    return Fitted({"": [Network(one.folder) for one in trained]}, trained)
 
 
 def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One training a seed, on the real rows."""
     trained = train_sasrec(real_rows_jobs(context, settings.seeds), context.spark, context.config, "SASRec")
-    return Fitted({"": [Network(str(one.folder)) for one in trained]}, trained)
+    return Fitted({"": [Network(one.folder) for one in trained]}, trained)
 
 
 def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
@@ -340,6 +341,6 @@ FIT: dict[str, Fit] = {
 
 def _write(context: Context, results: Mapping[str, Any]) -> None:
     """Write the results in three forms."""
-    write_file(context.artifacts / "results.json", json.dumps(results, indent=2) + "\n")
-    write_file(context.artifacts / "results.md", page.markdown(results))
-    write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config.prepare.split))
+    context.artifacts.write(FILE, json.dumps(results, indent=2) + "\n")
+    context.artifacts.write("results.md", page.markdown(results))
+    context.artifacts.write("index.html", page.render(results, context.run_id, context.config.prepare.split))

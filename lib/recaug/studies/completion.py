@@ -20,13 +20,14 @@ from recaug.clickstream.attributes import TEST, VALIDATION, Field, encoded, fiel
 from recaug.config import Attributes
 from recaug.errors import ConfigError
 from recaug.evaluate.completion import IMPUTED_ITEMS, imputed, summary
-from recaug.night.context import Context, StageResult, write_file
+from recaug.lake.store import Store
+from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
 from recaug.report import completion as page
 from recaug.studies.worth import worth
-from recaug.training.attributes import AttributeJob, Known, known, near
-from recaug.training.inputs import VALIDATION_USERS
+from recaug.training.attributes import AttributeJob, Known, known
+from recaug.training.inputs import VALIDATION_USERS, near
 from recaug.training.jobs import train
 from recaug.training.models.item_fields import Seen, given, split, told_by_neighbours
 
@@ -51,10 +52,10 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
     done = run_stage(context, STAGE, _complete, versions)
     results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     with one_line_errors(STAGE):
-        folder = context.folder / "attributes"
-        write_file(folder / "results.json", json.dumps(results, indent=2) + "\n")
-        write_file(folder / "results.md", page.markdown(results))
-        write_file(folder / "index.html", page.render(results, context.run_id))
+        folder = context.folder.at("attributes")
+        folder.write("results.json", json.dumps(results, indent=2) + "\n")
+        folder.write("results.md", page.markdown(results))
+        folder.write("index.html", page.render(results, context.run_id))
     told = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
     say(f"  {STAGE:<10} {done.wall_seconds:6.1f} s  {told}")
     for recommender, verdict in results["worth"].items():
@@ -71,8 +72,8 @@ def _complete(context: Context) -> StageResult:
     job = _job(context, config, layout, content_hash, prior)
     jobs = [replace(job, seed=job.seed + member) for member in range(config.members)]
     trained = train(jobs, context.spark, context.config.training, "attributes")
-    folders = tuple(str(model.folder) for model in trained)
-    version = hashlib.sha256("|".join(model.folder.name for model in trained).encode()).hexdigest()[:16]
+    folders = tuple(model.folder for model in trained)
+    version = hashlib.sha256("|".join(Store(folder).name for folder in folders).encode()).hexdigest()[:16]
     calibrations = calibrate(load(folders), _sample(rows))
     test = rows.where(_has_part(TEST))
     some = test.orderBy(F.xxhash64("item_id")).limit(ABLATED)

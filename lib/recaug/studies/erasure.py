@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from recaug.clickstream.source import CORRUPT
 from recaug.config import Events
 from recaug.lake import runs
-from recaug.lake.store import Store
 from recaug.lake.tables import Lake, storage_error
 from recaug.night.context import Context
 from recaug.night.report import SHOWN_USERS
@@ -143,7 +142,7 @@ def _last(table: DeltaTable, metric: str) -> int:
 
 def _pages(context: Context, users: Sequence[str]) -> int:
     """Delete the pages that show one of the users, by what lies beside them; MLflow's copies too."""
-    artifacts, deleted = Store(context.artifacts), 0
+    artifacts, deleted = context.artifacts, 0
     for shown in artifacts.list(f"**/{SHOWN_USERS}"):
         if not set(users).isdisjoint(json.loads(artifacts.read(shown))):
             artifacts.remove(shown.replace(SHOWN_USERS, "index.html"))

@@ -10,13 +10,14 @@ import msgspec
 from recaug.config import POLICY, STAGES, TOGETHER, Config
 from recaug.evaluate.arms import BLENDED, NONE
 from recaug.lake import runs
-from recaug.night.context import Context, write_file
+from recaug.night.context import Context
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.report import learning_curve as page
 from recaug.report.series import arm_looks, generators_of
 from recaug.results import Arm, Part
 
 Results = dict[str, dict[str, dict[str, Any]]]
+FILE = "results.json"  # under the artifacts
 MEASURES = ("hr@10", "ndcg@10")
 
 
@@ -31,15 +32,15 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     """
     settings = context.config.learning_curve
     assert settings is not None
-    file = context.artifacts / "results.json"
-    before: Results = json.loads(file.read_text()) if file.exists() else {}
+    store = context.artifacts
+    before: Results = json.loads(store.read(FILE)) if store.exists(FILE) else {}
     results: Results = {
         share: arms for share, arms in before.items() if all(arm["run_id"] == context.run_id for arm in arms.values())
     }
     looks = arm_looks(_arms(context.config), generators_of(context.config))
     for share in settings.shares:
         if f"{share:g}" in results:
-            say(f"{share:.0%} of the users: {file} holds this run, the test is seen once")
+            say(f"{share:.0%} of the users: {store.address(FILE)} holds this run, the test is seen once")
             continue
         say(f"{share:.0%} of the users")
         prepare = msgspec.structs.replace(context.config.prepare, user_share=share)
@@ -51,9 +52,9 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
             arm: {"label": look.label} | _arm(judged.metrics, arm, context.run_id) for arm, look in looks.items()
         }
         with one_line_errors("benchmark"):  # after each share, for the largest takes hours
-            write_file(file, json.dumps(results, indent=2) + "\n")
-            write_file(context.artifacts / "results.md", page.markdown(results))
-            write_file(context.artifacts / "index.html", page.render(results, context.run_id, context.config, looks))
+            store.write(FILE, json.dumps(results, indent=2) + "\n")
+            store.write("results.md", page.markdown(results))
+            store.write("index.html", page.render(results, context.run_id, context.config, looks))
     return results
 
 

@@ -26,11 +26,13 @@ from recaug.evaluate.images import (
     nearest_allowed,
     some,
 )
-from recaug.night.context import Context, StageResult, write_file
+from recaug.lake.store import Store
+from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_stage
 from recaug.report import images as page
+from recaug.results import TrainedModel
 from recaug.training.images import ImageJob
-from recaug.training.jobs import Trained, train
+from recaug.training.jobs import train
 
 STAGE = "images"
 KEY = "images.source"
@@ -66,12 +68,12 @@ def run_images(context: Context, say: Callable[[str], None] = print) -> Results:
         raise ConfigError("the generation of images needs the section images; conf/images/ shows one")
     done = run_stage(context, STAGE, _images, {})
     results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
-    folder = context.folder / "images"
+    folder = context.folder.at("images")
     with one_line_errors(STAGE):
-        grids = {file.stem: file.read_bytes() for file in sorted(folder.glob("*.png"))}
-        write_file(folder / "results.json", json.dumps(results, indent=2) + "\n")
-        write_file(folder / "results.md", page.markdown(results))
-        write_file(folder / "index.html", page.render(results, context.run_id, grids))
+        grids = {name.removesuffix(".png"): folder.read(name) for name in folder.list("*.png")}
+        folder.write("results.json", json.dumps(results, indent=2) + "\n")
+        folder.write("results.md", page.markdown(results))
+        folder.write("index.html", page.render(results, context.run_id, grids))
     say(f"  {STAGE:<10} {done.wall_seconds:6.1f} s  {results['drawn']:,} pictures, {results['published']:,} published")
     return results
 
@@ -96,7 +98,7 @@ def _images(context: Context) -> StageResult:
                 "give it more real pictures (images.per_class) or fewer epochs"
             )
     judges = _judges(context, config, sizes, drawn, len(labels))
-    folders = {f"{key}|{arm}|{seed}": str(one.folder) for (key, arm, seed), one in judges.items()}
+    folders = {f"{key}|{arm}|{seed}": one.folder for (key, arm, seed), one in judges.items()}
     told = judged(kept.where("split <> 'train'"), folders, shape).toPandas()
     largest = max(sizes, key=lambda size: len(size.pixels))
     reference, seed = load_classifier(folders[f"{largest.key}|{REAL}|0"]), context.config.seed
@@ -125,7 +127,7 @@ def _images(context: Context) -> StageResult:
         "drawn": sum(one["drawn"] for size in compared.values() for one in size["generators"].values()),
         "published": sum(compared[name]["generators"][compared[name]["chosen"]]["drawn"] for name in published),
         "training_seconds": {f"{kind}-{_named(key)}": one.seconds for (key, kind), one in generators.items()},
-        "models": {f"{kind}-{_named(key)}": str(one.folder) for (key, kind), one in generators.items()},
+        "models": {f"{kind}-{_named(key)}": one.folder for (key, kind), one in generators.items()},
         "curves": {f"{kind}-{_named(key)}": one.curves for (key, kind), one in generators.items()},
     }
     reasons = tuple(f"{name} a class: {one['reason']}" for name, one in compared.items())
@@ -189,7 +191,9 @@ def _jobs(context: Context, config: Images, rows: Mapping[Slice, DataFrame], lab
     }
 
 
-def _generators(context: Context, config: Images, sizes: Sequence[Size], labels: int) -> dict[tuple[int, str], Trained]:
+def _generators(
+    context: Context, config: Images, sizes: Sequence[Size], labels: int
+) -> dict[tuple[int, str], TrainedModel]:
     """Train each generator on each size's pictures, all in one launch: (size, kind) -> model."""
     of_size = _jobs(context, config, {(size.key, REAL): size.real for size in sizes}, labels)
     jobs: dict[tuple[int, str], ImageJob] = {}
@@ -200,7 +204,7 @@ def _generators(context: Context, config: Images, sizes: Sequence[Size], labels:
     return dict(zip(jobs, train(list(jobs.values()), context.spark, context.config.training, "images"), strict=True))
 
 
-def _draw(context: Context, config: Images, size: Size, kind: str, model: Trained | None) -> DataFrame:
+def _draw(context: Context, config: Images, size: Size, kind: str, model: TrainedModel | None) -> DataFrame:
     """So many pictures of each class as there are real ones, times `images.generated`, kept in memory."""
     shape, seed = (config.size, config.size, config.channels), context.config.seed
     if model is None:
@@ -209,12 +213,12 @@ def _draw(context: Context, config: Images, size: Size, kind: str, model: Traine
     order = Window.orderBy("copy", "code", "image_id")
     wanted = size.real.select("code", "image_id").crossJoin(copies)
     blocks = wanted.select(F.floor((F.row_number().over(order) - 1) / BLOCK).cast("int").alias("block"), "code")
-    return sampled(blocks, str(model.folder), f"{kind}-{_named(size.key)}", seed, size.pixels, size.nearest).persist()
+    return sampled(blocks, model.folder, f"{kind}-{_named(size.key)}", seed, size.pixels, size.nearest).persist()
 
 
 def _judges(
     context: Context, config: Images, sizes: Sequence[Size], drawn: Drawn, labels: int
-) -> dict[tuple[int, str, int], Trained]:
+) -> dict[tuple[int, str, int], TrainedModel]:
     """Train a classifier on each arm's pictures, several seeds: (size, arm, seed) -> model."""
     rows: dict[Slice, DataFrame] = {}
     for size in sizes:
@@ -276,7 +280,7 @@ def _write(
     context: Context,
     shape: tuple[int, int, int],
     drawn: Drawn,
-    generators: Mapping[tuple[int, str], Trained],
+    generators: Mapping[tuple[int, str], TrainedModel],
     compared: Mapping[str, Mapping[str, Any]],
     labels: Sequence[str],
 ) -> str:
@@ -290,7 +294,7 @@ def _write(
             "generator": F.lit(kind),
             "label": named,
             "decision": F.lit("publish" if told["decision"] == "publish" and told["chosen"] == kind else "hold"),
-            "generator_version": F.lit(kind if model is None else model.folder.name),
+            "generator_version": F.lit(kind if model is None else Store(model.folder).name),
             "run_id": F.lit(context.run_id),
         }
         parts.append(rows.withColumns(made_by).drop("code"))
@@ -303,9 +307,7 @@ def _write_grid(context: Context, name: str, pictures: NDArray[np.uint8], codes:
     rows = [pictures[codes == code][:GRID] for code in np.unique(codes)[:GRID]]
     blank = np.full((GRID, *pictures.shape[1:]), 255, np.uint8)
     laid = grid(np.concatenate([np.concatenate([row, blank])[:GRID] for row in rows]), GRID)
-    target = context.folder / "images" / f"{name}.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(png(laid))
+    context.folder.write(f"images/{name}.png", png(laid))
 
 
 def _named(key: int) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from recaug.clickstream.terms import item_terms, with_completed
 from recaug.evaluate.arms import NONE
 from recaug.evaluate.gate import Interval, decide
 from recaug.evaluate.ranking import user_metrics
 from recaug.night.context import Context
 from recaug.night.evaluate import CONTENT_DECAY, lifts, real_rows_jobs
 from recaug.night.features import WITH, item_embedding_features
-from recaug.recommend.content import ContentBased, item_terms, with_completed
+from recaug.recommend.content import ContentBased
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
 from recaug.training.inputs import popularity_and_head
@@ -46,7 +47,7 @@ def worth(context: Context) -> dict[str, dict[str, Any]]:
             for name, job in zip(names, real_rows_jobs(context, len(seeds)), strict=True)
         ]
         trained = train_sasrec(jobs, context.spark, config, f"recommender {WITH[source]} and without")
-        scorers |= {job.name: Trained(str(model.folder)) for job, model in zip(jobs, trained, strict=True)}
+        scorers |= {job.name: Trained(model.folder) for job, model in zip(jobs, trained, strict=True)}
     validation = lake.read("sequences").where("split = 'validation'")
     measured = user_metrics(validation, scorers, events, head, config.prepare.task == "discovery")
     table = measured.drop("top").orderBy("user_index").toPandas()

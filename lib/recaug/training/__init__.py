@@ -1,1 +1,1 @@
-"""One training loop, on Horovod: launch, batches from petastorm, loop, checkpoint."""
+"""One training loop, on Horovod: launch, batches, loop, checkpoint."""

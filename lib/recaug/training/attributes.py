@@ -2,23 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
 import torch
-from pyspark.sql import DataFrame
-from scipy.sparse import csr_matrix, diags
 from torch import Tensor, nn
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.config import Attributes, Optimiser
-from recaug.recommend.content import item_vectors
+from recaug.lake.store import Store
 from recaug.training.batches import decode, row_batches
 from recaug.training.checkpoint import model_folder
-from recaug.training.inputs import Neighbours, neighbours
+from recaug.training.inputs import Near
+from recaug.training.jobs import Plain
 from recaug.training.loop import Batch, Part, Update
 from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.behaviour_vae import kl_divergence
@@ -27,66 +25,7 @@ from recaug.training.models.neighbourhood import Neighbourhood
 from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
 from recaug.training.worker import Worker
 
-BLOCK = 256  # items whose neighbours' neighbours are counted at once
 RECALL = 5  # values of a multi-valued attribute that are looked at
-
-
-class Near(NamedTuple):
-    """How items lie to each other in the train events.
-
-    items: (n_items + 1, 2, M) int64 neighbours, by co-visitation and over one item between; 0 for none. weights:
-    float32. vectors: (n_items + 1, d) float32, singular vectors of the co-visitation.
-    """
-
-    items: np.ndarray
-    weights: np.ndarray
-    vectors: np.ndarray
-
-
-def near(covisitation: DataFrame, n_items: int, limit: int, dim: int) -> Near:
-    """Keep each item's neighbours by co-visitation, whatever the order, and theirs.
-
-    Columns: `covisitation` needs item_index, other_index and weight.
-    """
-    either = covisitation.select("item_index", "other_index", "weight").unionByName(
-        covisitation.selectExpr("other_index AS item_index", "item_index AS other_index", "weight")
-    )
-    direct = neighbours(either, n_items, limit)
-    places = np.repeat(np.arange(n_items + 1), direct.items.shape[1])
-    counts = csr_matrix((direct.weights.ravel(), (places, direct.items.ravel())), shape=(n_items + 1, n_items + 1))
-    counts.eliminate_zeros()
-    onward = diags(1 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)) @ counts
-    over = _over_one(csr_matrix(onward), limit)
-    root = diags(1 / np.sqrt(np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)))
-    width = max(direct.items.shape[1], over.items.shape[1])
-    both = [_widened(table, width) for table in (direct, over)]
-    return Near(
-        np.stack([table.items for table in both], axis=1).astype(np.int64),
-        np.stack([table.weights for table in both], axis=1),
-        item_vectors(csr_matrix(root @ counts @ root), dim),
-    )
-
-
-def _over_one(onward: csr_matrix, limit: int) -> Neighbours:
-    """Each item's strongest neighbours over one item between, itself left out; ties to the lower index."""
-    n = onward.shape[0]
-    width = max(min(limit, n - 2), 1)
-    found = Neighbours(np.zeros((n, width), np.int32), np.zeros((n, width), np.float32))
-    for start in range(0, n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, n))
-        reached = (onward[rows] @ onward).toarray().astype(np.float64)
-        reached[np.arange(len(rows)), rows] = 0
-        ordered = np.round(reached, 9) - 1e-12 * np.arange(n)
-        best = np.argpartition(-ordered, width - 1, axis=1)[:, :width]
-        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(ordered, best, 1), axis=1, kind="stable"), 1)
-        weights = np.take_along_axis(reached, best, 1)
-        found.items[rows], found.weights[rows] = np.where(weights > 0, best, 0), weights
-    return found
-
-
-def _widened(table: Neighbours, width: int) -> Neighbours:
-    more = ((0, 0), (0, width - table.items.shape[1]))
-    return Neighbours(np.pad(table.items, more), np.pad(table.weights, more))
 
 
 class Known(NamedTuple):
@@ -136,16 +75,16 @@ def found(one: Field, told: Tensor, truth: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class AttributeJob:
+class AttributeJob(Plain):
     """The attribute VAE to train.
 
-    models: the folder of all models. files: of item_attributes, and of the enhanced copies; content_hash: of their rows
+    models: of all models. files: of item_attributes, and of the enhanced copies; content_hash: of their rows
     and of the neighbours' and their values. rows: of item_attributes. codes: (n_items + 1, columns), every item's
     learnt values as Neighbourhood has them; prior: as AttributeVAE's. validation: a sample of rows, for the curves.
     """
 
     config: Attributes
-    models: Path
+    models: Store
     files: Sequence[str]
     content_hash: str
     rows: int
@@ -173,8 +112,8 @@ class AttributeJob:
         return steps_per_epoch(self.rows, self.optimiser)
 
     @property
-    def folder(self) -> Path:
-        """Where the finished model lies."""
+    def folder(self) -> Store:
+        """Where the finished model will lie."""
         judged = {"min_probability": 0.0, "max_doubt": 0.0, "tolerance": 1.0, "members": 1}  # decide after training
         made_of = {
             "config": msgspec.structs.replace(self.config, **judged),

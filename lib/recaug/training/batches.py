@@ -1,16 +1,14 @@
-"""Batches from a Delta snapshot's own files, read by petastorm and sharded by rank."""
+"""Batches from a Delta snapshot's own files, sharded by rank."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-from petastorm import make_batch_reader
-from petastorm.errors import NoDataAvailableError
 from torch import Tensor
 
 from recaug.errors import TrainingError
+from recaug.training.readers.petastorm import row_groups
 
 # The numbers in the fixed-width binary columns, little-endian.
 BINARY: Mapping[str, np.dtype] = {
@@ -24,6 +22,8 @@ BINARY: Mapping[str, np.dtype] = {
     "pixels": np.dtype("uint8"),
 }
 Columns = Mapping[str, np.ndarray]
+Keep = Callable[[Columns], np.ndarray]
+BARREN = 10_000  # row groups in a row without a row to keep
 
 
 def row_batches(
@@ -35,7 +35,7 @@ def row_batches(
     shuffle_rows: int,
     rank: int = 0,
     size: int = 1,
-    keep: Callable[[Columns], np.ndarray] | None = None,
+    keep: Keep | None = None,
 ) -> Iterator[dict[str, Tensor]]:
     """Batches of the files' rows without end, each pass in another order that the seed decides.
 
@@ -48,20 +48,11 @@ def row_batches(
     Raises TrainingError if there are fewer row groups than ranks, or no row to keep.
     """
     order = np.random.default_rng([seed, rank])
-    groups = _row_groups(files, columns, rank, size)
     block: list[Columns] = []
-    waiting, barren = 0, 0
-    for read in groups:
-        group = read
-        if keep is not None:
-            chosen = keep(read)
-            group = {name: values[chosen] for name, values in read.items()}
-        rows = len(next(iter(group.values())))
-        barren = 0 if rows else barren + 1
-        if barren > 10_000:
-            raise TrainingError("no row to train on in this rank's files; more users or fewer workers are needed")
+    waiting = 0
+    for group in _kept(row_groups(files, columns, rank, size), keep):
         block.append(group)
-        waiting += rows
+        waiting += len(next(iter(group.values())))
         if waiting < max(shuffle_rows, batch_rows):
             continue
         joined = {name: np.concatenate([part[name] for part in block]) for name in columns}
@@ -73,35 +64,18 @@ def row_batches(
         block, waiting = [{name: values[rest] for name, values in joined.items()}], len(rest)
 
 
-def _row_groups(files: Sequence[str], columns: Sequence[str], rank: int, size: int) -> Iterator[Columns]:
-    """This rank's row groups in the files' order, without end."""
-    # pyarrow deprecated what petastorm 0.12 calls; the calls work with the pinned versions
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\b")
-    # lists of varying length, which are not asked for
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"petastorm\.unischema")
-    try:
-        reader = make_batch_reader(
-            list(files),
-            schema_fields=[f"^{name}$" for name in columns],
-            reader_pool_type="thread",
-            workers_count=1,  # one reading thread keeps the order of row groups
-            # petastorm 0.12 shuffles again for as long as its queue is full at the end of a pass, so its order
-            # depends on time even with a seed; rows are shuffled above instead
-            shuffle_row_groups=False,
-            num_epochs=None,
-            cur_shard=rank,
-            shard_count=size,
-        )
-    except NoDataAvailableError as error:
-        raise TrainingError(
-            f"{len(files)} files hold fewer row groups than {size} ranks; set training.workers lower"
-        ) from error
-    try:
-        for group in reader:
-            yield {name: decode(name, getattr(group, name)) for name in columns}
-    finally:
-        reader.stop()
-        reader.join()
+def _kept(groups: Iterator[Columns], keep: Keep | None) -> Iterator[Columns]:
+    """Numbers instead of bytes, and of these the rows to keep."""
+    barren = 0
+    for raw in groups:
+        group = {name: decode(name, values) for name, values in raw.items()}
+        if keep is not None:
+            chosen = keep(group)
+            group = {name: values[chosen] for name, values in group.items()}
+        barren = 0 if len(next(iter(group.values()))) else barren + 1
+        if barren > BARREN:
+            raise TrainingError("no row to train on in this rank's files; more users or fewer workers are needed")
+        yield group
 
 
 def decode(name: str, values: np.ndarray | pd.Series) -> np.ndarray:

@@ -1,18 +1,23 @@
-"""Model folders: named after what made them, written beside and renamed, found again instead of trained again."""
+"""Model folders: named after what made them, finished with their meta.json, found again instead of trained again.
+
+A finished model is addressed by text, as results and Spark's tasks carry it; who writes one holds its Store.
+"""
 
 import hashlib
+import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import safetensors.torch
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import recaug
+from recaug.lake.store import META, Store
+from recaug.results import Curve
 from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.behaviour_vae import BehaviourVAE
@@ -34,51 +39,43 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
 }
 
 
+WEIGHTS = "model.safetensors"
+Optimisers = dict[str, torch.optim.Optimizer]
+
+
 def code_version() -> str:
-    """Hash of the sources that decide weights: recaug.training, its models, and recaug.generators."""
+    """Hash of the sources that decide weights: recaug.training and recaug.generators."""
     digest, package = hashlib.sha256(), Path(recaug.__file__).parent
-    for folder in ("training", "training/models", "generators"):
-        for source in sorted((package / folder).glob("*.py")):
+    for folder in ("training", "generators"):
+        for source in sorted((package / folder).rglob("*.py")):
             digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def model_folder(parent: Path, kind: str, made_of: Mapping[str, Any]) -> Path:
-    """`<parent>/<kind>-<hash16>`, the hash of everything that decides the weights and of the code."""
+def model_folder(models: Store, kind: str, made_of: Mapping[str, Any]) -> Store:
+    """`<models>/<kind>-<hash16>`, the hash of everything that decides the weights and of the code."""
     ingredients = msgspec.json.encode({**made_of, "code": code_version()}, order="sorted")
-    return parent / f"{kind}-{hashlib.sha256(ingredients).hexdigest()[:16]}"
+    return models.at(f"{kind}-{hashlib.sha256(ingredients).hexdigest()[:16]}")
 
 
-def is_finished(folder: Path) -> bool:
-    """A finished folder has its metadata: it appears by one rename."""
-    return (folder / "meta.json").is_file()
+def working_folder(folder: Store) -> Store:
+    """Where a model is while it trains: checkpoints and progress lines."""
+    return folder.beside(".training")
 
 
-def working_folder(folder: Path) -> Path:
-    """Where a model is while it trains: checkpoints, progress.jsonl."""
-    return folder.with_name(folder.name + ".training")
-
-
-def finish_model(folder: Path, module: nn.Module, meta: Mapping[str, Any]) -> None:
-    """Write weights and meta.json into the working folder, and rename it to `folder`.
+def finish_model(folder: Store, module: nn.Module, meta: Mapping[str, Any]) -> None:
+    """Publish weights and meta.json, and remove the working folder; a model that is finished already stays.
 
     meta: at least `architecture` (a key of ARCHITECTURES) and `arguments` (of its constructor).
     """
-    work = working_folder(folder)
-    work.mkdir(parents=True, exist_ok=True)
-    save_file(_state(module), work / "model.safetensors")
-    (work / "meta.json").write_text(json.dumps({**meta, "code": code_version()}, indent=1))
-    for checkpoint in work.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
-    if folder.exists():  # another training of the same model was first
-        shutil.rmtree(work)
-    else:
-        work.rename(folder)
+    said = json.dumps({**meta, "code": code_version()}, indent=1)
+    folder.publish("", {WEIGHTS: safetensors.torch.save(_state(module))}, said)
+    working_folder(folder).remove()
 
 
-def load_model(folder: str | Path) -> nn.Module:
+def load_model(folder: str) -> nn.Module:
     """Build a finished model, on the CPU, in evaluation mode. Its metadata: `read_meta`."""
-    meta, state = read_meta(folder), load_file(Path(folder) / "model.safetensors")
+    meta, state = read_meta(folder), read_weights(folder)
     extra: dict[str, nn.Module] = {}
     if settings := meta.get("covisitation"):  # the tables of neighbours lie among the weights
         counts, alike = _tables(state, "covisitation"), _tables(state, "likeness")
@@ -90,7 +87,7 @@ def load_model(folder: str | Path) -> nn.Module:
     return module.eval()
 
 
-def load_generator(folder: str | Path) -> BehaviourVAE | BehaviourGAN | CountsGenerator:
+def load_generator(folder: str) -> BehaviourVAE | BehaviourGAN | CountsGenerator:
     """Build a finished generator: next_logits and fidelity(items, generated, logits)."""
     module = load_model(folder)
     if not isinstance(module, (BehaviourVAE, BehaviourGAN, CountsGenerator)):
@@ -98,7 +95,7 @@ def load_generator(folder: str | Path) -> BehaviourVAE | BehaviourGAN | CountsGe
     return module
 
 
-def load_recommender(folder: str | Path) -> SASRec:
+def load_recommender(folder: str) -> SASRec:
     """Build a finished recommender: next_logits(items)."""
     module = load_model(folder)
     if not isinstance(module, SASRec):
@@ -106,7 +103,7 @@ def load_recommender(folder: str | Path) -> SASRec:
     return module
 
 
-def load_attribute_vae(folder: str | Path) -> AttributeVAE:
+def load_attribute_vae(folder: str) -> AttributeVAE:
     """Build a finished attribute VAE: tell(seen, visible, field)."""
     module = load_model(folder)
     if not isinstance(module, AttributeVAE):
@@ -114,14 +111,14 @@ def load_attribute_vae(folder: str | Path) -> AttributeVAE:
     return module
 
 
-def start_from(module: nn.Module, folder: str | Path, places: Tensor) -> None:
+def start_from(module: nn.Module, folder: str, places: Tensor) -> None:
     """Take over the parameters of a finished model of the same architecture over another vocabulary.
 
     places: (n_items + 1,) int64, each item's index in the finished model; 0 for the new ones and for padding. New items
     keep their fresh weights. Buffers, which hold counts and popularity, stay the module's own.
     Raises ValueError where the shapes differ in more than the number of items.
     """
-    state, known = load_file(Path(folder) / "model.safetensors"), places > 0
+    state, known = read_weights(folder), places > 0
     known[0] = True
     before = read_meta(folder)["arguments"]["n_items"] + 1
     with torch.no_grad():
@@ -134,10 +131,15 @@ def start_from(module: nn.Module, folder: str | Path, places: Tensor) -> None:
             parameter.copy_(old)
 
 
-def read_meta(folder: str | Path) -> dict[str, Any]:
+def read_meta(folder: str) -> dict[str, Any]:
     """Read a finished model's meta.json."""
-    meta: dict[str, Any] = json.loads((Path(folder) / "meta.json").read_text())
+    meta: dict[str, Any] = json.loads(Store(folder).read(META))
     return meta
+
+
+def read_weights(folder: str) -> dict[str, Tensor]:
+    """Read a finished model's weights and buffers, by name."""
+    return safetensors.torch.load(Store(folder).read(WEIGHTS))
 
 
 def weights_hash(module: nn.Module) -> str:
@@ -148,35 +150,33 @@ def weights_hash(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_checkpoint(
-    work: Path, epoch: int, module: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer], curves: list[Any]
-) -> None:
-    """Write what an interrupted training goes on from, by one rename, and drop the older ones."""
-    old = list(work.glob("checkpoint-*"))
-    temporary = work / "unfinished"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    save_file(_state(module), temporary / "model.safetensors")
-    torch.save({name: optimiser.state_dict() for name, optimiser in optimisers.items()}, temporary / "optimisers.pt")
-    (temporary / "curves.json").write_text(json.dumps(curves))
-    temporary.rename(work / f"checkpoint-{epoch}")
-    for checkpoint in old:
-        shutil.rmtree(checkpoint)
+def save_checkpoint(work: Store, epoch: int, module: nn.Module, optimisers: Optimisers, curves: list[Curve]) -> None:
+    """Publish what an interrupted training goes on from as a folder, and drop all others, finished or not."""
+    others = {name.split("/")[0] for name in work.list("checkpoint-*/*")} - {_checkpoint(epoch)}
+    states = io.BytesIO()
+    torch.save({name: optimiser.state_dict() for name, optimiser in optimisers.items()}, states)
+    files = {WEIGHTS: safetensors.torch.save(_state(module)), "optimisers.pt": states.getvalue()}
+    work.publish(_checkpoint(epoch), files, json.dumps({"epoch": epoch, "curves": curves}))
+    for other in others:
+        work.remove(other)
 
 
-def load_checkpoint(
-    work: Path, module: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer]
-) -> tuple[int, list[Any]]:
-    """Restore the newest checkpoint. Returns its number of finished epochs (0: there is none) and its curves."""
-    epochs = [int(checkpoint.name.rsplit("-", 1)[1]) for checkpoint in work.glob("checkpoint-*")]
-    if not epochs:
+def load_checkpoint(work: Store, module: nn.Module, optimisers: Optimisers) -> tuple[int, list[Curve]]:
+    """Restore the newest finished checkpoint. Returns its number of epochs (0: there is none) and their curves."""
+    metas = [json.loads(work.read(name)) for name in work.list(f"checkpoint-*/{META}")]
+    if not metas:
         return 0, []
-    newest = work / f"checkpoint-{max(epochs)}"
-    module.load_state_dict(load_file(newest / "model.safetensors"))
-    states = torch.load(newest / "optimisers.pt", weights_only=True)
+    newest = max(metas, key=lambda meta: int(meta["epoch"]))
+    folder = work.at(_checkpoint(newest["epoch"]))
+    module.load_state_dict(safetensors.torch.load(folder.read(WEIGHTS)))
+    states = torch.load(io.BytesIO(folder.read("optimisers.pt")), weights_only=True)
     for name, optimiser in optimisers.items():
         optimiser.load_state_dict(states[name])
-    return max(epochs), json.loads((newest / "curves.json").read_text())
+    return newest["epoch"], newest["curves"]
+
+
+def _checkpoint(epoch: int) -> str:
+    return f"checkpoint-{epoch}"
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

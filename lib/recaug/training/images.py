@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -10,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recaug.config import Images, Optimiser
+from recaug.lake.store import Store
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
+from recaug.training.jobs import Plain
 from recaug.training.loop import Batch, Part, Update
 from recaug.training.models.behaviour_gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
 from recaug.training.models.behaviour_vae import kl_divergence
@@ -26,7 +27,7 @@ Kind = Literal["gan", "vae", "classifier"]
 
 
 @dataclass(frozen=True, eq=False)
-class ImageJob:
+class ImageJob(Plain):
     """One model of pictures to train.
 
     name: in the progress bar and of the folder. files: of image_rows; content_hash: of those rows. An epoch is
@@ -36,7 +37,7 @@ class ImageJob:
     kind: Kind
     name: str
     config: Images
-    models: Path
+    models: Store
     files: Sequence[str]
     content_hash: str
     seed: int
@@ -60,8 +61,8 @@ class ImageJob:
         return self.config.epoch_steps
 
     @property
-    def folder(self) -> Path:
-        """Where the finished model lies."""
+    def folder(self) -> Store:
+        """Where the finished model will lie."""
         made_of = {
             "meta": self.meta(),
             "section": self.section,

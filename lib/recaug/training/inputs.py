@@ -8,9 +8,13 @@ import pandas as pd
 import torch
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 
+from recaug.clickstream.terms import Neighbours, item_vectors
+
 VALIDATION_USERS = 2048
+BLOCK = 256  # items whose neighbours' neighbours are counted at once
 
 
 def log_popularity(vocabulary: DataFrame, without: DataFrame | None = None) -> np.ndarray:
@@ -39,13 +43,6 @@ def popularity_and_head(vocabulary: DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return events, head
 
 
-class Neighbours(NamedTuple):
-    """Each item's strongest co-visited items. items: (n_items + 1, M) int32, 0 for none; weights: float32."""
-
-    items: np.ndarray
-    weights: np.ndarray
-
-
 def neighbours(covisitation: DataFrame, n_items: int, limit: int) -> Neighbours:
     """Sum the folds that are given and keep each item's `limit` strongest neighbours.
 
@@ -62,10 +59,68 @@ def neighbours(covisitation: DataFrame, n_items: int, limit: int) -> Neighbours:
         .toPandas()
     )
     width = int(rows["place"].max()) + 1 if len(rows) else 1
-    found = Neighbours(np.zeros((n_items + 1, width), np.int32), np.zeros((n_items + 1, width), np.float32))
-    found.items[rows["item_index"], rows["place"]] = rows["other_index"]
-    found.weights[rows["item_index"], rows["place"]] = rows["weight"]
-    return found
+    table = Neighbours(np.zeros((n_items + 1, width), np.int32), np.zeros((n_items + 1, width), np.float32))
+    table.items[rows["item_index"], rows["place"]] = rows["other_index"]
+    table.weights[rows["item_index"], rows["place"]] = rows["weight"]
+    return table
+
+
+class Near(NamedTuple):
+    """How items lie to each other in the train events.
+
+    items: (n_items + 1, 2, M) int64 neighbours, by co-visitation and over one item between; 0 for none. weights:
+    float32. vectors: (n_items + 1, d) float32, singular vectors of the co-visitation.
+    """
+
+    items: np.ndarray
+    weights: np.ndarray
+    vectors: np.ndarray
+
+
+def near(covisitation: DataFrame, n_items: int, limit: int, dim: int) -> Near:
+    """Keep each item's neighbours by co-visitation, whatever the order, and theirs.
+
+    Columns: `covisitation` needs item_index, other_index and weight.
+    """
+    either = covisitation.select("item_index", "other_index", "weight").unionByName(
+        covisitation.selectExpr("other_index AS item_index", "item_index AS other_index", "weight")
+    )
+    direct = neighbours(either, n_items, limit)
+    places = np.repeat(np.arange(n_items + 1), direct.items.shape[1])
+    counts = csr_matrix((direct.weights.ravel(), (places, direct.items.ravel())), shape=(n_items + 1, n_items + 1))
+    counts.eliminate_zeros()
+    onward = diags(1 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)) @ counts
+    over = _over_one(csr_matrix(onward), limit)
+    root = diags(1 / np.sqrt(np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)))
+    width = max(direct.items.shape[1], over.items.shape[1])
+    both = [_widened(table, width) for table in (direct, over)]
+    return Near(
+        np.stack([table.items for table in both], axis=1).astype(np.int64),
+        np.stack([table.weights for table in both], axis=1),
+        item_vectors(csr_matrix(root @ counts @ root), dim),
+    )
+
+
+def _over_one(onward: csr_matrix, limit: int) -> Neighbours:
+    """Each item's strongest neighbours over one item between, itself left out; ties to the lower index."""
+    n = onward.shape[0]
+    width = max(min(limit, n - 2), 1)
+    strongest = Neighbours(np.zeros((n, width), np.int32), np.zeros((n, width), np.float32))
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        reached = (onward[rows] @ onward).toarray().astype(np.float64)
+        reached[np.arange(len(rows)), rows] = 0
+        ordered = np.round(reached, 9) - 1e-12 * np.arange(n)
+        best = np.argpartition(-ordered, width - 1, axis=1)[:, :width]
+        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(ordered, best, 1), axis=1, kind="stable"), 1)
+        weights = np.take_along_axis(reached, best, 1)
+        strongest.items[rows], strongest.weights[rows] = np.where(weights > 0, best, 0), weights
+    return strongest
+
+
+def _widened(table: Neighbours, width: int) -> Neighbours:
+    more = ((0, 0), (0, width - table.items.shape[1]))
+    return Neighbours(np.pad(table.items, more), np.pad(table.weights, more))
 
 
 class Validation(NamedTuple):

@@ -1,18 +1,22 @@
 """Train several models in one launch; models that are finished already are taken as they are."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from pyspark.sql import SparkSession
 
 from recaug.config import Optimiser, Training
-from recaug.errors import StorageError, TrainingError
-from recaug.training.checkpoint import finish_model, is_finished, read_meta, weights_hash, working_folder
-from recaug.training.launch import Watched, launch, launch_each
-from recaug.training.loop import Batch, Task, fit
+from recaug.errors import TrainingError
+from recaug.lake.store import Store
+from recaug.results import TrainedModel
+from recaug.training.checkpoint import finish_model, read_meta, weights_hash, working_folder
+from recaug.training.launch import launch
+from recaug.training.launchers import tasks
+from recaug.training.launchers.watch import Watched
+from recaug.training.loop import Batch, Plan, Task, fit
 from recaug.training.worker import Worker
 
 
@@ -25,8 +29,23 @@ class Job(Protocol):
         ...
 
     @property
-    def folder(self) -> Path:
-        """Where the finished model lies."""
+    def folder(self) -> Store:
+        """Where the finished model will lie."""
+        ...
+
+    @property
+    def generator(self) -> str | None:
+        """The generator that it is a model of; None for any other model."""
+        ...
+
+    @property
+    def fold(self) -> int | None:
+        """The users that its rows leave out; None for none."""
+        ...
+
+    @property
+    def start(self) -> str | None:
+        """Address of the model that it goes on from; None for fresh weights."""
         ...
 
     @property
@@ -57,80 +76,71 @@ class Job(Protocol):
         ...
 
 
-class Trained(NamedTuple):
-    """A finished model. seconds: of its training; reused: found finished."""
+class Plain:
+    """A job of no generator: no fold is left out, and it starts from nothing."""
 
-    name: str
-    folder: Path
-    seconds: float
-    curves: list[dict[str, float]]
-    reused: bool
+    generator: str | None = None
+    fold: int | None = None
+    start: str | None = None
 
 
-def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: str) -> list[Trained]:
+def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: str) -> list[TrainedModel]:
     """Train what is not finished, all in one launch, and return every model in the jobs' order.
 
-    The launcher `tasks` trains the models side by side, each alone in a Spark task; the others one after another.
+    The launcher `tasks` trains the models side by side, each alone in a Spark task; the others one after another. A
+    folder without meta.json counts for nothing: its model is trained again.
 
     Raises TrainingError if a rank fails or ranks end with different weights; StorageError if the models' folder
     cannot be written.
     """
-    open_jobs = [job for job in jobs if not is_finished(job.folder)]
-    for job in open_jobs:
-        try:
-            working_folder(job.folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{job.folder.parent}: {error.strerror}; set artifacts to a writable folder") from error
+    reused = {job.folder for job in jobs if job.folder.finished()}
+    open_jobs = [job for job in jobs if job.folder not in reused]
+    for job in open_jobs:  # what cannot be written is refused here, and who looks into the folder sees what trains
+        said = {"name": job.name, "seed": job.seed, "steps": _steps(job)}
+        working_folder(job.folder).write("job.json", json.dumps(said))
     if open_jobs:
-        watched = Watched(
-            title,
-            [working_folder(job.folder) / "progress.jsonl" for job in open_jobs],
-            sum(job.steps_per_epoch * job.optimiser.epochs for job in open_jobs),
-        )
+        watched = Watched(title, [(job.folder, _steps(job)) for job in open_jobs])
         epochs = {"checkpoint_epochs": training.checkpoint_epochs}
         if training.launcher == "tasks":
-            calls = [{"jobs": [job], **epochs} for job in open_jobs]
-            hashes = [[one for (one,) in launch_each(train_on_rank, calls, spark, training, watched)]]
+            tasks.run_each(train_on_rank, [{"jobs": [job], **epochs} for job in open_jobs], spark, training, watched)
         else:
-            hashes = launch(train_on_rank, {"jobs": open_jobs, **epochs}, spark, training, watched)
-        for number, job in enumerate(open_jobs):
-            if len({of_rank[number] for of_rank in hashes}) > 1:
-                raise TrainingError(f"{job.name}: the ranks ended with different weights")
-    trained = []
-    for job in jobs:
-        meta = read_meta(job.folder)
-        trained.append(Trained(job.name, job.folder, meta["seconds"], meta["curves"], job not in open_jobs))
-    return trained
+            launch(train_on_rank, {"jobs": open_jobs, **epochs}, spark, training, watched)
+    return [_trained(job, job.folder in reused) for job in jobs]
 
 
-def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -> list[str]:
-    """Train the jobs one after another on this rank. Returns each one's weights hash."""
-    hashes = []
+def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -> None:
+    """Train the jobs one after another on this rank; rank 0 publishes each model once the ranks' weights agree."""
     for job in jobs:
         started = time.monotonic()
         torch.manual_seed(job.seed)
         task, batches = job.task(worker), job.batches(worker)
-        work = working_folder(job.folder)
+        plan = Plan(job.name, job.optimiser, job.steps_per_epoch, job.seed, checkpoint_epochs)
         try:
-            curves = fit(
-                task,
-                batches,
-                worker,
-                work=work,
-                name=job.name,
-                optimiser=job.optimiser,
-                steps_per_epoch=job.steps_per_epoch,
-                seed=job.seed,
-                checkpoint_epochs=checkpoint_epochs,
-            )
+            curves = fit(task, batches, worker, working_folder(job.folder), plan)
         finally:
             batches.close()  # type: ignore[attr-defined]
-        hashes.append(weights_hash(task.module))
+        weights = weights_hash(task.module)
+        if not worker.agree(weights):
+            raise TrainingError(f"{job.name}: the ranks ended with different weights")
         if worker.rank == 0:
-            finish_model(
-                job.folder,
-                task.module,
-                job.meta()
-                | {"name": job.name, "seconds": time.monotonic() - started, "curves": curves, "weights": hashes[-1]},
-            )
-    return hashes
+            said = {"name": job.name, "seconds": time.monotonic() - started, "curves": curves, "weights": weights}
+            finish_model(job.folder, task.module, job.meta() | said)
+
+
+def _steps(job: Job) -> int:
+    return job.steps_per_epoch * job.optimiser.epochs
+
+
+def _trained(job: Job, reused: bool) -> TrainedModel:
+    meta = read_meta(job.folder.root)
+    return TrainedModel(
+        name=job.name,
+        folder=job.folder.root,
+        seed=job.seed,
+        seconds=meta["seconds"],
+        reused=reused,
+        generator=job.generator,
+        fold=job.fold,
+        started_from=job.start,
+        curves=meta["curves"],
+    )

@@ -1,10 +1,8 @@
 """The one training loop: any number of optimisers, fixed steps per epoch, resumable after every checkpoint."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -12,10 +10,12 @@ from torch import Tensor, nn
 
 from recaug.config import Optimiser
 from recaug.errors import TrainingError
-from recaug.training.checkpoint import load_checkpoint, save_checkpoint
+from recaug.lake.store import Store
+from recaug.results import Curve
+from recaug.training.checkpoint import Optimisers, load_checkpoint, save_checkpoint
+from recaug.training.progress import Progress
 from recaug.training.worker import Worker
 
-PROGRESS_SECONDS = 1.0
 FAST = 20.0
 Batch = Mapping[str, Tensor]
 
@@ -23,8 +23,9 @@ Batch = Mapping[str, Tensor]
 class Part(NamedTuple):
     """Parameters with an optimiser of their own.
 
-    fast: those among them that learn FAST times as fast. epochs: the first (from 0) and the one after the last in
-    which the part learns, so what its learning rate rises and falls over; None is the end.
+    fast: those among them that learn FAST times as fast.
+    epochs: the part learns from the first of these (from 0) to before the second, None for the training's end; its
+    learning rate rises and falls over these epochs alone.
     """
 
     parameters: list[nn.Parameter]
@@ -67,89 +68,130 @@ class Task(Protocol):
         ...
 
 
-def fit(
-    task: Task,
-    batches: Iterator[Batch],
-    worker: Worker,
-    *,
-    work: Path,
-    name: str,
-    optimiser: Optimiser,
-    steps_per_epoch: int,
-    seed: int,
-    checkpoint_epochs: int,
-) -> list[dict[str, float]]:
+class Plan(NamedTuple):
+    """How long a model trains. name: in progress lines. steps_per_epoch: the same on every rank.
+
+    seed: of the noise of every epoch. checkpoint_epochs: a checkpoint every so many.
+    """
+
+    name: str
+    optimiser: Optimiser
+    steps_per_epoch: int
+    seed: int
+    checkpoint_epochs: int
+
+
+def fit(task: Task, batches: Iterator[Batch], worker: Worker, work: Store, plan: Plan) -> list[Curve]:
     """Train, and leave every rank with the same weights.
 
-    batches: without end, of this rank. work: the working folder, for checkpoints and progress.jsonl (rank 0 writes a
-    line every second and after every epoch). Goes on from the newest checkpoint there; the weights are then those of
+    batches: without end, of this rank. work: the working folder, for checkpoints and progress lines (rank 0 writes one
+    every second and after every epoch). Goes on from the newest checkpoint there; the weights are then those of
     an uninterrupted training, since random numbers are drawn from (seed, rank, epoch) and batches are skipped.
     Returns a dict an epoch: epoch (from 1), of each part the loss and the mean norm of its gradient (before it is
     clipped), seconds, rows_per_second, of several ranks communication (share of the seconds that this rank spent on
     averaging gradients, waiting for the slowest included), and the task's metrics.
     Raises TrainingError if a loss is not finite.
     """
-    module = task.module.to(worker.device)
-    optimisers: dict[str, torch.optim.Optimizer] = {
-        part: torch.optim.AdamW(of.groups(), lr=of.learning_rate, betas=of.betas, weight_decay=optimiser.weight_decay)
-        for part, of in task.parts.items()
+    module, epochs = task.module.to(worker.device), plan.optimiser.epochs
+    decay = plan.optimiser.weight_decay
+    optimisers: Optimisers = {
+        name: torch.optim.AdamW(part.groups(), lr=part.learning_rate, betas=part.betas, weight_decay=decay)
+        for name, part in task.parts.items()
     }
     done, curves = load_checkpoint(work, module, optimisers)
     worker.broadcast(module)
-    progress = Progress(work, name, steps_per_epoch, optimiser.epochs) if worker.rank == 0 else None
-    for _ in range(done * steps_per_epoch):
+    progress = Progress(work, plan.name, plan.steps_per_epoch, epochs) if worker.rank == 0 else None
+    for _ in range(done * plan.steps_per_epoch):
         next(batches)
-    total_steps = optimiser.epochs * steps_per_epoch
-    for epoch in range(done, optimiser.epochs):
-        torch.manual_seed(hash((seed, worker.rank, epoch)))
+    for number in range(done, epochs):
+        torch.manual_seed(hash((plan.seed, worker.rank, number)))
         module.train()
-        started = time.monotonic()
-        sums: dict[str, Tensor] = {}
-        weights: dict[str, Tensor] = {}
-        gradients: dict[str, Tensor] = {}
-        rows, communicated = 0, 0.0
-        for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
-            batch = {column: values.to(worker.device) for column, values in next(batches).items()}
-            rows += len(next(iter(batch.values()))) * worker.size
-            for update in _autocast(task.updates(batch, step / total_steps, epoch), worker.device):
-                part = task.parts[update.part]
-                first, end = part.epochs[0], optimiser.epochs if part.epochs[1] is None else part.epochs[1]
-                own_step, own_steps = step - first * steps_per_epoch, (end - first) * steps_per_epoch
-                optimisers[update.part].zero_grad()
-                update.loss.backward()
-                before = time.monotonic()
-                worker.average_gradients(part.parameters, update.weight)
-                communicated += time.monotonic() - before
-                norm = nn.utils.clip_grad_norm_(part.parameters, optimiser.clip_norm)
-                gradients[update.part] = gradients.get(update.part, 0) + norm.detach() / steps_per_epoch
-                for group in optimisers[update.part].param_groups:
-                    group["lr"] = (
-                        group["share"] * part.learning_rate * schedule(own_step, own_steps, optimiser.warmup_share)
-                    )
-                optimisers[update.part].step()
-                sums[update.part] = sums.get(update.part, 0) + update.loss.detach()
-                weights[update.part] = weights.get(update.part, 0) + update.weight.detach()
+        epoch = Epoch(number, task, optimisers, worker, plan)
+        for step in range(number * plan.steps_per_epoch, (number + 1) * plan.steps_per_epoch):
+            epoch.step(step, next(batches))
             if progress is not None:
-                progress.tick(step + 1, _speed(rows, time.monotonic() - started, communicated, worker), sums, weights)
-        losses = {
-            _named("loss", part, task): worker.mean({"loss": float(sums[part])}, float(weights[part]))["loss"]
-            for part in sorted(sums)
-        }
-        if not all(math.isfinite(loss) for loss in losses.values()):
-            raise TrainingError(f"{name}: {losses} in epoch {epoch + 1} is not finite; lower its learning_rate")
-        seconds = time.monotonic() - started
-        norms = {_named("gradient", part, task): float(gradients[part]) for part in sorted(gradients)}
-        speed = _speed(rows, seconds, communicated, worker)
-        curve = {"epoch": epoch + 1, **losses, **norms, "seconds": seconds, **speed}
+                progress.tick(step + 1, epoch.speed(), epoch.sums, epoch.weights)
+        curve = epoch.curve()
         if progress is not None:
             module.eval()
-            curve |= task.measure(epoch, epoch + 1 == optimiser.epochs)
+            curve |= task.measure(number, number + 1 == epochs)
             progress.epoch(curve)
         curves.append(curve)
-        if worker.rank == 0 and (epoch + 1) % checkpoint_epochs == 0 and epoch + 1 < optimiser.epochs:
-            save_checkpoint(work, epoch + 1, module, optimisers, curves)
+        if worker.rank == 0 and (number + 1) % plan.checkpoint_epochs == 0 and number + 1 < epochs:
+            save_checkpoint(work, number + 1, module, optimisers, curves)
     module.eval()
     return curves
+
+
+class Epoch:
+    """One epoch of a training on one rank: its updates, and what they add up to by part.
+
+    sums, weights: of the losses. gradients: mean norm.
+    """
+
+    def __init__(self, number: int, task: Task, optimisers: Optimisers, worker: Worker, plan: Plan) -> None:
+        self.number, self.task, self.optimisers, self.worker, self.plan = number, task, optimisers, worker, plan
+        self.sums: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
+        self.gradients: dict[str, Tensor] = {}
+        self.rows, self.communicated = 0, 0.0
+        self.started = time.monotonic()
+
+    def step(self, step: int, rows: Batch) -> None:
+        """Apply the updates of a batch. step: from 0, of the whole training."""
+        device = self.worker.device
+        batch = {column: values.to(device) for column, values in rows.items()}
+        self.rows += len(next(iter(batch.values()))) * self.worker.size
+        share = step / (self.plan.optimiser.epochs * self.plan.steps_per_epoch)
+        for update in _autocast(self.task.updates(batch, share, self.number), device):
+            self._apply(update, step)
+
+    def _apply(self, update: Update, step: int) -> None:
+        name, optimiser = update.part, self.optimisers[update.part]
+        part = self.task.parts[name]
+        optimiser.zero_grad()
+        update.loss.backward()
+        before = time.monotonic()
+        self.worker.average_gradients(part.parameters, update.weight)
+        self.communicated += time.monotonic() - before
+        norm = nn.utils.clip_grad_norm_(part.parameters, self.plan.optimiser.clip_norm)
+        self.gradients[name] = self.gradients.get(name, 0) + norm.detach() / self.plan.steps_per_epoch
+        factor = self._factor(part, step)
+        for group in optimiser.param_groups:
+            group["lr"] = group["share"] * part.learning_rate * factor
+        optimiser.step()
+        self.sums[name] = self.sums.get(name, 0) + update.loss.detach()
+        self.weights[name] = self.weights.get(name, 0) + update.weight.detach()
+
+    def _factor(self, part: Part, step: int) -> float:
+        """Factor of a part's learning rate, over the epochs in which it learns."""
+        first, end = part.epochs[0], self.plan.optimiser.epochs if part.epochs[1] is None else part.epochs[1]
+        own_steps = (end - first) * self.plan.steps_per_epoch
+        return schedule(step - first * self.plan.steps_per_epoch, own_steps, self.plan.optimiser.warmup_share)
+
+    def speed(self) -> Curve:
+        """Rows a second, and of several ranks the share of the time that this one spent on averaging gradients."""
+        seconds = time.monotonic() - self.started
+        speed = {"rows_per_second": self.rows / seconds}
+        return speed | ({"communication": self.communicated / seconds} if self.worker.size > 1 else {})
+
+    def curve(self) -> Curve:
+        """What is said of the epoch, losses over all ranks. Raises TrainingError if one is not finite."""
+        losses = {
+            self._named("loss", part): self.worker.mean({"loss": float(total)}, float(self.weights[part]))["loss"]
+            for part, total in sorted(self.sums.items())
+        }
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            raise TrainingError(
+                f"{self.plan.name}: {losses} in epoch {self.number + 1} is not finite; lower its learning_rate"
+            )
+        norms = {self._named("gradient", part): float(norm) for part, norm in sorted(self.gradients.items())}
+        seconds = time.monotonic() - self.started
+        return {"epoch": self.number + 1, **losses, **norms, "seconds": seconds, **self.speed()}
+
+    def _named(self, what: str, part: str) -> str:
+        """`loss` of a model with one part, `loss_<part>` of one with several; other figures alike."""
+        return what if len(self.task.parts) == 1 else f"{what}_{part}"
 
 
 def schedule(step: int, total_steps: int, warmup_share: float) -> float:
@@ -160,34 +202,6 @@ def schedule(step: int, total_steps: int, warmup_share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total_steps - warmup, 1)))
 
 
-class Progress:
-    """Lines of JSON for whoever watches: a line a second with `step`, a line an epoch with its curve."""
-
-    def __init__(self, work: Path, name: str, steps_per_epoch: int, epochs: int) -> None:
-        work.mkdir(parents=True, exist_ok=True)
-        self.file, self.name = work / "progress.jsonl", name
-        self.steps_per_epoch, self.steps = steps_per_epoch, steps_per_epoch * epochs
-        self.last = time.monotonic()
-
-    def tick(
-        self, step: int, speed: Mapping[str, float], sums: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-    ) -> None:
-        """Write a line if the last one is old enough."""
-        if time.monotonic() - self.last < PROGRESS_SECONDS:
-            return
-        losses = {part: float(sums[part]) / max(float(weights[part]), 1e-9) for part in sums}
-        self._write({"step": step, "losses": losses, **speed})
-
-    def epoch(self, curve: Mapping[str, float]) -> None:
-        """Write an epoch's curve."""
-        self._write({"step": int(curve["epoch"]) * self.steps_per_epoch, "curve": curve})
-
-    def _write(self, line: Mapping[str, Any]) -> None:
-        self.last = time.monotonic()
-        with self.file.open("a") as file:
-            file.write(json.dumps({"name": self.name, "steps": self.steps, **line}) + "\n")
-
-
 def _autocast(updates: Iterator[Update], device: torch.device) -> Iterator[Update]:
     """Compute each update in bfloat16 where there is a GPU; backward and steps stay outside."""
     while True:
@@ -196,14 +210,3 @@ def _autocast(updates: Iterator[Update], device: torch.device) -> Iterator[Updat
         if update is None:
             return
         yield update
-
-
-def _speed(rows: int, seconds: float, communicated: float, worker: Worker) -> dict[str, float]:
-    """Rows a second, and of several ranks the share of the time that this one spent on averaging gradients."""
-    speed = {"rows_per_second": rows / seconds}
-    return speed | ({"communication": communicated / seconds} if worker.size > 1 else {})
-
-
-def _named(what: str, part: str, task: Task) -> str:
-    """`loss` of a model with one part, `loss_<part>` of one with several; other figures alike."""
-    return what if len(task.parts) == 1 else f"{what}_{part}"

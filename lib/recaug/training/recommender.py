@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,11 @@ from pyspark.sql import SparkSession
 from torch import Tensor, nn
 
 from recaug.config import Config, Optimiser, SASRec
+from recaug.lake.store import Store
+from recaug.results import TrainedModel
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
-from recaug.training.jobs import Trained, train
+from recaug.training.jobs import Plain, train
 from recaug.training.loop import Batch, Part, Update
 from recaug.training.models import sasrec, softmax
 from recaug.training.worker import Worker
@@ -26,7 +27,7 @@ MAX_NEGATIVES = 1024  # a step and rank; more estimate the softmax no better and
 class SASRecJob:
     """One recommender to train.
 
-    name: in the progress bar, such as none-seed0. models: the folder of all models.
+    name: in the progress bar, such as none-seed0. models: of all models.
     files: addresses of the arm's rows: sequences' train columns and, if any, `continuations` (binary, int32, max_length
         * n position-major, 0 none), `continuation_weights` (binary, float32, the same shape), `row_weight` (of the row)
         and `is_generated` (whether its history is).
@@ -37,7 +38,7 @@ class SASRecJob:
     """
 
     name: str
-    models: Path
+    models: Store
     files: Sequence[str]
     content_hash: str
     real_rows: int
@@ -49,7 +50,7 @@ class SASRecJob:
     item_features: np.ndarray | None = None
 
 
-def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config, title: str) -> list[Trained]:
+def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config, title: str) -> list[TrainedModel]:
     """Train every job in one launch; finished models are found again. Load one with checkpoint.load_recommender.
 
     Raises TrainingError as jobs.train does.
@@ -62,7 +63,7 @@ def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config,
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class _Run(Plain):
     """A SASRecJob with what the configuration adds.
 
     negatives_per_row: drawn for each row of a batch, shared by all positions of the step.
@@ -95,7 +96,7 @@ class _Run:
         return self.job.n_items > self.config.full_softmax_items
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Store:
         return model_folder(
             self.job.models,
             "sasrec",

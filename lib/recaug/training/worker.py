@@ -1,14 +1,13 @@
 """What the training loop sees of the ranks it runs on: their number, its device, and how they average."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
 class Worker:
-    """One rank among `size`; here the only one. launch.py has the ranks of each launcher, with its primitives.
+    """One rank among `size`; here the only one. launchers/ has the ranks of each launcher, with its primitives.
 
     device: where this rank computes, a GPU by local rank where there is one.
     """
@@ -26,9 +25,13 @@ class Worker:
         """Give every rank what rank 0 has."""
         return flat
 
-    def gather(self, value: Any) -> list[Any]:
-        """Give every rank the picklable value of each, in rank order."""
-        return [value]
+    def agree(self, digest: str) -> bool:
+        """Say whether every rank gives the same hexadecimal digest; the same answer on every rank."""
+        own = list(bytes.fromhex(digest))
+        table = torch.zeros(self.size, len(own), dtype=torch.int64, device=self.device)
+        table[self.rank] = torch.tensor(own)
+        gathered = self.all_reduce(table.flatten()).view_as(table)
+        return bool((gathered == gathered[0]).all())
 
     def broadcast(self, module: nn.Module) -> None:
         """Start all ranks from rank 0's weights; buffers are the same by construction."""

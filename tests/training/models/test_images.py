@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recaug.config import Images, ImageSource, load
+from recaug.lake.store import Store
 from recaug.training.images import ClassifierTask, ImageGANTask, ImageVAETask
-from recaug.training.loop import Batch, fit
+from recaug.training.loop import Batch, Plan, fit
 from recaug.training.models.image_classifier import ImageClassifier
 from recaug.training.models.image_gan import ImageGAN, differentiable_augmentation
 from recaug.training.models.image_layers import PerceptronDecoder, to_pixels, to_unit
@@ -83,12 +84,8 @@ def test_a_generator_draws_pictures_of_the_class_that_it_is_asked_for(tmp_path: 
         task,
         batches(),
         Worker(),
-        work=tmp_path,
-        name=kind,
-        optimiser=optimiser,
-        steps_per_epoch=15,
-        seed=1,
-        checkpoint_epochs=99,
+        Store(tmp_path),
+        Plan(kind, optimiser, 15, seed=1, checkpoint_epochs=99),
     )
     labels = torch.arange(40) % 2
     drawn = contrast(task.model.sample(labels, torch.Generator().manual_seed(0)))
@@ -106,12 +103,8 @@ def test_a_classifier_tells_the_two_classes_apart(tmp_path: Path) -> None:
         task,
         batches(),
         Worker(),
-        work=tmp_path,
-        name="classifier",
-        optimiser=config.classifier.optimiser,
-        steps_per_epoch=5,
-        seed=1,
-        checkpoint_epochs=99,
+        Store(tmp_path),
+        Plan("classifier", config.classifier.optimiser, 5, seed=1, checkpoint_epochs=99),
     )
     unseen = halves(64, 999)
     told = task.model(to_unit(unseen["pixels"].view(-1, 28, 28, 1))).argmax(dim=1)

@@ -1,0 +1,93 @@
+"""The driver's watch over a launch: a bar that follows the trainings' progress, and the end of one that hangs."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+from tqdm import tqdm
+
+from recaug.lake.store import Store
+from recaug.training.checkpoint import working_folder
+from recaug.training.progress import FILE, Line, describe
+
+LOOK_SECONDS = 0.5  # between looks at the progress
+
+
+class Watched(NamedTuple):
+    """What the driver shows of a launch. trainings: where each model will lie, and the steps of its training."""
+
+    title: str
+    trainings: Sequence[tuple[Store, int]] = ()
+
+
+class Look:
+    """What the trainings' progress files said so far. steps: done, of all together."""
+
+    def __init__(self, trainings: Sequence[tuple[Store, int]]) -> None:
+        self.trainings = trainings
+        self.read, self.done = [0] * len(trainings), [0] * len(trainings)
+
+    @property
+    def steps(self) -> int:
+        """Of all trainings."""
+        return sum(self.done)
+
+    def again(self) -> tuple[bool, str]:
+        """Read on. Returns whether anything is new, and the newest line in words, empty where there is none.
+
+        A finished model has no progress file any more: all its steps are done. A line that is no Line is news without
+        words, and a file that cannot be read now is read at the next look.
+        """
+        news, words = False, ""
+        for place, (folder, steps) in enumerate(self.trainings):
+            if self.done[place] < steps and folder.finished():
+                news, self.done[place] = True, steps
+                continue
+            for line in self._lines(place, working_folder(folder)):
+                news = True
+                self.read[place] += 1
+                try:
+                    said = msgspec.json.decode(line, type=Line)
+                except msgspec.MsgspecError:
+                    continue
+                self.done[place], words = said.step, describe(said)
+        return news, words
+
+    def _lines(self, place: int, work: Store) -> list[str]:
+        try:
+            return list(work.lines(FILE, after=self.read[place]))
+        except OSError:
+            return []
+
+
+@contextmanager
+def watch(watched: Watched, timeout_seconds: float, cancel: Callable[[], None]) -> Iterator[threading.Event]:
+    """Follow progress with a bar; without a new line for so long, set the event given and cancel."""
+    ended, hung, look = threading.Event(), threading.Event(), Look(watched.trainings)
+
+    def follow() -> None:
+        last, total = time.monotonic(), sum(steps for _, steps in watched.trainings)
+        with tqdm(total=total or None, desc=watched.title, unit="step", mininterval=1.0) as bar:
+            while True:
+                over = ended.wait(LOOK_SECONDS)
+                news, words = look.again()
+                last = time.monotonic() if news else last
+                if words:
+                    bar.set_postfix_str(words, refresh=False)
+                bar.update(look.steps - bar.n)
+                if over:
+                    return
+                if time.monotonic() - last > timeout_seconds and not hung.is_set():
+                    hung.set()
+                    cancel()
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield hung
+    finally:
+        ended.set()
+        follower.join()

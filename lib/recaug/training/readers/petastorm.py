@@ -1,0 +1,46 @@
+"""Row groups of Parquet files through petastorm. Only this file knows petastorm."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from petastorm import make_batch_reader
+from petastorm.errors import NoDataAvailableError
+
+from recaug.errors import TrainingError
+
+
+def row_groups(
+    files: Sequence[str], columns: Sequence[str], rank: int, size: int
+) -> Iterator[Mapping[str, np.ndarray]]:
+    """This rank's row groups in the files' order, without end: column -> values as they are stored.
+
+    Raises TrainingError if there are fewer row groups than ranks.
+    """
+    # pyarrow deprecated what petastorm 0.12 calls; the calls work with the pinned versions
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\b")
+    # lists of varying length, which are not asked for
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"petastorm\.unischema")
+    try:
+        reader = make_batch_reader(
+            list(files),
+            schema_fields=[f"^{name}$" for name in columns],
+            reader_pool_type="thread",
+            workers_count=1,  # one reading thread keeps the order of row groups
+            # petastorm 0.12 shuffles again for as long as its queue is full at the end of a pass, so its order
+            # depends on time even with a seed; batches.py shuffles rows instead
+            shuffle_row_groups=False,
+            num_epochs=None,
+            cur_shard=rank,
+            shard_count=size,
+        )
+    except NoDataAvailableError as error:
+        raise TrainingError(
+            f"{len(files)} files hold fewer row groups than {size} ranks; set training.workers lower"
+        ) from error
+    try:
+        for group in reader:
+            yield {name: getattr(group, name) for name in columns}
+    finally:
+        reader.stop()
+        reader.join()
