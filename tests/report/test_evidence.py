@@ -5,11 +5,11 @@ from pathlib import Path
 from tests.report.made import GENERATORS, against_none, interval, stage, trial
 
 from recaug import config
-from recaug.evaluate.arms import LIFTED
 from recaug.report import evidence
 from recaug.results import Fidelity, Policy, Tried
 
 GATE = config.load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate
+LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")
 SOME, NOTHING = interval(0.2, 0.1, 0.3), interval(0.0)
 
 

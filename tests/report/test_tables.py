@@ -3,6 +3,7 @@
 from tests.report.made import GENERATORS, against_none, interval, measured, trial
 
 from recaug.report import tables
+from recaug.report.series import Series
 
 
 def test_the_best_of_each_column_is_marked_and_the_lowest_gini_is_best() -> None:
@@ -49,6 +50,14 @@ def test_mixtures_stand_below_the_baselines_and_what_was_not_measured_is_empty()
         "own",
         "SASRec + VAE rows, blended with co-visitation",
     ]
+
+
+def test_arms_that_are_called_the_same_each_have_a_row() -> None:
+    twice = [Series("vae", "VAE", ("red", "red")), Series("second", "VAE", ("blue", "blue"))]
+    arms = [against_none(name, measured=measured(hr=interval(0.1))) for name in ("vae", "second")]
+    table = tables.metric_table(trial(against_none(), *arms), "overall", twice)
+    assert table is not None
+    assert [row.label for row in table.rows] == ["SASRec + VAE rows"] * 2
 
 
 def test_exposure_is_told_of_the_slices_that_there_are() -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from recaug.config import Gate
-from recaug.evaluate.arms import LIFTED, NONE
+from recaug.evaluate.arms import NONE
 from recaug.report.numbers import percent
 from recaug.report.records import Stages, chosen_label, result_of
 from recaug.report.series import Series, arm_looks
@@ -113,15 +113,21 @@ def lift_table(trial: Trial | None, part: str, generators: Sequence[Series]) -> 
     measured = [result for result in arms if any(part in by_slice for by_slice in result.lifts.values())]
     if not measured:
         return None
-    blended = any(result.blend_lifts for result in arms)
+    columns = {
+        (kind, metric): f"{METRICS[metric]}{blend}"
+        for kind, blend in (("lifts", ""), ("blend_lifts", ", blend"))
+        for metric in METRICS
+        if any(metric in getattr(result, kind) for result in arms)
+    }
     looks = arm_looks((result.arm for result in measured), generators)
-    rows = []
-    for result in measured:
-        of_measures = [result.lifts, result.blend_lifts] if blended else [result.lifts]
-        cells = [_bounded_lift(lifts.get(measure, {}).get(part)) for lifts in of_measures for measure in LIFTED]
-        rows.append(LiftRow(looks[result.arm.name].label, cells))
-    columns = [METRICS[measure] for measure in LIFTED]
-    return LiftTable(SLICES[part], [*columns, *(f"{column}, blend" for column in columns if blended)], rows)
+    rows = [
+        LiftRow(
+            looks[result.arm.name].label,
+            [_bounded_lift(getattr(result, kind).get(metric, {}).get(part)) for kind, metric in columns],
+        )
+        for result in measured
+    ]
+    return LiftTable(SLICES[part], list(columns.values()), rows)
 
 
 def _bounded_lift(lift: Interval | None) -> Interval | None:

@@ -78,8 +78,8 @@ def _counted(metrics: Result) -> dict[str, int]:
     rows: dict[str, int] = {}
     match metrics:
         case Ingest():
-            names = ("rows_in", "events", "duplicates", "quarantined", "items")
-            rows = {name: getattr(metrics, name) for name in names}
+            rows = {"rows_in": metrics.rows_in, "events": metrics.events, "items": metrics.items}
+            rows |= {"duplicates": metrics.duplicates, "quarantined": metrics.quarantined}
         case Prepare():
             pairs = {"covisitation": metrics.covisitation, "negatives": metrics.negatives}
             rows = {**metrics.rows, "window_events": metrics.events, "vocabulary": metrics.items, **pairs}

@@ -86,32 +86,24 @@ def metric_table(trial: Trial | None, part: str, generators: Sequence[Series]) -
     """The arms, the baselines and the mixtures of one slice, or the catalogue; None where nothing was measured."""
     if trial is None:
         return None
-    measured = {label: _values(one, part) for label, one in _compared(trial, generators).items()}
-    measured = {label: values for label, values in measured.items() if values}
-    metrics = [metric for metric in METRICS if any(metric in values for values in measured.values())]
+    measured = [(label, values) for label, lists in _compared(trial, generators) if (values := _values(lists, part))]
+    metrics = [metric for metric in METRICS if any(metric in values for _, values in measured)]
     if not metrics:
         return None
-    best = {metric: _best(metric, measured.values()) for metric in metrics}
-    rows = [
-        Row(label, [_cell(values.get(metric), best[metric]) for metric in metrics])
-        for label, values in measured.items()
-    ]
+    best = {metric: _best(metric, [values for _, values in measured]) for metric in metrics}
+    rows = [Row(label, [_cell(values.get(metric), best[metric]) for metric in metrics]) for label, values in measured]
     return MetricTable(SLICES[part], trial.units.get(part), [METRICS[metric] for metric in metrics], rows)
 
 
-def _compared(trial: Trial, generators: Sequence[Series]) -> dict[str, Measured]:
-    """All that stands in the table, by what a reader calls it."""
-    arms = {arm_title(result.arm, generators): result for result in arms_in_order(trial, generators)}
+def _compared(trial: Trial, generators: Sequence[Series]) -> list[tuple[str, Measured]]:
+    """All that stands in the table, each with what a reader calls it."""
+    arms = [(arm_title(result.arm, generators), result) for result in arms_in_order(trial, generators)]
     baselines = [*(name for name in BASELINES if name in trial.baselines), *sorted(trial.baselines.keys() - BASELINES)]
-    return (
-        {title: result.measured for title, result in arms.items()}
-        | {BASELINES.get(name, name): trial.baselines[name] for name in baselines}
-        | {
-            f"{title}, blended with co-visitation": result.blend
-            for title, result in arms.items()
-            if result.blend is not None
-        }
-    )
+    return [
+        *((title, result.measured) for title, result in arms),
+        *((BASELINES.get(name, name), trial.baselines[name]) for name in baselines),
+        *((f"{title}, blended with co-visitation", result.blend) for title, result in arms if result.blend is not None),
+    ]
 
 
 def _values(measured: Measured, part: str) -> dict[str, Interval]:
