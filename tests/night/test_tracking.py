@@ -66,6 +66,7 @@ def test_a_model_is_a_run_below_its_night_with_a_value_an_epoch(context: Context
 
 def test_a_night_holds_its_decision_its_metrics_and_its_page(context: Context) -> None:
     context.folder.write("report/index.html", "<html></html>")
+    context.folder.write("report/shown_users.json", "[]")
     tracking.log_night(context, SUMMARY)
     night = runs(context)[context.run_id]
     assert night.data.tags["decision"] == "hold"
@@ -74,7 +75,10 @@ def test_a_night_holds_its_decision_its_metrics_and_its_page(context: Context) -
     assert night.data.metrics["rows.events"] == 100
     assert "lift.high" not in night.data.metrics
     assert night.info.status == "FINISHED"
-    assert [file.path for file in client(context).list_artifacts(night.info.run_id)] == ["index.html"]
+    assert [file.path for file in client(context).list_artifacts(night.info.run_id)] == [
+        "index.html",
+        "shown_users.json",
+    ]
 
 
 def test_a_rerun_replaces_what_it_logged(context: Context) -> None:

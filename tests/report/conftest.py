@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,34 @@ from pyspark.sql import functions as F
 
 from recaug import config
 from recaug.config import STAGES
-from recaug.evaluate.arms import LIFTED
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
+from recaug.results import (
+    Arm,
+    ArmResult,
+    Augment,
+    Catalogue,
+    Faithfulness,
+    Fidelity,
+    Ingest,
+    Interval,
+    Measured,
+    Part,
+    Policy,
+    Prepare,
+    Publish,
+    Recommend,
+    Result,
+    Sampled,
+    Train,
+    TrainedModel,
+    Trial,
+    Tried,
+    Verdict,
+)
 
 DATE = dt.date(2017, 1, 28)
 STARTED = dt.datetime(2017, 1, 29, 2, 0, 0)
@@ -130,7 +151,7 @@ def record() -> Callable[..., None]:
                 finished=STARTED + dt.timedelta(seconds=30),
                 decision=decision if decides else "none",
                 reasons=[REASONS[decision]] if decides else [],
-                metrics=METRICS.get(stage, {}),
+                metrics=METRICS[stage],
                 config_hash=context.config.hash,
                 input_versions={"events": 0, "sequences": 0},
                 content_hash="1f" * 32 if stage in ("augment", "publish") else None,
@@ -186,26 +207,26 @@ REASONS = {
 }
 
 
-def _arm(scale: float) -> dict[str, Any]:
-    """A slice's metrics with intervals."""
+def _measured(scale: float) -> Measured:
+    """Every slice's metrics with intervals, and the lists."""
     values = {"hr@10": 0.08, "ndcg@10": 0.05, "recall@20": 0.06, "mrr@10": 0.04, "map@10": 0.03}
     values |= {"recall@20 head": 0.09, "recall@20 tail": 0.01}
-    return {
-        metric: {"mean": value * scale, "low": value * scale * 0.9, "high": value * scale * 1.1}
+    measures = {
+        metric: Interval(mean=value * scale, low=value * scale * 0.9, high=value * scale * 1.1)
         for metric, value in values.items()
     }
+    return Measured(
+        measures=dict.fromkeys(("overall", "cold", "warm"), measures),
+        catalogue=Catalogue(coverage=0.2 * scale, gini=0.8 / scale, novelty=9.1),
+        exposure={"cold": 0.1, "warm": 0.3, "overall": 0.25},
+    )
 
 
-def _parts(scale: float) -> dict[str, Any]:
-    catalogue = {"coverage@10": 0.2 * scale, "gini@10": 0.8 / scale, "novelty@10": 9.1}
-    return {part: _arm(scale) for part in ("overall", "cold", "warm")} | {"catalogue": catalogue}
-
-
-def _model(kind: str, start: float) -> dict[str, Any]:
-    curves = []
+def _model(generator: str, fold: int) -> TrainedModel:
+    curves, start = [], 7 + fold
     for epoch in range(1, 9):
         curve = {"epoch": epoch, "seconds": 1.5, "rows_per_second": 900.0}
-        if kind == "vae":
+        if generator == "vae":
             curve["loss"] = start / (1 + epoch)
         elif epoch <= 4:
             curve["loss_likelihood"] = start / (1 + epoch)
@@ -215,76 +236,102 @@ def _model(kind: str, start: float) -> dict[str, Any]:
             curve["validation_ndcg@10"] = 0.05 - 0.04 / (1 + epoch)
         curve |= {"distinct_items": 900.0 - 80 * epoch, "entropy": 6 - 0.3 * epoch, "duplicates": 0.01 * epoch}
         curves.append(curve)
-    return {"folder": f"models/{kind}", "seconds": 12.0, "curves": curves}
+    return TrainedModel(
+        name=f"{generator}-fold{fold}",
+        folder=f"models/{generator}",
+        seed=1,
+        seconds=12.0,
+        generator=generator,
+        fold=fold,
+        curves=curves,
+    )
 
 
-def _lift(mean: float) -> dict[str, Any]:
-    return {part: {"mean": mean, "low": mean - 0.08, "high": mean + 0.08} for part in ("overall", "cold", "warm")}
+def _lift(mean: float) -> dict[str, Interval]:
+    return dict.fromkeys(("overall", "cold", "warm"), Interval(mean=mean, low=mean - 0.08, high=mean + 0.08))
 
 
-# The agreed shape of the stages' metrics; the numbers mean nothing.
-METRICS: dict[str, dict[str, Any]] = {
-    "ingest": {"rows_in": 13000, "events": 12500, "duplicates": 499, "quarantined": 1, "days": [None, "2017-01-28"]},
-    "prepare": {
-        "users": 150,
-        "items": 4000,
-        "events": 9000,
-        "rows": {"train": 144, "validation": 120, "test": 140, "serve": 150},
-        "covisitation": 70000,
-        "negatives": 14400,
-    },
-    "augment": {
-        "sampled": 1600,
-        "generators": {"vae": {"sampled": 800, "candidates": 788}, "gan": {"sampled": 800, "candidates": 769}},
-        "candidates": 1557,
-        "policy": {
-            "tried": [{"option": "counts-tail-1-2", "epochs": 2, "lift": {"cold": 0.04, "warm": -0.01}}],
-            "chosen": {"cold": {"tail": "counts-tail-1-2"}, "warm": {"tail": "none"}},
-            "cpu_seconds": 60.0,
+def _against_none(generator: str, scale: float, lift: float, validation: float, fidelity: Fidelity) -> ArmResult:
+    return ArmResult(
+        arm=Arm(name=generator, parts=(Part(generators=(generator,)),)),
+        measured=_measured(scale),
+        lifts={measure: _lift(lift) for measure in ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")},
+        validation_lifts=_lift(validation),
+        fidelity=fidelity,
+    )
+
+
+WHOLE = Fidelity(
+    rows=788,
+    histories=40,
+    coverage=0.7,
+    entropy_ratio=0.98,
+    duplicates=0.0,
+    copies=0.0,
+    mean_fidelity=0.7,
+    told_apart=0.61,
+)
+COLLAPSED = Fidelity(
+    rows=769, histories=40, coverage=0.02, entropy_ratio=0.3, duplicates=0.2, copies=0.0, mean_fidelity=0.6
+)
+
+# The stages' results; the numbers mean nothing.
+METRICS: dict[str, Result] = {
+    "ingest": Ingest(
+        rows_in=13000,
+        events=12500,
+        duplicates=499,
+        quarantined=1,
+        items=4000,
+        reasons={"no user_id": 1},
+        days=(None, "2017-01-28"),
+    ),
+    "prepare": Prepare(
+        users=150,
+        items=4000,
+        events=9000,
+        cold=20,
+        rows={"train": 144, "validation": 120, "test": 140, "serve": 150},
+        covisitation=70000,
+        negatives=14400,
+        windows=["2017-01-08", "2017-01-15", "2017-01-22"],
+    ),
+    "train": Train(models=[_model(generator, fold) for generator in ("vae", "gan") for fold in (0, 1)]),
+    "augment": Augment(
+        sampled=1600,
+        candidates=1557,
+        generators={"vae": Sampled(sampled=800, candidates=788), "gan": Sampled(sampled=800, candidates=769)},
+    ),
+    "evaluate": Trial(
+        task="recommend",
+        metric="ndcg@10",
+        seeds=3,
+        units={"overall": 140, "cold": 20, "warm": 120},
+        arms={
+            "none": ArmResult(arm=Arm(name="none"), measured=_measured(1)),
+            "vae": _against_none("vae", 1.12, 0.12, 0.1, WHOLE),
+            "gan": _against_none("gan", 0.98, -0.02, 0.01, COLLAPSED),
         },
-    },
-    "publish": {"augmented": 788, "chosen": "vae"},
-    "recommend": {"recommendations": 3000},
-    "train": {"models": {f"{kind}-fold{fold}": _model(kind, 7 + fold) for kind in ("vae", "gan") for fold in (0, 1)}},
-    "evaluate": {
-        "arms": {"none": _parts(1), "vae": _parts(1.12), "gan": _parts(0.98)},
-        "baselines": {"popularity": _parts(0.5), "covisitation": _parts(1.05)},
-        "lift": {"vae": _lift(0.12), "gan": _lift(-0.02)},
-        "validation_lift": {"vae": _lift(0.1), "gan": _lift(0.01)},
-        "lifts": {
-            "vae": {measure: _lift(0.12) for measure in LIFTED},
-            "gan": {measure: _lift(-0.02) for measure in LIFTED},
-        },
-        "blend_lifts": {},
-        "exposure": {arm: {"cold": 0.1, "warm": 0.3, "overall": 0.25} for arm in ("none", "vae", "gan")},
-        "tail_share": 0.5,
-        "chosen": "vae",
-        "fidelity": {
-            "vae": {
-                "coverage": 0.7,
-                "entropy_ratio": 0.98,
-                "duplicates": 0.0,
-                "copies": 0.0,
-                "kept_share": 0.9,
-                "mean_fidelity": 0.7,
-                "told_apart": 0.61,
-            },
-            "gan": {
-                "coverage": 0.02,
-                "entropy_ratio": 0.3,
-                "duplicates": 0.2,
-                "copies": 0.0,
-                "kept_share": 0.8,
-                "mean_fidelity": 0.6,
-            },
-        },
-        "users": {"overall": 140, "cold": 20, "warm": 120},
-        "leaks": {"vocabulary": 0, "covisitation": 0},
-        "seeds": 3,
-        "task": "discovery",
-        "metric": "ndcg@10",
-        "models": {"none-seed0": "models/none"},
-    },
+        baselines={"popularity": _measured(0.5), "covisitation": _measured(1.05)},
+        leaks={"vocabulary": 0, "covisitation": 0},
+        tail_share=0.5,
+        chosen="vae",
+        verdict=Verdict(decision="publish", reasons=("it helps",)),
+        policy=Policy(
+            tried=[Tried(option="counts-tail-1-2", epochs=2, lift={"cold": 0.04, "warm": -0.01})],
+            chosen={"cold": {"tail": "counts-tail-1-2"}, "warm": {"tail": "none"}},
+            cpu_seconds=60.0,
+        ),
+    ),
+    "publish": Publish(augmented=788, chosen="vae"),
+    "recommend": Recommend(
+        recommendations=3000,
+        arm="vae",
+        model="models/vae",
+        diversity=0.6,
+        diversity_by_score=0.5,
+        faithfulness=Faithfulness(users=0, fall_reason=0.0, fall_random=0.0, larger=0.0),
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from recaug.night import report
@@ -44,9 +45,9 @@ def test_tables_are_whole(written: dict[str, str]) -> None:
 
 def test_a_night_without_generators_has_cards_too(published: Context) -> None:
     night = report.collect(published)
-    told = night.stages["evaluate"]
-    none = {key: {"none": told.metrics[key]["none"]} for key in ("arms", "exposure")} | {"lift": {}, "fidelity": {}}
-    stages = {**night.stages, "evaluate": replace(told, metrics=told.metrics | none)}
+    judged = night.stages["evaluate"]
+    trial = msgspec.structs.replace(judged.metrics, arms={"none": judged.metrics.arms["none"]}, chosen=None)
+    stages = {**night.stages, "evaluate": replace(judged, metrics=trial)}
     written = cards(replace(night, stages=stages), published.config)
     assert "Change of" not in written["model_card.md"]
     assert "beside real events" not in written["data_card.md"]

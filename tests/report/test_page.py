@@ -2,6 +2,7 @@
 
 import datetime as dt
 import errno
+import json
 import os
 import re
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from recaug.lake.tables import Lake
 from recaug.night import report
 from recaug.night.context import Context
 from recaug.report import page
+from recaug.report.series import Series
+from recaug.results import Arm, ArmResult, Part, Publish
 
 
 class Text(HTMLParser):
@@ -69,15 +72,15 @@ def until(night: page.Night, reached: int) -> page.Night:
 def decided(night: page.Night, decision: str, reason: str) -> page.Night:
     """The night with another end."""
     judged = replace(night.stages["evaluate"], decision=decision, reasons=[reason])
-    done = replace(night.stages["publish"], decision=decision, reasons=[reason], metrics={"augmented": 0})
+    done = replace(night.stages["publish"], decision=decision, reasons=[reason], metrics=Publish(augmented=0))
     return replace(night, stages={**night.stages, "evaluate": judged, "publish": done})
 
 
 def test_a_published_night_shows_everything(published: Context) -> None:
     result = report.run(published)
-    html = (published.folder / "report" / "index.html").read_text(encoding="utf-8")
+    html = published.folder.read("report/index.html").decode()
     read = Text(html)
-    assert result.metrics["bytes"] == len(html.encode()) > 50_000
+    assert result.metrics.bytes == len(html.encode()) > 50_000
     assert "788 generated rows of the VAE are the partition of 2017-01-28." in read.text
     assert "NDCG@10 of cold users rises by 12.0 %" in read.text
     assert {"rows", "training", "likeness", "metrics", "lift", "users", "cost", "versions"} <= read.ids
@@ -183,7 +186,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match=r"index.html: .*; free space or set artifacts elsewhere"):
+    with pytest.raises(StorageError, match=r"report/.*: .*; free space or set artifacts elsewhere"):
         report.run(context)
     assert context.folder.list("report/*") == ["report/index.html"]
     assert context.folder.read("report/index.html") == b"the old one"
@@ -200,6 +203,57 @@ def test_continuations_stand_beside_the_event_that_they_follow(night: page.Night
         [{"series": "vae", "user_id": user, "source_users": [user], "whole": False, "fidelity": 1.0}]
     )
     (card,) = page.example_cards(replace(night, examples=examples, histories=pd.concat([real, follows])))
-    beside = [[one["title"] for one in event["next"]] for event in card["real"][user]]
+    beside = [[made["title"] for made in event["next"]] for event in card.real[user]]
     assert beside[:2] == [["first next"], ["second next"]]
     assert not any(beside[2:])
+
+
+def test_a_generator_that_the_report_has_never_heard_of_has_its_label_colour_and_place(night: page.Night) -> None:
+    name, label = "shop.seasons:Seasons", "seasons"
+    own = [*night.generators, Series(name, label, ("#123456", "#abcdef"))]
+    judged = night.stages["evaluate"]
+    arm = msgspec.structs.replace(judged.metrics.arms["vae"], arm=Arm(name=name, parts=(Part(generators=(name,)),)))
+    both = Arm(name="vae+shop.seasons:Seasons", parts=(Part(generators=("vae", name)),))
+    joined: ArmResult = msgspec.structs.replace(arm, arm=both)
+    trial = msgspec.structs.replace(judged.metrics, arms=judged.metrics.arms | {name: arm, both.name: joined})
+    swapped = {"gan": name}
+    night = replace(
+        night,
+        generators=own,
+        stages={**night.stages, "evaluate": replace(judged, metrics=trial)},
+        popularity=night.popularity.replace({"series": swapped}),
+        examples=night.examples.replace({"series": swapped}),
+        histories=night.histories.replace({"series": swapped}),
+    )
+    html = page.render(night)
+    variable = own[-1].variable
+    assert re.fullmatch(r"--[A-Za-z0-9_-]+", variable)
+    assert f"{variable}: #123456;" in html
+    assert f"{variable}: #abcdef;" in html
+    assert f'style="--own: var({variable})"' in html  # of its users
+    figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    drawn = [figure for figure in figures if f"var({variable})" in figure]
+    assert len(drawn) == 2  # popularity and lift
+    assert all(label in figure for figure in drawn)
+    text = Text(html).text
+    assert "SASRec + seasons rows" in text
+    assert "SASRec + rows of VAE and seasons" in text
+    assert text.index("SASRec + GAN rows") < text.index("SASRec + seasons rows") < text.index("rows of VAE and seasons")
+
+
+def test_every_colour_of_the_page_is_one_that_it_has(night: page.Night) -> None:
+    html = page.render(night)
+    assert set(re.findall(r"var\((--[^)]+)\)", html)) <= set(re.findall(r"(--[A-Za-z0-9_-]+):", html))
+
+
+def test_beside_the_page_lie_the_users_whom_it_names(published: Context, night: page.Night) -> None:
+    report.run(published)
+    users = json.loads(published.folder.read(f"report/{report.SHOWN_USERS}"))
+    html = published.folder.read("report/index.html").decode()
+    named = re.findall(r"<h4>source user ([^<,:]+)", html)
+    assert users == sorted(set(named))
+    assert users
+    user = users[0]
+    continued = [{"series": "vae", "user_id": user, "source_users": [], "whole": False, "fidelity": 1.0}]
+    assert page.users_on(replace(night, examples=pd.DataFrame(continued))) == [user]
+    assert page.users_on(replace(night, examples=None)) == []

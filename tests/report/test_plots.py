@@ -2,13 +2,26 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import matplotlib as mpl
+import msgspec
 import pandas as pd
 import pytest
 
+from recaug.config import load
 from recaug.report import distributions, plots
+from recaug.report.series import Look
 
+GATE = msgspec.structs.replace(
+    load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate, min_lift=0.0, max_harm=0.02, confidence=0.95
+)
+LOOKS = {
+    "real": Look("real events", "--real"),
+    "vae": Look("VAE", "--series-vae"),
+    "gan": Look("GAN", "--series-gan"),
+    "policy": Look("policy", "--ink"),
+}
 COUNTS = pd.DataFrame(
     [("real", 4, 1), ("real", 1, 6), ("vae", 3, 2), ("vae", 2, 2)], columns=["series", "events", "items"]
 )
@@ -23,15 +36,17 @@ def figures() -> dict[str, str]:
         columns=["series", "category", "events"],
     )
     return {
-        "popularity": plots.popularity(COUNTS),
-        "lengths": plots.lengths(COUNTS.rename(columns={"items": "users"})),
-        "gaps": plots.gaps(gaps, distributions.gap_names()),
-        "categories": plots.categories(mix),
+        "popularity": plots.popularity(COUNTS, LOOKS),
+        "lengths": plots.lengths(COUNTS.rename(columns={"items": "users"}), LOOKS),
+        "gaps": plots.gaps(gaps, distributions.gap_names(), LOOKS),
+        "categories": plots.categories(mix, LOOKS),
         "curves": plots.curves(
-            pd.DataFrame(epochs, columns=["kind", "model", "epoch", "measure", "value"]), {"loss": "loss, nats"}
+            pd.DataFrame(epochs, columns=["series", "model", "epoch", "measure", "value"]),
+            {"loss": "loss, nats"},
+            LOOKS,
         ),
         "forest": plots.forest(
-            pd.DataFrame(lifts, columns=["slice", "generator", "window", "mean", "low", "high"]), 0.0, 0.02, 0.95
+            pd.DataFrame(lifts, columns=["slice", "arm", "window", "mean", "low", "high"]), GATE, LOOKS
         ),
     }
 
@@ -63,18 +78,16 @@ def test_lifts_are_marked_at_what_the_axis_says() -> None:
         ("All users", "policy", "test", 0.094, 0.072, 0.118),
         ("Cold users", "policy", "test", 0.134, 0.095, 0.177),
     ]
-    drawn = plots.forest(
-        pd.DataFrame(lifts, columns=["slice", "generator", "window", "mean", "low", "high"]), 0.0, 0.02, 0.95
-    )
+    drawn = plots.forest(pd.DataFrame(lifts, columns=["slice", "arm", "window", "mean", "low", "high"]), GATE, LOOKS)
     marks = sorted(float(word.removesuffix(" %")) for word in words(drawn) if word.endswith(" %"))
     assert "+2.5 %" in words(drawn)
     assert len({round(right - left, 6) for left, right in itertools.pairwise(marks)}) == 1
 
 
 def test_one_epoch_alone_is_no_fraction() -> None:
-    columns = ["kind", "model", "epoch", "measure", "value"]
+    columns = ["series", "model", "epoch", "measure", "value"]
     values = pd.DataFrame([("gan", "gan-fold0", 4, "loss", 9.4)], columns=columns)
-    numbers = {word for word in words(plots.curves(values, {})) if re.fullmatch(r"[\d.]+", word)}
+    numbers = {word for word in words(plots.curves(values, {}, LOOKS)) if re.fullmatch(r"[\d.]+", word)}
     assert "4" in numbers
     assert not any(number.startswith(("3.", "4.")) for number in numbers)
 
@@ -97,9 +110,26 @@ def test_drawing_leaves_the_process_s_style_alone() -> None:
 
 def test_the_rank_frequency_curve_spans_all_items() -> None:
     """Real: one item with 4 of 10 events, then 6 with 1 of 10 each: ranks 1 to 7."""
-    svg = plots.popularity(COUNTS[COUNTS["series"] == "real"])
+    svg = plots.popularity(COUNTS[COUNTS["series"] == "real"], LOOKS)
     path = next(d for d in re.findall(r'<path d="(M[^"]+)"', svg) if d.count("L") == 3)
     points = [tuple(map(float, point)) for point in re.findall(r"[ML] ([\d.]+) ([\d.]+)", path)]
     assert points[0] == points[1]  # the one item at rank 1
     assert points[2][1] == points[3][1] > points[0][1]  # six items at the same, lower share (y runs down)
     assert points[3][0] > points[2][0] > points[1][0]
+
+
+def test_a_text_of_the_data_is_no_formula() -> None:
+    mix = pd.DataFrame([("real", "$a_$ deals", 20), ("real", "$x^2$", 2)], columns=["series", "category", "events"])
+    assert {"$a_$ deals", "$x^2$"} <= words(plots.categories(mix, LOOKS))
+    looks = {"real": Look("$$ of _our$ shop", "--real")}
+    assert "$$ of _our$ shop" in words(plots.popularity(COUNTS[COUNTS["series"] == "real"], looks))
+    ways = [("$a_$ size", "$w^$ way", 0.5, 0.4, 0.6)]
+    ways_drawn = plots.ways(pd.DataFrame(ways, columns=["attribute", "way", "mean", "low", "high"]))
+    assert {"$a_$ size", "$w^$ way"} <= words(ways_drawn)
+
+
+def test_many_series_keep_colours_of_their_own() -> None:
+    looks = {f"own{number}": Look(f"own {number}", f"--series-own{number}") for number in range(15)}
+    counts = pd.DataFrame([(name, 2, 3) for name in looks], columns=["series", "events", "items"])
+    drawn = plots.popularity(counts, looks)
+    assert all(f"var({look.colour})" in drawn for look in looks.values())

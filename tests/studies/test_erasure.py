@@ -1,7 +1,9 @@
 """Erasure, on a copy of the thin night: nothing that is left, in a table or on the disk, is of the erased users."""
 
+import datetime as dt
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.conftest import THIN_DAY
 
-from recaug import cli, erase
+from recaug import cli
 from recaug.config import Config
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
+from recaug.night.context import Context
+from recaug.night.report import SHOWN_USERS
+from recaug.studies import erasure
 
 
 @pytest.fixture
@@ -52,8 +58,11 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
 ) -> None:
     lake = Lake(spark, str(copied / "lake"))
     candidates = lake.read("candidate_events")
-    shown = (copied / "artifacts" / THIN_DAY.isoformat() / "report" / "index.html").read_text()
-    named = sorted(set(erase.SHOWN.findall(shown)) & {row["user_id"] for row in users(lake.read("events"))})
+    artifacts = Store(copied / "artifacts")
+    named = json.loads(artifacts.read(f"{THIN_DAY.isoformat()}/report/{SHOWN_USERS}"))
+    assert set(named) <= {row["user_id"] for row in users(lake.read("events"))}
+    pages = artifacts.list("**/index.html")
+    assert any("mlflow" in page for page in pages)
     histories = candidates.where("parent_event_id IS NULL").select(F.explode("source_users").alias("user_id"))
     gone = {named[0], users(histories)[0]["user_id"], "7771"}
     bad = lake.read("events_quarantine")
@@ -88,9 +97,32 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     assert quarantined == {given[1][0], given[3][0]}
     assert not gone & users_in((copied / "lake").glob("**/*.parquet"))
     assert not {row["user_index"] for row in lake.read("negatives").select("user_index").distinct().collect()} & indexes
-    pages = list((copied / "artifacts").glob("**/index.html"))
-    assert not any(named[0] in erase.SHOWN.findall(page.read_text()) for page in pages)
-    assert spark.conf.get(erase.CHECK, "true") == "true"
+    assert artifacts.list("**/index.html") == []  # the night's page and MLflow's copy
+    assert f"pages              {len(pages):,} deleted" in said
+    assert spark.conf.get(erasure.CHECK, "true") == "true"
+
+
+def test_only_pages_that_show_an_erased_user_are_deleted(thin_config: Callable[..., Config], tmp_path: Path) -> None:
+    artifacts = Store(tmp_path / "artifacts")
+    for folder, shown in {
+        "2017-01-21/report": ["7", "71"],
+        "mlflow/1/a/artifacts": ["7"],
+        "2017-01-22/report": ["71"],
+        "2017-01-23/report": [],
+    }.items():
+        artifacts.write(f"{folder}/index.html", "<html>user 7</html>")
+        artifacts.write(f"{folder}/{SHOWN_USERS}", json.dumps(shown))
+    artifacts.write("2017-01-22/attributes/index.html", "<html>attribute 7</html>")
+    nothing: Any = None
+    context = Context(nothing, thin_config(), dt.date(2017, 1, 23), nothing, artifacts)
+    assert erasure._pages(context, ["7", "nobody"]) == 2
+    assert artifacts.list("**/index.html") == [
+        "2017-01-22/attributes/index.html",
+        "2017-01-22/report/index.html",
+        "2017-01-23/report/index.html",
+    ]
+    assert artifacts.list(f"**/{SHOWN_USERS}") == [f"2017-01-{day}/report/{SHOWN_USERS}" for day in (22, 23)]
+    assert erasure._pages(context, ["7"]) == 0
 
 
 def test_what_cannot_be_read_is_one_line(

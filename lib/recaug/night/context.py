@@ -14,7 +14,7 @@ from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.stage import NIGHT, Stage, candidates_hash, sections_hash
-from recaug.results import Result, TrainedModel
+from recaug.results import TrainedModel
 
 
 class UndeclaredRecord(LookupError):
@@ -99,7 +99,7 @@ class Context:
 class StageResult:
     """What `runs` records of a stage, and the models that it trained, for MLflow."""
 
-    metrics: Result | dict[str, Any]
+    metrics: Any
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()

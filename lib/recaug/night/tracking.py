@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from recaug.night.context import Context
+from recaug.night.report import SHOWN_USERS
 from recaug.results import TrainedModel
 
 FOLDER = "mlflow"  # under the artifacts
@@ -65,8 +66,9 @@ def log_night(context: Context, summary: Mapping[str, Any]) -> None:
         client.set_tag(night, "decision", summary["decision"])
         client.set_tag(night, "reasons", "; ".join(summary["reasons"]))
         client.set_tag(night, "content_hash", summary["content_hash"] or "")
-        if context.folder.exists("report/index.html"):
-            client.log_text(night, context.folder.read("report/index.html").decode(), "index.html")
+        for file in (SHOWN_USERS, "index.html"):  # the first, too, so that erasure knows the copies of the page
+            if context.folder.exists(f"report/{file}"):
+                client.log_text(night, context.folder.read(f"report/{file}").decode(), file)
         client.set_terminated(night)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from recaug.report import plots, tables
+from recaug.report import numbers, plots, tables
 from recaug.report.page import templates
+from recaug.results import Interval
 
 MODELS = {
     "popularity": "popularity",
@@ -28,8 +29,8 @@ def markdown(results: Results) -> str:
         f"|{'---|' * (len(COLUMNS) + 5)}",
     ]
     for model, result in results.items():
-        cells = [tables.interval(result[name]) for name in COLUMNS]
-        cold = tables.interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
+        cells = [numbers.interval(Interval(**result[name])) for name in COLUMNS]
+        cold = numbers.interval(Interval(**result["cold"]["ndcg@10"])) if result["cold"] else ""
         costs = f"{result['train_seconds']:,.0f} | {result['cpu_seconds']:,.0f}"
         lines.append(f"| {MODELS[model]} | {' | '.join(cells)} | {cold} | {costs} | {result['settings']} |")
     return "\n".join(lines) + "\n"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from recaug.report import plots, tables
+from recaug.report import numbers, plots
 from recaug.report.page import templates
+from recaug.results import Interval
 
 WAYS = {"prior": "most frequent", "neighbours": "neighbours", "imputer": "iterative imputer", "vae": "VAE"}
 Results = Mapping[str, Any]
@@ -18,11 +19,16 @@ def markdown(results: Results) -> str:
     head = ["attribute", "hidden values", *(WAYS[way] for way in ways), "calibration error", "gaps", "filled"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows(results):
-        cells = [tables.interval(row[way]) if row[way] else "" for way in ways]
+        cells = [_interval(row[way]) for way in ways]
         values = [f"{row['n']:,}", *cells, row["believed"], f"{row['gaps']:,}", f"{row['filled']:,}"]
         lines.append(f"| {row['attribute']} | {' | '.join(values)} |")
     lines += ["", *verdicts(results)]
     return "\n".join(lines) + "\n"
+
+
+def _interval(value: Mapping[str, Any] | None) -> str:
+    """Of what was not measured nothing."""
+    return numbers.interval(Interval(mean=value["mean"], low=value["low"], high=value["high"])) if value else ""
 
 
 def verdicts(results: Results) -> list[str]:
@@ -42,7 +48,7 @@ def rows(results: Results) -> Iterator[dict[str, Any]]:
             "attribute": attribute,
             **{way: ways.get(way) for way in WAYS},
             "n": ways["vae"]["n"],
-            "believed": tables.figure(error) if error is not None else f"{coverage:.0%} in the 90 % interval",
+            "believed": numbers.figure(error) if error is not None else f"{coverage:.0%} in the 90 % interval",
             "gaps": results["gaps"].get(attribute, 0),
             "filled": results["filled"].get(attribute, 0),
         }

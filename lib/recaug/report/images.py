@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from recaug.report import plots, tables
+from recaug.report import numbers, plots
 from recaug.report.learning_curve import lift_cell
 from recaug.report.page import templates
+from recaug.results import Interval
 
+KINDS = {"vae": "VAE", "gan": "GAN", "classic": "classic"}  # of pictures
 LIKENESS = {"precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage"}
 Results = Mapping[str, Any]
 
@@ -19,7 +21,7 @@ def arm_name(arm: str) -> str:
     kind = arm.removesuffix("-alone")
     if arm == "real":
         return "real pictures"
-    return f"{plots.name(kind)}'s alone" if arm != kind else f"real and {plots.name(kind)}'s"
+    return f"{KINDS[kind]}'s alone" if arm != kind else f"real and {KINDS[kind]}'s"
 
 
 def markdown(results: Results) -> str:
@@ -28,7 +30,7 @@ def markdown(results: Results) -> str:
     for size, told in results["sizes"].items():
         for arm, accuracy in told["accuracy"].items():
             decision = told["decision"] if arm == told["chosen"] else ""
-            cells = [tables.interval(accuracy), lift_cell(told["lift"].get(arm, {})), decision]
+            cells = [numbers.interval(Interval(**accuracy)), lift_cell(told["lift"].get(arm, {})), decision]
             lines.append(f"| {size} | {arm_name(arm)} | {' | '.join(cells)} |")
     lines += [
         "",
@@ -37,8 +39,8 @@ def markdown(results: Results) -> str:
     lines.append(f"|{'---|' * (4 + len(LIKENESS))}")
     for size, told in results["sizes"].items():
         for kind, one in told["generators"].items():
-            cells = [f"{one['drawn']:,}", *(tables.figure(one[key]) for key in LIKENESS), closest(one)]
-            lines.append(f"| {size} | {plots.name(kind)} | {' | '.join(cells)} |")
+            cells = [f"{one['drawn']:,}", *(numbers.figure(one[key]) for key in LIKENESS), closest(one)]
+            lines.append(f"| {size} | {KINDS[kind]} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -64,7 +66,7 @@ def render(results: Results, run_id: str, grids: Mapping[str, bytes]) -> str:
             run_id=run_id,
             accuracy=plots.ways(points),
             arm_name=arm_name,
-            name=plots.name,
+            names=KINDS,
             lift_cell=lift_cell,
             closest=closest,
             likeness=LIKENESS,

@@ -7,8 +7,10 @@ import pandas as pd
 
 from recaug.config import Config
 from recaug.evaluate.ranking import RARE
-from recaug.report import plots, tables
+from recaug.report import numbers, plots, tables
 from recaug.report.page import templates
+from recaug.report.series import Looks, generators_of
+from recaug.results import Interval
 
 COLUMNS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10", "coverage": "Coverage@10"}
 PARTS = {"all users": None, "cold users": "cold"}
@@ -26,16 +28,16 @@ def markdown(results: Results) -> str:
     head = [*COLUMNS.values(), "lift", "NDCG@10, cold users", "lift, cold users"]
     lines = [f"| users | arm | {' | '.join(head)} |", f"|{'---|' * (len(head) + 2)}"]
     for arms in results.values():
-        for arm, result in arms.items():
-            cells = [tables.interval(result[name]) for name in COLUMNS] + [lift_cell(result["lift"])]
-            cold = tables.interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
+        for result in arms.values():
+            cells = [numbers.interval(Interval(**result[name])) for name in COLUMNS] + [lift_cell(result["lift"])]
+            cold = numbers.interval(Interval(**result["cold"]["ndcg@10"])) if result["cold"] else ""
             cells += [cold, lift_cell(result["lift"].get("cold", {}))]
-            lines.append(f"| {result['users']:,} | {plots.name(arm)} | {' | '.join(cells)} |")
+            lines.append(f"| {result['users']:,} | {result['label']} | {' | '.join(cells)} |")
     lines += ["", f"| users | lift of | {' | '.join(LIFTS)} |", f"|{'---|' * (len(LIFTS) + 2)}"]
     for arms in results.values():
-        for arm, result in arms.items():
+        for result in arms.values():
             if result["lift"]:
-                lines.append(f"| {result['users']:,} | {plots.name(arm)} | {' | '.join(lift_cells(result))} |")
+                lines.append(f"| {result['users']:,} | {result['label']} | {' | '.join(lift_cells(result))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -44,8 +46,8 @@ def lift_cells(result: Mapping[str, Any]) -> list[str]:
     return [lift_cell(result[kind].get(measure, {}).get(part, {})) for kind, measure, part in LIFTS.values()]
 
 
-def render(results: Results, run_id: str, config: Config) -> str:
-    """Write the page: the curve, and the tables of all and of cold users."""
+def render(results: Results, run_id: str, config: Config, looks: Looks) -> str:
+    """Write the page: the curve, and the tables of all and of cold users. looks: of the arms."""
     points = pd.DataFrame(
         [
             {"slice": part, "arm": arm, "users": result["users"], **values["ndcg@10"]}
@@ -65,8 +67,8 @@ def render(results: Results, run_id: str, config: Config) -> str:
             run_id=run_id,
             metric=config.evaluate.gate.metric,
             split=tables.SPLITS[config.prepare.split],
-            curve=plots.learning_curve(points),
-            name=plots.name,
+            curve=plots.learning_curve(points, looks),
+            generators=generators_of(config),
             lift_cell=lift_cell,
             lifts=LIFTS,
             lift_cells=lift_cells,

@@ -5,14 +5,16 @@ import platform
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
 
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
-from recaug.report import distributions, plots, tables
+from recaug.report import distributions, evidence, numbers, plots, records, tables
+from recaug.report.series import Look, Series, arm_looks, look_of, ordered, series_looks
+from recaug.results import Trial
 
 PACKAGES = (
     "recaug",
@@ -46,12 +48,39 @@ MEASURES = {
 COLLAPSE = frozenset({"distinct_items", "entropy", "duplicates"})
 
 
+class PastNight(NamedTuple):
+    """How a night ended. reason: of the decision, in one line."""
+
+    event_date: dt.date
+    decision: str
+    reason: str
+
+
+class Drawing(NamedTuple):
+    """A figure of the page."""
+
+    title: str
+    svg: str
+
+
+class Card(NamedTuple):
+    """A generated user beside the source users: real: events by source user.
+
+    An event has title, category and, beside a continuation, `next`: the titles generated to follow it.
+    """
+
+    user: dict[Hashable, Any]
+    look: Look
+    real: dict[str, list[dict[Hashable, Any]]]
+    generated: list[dict[Hashable, Any]]
+
+
 @dataclass(frozen=True)
 class Night:
     """What the page shows of one night; what is missing is left out.
 
-    stages: records by name. history: the decisions of the last nights (event_date, decision, reason). versions: of
-    the tables, by name. The DataFrames are what distributions gives, as pandas; histories holds the events of the
+    stages: records by name. generators: in the order of the page. history: the decisions of the last nights. versions:
+    of the tables, by name. The DataFrames are what distributions gives, as pandas; histories holds the events of the
     examples' users and of their source users.
     """
 
@@ -60,7 +89,8 @@ class Night:
     config_hash: str
     task: str
     gate: Gate
-    stages: tables.Stages
+    stages: records.Stages
+    generators: Sequence[Series] = ()
     category: str | None = None
     popularity: pd.DataFrame | None = None
     lengths: pd.DataFrame | None = None
@@ -69,43 +99,42 @@ class Night:
     examples: pd.DataFrame | None = None
     histories: pd.DataFrame | None = None
     quarantine: pd.DataFrame | None = None
-    history: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[PastNight] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
 
 
 def render(night: Night) -> str:
     """Write the page of a night as one HTML document without any outside reference."""
-    counts = tables.counts(night.stages)
-    evaluation = night.stages["evaluate"].metrics if "evaluate" in night.stages else {}
-    return (
-        templates()
-        .get_template("page.html")
-        .render(
-            night=night,
-            decision=tables.decision(night.stages),
-            verdict=tables.verdict(night.stages, night.date),
-            reasons=tables.reasons(night.stages),
-            counts=counts,
-            flows=tables.flows(night.stages, counts),
-            training=training_figures(night.stages),
-            likeness=likeness_figures(night),
-            fidelity=tables.fidelity(evaluation, night.gate),
-            policy=tables.policy(night.stages),
-            metrics=[table for part in tables.SLICES if (table := tables.metric_table(evaluation, part))],
-            seeds=evaluation.get("seeds"),
-            exposure=tables.exposure(evaluation),
-            lift=lift_figure(evaluation, night.gate),
-            rare=RARE,
-            lift_tables=[table for part in tables.SLICES if (table := tables.lift_table(evaluation, part))],
-            examples=example_cards(night),
-            costs=tables.costs(night.stages),
-            worth=tables.lift_per_minute(night.stages),
-            leaks=tables.leaks(evaluation),
-            lists=tables.lists_told(night.stages),
-            packages=package_versions(),
-            platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
-        )
-    )
+    stages, generators = night.stages, night.generators
+    counts, trial = records.counts(stages), records.result_of(stages, Trial)
+    parts = [part for part in tables.SLICES if trial is not None]
+    shown = {
+        "night": night,
+        "generators": generators,
+        "decision": records.decision(stages),
+        "verdict": records.verdict(stages, night.date, generators),
+        "reasons": records.reasons(stages),
+        "counts": counts,
+        "flows": records.flows(stages, counts),
+        "training": training_figures(night),
+        "likeness": likeness_figures(night),
+        "fidelity": evidence.fidelity(trial, night.gate, generators),
+        "policy": evidence.policy(trial),
+        "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
+        "seeds": trial.seeds if trial is not None else None,
+        "exposure": tables.exposure(trial, generators),
+        "lift": lift_figure(trial, night),
+        "rare": RARE,
+        "lift_tables": [lifts for part in parts if (lifts := evidence.lift_table(trial, part, generators))],
+        "examples": example_cards(night),
+        "costs": records.costs(stages),
+        "worth": evidence.lift_per_minute(stages, generators),
+        "leaks": evidence.leaks(trial),
+        "lists": records.lists(stages),
+        "packages": package_versions(),
+        "platform": f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+    }
+    return templates().get_template("page.html").render(shown)
 
 
 def templates() -> jinja2.Environment:
@@ -117,71 +146,75 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "seconds": tables.seconds,
-        "percent": tables.percent,
-        "figure": tables.figure,
-        "label": plots.name,
-    }
+    environment.filters |= {"seconds": numbers.seconds, "percent": numbers.percent, "figure": numbers.figure}
     return environment
 
 
-def training_figures(stages: tables.Stages) -> list[dict[str, str]]:
-    """Losses and validation metrics of each kind of generator, then how varied its samples are: title and svg."""
-    values = tables.curves(stages)
+def training_figures(night: Night) -> list[Drawing]:
+    """Losses and validation metrics of each generator that was trained, then how varied its samples are."""
+    values, looks = records.curves(night.stages), series_looks(night.generators)
     varied = values["measure"].isin(COLLAPSE)
     figures = [
-        {"title": plots.name(kind), "svg": plots.curves(values[~varied & (values["kind"] == kind)], MEASURES)}
-        for kind in plots.ordered(values["kind"])
+        Drawing(
+            look_of(series, looks).label,
+            plots.curves(values[~varied & (values["series"] == series)], MEASURES, looks),
+        )
+        for series in ordered(values["series"], looks)
     ]
     if varied.any():
         title = "Collapse: five items sampled for each of the same contexts, after each epoch"
-        figures.append({"title": title, "svg": plots.curves(values[varied], MEASURES)})
+        figures.append(Drawing(title, plots.curves(values[varied], MEASURES, looks)))
     return figures
 
 
-def likeness_figures(night: Night) -> list[dict[str, str]]:
-    """Real against generated distributions, those that there are: title and svg."""
-    figures = []
+def likeness_figures(night: Night) -> list[Drawing]:
+    """Real against generated distributions, those that there are."""
+    figures, looks = [], series_looks(night.generators)
     if night.popularity is not None:
-        figures.append({"title": "Item popularity", "svg": plots.popularity(night.popularity)})
+        figures.append(Drawing("Item popularity", plots.popularity(night.popularity, looks)))
     if night.lengths is not None:
-        figures.append({"title": "Length of a history", "svg": plots.lengths(night.lengths)})
+        figures.append(Drawing("Length of a history", plots.lengths(night.lengths, looks)))
     if night.gaps is not None and len(night.gaps):
-        figures.append({"title": "Time between events", "svg": plots.gaps(night.gaps, distributions.gap_names())})
+        svg = plots.gaps(night.gaps, distributions.gap_names(), looks)
+        figures.append(Drawing("Time between events", svg))
     if night.categories is not None:
-        figures.append({"title": f"Mix of {night.category}", "svg": plots.categories(night.categories)})
+        figures.append(Drawing(f"Mix of {night.category}", plots.categories(night.categories, looks)))
     return figures
 
 
-def lift_figure(evaluation: Mapping[str, Any], gate: Gate) -> str | None:
+def lift_figure(trial: Trial | None, night: Night) -> str | None:
     """Forest plot of the lifts, or None where none was measured."""
-    lifts = tables.lifts(evaluation)
-    return plots.forest(lifts, gate.min_lift, gate.max_harm, gate.confidence) if len(lifts) else None
+    if trial is None:
+        return None
+    lifts = evidence.lifts(trial, night.generators)
+    looks = arm_looks((result.arm for result in trial.arms.values()), night.generators)
+    return plots.forest(lifts, night.gate, looks) if len(lifts) else None
 
 
-def example_cards(night: Night) -> list[dict[str, Any]]:
-    """Generated users beside their source users: user, real (events by source user) and generated.
-
-    An event has title, category and, beside a continuation, `next`: the titles generated to follow it.
-    """
+def example_cards(night: Night) -> list[Card]:
+    """Generated users beside their source users, those of a generator together."""
     if night.examples is None or night.histories is None:
         return []
+    looks = series_looks(night.generators)
+    places = {series: place for place, series in enumerate(ordered(night.examples["series"], looks))}
     cards = []
-    for user in night.examples.sort_values("series", key=_place, kind="stable").to_dict("records"):
+    by_place = night.examples.sort_values("series", key=lambda series: series.map(places), kind="stable")
+    for user in by_place.to_dict("records"):
         sources = {source: _events(night.histories, distributions.REAL, source) for source in user["source_users"]}
         real = {source: events[:SHOWN_EVENTS] for source, events in sources.items()}
-        made = _events(night.histories, user["series"], user["user_id"])
+        generated = _events(night.histories, user["series"], user["user_id"])
         if not user["whole"]:
             for event in (event for events in real.values() for event in events):
-                event["next"] = [one for one in made if one["parent_event_id"] == event["event_id"]]
-        cards.append({"user": user, "real": real, "generated": made[:SHOWN_EVENTS]})
+                event["next"] = [made for made in generated if made["parent_event_id"] == event["event_id"]]
+        cards.append(Card(user, look_of(user["series"], looks), real, generated[:SHOWN_EVENTS]))
     return cards
 
 
-def _place(generators: pd.Series) -> pd.Series:
-    """The order of generators on the page."""
-    return generators.map({generator: place for place, generator in enumerate(plots.ordered(generators))})
+def users_on(night: Night) -> list[str]:
+    """The real users whom the page names, sorted."""
+    cards = example_cards(night)
+    continued = {card.user["user_id"] for card in cards if not card.user["whole"]}
+    return sorted(continued.union(*(card.real for card in cards)))
 
 
 def _events(histories: pd.DataFrame, series: str, user: str) -> list[dict[Hashable, Any]]:

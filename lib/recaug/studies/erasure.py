@@ -1,7 +1,6 @@
 """Erases users: their rows in every table, what was generated from them, and the pages that show them."""
 
-import html
-import re
+import json
 from collections.abc import Callable, Sequence
 
 from delta.tables import DeltaTable
@@ -17,12 +16,11 @@ from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
+from recaug.night.report import SHOWN_USERS
 
 WEEK = 168  # hours; what Delta keeps old files for at least, so that readers and writers at work are not disturbed
 CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuum: 10,000, a minute a table on 2 cores
-
-SHOWN = re.compile(r'(?:source user |class="dim">)([^<]+?)(?:, fidelity |, \d+ events|: no event)')
 
 UNREAD = "_unread"
 
@@ -135,10 +133,11 @@ def _last(table: DeltaTable, metric: str) -> int:
 
 
 def _pages(context: Context, users: Sequence[str]) -> int:
-    """Delete the pages that show one of the users, as page.html names them; MLflow's copies too."""
-    named = {html.escape(user) for user in users}
-    store = context.artifacts
-    pages = [page for page in store.list("**/index.html") if named & set(SHOWN.findall(store.read(page).decode()))]
-    for page in pages:
-        store.remove(page)
-    return len(pages)
+    """Delete the pages that show one of the users, by what lies beside them; MLflow's copies too."""
+    artifacts, deleted = context.artifacts, 0
+    for shown in artifacts.list(f"**/{SHOWN_USERS}"):
+        if not set(users).isdisjoint(json.loads(artifacts.read(shown))):
+            artifacts.remove(shown.replace(SHOWN_USERS, "index.html"))
+            artifacts.remove(shown)  # last: while it is there, the page is known to be
+            deleted += 1
+    return deleted

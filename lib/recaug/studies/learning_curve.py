@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from recaug.config import STAGES
+from recaug.config import POLICY, STAGES, TOGETHER, Config
 from recaug.evaluate.arms import BLENDED, NONE
 from recaug.lake import runs
 from recaug.night.context import Context
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.report import learning_curve as page
+from recaug.report.series import arm_looks, generators_of
+from recaug.results import Arm, Part
 
 Results = dict[str, dict[str, dict[str, Any]]]
 FILE = "results.json"  # under the artifacts
@@ -23,9 +25,9 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     """Run the night up to its evaluation for each share of the users.
 
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: share ->
-    arm -> hr@10, ndcg@10, coverage (each mean, low, high; of cold users under `cold`), lift (of gate.metric against
-    the arm none; of cold users under its `cold`), lifts (measure -> slice), blend and blend_lifts (the same of the
-    mixture with the counts), users, seeds, run_id. coverage is over the seeds.
+    arm -> label, hr@10, ndcg@10, coverage (each mean, low, high; of cold users under `cold`), lift (of gate.metric
+    against the arm none; of cold users under its `cold`), lifts (measure -> slice), blend and blend_lifts (the same of
+    the mixture with the counts), users, seeds, run_id. coverage is over the seeds.
     A share that results.json holds of this very run is taken from there: the test is seen once.
     """
     settings = context.config.learning_curve
@@ -35,7 +37,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     results: Results = {
         share: arms for share, arms in before.items() if all(arm["run_id"] == context.study_id for arm in arms.values())
     }
-    arms = [NONE, *context.config.augment.arms]
+    looks = arm_looks(_arms(context.config), generators_of(context.config))
     for share in settings.shares:
         if f"{share:g}" in results:
             say(f"{share:.0%} of the users: {store.address(FILE)} holds this run, the test is seen once")
@@ -46,12 +48,22 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
         run_night(night.config, night.date, night.spark, STAGES[: STAGES.index("evaluate") + 1], resume=True, say=say)
         judged = runs.find(night.lake, night.date, "evaluate")
         assert judged is not None
-        results[f"{share:g}"] = {arm: _arm(judged.metrics, arm, context.study_id) for arm in arms}
+        results[f"{share:g}"] = {
+            arm: {"label": look.label} | _arm(judged.metrics, arm, context.study_id) for arm, look in looks.items()
+        }
         with one_line_errors("benchmark"):  # after each share, for the largest takes hours
             store.write(FILE, json.dumps(results, indent=2) + "\n")
             store.write("results.md", page.markdown(results))
-            store.write("index.html", page.render(results, context.study_id, context.config))
+            store.write("index.html", page.render(results, context.study_id, context.config, looks))
     return results
+
+
+def _arms(config: Config) -> list[Arm]:
+    """The arms of the evaluation, by what they are made of."""
+    kinds = [(name,) for name in config.augment.generators] + [tuple(joined) for joined in config.augment.together]
+    if config.augment.policy is not None:
+        return [Arm(name=NONE), Arm(name=POLICY)]
+    return [Arm(name=NONE), *(Arm(name=TOGETHER.join(kind), parts=(Part(generators=kind),)) for kind in kinds)]
 
 
 def _arm(metrics: Mapping[str, Any], arm: str, run_id: str) -> dict[str, Any]:

@@ -1,0 +1,202 @@
+"""What speaks for and against the generated rows: lifts, fidelity, leaks, what a policy tried, what a lift cost."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from recaug.config import Gate
+from recaug.evaluate.arms import NONE
+from recaug.report.numbers import percent
+from recaug.report.records import Stages, chosen_label, result_of
+from recaug.report.series import Series, arm_looks
+from recaug.report.tables import METRICS, SLICES, arms_in_order
+from recaug.results import ArmResult, Interval, Trial
+
+# Fields of results.Fidelity with what a reader calls them.
+FIDELITY = {
+    "ranking": "NDCG@10 on users it has not seen, of the counts' own",
+    "coverage": "distinct items generated, of the real ones",
+    "entropy_ratio": "entropy of the items, of the real one's",
+    "duplicates": "histories equal to another generated one",
+    "copies": "histories equal to a real one",
+    "told_apart": "told from real ones by a classifier: area under its curve (50 % is chance)",
+    "mean_fidelity": "mean fidelity of the candidates",
+}
+
+
+class LiftRow(NamedTuple):
+    """An arm's lifts; a cell is None where nothing was measured, or the base found nothing."""
+
+    label: str
+    cells: list[Interval | None]
+
+
+class LiftTable(NamedTuple):
+    """Lifts of several measures in one slice. columns: labels."""
+
+    slice: str
+    columns: list[str]
+    rows: list[LiftRow]
+
+
+class Bounded(NamedTuple):
+    """A share, and whether it keeps the gate's bound (None where there is none)."""
+
+    number: float
+    kept: bool | None
+
+
+class FidelityRow(NamedTuple):
+    """A measure of each arm, with the gate's bound in words; a value is None where it was not measured."""
+
+    label: str
+    bound: str
+    values: list[Bounded | None]
+
+
+class FidelityTable(NamedTuple):
+    """Fidelity and collapse. generators: labels of the arms."""
+
+    generators: list[str]
+    rows: list[FidelityRow]
+
+
+class PolicyLift(NamedTuple):
+    """kept: chosen for that slice of users and kind of rows, in the option's last round."""
+
+    lift: float
+    kept: bool
+
+
+class PolicyRow(NamedTuple):
+    """An option of the policy in one round; a slice without users is None."""
+
+    option: str
+    epochs: int
+    cold: PolicyLift | None
+    warm: PolicyLift | None
+
+
+class Worth(NamedTuple):
+    """What the chosen arm's lift on the test window cost: minutes of CPU time of train and augment."""
+
+    label: str
+    lift: float
+    cpu_minutes: float
+    per_minute: float
+
+
+def augmented_arms(trial: Trial, generators: Sequence[Series]) -> list[ArmResult]:
+    """The arms with generated rows, in the order of the page."""
+    return [result for result in arms_in_order(trial, generators) if result.arm.name != NONE]
+
+
+def lifts(trial: Trial, generators: Sequence[Series]) -> pd.DataFrame:
+    """Lifts of the gate's metric in long form, for the forest plot: slice, arm (name), window, mean, low, high.
+
+    A lift without bounds (the base found nothing) is left out.
+    """
+    rows = [
+        (label, result.arm.name, window, lift.mean, lift.low, lift.high)
+        for part, label in SLICES.items()
+        for result in augmented_arms(trial, generators)
+        for window, by_slice in (("test", result.lifts.get(trial.metric, {})), ("validation", result.validation_lifts))
+        if (lift := _bounded_lift(by_slice.get(part))) is not None
+    ]
+    return pd.DataFrame(rows, columns=["slice", "arm", "window", "mean", "low", "high"])
+
+
+def lift_table(trial: Trial | None, part: str, generators: Sequence[Series]) -> LiftTable | None:
+    """Each arm's lift of several measures in one slice, and of the mixtures with the counts; None without any."""
+    arms = augmented_arms(trial, generators) if trial is not None else []
+    measured = [result for result in arms if any(part in by_slice for by_slice in result.lifts.values())]
+    if not measured:
+        return None
+    columns = {
+        (kind, metric): f"{METRICS[metric]}{blend}"
+        for kind, blend in (("lifts", ""), ("blend_lifts", ", blend"))
+        for metric in METRICS
+        if any(metric in getattr(result, kind) for result in arms)
+    }
+    looks = arm_looks((result.arm for result in measured), generators)
+    rows = [
+        LiftRow(
+            looks[result.arm.name].label,
+            [_bounded_lift(getattr(result, kind).get(metric, {}).get(part)) for kind, metric in columns],
+        )
+        for result in measured
+    ]
+    return LiftTable(SLICES[part], list(columns.values()), rows)
+
+
+def _bounded_lift(lift: Interval | None) -> Interval | None:
+    """A lift, or None where its base found nothing."""
+    return None if lift is None or lift.low is None or lift.high is None else lift
+
+
+def fidelity(trial: Trial | None, gate: Gate, generators: Sequence[Series]) -> FidelityTable | None:
+    """Fidelity and collapse of each arm's candidates beside the gate's bounds; None where nothing was measured."""
+    arms = augmented_arms(trial, generators) if trial is not None else []
+    measured = {result.arm.name: result.fidelity for result in arms if result.fidelity is not None}
+    if not measured:
+        return None
+    at_least = {"ranking": gate.min_ranking or None, "coverage": gate.min_coverage, "entropy_ratio": gate.min_entropy}
+    at_most = {"duplicates": gate.max_duplicates, "copies": gate.max_copies}
+    rows = []
+    for key, label in FIDELITY.items():
+        low, high = at_least.get(key), at_most.get(key)
+        values = [_bounded(getattr(of_arm, key), low, high) for of_arm in measured.values()]
+        if any(value is not None for value in values):
+            rows.append(FidelityRow(label, _bound(low, high), values))
+    looks = arm_looks((result.arm for result in arms), generators)
+    return FidelityTable([looks[name].label for name in measured], rows)
+
+
+def _bound(low: float | None, high: float | None) -> str:
+    if low is not None:
+        return f"at least {percent(low)}"
+    return f"at most {percent(high)}" if high is not None else ""
+
+
+def _bounded(number: float | None, low: float | None, high: float | None) -> Bounded | None:
+    if number is None:
+        return None
+    kept = None if low is None and high is None else (low is None or number >= low) and (high is None or number <= high)
+    return Bounded(number, kept)
+
+
+def policy(trial: Trial | None) -> list[PolicyRow]:
+    """What the policy tried, the last round first. Empty where no policy was asked."""
+    if trial is None or trial.policy is None:
+        return []
+    tried, chosen = trial.policy.tried, trial.policy.chosen
+    last = {round_.option: round_.epochs for round_ in tried}
+
+    def lift(option: str, epochs: int, lifts: dict[str, float], part: str) -> PolicyLift | None:
+        if part not in lifts:
+            return None
+        return PolicyLift(lifts[part], option in chosen.get(part, {}).values() and last[option] == epochs)
+
+    return [
+        PolicyRow(row.option, row.epochs, *(lift(row.option, row.epochs, row.lift, part) for part in ("cold", "warm")))
+        for row in sorted(tried, key=lambda row: (-row.epochs, row.option))
+    ]
+
+
+def lift_per_minute(stages: Stages, generators: Sequence[Series]) -> Worth | None:
+    """What the chosen arm's lift cost; None where nothing was judged. The cost is that of all generators."""
+    trial = result_of(stages, Trial)
+    if trial is None or trial.chosen is None or not {"train", "augment"} <= set(stages):
+        return None
+    lift = trial.arms[trial.chosen].lifts[trial.metric]["overall"].mean
+    minutes = (stages["train"].cpu_seconds + stages["augment"].cpu_seconds) / 60
+    return Worth(str(chosen_label(trial, generators)), lift, minutes, lift / max(minutes, 1e-9))
+
+
+def leaks(trial: Trial | None) -> str | None:
+    """Say in a sentence what the leak checks found; None where none was made."""
+    if trial is None:
+        return None
+    known = sum(trial.leaks.values())
+    return f"{len(trial.leaks)} leak checks of what the models learnt from found {known} rows that know more."
