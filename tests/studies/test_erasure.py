@@ -12,9 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.conftest import THIN_DAY
 
-from recaug import cli, erase
+from recaug import cli
 from recaug.config import Config
 from recaug.lake.tables import Lake
+from recaug.studies import erasure as erase
 
 
 @pytest.fixture
