@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 
-from recaug.lake.runs import RunRecord, find, history, record
+from recaug.lake.runs import RunRecord, contents, find, history, record
 from recaug.lake.tables import Lake
 
 RUN = RunRecord(
@@ -14,6 +14,7 @@ RUN = RunRecord(
     finished=dt.datetime(2017, 3, 5, 1, 2, 4, 500000),
     metrics={"rows_in": 12, "reasons": {"user_id is null": 2}},
     input_versions={"events": 3},
+    inputs={"ingest": "def", "train, history": "abc"},
     reasons=["because"],
     config_hash="abc",
     content_hash="def",
@@ -37,6 +38,16 @@ def test_a_rerun_replaces_its_record_and_no_other(lake: Lake) -> None:
     assert find(lake, later.event_date, "ingest") == later
     assert find(lake, RUN.event_date, "prepare") == prepare
     assert [run.event_date for run in history(lake, "ingest")] == [RUN.event_date, later.event_date]
+
+
+def test_a_record_is_known_by_its_content_or_by_its_end(lake: Lake) -> None:
+    assert contents(lake) == {}
+    for run in (RUN, dataclasses.replace(RUN, stage="evaluate", content_hash=None)):
+        record(lake, run)
+    assert contents(lake) == {
+        ("ingest", RUN.event_date): "def",
+        ("evaluate", RUN.event_date): "2017-03-05 01:02:04.5",
+    }
 
 
 def test_what_never_ran_is_not_found(lake: Lake) -> None:

@@ -7,13 +7,17 @@ from urllib.parse import urlparse
 
 import pyarrow.parquet as pq
 import pytest
+from delta.exceptions import ConcurrentAppendException
 from deltalake import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.errors import ContractError, StorageError
-from recaug.lake.tables import Lake, condition, storage_error
+from recaug.lake.failures import storage_error
+from recaug.lake.slices import condition
+from recaug.lake.tables import Lake, UndeclaredTable
 
 FIRST, SECOND, THIRD = dt.date(2017, 1, 1), dt.date(2017, 1, 2), dt.date(2017, 1, 3)
 
@@ -191,6 +195,48 @@ def test_a_full_disk_is_told_from_other_failures() -> None:
     assert "no space left" in str(full)
     other = ValueError("a bug")
     assert storage_error(other, "table events") is other
+
+
+class ConcurrentHashMap(Exception):
+    """No lost race, whatever its name."""
+
+
+def test_only_deltas_own_errors_are_a_lost_race() -> None:
+    lost = storage_error(ConcurrentAppendException("Files were added", "at Delta"), "table events")
+    assert isinstance(lost, StorageError)
+    assert "another writer was first" in str(lost)
+    other = ConcurrentHashMap("Exception at java.util.concurrent.ConcurrentHashMap.get")
+    assert storage_error(other, "table events") is other
+
+
+def test_a_file_that_is_gone_from_the_lake_is_said_to_be_the_lakes(spark: SparkSession, lake: Lake) -> None:
+    lake.replace(negatives(spark, (1, 1, 0.5, FIRST)), "negatives", {}, "a")
+    held = lake.read("negatives")
+    for file in Path(lake.location("negatives")).glob("**/*.parquet"):
+        file.unlink()
+    with pytest.raises(Py4JJavaError) as caught:
+        held.selectExpr("sum(user_index)").collect()
+    gone = storage_error(caught.value, "prepare")
+    assert str(gone).startswith("prepare: a file that a table names is gone")
+
+
+def test_a_view_refuses_what_is_not_declared(spark: SparkSession, lake: Lake) -> None:
+    rows = negatives(spark, (1, 1, 0.5, FIRST))
+    lake.replace(rows, "negatives", {}, "a")
+    reader, writer = lake.view(["negatives"], []), lake.view([], ["negatives"])
+    assert reader.read("negatives").count() == 1
+    assert reader.version("negatives") == 0
+    with pytest.raises(UndeclaredTable, match="negatives is not declared as written"):
+        reader.replace(rows, "negatives", {}, "b")
+    with pytest.raises(UndeclaredTable, match="negatives is not declared as written"):
+        reader.delta("negatives")
+    assert writer.replace(rows, "negatives", {}, "b").version == 1
+    assert writer.exists("negatives")
+    for ask in (reader.read, reader.exists, reader.version, reader.content_hash, reader.snapshot_files):
+        for table in ("events", "runs"):
+            with pytest.raises(UndeclaredTable, match=f"table {table} is not declared; declared are negatives"):
+                ask(table)
+    assert reader.whole is lake
 
 
 def test_quotes_in_a_value_stay_in_the_value(spark: SparkSession) -> None:

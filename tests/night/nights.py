@@ -15,6 +15,9 @@ from recaug.lake.runs import RunRecord, record
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context, StageResult
+from recaug.night.nightly import Inputs
+from recaug.night.stage import NIGHT as NIGHTS_STAGES
+from recaug.night.stage import sections_hash
 from recaug.night.tracking import FOLDER, NIGHT
 
 FIRST = dt.date(2017, 1, 1)
@@ -64,8 +67,8 @@ def logged(artifacts: Path) -> dict[str, set[str]]:
     return below
 
 
-def note(night: Context, stage: str, result: StageResult) -> None:
-    """Record a stage as nightly.py does."""
+def note(night: Context, stage: str, result: StageResult, inputs: Inputs | None = None) -> None:
+    """Record a stage as nightly.py does, of these inputs."""
     now = dt.datetime(2017, 1, 1)
     run = RunRecord(
         run_id=night.run_id,
@@ -75,9 +78,11 @@ def note(night: Context, stage: str, result: StageResult) -> None:
         finished=now,
         decision=result.decision,
         reasons=list(result.reasons),
-        metrics=result.metrics,
-        config_hash=night.config.hash,
+        metrics=msgspec.to_builtins(result.metrics),
+        config_hash=sections_hash(NIGHTS_STAGES[stage], night.config) if stage in NIGHTS_STAGES else night.config.hash,
         content_hash=result.content_hash,
+        input_versions=inputs.versions if inputs else {},
+        inputs=inputs.records if inputs else {},
         cpu_seconds=0.0,
         wall_seconds=0.0,
         peak_memory_mb=0.0,

@@ -16,6 +16,7 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest
 from recaug.night.context import Context, StageResult
+from recaug.results import Ingest
 
 SECOND, THIRD = dt.date(2017, 1, 2), dt.date(2017, 1, 3)
 LOG = [
@@ -53,25 +54,25 @@ def test_nights_take_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
     log(tmp_path)
     lake = Lake(spark, path=f"{tmp_path}/lake")
     first = night(spark, tmp_path, SECOND)
-    assert first.metrics == {
-        "rows_in": 7,
-        "events": 3,
-        "duplicates": 1,
-        "quarantined": 3,
-        "items": 2,
-        "days": [None, "2017-01-02"],
-        "reasons": {"no user_id": 1, "price is not a number": 1, "unreadable event_time": 1},
-    }
+    assert first.metrics == Ingest(
+        rows_in=7,
+        events=3,
+        duplicates=1,
+        quarantined=3,
+        items=2,
+        days=(None, "2017-01-02"),
+        reasons={"no user_id": 1, "price is not a number": 1, "unreadable event_time": 1},
+    )
     second = night(spark, tmp_path, THIRD)
-    assert second.metrics == {
-        "rows_in": 3,
-        "events": 2,
-        "duplicates": 0,
-        "quarantined": 1,
-        "items": 3,
-        "days": ["2017-01-03", "2017-01-03"],
-        "reasons": {"malformed row": 1, "unknown event_type": 1},
-    }
+    assert second.metrics == Ingest(
+        rows_in=3,
+        events=2,
+        duplicates=0,
+        quarantined=1,
+        items=3,
+        days=("2017-01-03", "2017-01-03"),
+        reasons={"malformed row": 1, "unknown event_type": 1},
+    )
     found = {(row.user_id, row.item_id, str(row.event_date)): row for row in lake.read("events").collect()}
     assert set(found) == {
         ("u", "a", "2017-01-01"),
@@ -97,7 +98,7 @@ def test_nights_take_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
     assert night(spark, tmp_path, THIRD) == second
     assert hashes(lake) == before
     # A rerun of the first night takes the same days as before, and leaves the later one alone.
-    assert night(spark, tmp_path, SECOND).metrics["rows_in"] == 7
+    assert night(spark, tmp_path, SECOND).metrics.rows_in == 7
     assert hashes(lake)[0] == before[0]
 
 
@@ -133,13 +134,13 @@ def test_rows_that_came_late_join_their_day(spark: SparkSession, tmp_path: Path)
         note(made, "ingest", result)
         return result
 
-    assert run(2, 1).metrics["rows_in"] == 4
+    assert run(2, 1).metrics.rows_in == 4
     came = [line("u", "b", day(1, 12.4)), line("", "y", day(1, 10)), line("w", "b", day(2, 8)), line("u", "a", day(3))]
     with (tmp_path / "log" / "log.csv").open("a") as more:
         more.write("".join(came))
     third = run(3, 1)
     found = third.metrics
-    assert (found["rows_in"], found["events"], found["duplicates"], found["quarantined"], found["late"]) == (
+    assert (found.rows_in, found.events, found.duplicates, found.quarantined, found.late) == (
         2,
         2,
         0,
@@ -150,14 +151,14 @@ def test_rows_that_came_late_join_their_day(spark: SparkSession, tmp_path: Path)
     with (tmp_path / "log" / "log.csv").open("a") as more:
         more.write(fourth_came)
     found = run(4, 3).metrics
-    assert (found["rows_in"], found["events"], found["duplicates"], found["quarantined"], found["late"]) == (
+    assert (found.rows_in, found.events, found.duplicates, found.quarantined, found.late) == (
         3,
         2,
         0,
         1,
         2,
     )
-    assert found["days"] == ["2017-01-01", "2017-01-04"]
+    assert found.days == ("2017-01-01", "2017-01-04")
     rows = {(row.user_id, row.item_id, str(row.event_date)): row for row in lake.read("events").collect()}
     assert set(rows) == {
         ("u", "a", "2017-01-01"),
@@ -172,7 +173,7 @@ def test_rows_that_came_late_join_their_day(spark: SparkSession, tmp_path: Path)
     assert rows["u", "b", "2017-01-01"].session_id == rows["u", "a", "2017-01-01"].session_id
     assert {row.raw.split('"what":"')[1][0] for row in lake.read("events_quarantine").collect()} == {"x", "y"}
     before = hashes(lake)
-    assert run(4, 3).metrics["late"] == 0  # the lake has them by now
+    assert run(4, 3).metrics.late == 0  # the lake has them by now
     assert hashes(lake) == before
 
 
@@ -190,7 +191,7 @@ def test_rows_do_not_depend_on_partitions_or_files(spark: SparkSession, tmp_path
             result = ingest.run(context(spark, folder, SECOND))
         finally:
             spark.conf.set("spark.sql.shuffle.partitions", 2)
-        assert result.metrics["reasons"]["robot: too many events in a minute"] == 21
+        assert result.metrics.reasons["robot: too many events in a minute"] == 21
         found.append(result)
     assert found[0] == found[1]
 
@@ -225,21 +226,18 @@ def real(spark: SparkSession, name: str, date: dt.date, folder: Path) -> tuple[C
 @pytest.mark.skipif(not DATA.exists(), reason="the data beside the project are not there: ../shared/data")
 def test_the_cut_row_of_rees46_goes_to_quarantine(spark: SparkSession, tmp_path: Path) -> None:
     made, result = real(spark, "rees46", dt.date(2019, 10, 1), tmp_path)
-    assert result.metrics["rows_in"] == 17435
-    assert result.metrics["reasons"] == {"malformed row": 1}
+    assert result.metrics.rows_in == 17435
+    assert result.metrics.reasons == {"malformed row": 1}
     (bad,) = made.lake.read("events_quarantine").collect()
     assert '"_corrupt_record":"2019-10-01 02:50:00 UTC,view,10900305' in bad.raw
-    assert result.metrics["events"] + result.metrics["duplicates"] == 17434
+    assert result.metrics.events + result.metrics.duplicates == 17434
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the data beside the project are not there: ../shared/data")
 def test_online_retail_says_why_each_row_is_no_event(spark: SparkSession, tmp_path: Path) -> None:
     _, result = real(spark, "online_retail", dt.date(2010, 12, 2), tmp_path)
-    assert (
-        result.metrics["rows_in"]
-        == result.metrics["events"] + result.metrics["duplicates"] + (result.metrics["quarantined"])
-    )
-    assert {"cancellation", "no user_id", "stock code is no goods"} <= set(result.metrics["reasons"])
+    assert result.metrics.rows_in == result.metrics.events + result.metrics.duplicates + (result.metrics.quarantined)
+    assert {"cancellation", "no user_id", "stock code is no goods"} <= set(result.metrics.reasons)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")

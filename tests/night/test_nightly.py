@@ -1,6 +1,7 @@
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import psutil
 import pytest
@@ -90,6 +92,35 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     assert sum("skipped" in line for line in said) == len(STAGES)
     assert opened(config, "candidate_events").version() == version
     assert resumed["content_hash"] == summary["content_hash"]
+
+
+@pytest.mark.slow
+def test_after_a_change_only_what_it_decides_runs_again(spark, night, tmp_path):
+    """The gate's bound, then the lists' length: nothing is sampled or trained anew, and no row has another name."""
+    config, summary = night
+    for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
+        shutil.copytree(old, tmp_path / place)
+    places = {
+        "artifacts": str(tmp_path / "artifacts"),
+        "lake": msgspec.structs.replace(config.lake, path=str(tmp_path / "lake")),
+    }
+    config = msgspec.structs.replace(config, **places)
+    models = {file: file.stat().st_mtime_ns for file in (tmp_path / "artifacts" / "models").rglob("model.safetensors")}
+    gate = msgspec.structs.replace(config.evaluate.gate, min_lift=0.5)
+    strict = msgspec.structs.replace(config, evaluate=msgspec.structs.replace(config.evaluate, gate=gate))
+    longer = msgspec.structs.replace(
+        strict, recommend=msgspec.structs.replace(strict.recommend, k=strict.recommend.k + 1)
+    )
+    for changed, first in ((strict, "evaluate"), (longer, "recommend")):
+        said: list[str] = []
+        again = run_night(changed, THIN_DAY, spark, resume=True, say=said.append)
+        assert {line.split()[0] for line in said if "done before" in line} == set(STAGES[: STAGES.index(first)])
+        assert again["run_id"] == summary["run_id"]
+        assert again["metrics"] == summary["metrics"]
+    assert again["decision"] == "hold"
+    assert models == {
+        file: file.stat().st_mtime_ns for file in (tmp_path / "artifacts" / "models").rglob("model.safetensors")
+    }
 
 
 @pytest.fixture
