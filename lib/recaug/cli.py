@@ -17,7 +17,8 @@ from pyspark import SparkContext
 from recaug import config as configuration
 from recaug.config import STAGES
 from recaug.errors import ConfigError, ContractError, RecaugError
-from recaug.night.evaluate import check_leaks
+from recaug.evaluate.trial import refuse_leaks
+from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
@@ -52,8 +53,9 @@ def leaks(argv: Sequence[str] | None = None) -> int:
         spark = build(config.spark, "recaug")
         try:
             with one_line_errors("leakage"):
-                checks = check_leaks(night_context(config, configuration.parse_date(given.date, "--date"), spark))
-            print("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]), flush=True)
+                night = night_context(config, configuration.parse_date(given.date, "--date"), spark)
+                checks = refuse_leaks(recommend_task(night), recorded_arms(night))
+            print("\n".join([*(f"  {name:<26} {n} leaks" for name, n in checks.items()), "no leak"]), flush=True)
         finally:
             spark.stop()
         return 0

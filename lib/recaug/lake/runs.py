@@ -1,19 +1,19 @@
 """The runs table: one row a stage of a night; what --resume and the report read."""
 
 import datetime as dt
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
+from recaug.results import METRICS, decode, encode
 
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One stage of one night: the columns of `runs`. metrics is a dict here and JSON in the table.
+    """One stage of one night: the columns of `runs`. metrics: typed by its stage (results.METRICS), JSON in the table.
 
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
     the stage.
@@ -26,7 +26,7 @@ class RunRecord:
     finished: dt.datetime
     decision: str = "none"
     reasons: list[str] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: Any
     input_versions: dict[str, int] = field(default_factory=dict)
     config_hash: str
     content_hash: str | None = None
@@ -39,7 +39,7 @@ def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
     values = asdict(run) | {
         "reasons": list(run.reasons),
-        "metrics": json.dumps(run.metrics, sort_keys=True, default=str),
+        "metrics": encode(run.metrics),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
@@ -83,7 +83,7 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
         values = row.asDict()
         for column in ("started", "finished"):
             values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
-        found.append(RunRecord(**(values | {"metrics": json.loads(values["metrics"])})))
+        found.append(RunRecord(**(values | {"metrics": decode(values["metrics"], METRICS[values["stage"]])})))
     return found
 
 

@@ -9,24 +9,20 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import TOGETHER
 from recaug.errors import ContractError
-from recaug.evaluate.policy import as_arm
 from recaug.generators.sampling import generate
 from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 from recaug.night.features import of_completion
-from recaug.night.policy import choose
 from recaug.recommend.content import alike, item_terms, latent_matrix
+from recaug.results import Augment, Sampled
 from recaug.training.checkpoint import finish_model, is_finished, model_folder
 from recaug.training.inputs import neighbours, popularity_and_head
 from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
 
 
 def run(context: Context) -> StageResult:
-    """Replace the run's partition of candidate_events: each generator's rows, and those of what is made of them.
-
-    That is what a policy chose or, without one, each of augment.together.
+    """Replace the run's partition of candidate_events: what each generator wrote.
 
     Raises ContractError if the train stage of this night has not run.
     """
@@ -42,8 +38,7 @@ def run(context: Context) -> StageResult:
         if kind not in ("vae", "gan"):
             folders = dict.fromkeys(folds, counts_generator(context, kind))
         else:
-            models = trained.metrics["models"]
-            folders = {fold: Path(models[f"{kind}-fold{fold}"]["folder"]) for fold in folds}
+            folders = {model.fold: Path(model.folder) for model in trained.metrics.of(kind)}
         sampled_of = generate(
             train,
             folders,
@@ -56,7 +51,7 @@ def run(context: Context) -> StageResult:
         )
         parts.append(sampled_of.withColumn("kept", F.col("fidelity") >= own.min_fidelity))
     if not parts:
-        return StageResult(metrics={"sampled": 0, "candidates": 0, "generators": {}})
+        return StageResult(Augment(sampled=0, candidates=0, generators={}))
     sampled = (
         reduce(DataFrame.unionByName, parts)
         .join(F.broadcast(vocabulary), "item_index", how="inner")
@@ -65,7 +60,7 @@ def run(context: Context) -> StageResult:
     )
     try:
         counts = {
-            row["generator"]: {"sampled": row["sampled"], "candidates": row["candidates"]}
+            row["generator"]: Sampled(sampled=row["sampled"], candidates=row["candidates"])
             for row in sampled.groupBy("generator")
             .agg(
                 F.count("*").alias("sampled"),
@@ -73,27 +68,14 @@ def run(context: Context) -> StageResult:
             )
             .collect()
         }
-        candidates = sampled.where("kept").drop("item_index", "kept").withColumn("arm", F.col("generator"))
-        policy: dict[str, Any] = {}
-        if config.augment.policy is not None:
-            chosen, policy = choose(context, candidates)
-            candidates = candidates.unionByName(chosen)
-        else:
-            joined = [
-                as_arm(candidates.where(F.col("generator").isin(of_arm)), TOGETHER.join(of_arm))
-                for of_arm in config.augment.together
-            ]
-            candidates = reduce(DataFrame.unionByName, joined, candidates)
+        candidates = sampled.where("kept").drop("item_index", "kept")
         commit = lake.replace(candidates, "candidate_events", {"run_id": context.run_id}, context.run_id)
     finally:
         sampled.unpersist()
     return StageResult(
-        metrics={
-            "sampled": sum(count["sampled"] for count in counts.values()),
-            "candidates": commit.rows,
-            "generators": counts,
-            **policy,
-        },
+        metrics=Augment(
+            sampled=sum(count.sampled for count in counts.values()), candidates=commit.rows, generators=counts
+        ),
         content_hash=commit.content_hash,
     )
 

@@ -3,14 +3,17 @@
 import datetime as dt
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
+from recaug.errors import ContractError
+from recaug.lake import runs
+from recaug.lake.runs import RunRecord
 from recaug.lake.tables import Lake
+from recaug.results import Result
 from recaug.training.jobs import Trained
 
 
@@ -42,6 +45,17 @@ class Context:
         """`<artifacts>/models`: one folder a trained model, named after the hash of what made it."""
         return self.artifacts / "models"
 
+    def find(self, stage: str) -> RunRecord | None:
+        """Give what is recorded of a stage of this night; None where it has not run."""
+        return runs.find(self.lake, self.date, stage)
+
+    def recorded(self, stage: str) -> RunRecord:
+        """Give the same. Raises ContractError where it has not run."""
+        record = self.find(stage)
+        if record is None:
+            raise ContractError(f"the {stage} stage of {self.date} has not run; run it before what reads it")
+        return record
+
 
 def write_file(target: Path, text: str) -> None:
     """Write a file by one rename, its folder too."""
@@ -53,9 +67,9 @@ def write_file(target: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What `runs` records of a stage, and the models that it trained, for MLflow. metrics: anything that JSON holds."""
+    """What `runs` records of a stage, and the models that it trained, for MLflow."""
 
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: Result
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult
+from recaug.results import Ingest
 
 
 def run(context: Context) -> StageResult:
@@ -94,16 +95,16 @@ def _ingest(context: Context) -> StageResult:
         raise AssertionError(f"rows lost: {counted['rows_in']} in, {new} events, {bad} quarantined")
     items = lake.replace(_items(context), "items", {}, context.run_id)
     return StageResult(
-        metrics={
-            "rows_in": counted["rows_in"],
-            "events": new,
-            "duplicates": duplicates,
-            "quarantined": bad,
-            **({"late": counted["late"]} if late else {}),
-            "items": items.rows,
-            "reasons": counted["reasons"],
-            "days": [day.isoformat() if day else None for day in days],
-        },
+        metrics=Ingest(
+            rows_in=counted["rows_in"],
+            events=new,
+            duplicates=duplicates,
+            quarantined=bad,
+            late=counted["late"] if late else None,
+            items=items.rows,
+            reasons=counted["reasons"],
+            days=(days[0].isoformat() if days[0] else None, days[1].isoformat()),
+        ),
         content_hash=written.content_hash,
     )
 

@@ -1,6 +1,7 @@
 """Stage 2: the windows before the night become vocabulary, sequences, features, co-visitation counts and negatives."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -14,6 +15,7 @@ from recaug.clickstream.splits import Windows, train_end, window_events, windows
 from recaug.errors import ContractError
 from recaug.lake.tables import lay
 from recaug.night.context import Context, StageResult
+from recaug.results import Prepare
 
 # Files of a table that training reads: fixed, so that ranks get the same rows wherever the night ran.
 FILES = 8
@@ -62,7 +64,7 @@ def run(context: Context) -> StageResult:
     metrics |= {"items": written["vocabulary"].rows, "windows": [day.isoformat() for day in cut]}
     metrics |= {name: written[name].rows for name in ("covisitation", "negatives")}
     hashes = "".join(commit.content_hash for _, commit in sorted(written.items()))
-    return StageResult(metrics=metrics, content_hash=hashlib.sha256(hashes.encode()).hexdigest())
+    return StageResult(metrics=Prepare(**metrics), content_hash=hashlib.sha256(hashes.encode()).hexdigest())
 
 
 def _check(events: DataFrame, cut: Windows, context: Context) -> None:
@@ -105,7 +107,7 @@ def _negatives(context: Context, rows: DataFrame, words: DataFrame) -> DataFrame
     return drawn.withColumn("event_date", F.lit(context.date))
 
 
-def _metrics(rows: DataFrame, events: DataFrame) -> dict[str, object]:
+def _metrics(rows: DataFrame, events: DataFrame) -> dict[str, Any]:
     """Count the rows by split, the users and the events."""
     counted = rows.groupBy("split").agg(F.count("*").alias("rows"), F.count_if("cold").alias("cold")).collect()
     by_split = {row["split"]: row for row in counted}

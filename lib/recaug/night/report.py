@@ -15,6 +15,7 @@ from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult, write_file
 from recaug.report import distributions, page
 from recaug.report.cards import cards
+from recaug.results import Report
 
 EXAMPLES = 10  # generated users that the page shows
 LAST_NIGHTS = 14
@@ -34,7 +35,7 @@ def run(context: Context) -> StageResult:
             write_file(target, text)
         except OSError as error:
             raise StorageError(f"{target}: {error.strerror}; free space or set artifacts elsewhere") from error
-    return StageResult(metrics={"bytes": len(html.encode())})
+    return StageResult(Report(bytes=len(html.encode())))
 
 
 def collect(context: Context) -> page.Night:
@@ -82,7 +83,7 @@ def versions(context: Context, stages: dict[str, RunRecord]) -> dict[str, int]:
 
 def quarantine(context: Context, ingested: RunRecord) -> pd.DataFrame:
     """Reasons of the rows that this night quarantined: those of the days that it took."""
-    first, last = (dt.date.fromisoformat(day) if day else None for day in ingested.metrics["days"])
+    first, last = (dt.date.fromisoformat(day) if day else None for day in ingested.metrics.days)
     rows = context.lake.read("events_quarantine").where(condition({"event_date": (first, last)}))
     return distributions.quarantine_reasons(rows).toPandas()
 
@@ -93,7 +94,7 @@ def likeness(context: Context, augmented: bool) -> dict[str, Any]:
     attribute = next(iter(source.categorical), None) if source is not None else None
     items = lake.read("items")
     learnt = distributions.learnt_events(lake.read("events"), lake.read("sequences"))
-    of_run = (F.col("run_id") == context.run_id) & (F.col("arm") == F.col("generator"))  # the policy's are among them
+    of_run = F.col("run_id") == context.run_id
     candidates = lake.read("candidate_events").where(of_run) if augmented else None
     events = distributions.sample(learnt, candidates).persist()
     try:

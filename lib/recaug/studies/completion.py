@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import torch
@@ -24,6 +25,7 @@ from recaug.night.context import Context, StageResult, write_file
 from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
 from recaug.report import completion as page
+from recaug.results import Complete
 from recaug.studies.worth import worth
 from recaug.training.attributes import AttributeJob, Known, known, near
 from recaug.training.inputs import VALIDATION_USERS
@@ -49,7 +51,7 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
     run_night(config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
     versions = {name: version for name in READS if (version := context.lake.version(name)) is not None}
     done = run_stage(context, STAGE, _complete, versions)
-    results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
+    results = msgspec.to_builtins(done.metrics) | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     with one_line_errors(STAGE):
         folder = context.folder / "attributes"
         write_file(folder / "results.json", json.dumps(results, indent=2) + "\n")
@@ -94,22 +96,22 @@ def _complete(context: Context) -> StageResult:
     made_by = {"generator_version": F.lit(version), "run_id": F.lit(context.run_id)}
     lake.replace(latents(rows, folders).withColumns(made_by), "item_latents", {}, context.run_id)
     filled = lake.read("completed_attributes").groupBy("attribute").agg(F.count_distinct("item_id").alias("items"))
-    metrics: dict[str, Any] = {
-        "items": job.rows,
-        "attributes": evidence,
-        "gaps": gaps,
-        "filled": {row["attribute"]: row["items"] for row in filled.orderBy("attribute").collect()},
-        "completed": written.rows,
-        "doubtful": listed.rows,
-        "calibrations": {name: list(one) for name, one in calibrations.items()},
-        "models": list(folders),
-        "train_seconds": sum(model.seconds for model in trained),
-        "curves": {model.name: model.curves for model in trained},
-        "worth": worth(context) if written.rows or context.config.sasrec.item_features_from == "latents" else {},
-    }
-    verdicts = metrics["worth"].values()
-    decision = "publish" if any(verdict["decision"] == "publish" for verdict in verdicts) else "hold"
-    reasons = tuple(f"{name}, {reason}" for name, told in metrics["worth"].items() for reason in told["reasons"])
+    verdicts = worth(context) if written.rows or context.config.sasrec.item_features_from == "latents" else {}
+    metrics = Complete(
+        items=job.rows,
+        attributes=evidence,
+        gaps=gaps,
+        filled={row["attribute"]: row["items"] for row in filled.orderBy("attribute").collect()},
+        completed=written.rows,
+        doubtful=listed.rows,
+        calibrations={name: list(calibration) for name, calibration in calibrations.items()},
+        models=list(folders),
+        train_seconds=sum(model.seconds for model in trained),
+        curves={model.name: model.curves for model in trained},
+        worth=verdicts,
+    )
+    decision = "publish" if any(verdict.decision == "publish" for verdict in verdicts.values()) else "hold"
+    reasons = tuple(f"{name}, {reason}" for name, verdict in verdicts.items() for reason in verdict.reasons)
     return StageResult(metrics, written.content_hash, decision, reasons or ("no gap was filled",), trained)
 
 

@@ -1,21 +1,22 @@
 """What generated rows are worth where data are thin: the arms of a night over growing shares of the users."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from recaug.config import STAGES
-from recaug.evaluate.arms import BLENDED, NONE
-from recaug.lake import runs
 from recaug.night.context import Context, write_file
+from recaug.night.experiment import arm_names
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.report import learning_curve as page
+from recaug.results import Measured, Slice, Trial
 
 Results = dict[str, dict[str, dict[str, Any]]]
-MEASURES = ("hr@10", "ndcg@10")
+SHOWN = ("hr@10", "ndcg@10")  # metrics
+PARTS = ("overall", "cold")
 
 
 def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> Results:
@@ -34,7 +35,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     results: Results = {
         share: arms for share, arms in before.items() if all(arm["run_id"] == context.run_id for arm in arms.values())
     }
-    arms = [NONE, *context.config.augment.arms]
+    arms = arm_names(context)
     for share in settings.shares:
         if f"{share:g}" in results:
             say(f"{share:.0%} of the users: {file} holds this run, the test is seen once")
@@ -43,9 +44,8 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
         prepare = msgspec.structs.replace(context.config.prepare, user_share=share)
         night = replace(context, config=msgspec.structs.replace(context.config, prepare=prepare))
         run_night(night.config, night.date, night.spark, STAGES[: STAGES.index("evaluate") + 1], resume=True, say=say)
-        judged = runs.find(night.lake, night.date, "evaluate")
-        assert judged is not None
-        results[f"{share:g}"] = {arm: _arm(judged.metrics, arm, context.run_id) for arm in arms}
+        trial = night.recorded("evaluate").metrics
+        results[f"{share:g}"] = {arm: _arm(trial, arm, context.run_id) for arm in arms}
         with one_line_errors("benchmark"):  # after each share, for the largest takes hours
             write_file(file, json.dumps(results, indent=2) + "\n")
             write_file(context.artifacts / "results.md", page.markdown(results))
@@ -53,25 +53,33 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     return results
 
 
-def _arm(metrics: Mapping[str, Any], arm: str, run_id: str) -> dict[str, Any]:
+def _arm(trial: Trial, arm: str, run_id: str) -> dict[str, Any]:
     """One arm's part of the contract from what the evaluate stage recorded."""
+    result = trial.arms[arm]
     parts = {
-        part: {name: metrics["arms"][arm][part][name] for name in MEASURES}
-        | {"coverage": metrics["coverage"][arm][part]}
-        for part in ("overall", "cold")
-        if part in metrics["arms"][arm]
+        part: _means(result.measured, part) | {"coverage": _plain(result.measured.coverage[part])}
+        for part in PARTS
+        if part in result.measured.measures
     }
-    blended = metrics["baselines"].get(BLENDED.format(arm), {})
-    lifts = metrics["lift"].get(arm, {})
-    lift = lifts.get("overall", {}) | ({"cold": lifts["cold"]} if "cold" in lifts else {})
+    lifts = _plain(result.lifts)
+    lift = lifts.get(trial.metric, {})
     return {
         **parts["overall"],
         "cold": parts.get("cold", {}),
-        "lift": lift,
-        "lifts": metrics["lifts"].get(arm, {}),
-        "blend": {part: {name: blended[part][name] for name in MEASURES} for part in parts if part in blended},
-        "blend_lifts": metrics["blend_lifts"].get(arm, {}),
-        "users": metrics["users"]["overall"],
-        "seeds": metrics["seeds"],
+        "lift": lift.get("overall", {}) | ({"cold": lift["cold"]} if "cold" in lift else {}),
+        "lifts": lifts,
+        "blend": {part: _means(result.blend, part) for part in parts} if result.blend is not None else {},
+        "blend_lifts": _plain(result.blend_lifts),
+        "users": trial.units["overall"],
+        "seeds": trial.seeds,
         "run_id": run_id,
     }
+
+
+def _means(measured: Measured, part: Slice) -> dict[str, Any]:
+    return {metric: _plain(measured.measures[part][metric]) for metric in SHOWN}
+
+
+def _plain(result: Any) -> Any:
+    """As JSON holds it."""
+    return msgspec.to_builtins(result)
