@@ -125,7 +125,9 @@ def test_validation_chooses_the_arm_and_the_test_window_judges_that_one_alone():
     chosen, verdict = judge(validation, test, empty, GATE, Words("ndcg@10"))
     assert (chosen, verdict.decision) == ("vae", "publish")
     worse = {arm: {"overall": interval(-0.01, -0.1, 0.1)} for arm in test}
-    chosen, verdict = judge(worse, test, fidelity, GATE, Words("accuracy", "pictures"))
+    chosen, verdict = judge(worse, test, fidelity, GATE, Words("the accuracy", "pictures", "validation pictures"))
     assert (chosen, verdict.decision) == ("vae", "hold")
-    assert verdict.reasons == ("no arm helps the pictures of the validation; the best, vae, changes accuracy by -1.0%",)
+    assert verdict.reasons == (
+        "no generator helps on the validation pictures; the best, vae, changes the accuracy by -1.0%",
+    )
     assert judge({}, {}, {}, GATE, Words("ndcg@10"))[0] is None

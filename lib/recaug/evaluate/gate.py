@@ -8,10 +8,11 @@ from recaug.results import Fidelity, Interval, Slice, Verdict
 
 
 class Words(NamedTuple):
-    """How a verdict names what was measured. units: plural."""
+    """How a verdict names what was measured. units: plural; validated: what the arm was chosen on."""
 
     metric: str
     units: str = "users"
+    validated: str = "validation window"
 
 
 def best(scores: Mapping[str, float]) -> str:
@@ -42,7 +43,7 @@ def judge(
         return None, Verdict(decision="hold", reasons=("no candidate passed the fidelity filter",))
     chosen = best(usable)
     if usable[chosen] <= 0:
-        why = f"no arm helps the {words.units} of the validation; the best, {chosen}, changes {words.metric} by"
+        why = f"no generator helps on the {words.validated}; the best, {chosen}, changes {words.metric} by"
         return chosen, Verdict(decision="hold", reasons=(f"{why} {usable[chosen]:+.1%}",))
     return chosen, decide(chosen, test[chosen], fidelity.get(chosen), gate, words)
 
@@ -56,7 +57,7 @@ def decide(
     fidelity: None where nothing was generated. words: None: the gate's metric, of users.
     """
     faults = _faults(fidelity, gate) if fidelity is not None else []
-    metric, units = words or Words(gate.metric)
+    metric, units, _ = words or Words(gate.metric)
     overall, cold = lift["overall"], lift.get("cold")
     said = f"{arm}: {metric} changes by {in_percent(overall)} for all {units}"
     if cold is not None:

@@ -68,13 +68,9 @@ class Contest:
             for name in others
         }
 
-    def verdict(
-        self, fidelity: Mapping[str, Fidelity], words: Words, judged_on: str = TEST
-    ) -> tuple[str | None, Verdict]:
-        """Choose among the other names on validation, and judge that one."""
-        validation = self.lifts(VALIDATION, words.metric)
-        judged = validation if judged_on == VALIDATION else self.lifts(judged_on, words.metric)
-        return judge(validation, judged, fidelity, self.gate, words)
+    def verdict(self, metric: Metric, fidelity: Mapping[str, Fidelity], words: Words) -> tuple[str | None, Verdict]:
+        """Choose among the other names on validation, and judge that one on the test."""
+        return judge(self.lifts(VALIDATION, metric), self.lifts(TEST, metric), fidelity, self.gate, words)
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ def run_trial(task: Task, arms: Sequence[Arm], seeds: int, seed: int, gate: Gate
     measured = _measured(task, Contest(table, named | mixed | alone, task.slices, gate, seed), shown)
     contest = Contest(table, named, task.slices, gate, seed)
     fidelity = task.fidelity(arms[1:])
-    chosen, verdict = contest.verdict(fidelity, Words(gate.metric, f"{task.unit}s"))
+    chosen, verdict = contest.verdict(gate.metric, fidelity, Words(gate.metric, f"{task.unit}s"))
     every = _lifts(contest, task.lifted)
     blended = _lifts(Contest(table, mixed, task.slices, gate, seed), task.lifted) if mixed else {}
     validation = contest.lifts(VALIDATION, gate.metric)

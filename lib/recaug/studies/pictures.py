@@ -39,6 +39,7 @@ from recaug.training.jobs import Trained, train
 
 STAGE = "images"
 ACCURACY = "accuracy"  # of a classifier of pictures: what the gate judges them by
+WORDS = Words("the accuracy", "pictures", "validation pictures")
 KEY = "images.source"
 REAL = "real"  # the arm of real pictures alone
 ALONE = "-alone"  # after a generator's name: its pictures without the real ones
@@ -261,7 +262,7 @@ def _compare(
     table = table[table["scorer"].isin([name for own in scorers.values() for name in own])]
     every = Contest(table, scorers, (), gate, seed)
     held = Contest(table, {arm: scorers[arm] for arm in (REAL, *config.generators)}, (), gate, seed)
-    chosen, verdict = held.verdict(fidelity, Words(ACCURACY, "pictures"))
+    chosen, verdict = held.verdict(ACCURACY, fidelity, WORDS)
     means = every.summaries(TEST, [ACCURACY])
     validation = every.split(VALIDATION)
     return PictureTrial(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from recaug.evaluate.arms import NONE
-from recaug.evaluate.gate import Words
+from recaug.evaluate.gate import decide
 from recaug.evaluate.task import Scorers
 from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.evaluate.trial import VALIDATION, Contest, measured_units
@@ -35,9 +35,8 @@ def worth(context: Context) -> dict[str, Worth]:
     verdicts = {}
     for name, named in compared.items():
         contest = Contest(table, named, task.slices, gate, config.seed)
-        arm, verdict = contest.verdict({}, Words(metric), judged_on=VALIDATION)
-        assert arm is not None
-        lift = contest.lifts(VALIDATION, metric)[arm]
+        ((arm, lift),) = contest.lifts(VALIDATION, metric).items()
+        verdict = decide(arm, lift, None, gate)
         verdicts[name] = Worth(arm=arm, decision=verdict.decision, reasons=verdict.reasons, lift=lift)
     return verdicts
 
