@@ -12,6 +12,7 @@ from tests.night.nights import HEAD, context, day, line, note
 
 from recaug import config
 from recaug.errors import ContractError
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest
 from recaug.night.context import Context, StageResult
@@ -217,7 +218,7 @@ DATA = Path("../shared/data")
 
 def real(spark: SparkSession, name: str, date: dt.date, folder: Path) -> tuple[Context, StageResult]:
     given = config.load(f"conf/{name}.yaml")
-    made = Context(spark, given, date, Lake(spark, path=f"{folder}/lake"), folder / "artifacts")
+    made = Context(spark, given, date, Lake(spark, path=f"{folder}/lake"), Store(folder / "artifacts"))
     return made, ingest.run(made)
 
 

@@ -91,9 +91,9 @@ def test_the_same_rows_and_files_whatever_the_partitions(spark: SparkSession, tm
     result, _, files = found[0]
     assert len(files) == prepare.FILES
     assert all(rows == sorted(rows) for rows in files)
-    assert result.metrics["users"] == result.metrics["rows"]["serve"] == 40
-    assert result.metrics["windows"] == ["2017-01-01", "2017-01-07", "2017-01-09", "2017-01-11"]
-    assert result.metrics["negatives"] == 200
+    assert result.metrics.users == result.metrics.rows["serve"] == 40
+    assert result.metrics.windows == ["2017-01-01", "2017-01-07", "2017-01-09", "2017-01-11"]
+    assert result.metrics.negatives == 200
     assert made.lake.version("sequences") == 1
 
 
@@ -168,7 +168,7 @@ def test_leave_one_out_of_an_order_only_log(spark: SparkSession, tmp_path: Path)
     events = msgspec.structs.replace(config.source.events, path=str(tmp_path / "log.txt"))
     config = msgspec.structs.replace(config, source=msgspec.structs.replace(config.source, events=events))
     made = Context(spark, config, dt.date(2014, 7, 1), Lake(spark, path=f"{tmp_path}/lake"), tmp_path / "artifacts")
-    assert ingest.run(made).metrics["events"] == sum(len(line) - 1 for line in lines)
+    assert ingest.run(made).metrics.events == sum(len(line) - 1 for line in lines)
     prepare.run(made)
     names = {row.item_index: row.item_id for row in made.lake.read("vocabulary").collect()}
     assert set(names.values()) == {item for line in lines for item in line[1:-2]}

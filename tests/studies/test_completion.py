@@ -131,7 +131,7 @@ def test_the_run_is_recorded_and_the_page_is_there(spark: SparkSession, complete
     folder, printed = completed
     record = runs.find(Lake(spark, str(folder / "lake")), THIN_DAY, "complete")
     assert record is not None
-    assert record.metrics["completed"] == results(folder)["completed"]
+    assert record.metrics.completed == results(folder)["completed"]
     assert record.cpu_seconds > 0
     assert logged(folder / "artifacts")[record.run_id] == set(results(folder)["curves"])
     assert set(record.input_versions) == {"items", "vocabulary", "covisitation"}
