@@ -5,6 +5,7 @@ import yaml
 
 from recaug.config import load, loads, parse_date
 from recaug.errors import ConfigError
+from recaug.evaluate.arms import Writes, arms_of
 
 CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
@@ -83,30 +84,34 @@ def test_an_unfilled_template_is_no_date():
 
 
 def test_a_policy_needs_what_it_chooses_from_and_the_epochs_of_a_round():
-    asked = "augment:\n  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
-    assert loads(DEMO.replace("augment:\n", asked % 10)).augment.arms == ["policy"]  # nothing and 2 x 2 options
+    asked = "evaluate:\n  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
+    assert loads(DEMO.replace("evaluate:\n", asked % 10)).evaluate.policy.epochs == 10  # nothing and 2 x 2 options
     with pytest.raises(ConfigError, match=r"policy\.epochs 9 is below the 10 of the first round"):
-        loads(DEMO.replace("augment:\n", asked % 9))
+        loads(DEMO.replace("evaluate:\n", asked % 9))
     apart = (asked % 18).replace("[all]", "[head, histories]")
-    assert loads(DEMO.replace("augment:\n", apart)).augment.arms == ["policy"]  # nothing and 2 x 2 x 2 options
+    assert loads(DEMO.replace("evaluate:\n", apart)).evaluate.policy.epochs == 18  # nothing and 2 x 2 x 2 options
+    with pytest.raises(ConfigError, match=r"policy\.epochs 17 is below the 18 of the first round"):
+        loads(DEMO.replace("evaluate:\n", apart.replace("18", "17")))
     with pytest.raises(ConfigError, match=r"no generator writes histories"):
-        loads(DEMO.replace("augment:\n", apart).replace("  histories: 0.1", "  histories: 0.0"))
+        loads(DEMO.replace("evaluate:\n", apart).replace("  histories: 0.1", "  histories: 0.0"))
     with pytest.raises(ConfigError, match=r"all stands alone"):
-        loads(DEMO.replace("augment:\n", apart.replace("histories]", "all]")))
+        loads(DEMO.replace("evaluate:\n", apart.replace("histories]", "all]")))
     with pytest.raises(ConfigError, match="policy has no generators"):
-        loads(DEMO.replace("augment:\n", asked % 10).replace("generators: [vae, gan]", "generators: []"))
+        loads(DEMO.replace("evaluate:\n", asked % 10).replace("generators: [vae, gan]", "generators: []"))
 
 
 def test_rows_of_several_generators_are_one_more_arm_with_room_for_them_all():
     joined = "augment:\n  together: [[vae, gan]]\n"
     augment = loads(DEMO.replace("augment:\n", joined)).augment
-    assert augment.arms == ["vae", "gan", "vae+gan"]
-    assert augment.slots("vae+gan") == augment.slots("vae") + augment.slots("gan")
-    asked = joined + "  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
-    chosen = loads(DEMO.replace("augment:\n", asked % 14)).augment  # nothing and 3 x 2 options
-    assert chosen.slots("policy") == augment.slots("vae+gan")
+    writes = {name: Writes(augment.of(name).continuations, augment.of(name).histories) for name in augment.generators}
+    arms = {arm.name: arm for arm in arms_of(writes, augment.together)}
+    assert list(arms) == ["none", "vae", "gan", "vae+gan"]
+    assert arms["vae+gan"].slots == arms["vae"].slots + arms["gan"].slots
+    asked = "evaluate:\n  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
+    both = DEMO.replace("augment:\n", joined)
+    loads(both.replace("evaluate:\n", asked % 14))  # nothing and 3 x 2 options
     with pytest.raises(ConfigError, match=r"policy\.epochs 13 is below the 14"):
-        loads(DEMO.replace("augment:\n", asked % 13))
+        loads(both.replace("evaluate:\n", asked % 13))
     for wrong in ("[[vae]]", "[[vae, vae]]", "[[vae, counts]]"):
         with pytest.raises(ConfigError, match="are not two or more of the generators"):
             loads(DEMO.replace("augment:\n", joined.replace("[[vae, gan]]", wrong)))

@@ -20,9 +20,10 @@ from pyspark.sql import SparkSession
 from recaug import config as configuration
 from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, RecaugError
+from recaug.evaluate.trial import refuse_leaks
 from recaug.lake.store import Store
 from recaug.night.context import Context
-from recaug.night.evaluate import check_leaks
+from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
@@ -125,8 +126,9 @@ def _leaks(config: Config, given: Namespace) -> Work:
 
     def work(spark: SparkSession) -> None:
         with one_line_errors("leakage"):
-            checks = check_leaks(night_context(config, date, spark))
-        say("\n".join([*(f"  {check.name:<26} {check.leaks} leaks" for check in checks), "no leak"]))
+            night = night_context(config, date, spark)
+            checks = refuse_leaks(recommend_task(night), recorded_arms(night))
+        say("\n".join([*(f"  {name:<26} {n} leaks" for name, n in checks.items()), "no leak"]))
 
     return work
 

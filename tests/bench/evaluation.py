@@ -10,14 +10,15 @@ import statistics
 import time
 
 from recaug import config, session
-from recaug.evaluate.ranking import MEASURES, user_metrics
+from recaug.evaluate.ranking import MEASURES
+from recaug.evaluate.statistics import Bootstrap, summaries
+from recaug.evaluate.trial import measured_units
 from recaug.lake import runs
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
-from recaug.night.evaluate import summaries_of
-from recaug.recommend.deep import Trained
-from recaug.training.inputs import popularity_and_head
+from recaug.night.experiment import recommend_task
+from recaug.recommend.deep import Network
 
 
 def main() -> None:
@@ -33,17 +34,17 @@ def main() -> None:
     judged = runs.find(context.lake, given.date, "evaluate")
     if judged is None:
         raise SystemExit(f"the night of {given.date} has not been evaluated; run jobs/nightly.py first")
-    scorers = {"sasrec": Trained(judged.metrics["models"]["none-seed0"])}
-    events, head = popularity_and_head(context.lake.read("vocabulary"))
-    test = context.lake.read("sequences").where("split = 'test'")
+    scorers = {"sasrec": Network(judged.metrics.arms["none"].measured.models[0].folder)}
+    task, gate = recommend_task(context), night.evaluate.gate
+    bootstrap = Bootstrap(gate.bootstraps, gate.confidence, night.seed)
     seconds = []
     for _ in range(given.repeats + 1):
         started = time.perf_counter()
-        table = user_metrics(test, scorers, events, head, night.prepare.task == "discovery").drop("top").toPandas()
-        summaries_of(table.sort_values("user_index"), {"sasrec": ["sasrec"]}, context)
+        table = measured_units(task.measure(["test"], scorers), task.slices, task.metrics)
+        summaries(table, {"sasrec": ["sasrec"]}, task.slices, task.metrics, bootstrap)
         seconds.append(time.perf_counter() - started)
     print(
-        f"{len(table):,} users, {len(events) - 1:,} items, {len(MEASURES)} measures with intervals: "
+        f"{len(table):,} users, {len(task.items.events) - 1:,} items, {len(MEASURES)} measures with intervals: "
         f"{statistics.median(seconds[1:]):.1f} s (best {min(seconds[1:]):.1f} s, first {seconds[0]:.1f} s)"
     )
 

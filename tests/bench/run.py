@@ -38,7 +38,7 @@ from recaug.night import ingest
 from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.nightly import run_night
-from recaug.recommend.deep import Trained
+from recaug.recommend.deep import Network
 from recaug.training.batches import row_batches
 from recaug.training.inputs import log_popularity, popularity_and_head
 from recaug.training.recommender import SASRecJob, train_sasrec
@@ -161,7 +161,7 @@ class Bench:
         many = test.crossJoin(self.spark.range(-(-6000 // test.count()))).drop("id").persist()
         rows = many.count()
         events, head = popularity_and_head(self.context.lake.read("vocabulary"))
-        noop(user_metrics(many.repartition(4), {"sasrec": Trained(self.sasrec)}, events, head, True))
+        noop(user_metrics(many.repartition(4), {"sasrec": Network(self.sasrec)}, events, head, True))
         return rows
 
     def sasrec_training(self) -> Iterator[tuple[float, float]]:

@@ -1,5 +1,6 @@
 import datetime as dt
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -105,20 +106,20 @@ def test_collapse_counts_copies_duplicates_and_what_is_covered(spark):
     others = [("vae", "u0", 1, "a", 0.9), ("gan", "u0", 1, "a", 0.9), ("gan", "copy", 1, None, 0.5)]
     candidates = spark.createDataFrame([*rows, *others], GENERATED)
     found, other, none = collapse(candidates, ["vae", "gan", "counts"], items, real).values()
-    assert found["copies"] == 1 / 4
-    assert found["duplicates"] == 2 / 4
-    assert found["coverage"] == 1.0
-    assert found["rows"] == 13
-    assert found["mean_fidelity"] == pytest.approx((12 * 0.5 + 0.9) / 13)
+    assert found.copies == 1 / 4
+    assert found.duplicates == 2 / 4
+    assert found.coverage == 1.0
+    assert found.rows == 13
+    assert found.mean_fidelity == pytest.approx((12 * 0.5 + 0.9) / 13)
     counts = np.array([4, 2, 1, 3, 2, 1]) / 13
-    assert found["entropy_ratio"] == pytest.approx(-(counts * np.log(counts)).sum() / np.log(6))
-    assert (other["rows"], other["histories"], other["coverage"]) == (2, 1, 1 / 6)
-    assert (other["entropy_ratio"], other["copies"], other["duplicates"]) == (0, 0, 0)
-    assert set(none.values()) == {0}
+    assert found.entropy_ratio == pytest.approx(-(counts * np.log(counts)).sum() / np.log(6))
+    assert (other.rows, other.histories, other.coverage) == (2, 1, 1 / 6)
+    assert (other.entropy_ratio, other.copies, other.duplicates) == (0, 0, 0)
+    assert set(msgspec.structs.astuple(none)) == {0, None}
 
 
 def test_no_candidate_is_no_coverage(spark):
     none = spark.createDataFrame([], GENERATED)
     items = spark.createDataFrame([(1,)], "item_index int")
     real = spark.createDataFrame([(0, [1])], "user_index int, items array<int>")
-    assert collapse(none, ["vae"], items, real)["vae"]["coverage"] == 0
+    assert collapse(none, ["vae"], items, real)["vae"].coverage == 0

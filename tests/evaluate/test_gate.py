@@ -1,8 +1,11 @@
+import msgspec
 import numpy as np
 import pytest
 
 from recaug.config import Gate
-from recaug.evaluate.gate import Interval, decide, mean_intervals, relative_lift
+from recaug.evaluate.gate import Words, decide, judge
+from recaug.evaluate.statistics import mean_intervals, relative_lift
+from recaug.results import Fidelity, Interval
 
 GATE = Gate(
     metric="ndcg@10",
@@ -16,7 +19,11 @@ GATE = Gate(
     max_duplicates=0.01,
     max_copies=0.0,
 )
-SOUND = {"coverage": 0.6, "entropy_ratio": 0.95, "duplicates": 0.0, "copies": 0.0}
+SOUND = Fidelity(rows=9, histories=3, coverage=0.6, entropy_ratio=0.95, duplicates=0.0, copies=0.0, mean_fidelity=0.5)
+
+
+def interval(mean: float, low: float | None, high: float | None) -> Interval:
+    return Interval(mean=mean, low=low, high=high)
 
 
 def user_values(seed, users=800, seeds=3):
@@ -60,24 +67,24 @@ def test_two_tables_of_different_users_are_refused():
 
 def test_a_base_that_finds_nothing_proves_nothing():
     lift = relative_lift(np.zeros((3, 9)), np.ones((3, 9)), 10, 0.95, 0)
-    assert lift.low == -np.inf
+    assert (lift.mean, lift.low, lift.high) == (0.0, None, None)
     assert decide("vae", {"overall": lift}, SOUND, GATE).decision == "hold"
 
 
 def test_a_proved_lift_without_collapse_is_published():
-    verdict = decide("vae", {"overall": Interval(0.05, 0.01, 0.09)}, SOUND, GATE)
+    verdict = decide("vae", {"overall": interval(0.05, 0.01, 0.09)}, SOUND, GATE)
     assert verdict.decision == "publish"
     assert "+5.0% [+1.0%, +9.0%]" in verdict.reasons[0]
 
 
 def test_a_lift_that_may_be_nothing_is_held():
-    assert decide("vae", {"overall": Interval(0.05, -0.001, 0.09)}, SOUND, GATE).decision == "hold"
+    assert decide("vae", {"overall": interval(0.05, -0.001, 0.09)}, SOUND, GATE).decision == "hold"
 
 
 def test_cold_users_alone_can_carry_it_if_the_others_are_not_harmed():
-    cold = Interval(0.1, 0.03, 0.2)
-    assert decide("vae", {"overall": Interval(0.0, -0.01, 0.01), "cold": cold}, SOUND, GATE).decision == "publish"
-    assert decide("vae", {"overall": Interval(-0.01, -0.03, 0.01), "cold": cold}, SOUND, GATE).decision == "hold"
+    cold = interval(0.1, 0.03, 0.2)
+    assert decide("vae", {"overall": interval(0.0, -0.01, 0.01), "cold": cold}, SOUND, GATE).decision == "publish"
+    assert decide("vae", {"overall": interval(-0.01, -0.03, 0.01), "cold": cold}, SOUND, GATE).decision == "hold"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,36 @@ def test_cold_users_alone_can_carry_it_if_the_others_are_not_harmed():
     ],
 )
 def test_a_collapse_or_a_copy_holds_whatever_the_lift(fault, said):
-    verdict = decide("gan", {"overall": Interval(0.5, 0.4, 0.6)}, SOUND | fault, GATE)
+    verdict = decide("gan", {"overall": interval(0.5, 0.4, 0.6)}, msgspec.structs.replace(SOUND, **fault), GATE)
     assert verdict.decision == "hold"
     assert said in verdict.reasons[0]
+
+
+def test_a_bound_that_the_data_do_not_give_is_no_number_and_proves_nothing():
+    base = np.zeros((1, 40))
+    base[0, 0] = 1.0  # a draw without this user has a mean of 0
+    lift = relative_lift(base, base * 2, 500, 0.95, 0)
+    assert lift.mean == 1.0
+    assert lift.high is None
+    unbound = {"overall": interval(0.5, None, None), "cold": interval(0.5, 0.4, None)}
+    verdict = decide("vae", unbound, SOUND, GATE)
+    assert verdict.decision == "hold"
+    assert "+50.0% [unknown, unknown]" in verdict.reasons[0]
+
+
+def test_validation_chooses_the_arm_and_the_test_window_judges_that_one_alone():
+    validation = {"vae": {"overall": interval(0.02, 0.0, 0.1)}, "counts": {"overall": interval(0.03, -0.1, 0.1)}}
+    test = {"vae": {"overall": interval(0.5, 0.4, 0.6)}, "counts": {"overall": interval(0.01, -0.1, 0.1)}}
+    fidelity = {"vae": SOUND, "counts": SOUND}
+    chosen, verdict = judge(validation, test, fidelity, GATE, Words("ndcg@10"))
+    assert (chosen, verdict.decision) == ("counts", "hold")
+    empty = fidelity | {"counts": msgspec.structs.replace(SOUND, rows=0)}
+    chosen, verdict = judge(validation, test, empty, GATE, Words("ndcg@10"))
+    assert (chosen, verdict.decision) == ("vae", "publish")
+    worse = {arm: {"overall": interval(-0.01, -0.1, 0.1)} for arm in test}
+    chosen, verdict = judge(worse, test, fidelity, GATE, Words("the accuracy", "pictures", "validation pictures"))
+    assert (chosen, verdict.decision) == ("vae", "hold")
+    assert verdict.reasons == (
+        "no generator helps on the validation pictures; the best, vae, changes the accuracy by -1.0%",
+    )
+    assert judge({}, {}, {}, GATE, Words("ndcg@10"))[0] is None

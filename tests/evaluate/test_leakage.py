@@ -1,7 +1,8 @@
 """Each kind of leak, planted into the tables of a small night, is found, and found by its own check."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,11 @@ from recaug.clickstream.sequences import histories
 from recaug.clickstream.splits import train_end, window_events
 from recaug.evaluate.arms import training_rows
 from recaug.evaluate.leakage import leak_checks
+from recaug.evaluate.task import Check
 from recaug.night import ingest, prepare
 from recaug.night.context import Context
+from recaug.night.experiment import TrainingRows, tables_of
+from recaug.results import Arm, Part, Train, TrainedModel
 from recaug.training.inputs import log_popularity
 
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
@@ -76,6 +80,17 @@ def honest(
     return night
 
 
+def checks_of(night: Context, folders: Mapping[str, str] | None = None) -> list[Check]:
+    """Every check of a night; folders: of generators, by kind-foldK."""
+    models = [
+        TrainedModel(name=name, folder=folder, seed=0, seconds=1.0, generator="vae", fold=int(name[-1]))
+        for name, folder in (folders or {}).items()
+    ]
+    tables = replace(tables_of(night), training_rows=TrainingRows(night).read())
+    arms = [Arm(name="none"), Arm(name="vae", parts=(Part(generators=("vae",)),))]
+    return leak_checks(tables, night.config, arms, Train(models=models))
+
+
 def events(night: Context) -> DataFrame:
     """Every event that counts, with its split."""
     return window_events(night.lake.read("events"), night.date, night.config.prepare)
@@ -99,7 +114,6 @@ def following(night: Context, which: str) -> DataFrame:
             "cast(null AS string) AS query",
             f"DATE'{night.date}' AS event_date",
             "'vae' AS generator",
-            "'vae' AS arm",
             "'1' AS generator_version",
             f"'{night.run_id}' AS run_id",
             "array(user_id) AS source_users",
@@ -222,7 +236,7 @@ PLANTS: list[dict[str, tuple[str, Plant]]] = [
 
 
 def test_an_honest_night_leaks_nowhere(honest: Context) -> None:
-    checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id)
+    checks = checks_of(honest)
     assert len(checks) == (13 if honest.config.prepare.split == "time" else 7)
     assert [check for check in checks if check.leaks] == []
 
@@ -234,7 +248,7 @@ def test_a_held_out_users_history_in_a_train_row_is_a_leak(honest: Context) -> N
     learnt = known.where("split = 'test'").withColumn("split", F.lit("train"))
     try:
         lake.replace(lake.read("sequences").unionByName(learnt).localCheckpoint(), "sequences", {}, honest.run_id)
-        checks = leak_checks(lake, honest.config, honest.date, honest.run_id)
+        checks = checks_of(replace(honest, lake=lake))
     finally:
         DeltaTable.forPath(honest.spark, lake.location("sequences")).restoreToVersion(version)
     assert {check.name for check in checks if check.leaks} == {"sequences", "seen"}
@@ -251,7 +265,7 @@ def test_planted_leaks_are_found_by_their_checks(honest: Context, plants: dict[s
     try:
         for table, rows in made.items():
             lake.replace(rows, table, {}, honest.run_id)
-        checks = leak_checks(lake, honest.config, honest.date, honest.run_id)
+        checks = checks_of(replace(honest, lake=lake))
     finally:
         for table, version in versions.items():
             DeltaTable.forPath(honest.spark, lake.location(table)).restoreToVersion(version)
@@ -263,9 +277,9 @@ def test_planted_leaks_are_found_by_their_checks(honest: Context, plants: dict[s
 def test_a_generator_that_counted_its_own_fold_is_found(honest: Context, tmp_path: Path) -> None:
     popularity = np.exp(log_popularity(honest.lake.read("vocabulary")))  # of all folds
     save_file({"informed.popularity": popularity}, tmp_path / "model.safetensors")
-    checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id, {"vae-fold0": str(tmp_path)})
+    checks = checks_of(honest, {"vae-fold0": str(tmp_path)})
     assert checks[-1].name == "generator vae-fold0"
     assert checks[-1].leaks > 0
     save_file({"output.bias": popularity}, tmp_path / "model.safetensors")  # carries no counts: not looked at
-    checks = leak_checks(honest.lake, honest.config, honest.date, honest.run_id, {"vae-fold0": str(tmp_path)})
+    checks = checks_of(honest, {"vae-fold0": str(tmp_path)})
     assert not any(check.name.startswith("generator") for check in checks)

@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 from tests.training.conftest import small_config
 
 from recaug.evaluate.fidelity import collapse
-from recaug.evaluate.gate import decide, relative_lift
+from recaug.evaluate.gate import decide
+from recaug.evaluate.statistics import relative_lift
 from recaug.training.models.sasrec import SASRec
 from recaug.training.recommender import SASRecTask
 from recaug.training.validation import ndcg_at_k

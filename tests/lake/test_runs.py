@@ -5,14 +5,27 @@ import datetime as dt
 
 from recaug.lake.runs import RunRecord, contents, find, history, record
 from recaug.lake.tables import Lake
+from recaug.results import Ingest, Prepare
 
+INGEST = Ingest(
+    rows_in=12,
+    events=10,
+    duplicates=0,
+    quarantined=2,
+    items=3,
+    reasons={"user_id is null": 2},
+    days=(None, "2017-03-04"),
+)
+PREPARE = Prepare(
+    users=3, events=10, items=3, cold=1, rows={"train": 3}, covisitation=4, negatives=5, windows=["2017-03-01"]
+)
 RUN = RunRecord(
     run_id="2017-03-04-abc",
     event_date=dt.date(2017, 3, 4),
     stage="ingest",
     started=dt.datetime(2017, 3, 5, 1, 2, 3),
     finished=dt.datetime(2017, 3, 5, 1, 2, 4, 500000),
-    metrics={"rows_in": 12, "reasons": {"user_id is null": 2}},
+    metrics=INGEST,
     input_versions={"events": 3},
     inputs={"ingest": "def", "train, history": "abc"},
     reasons=["because"],
@@ -31,7 +44,7 @@ def test_a_record_comes_back_as_it_was(lake: Lake) -> None:
 
 def test_a_rerun_replaces_its_record_and_no_other(lake: Lake) -> None:
     later = dataclasses.replace(RUN, event_date=dt.date(2017, 3, 5))
-    prepare = dataclasses.replace(RUN, stage="prepare")
+    prepare = dataclasses.replace(RUN, stage="prepare", metrics=PREPARE)
     for run in (RUN, later, prepare, dataclasses.replace(RUN, content_hash="new")):
         record(lake, run)
     assert find(lake, RUN.event_date, "ingest").content_hash == "new"  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ from tests.night.nights import HEAD, context, day, line, note
 from recaug.errors import ContractError
 from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context
+from recaug.results import Trial
 
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
 WINDOWS = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
@@ -53,7 +54,6 @@ def continuations(night: Context, split: str) -> DataFrame:
             "parent_event_id": F.col("event_id"),
             "event_id": F.concat(F.lit("generated-"), "event_id"),
             "generator": F.lit("vae"),
-            "arm": F.lit("vae"),
             "generator_version": F.lit("1"),
             "run_id": F.lit(night.run_id),
             "source_users": F.array("user_id"),
@@ -117,9 +117,11 @@ def test_generated_rows_teach_the_recommender_items_that_nobody_had(with_new_ite
     words = with_new_items.lake.read("vocabulary").toPandas().set_index("item_id")
     assert len(words) == 64
     assert words.loc["kind2-new", ["users", "events"]].tolist() == [0, 0]
-    found = evaluate.run(with_new_items).metrics["arms"]
-    assert found["none"]["overall"]["recall@20 rare"]["mean"] < 0.1
-    assert found["rare_items"]["overall"]["recall@20 rare"]["mean"] > 0.9
+    trial = evaluate.run(with_new_items).metrics
+    assert isinstance(trial, Trial)
+    recall = {arm: result.measured.measures["overall"]["recall@20 rare"].mean for arm, result in trial.arms.items()}
+    assert recall["none"] < 0.1
+    assert recall["rare_items"] > 0.9
     # that the catalogue knows an item does not hide that its events are of the test
     lake = with_new_items.lake
     counted = F.when(F.col("item_id") == "kind1-new", 20).otherwise(F.col("events"))

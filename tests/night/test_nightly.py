@@ -63,8 +63,9 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
     assert augmented == rows["augmented"]
     assert (rows["augmented"] > 0) == (summary["decision"] == "publish")
     assert set(summary["metrics"]) == {"none", "vae", "gan"}
-    fidelity = runs.find(Lake(spark, config.lake.path), THIN_DAY, "evaluate").metrics["fidelity"]
-    assert all(fidelity[arm]["ranking"] > 0 and 0.4 < fidelity[arm]["told_apart"] <= 1 for arm in ("vae", "gan"))
+    trial = runs.find(Lake(spark, config.lake.path), THIN_DAY, "evaluate").metrics
+    fidelity = {arm: trial.arms[arm].fidelity for arm in ("vae", "gan")}
+    assert all(of_arm.ranking > 0 and 0.4 < of_arm.told_apart <= 1 for of_arm in fidelity.values())
     assert set(summary["cpu_seconds"]) == set(STAGES)
     on_disk = json.loads((Path(config.artifacts) / DATE / "summary.json").read_text())
     assert on_disk == json.loads(json.dumps(summary))

@@ -18,8 +18,9 @@ from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment
-from recaug.night.context import Context
+from recaug.night.context import Context, StageResult
 from recaug.night.train import generator_jobs, run
+from recaug.results import Train, TrainedModel
 from recaug.training.checkpoint import load_generator
 
 
@@ -35,18 +36,24 @@ def context(spark: SparkSession, lake: Lake, tmp_path: Path) -> Context:
     )
 
 
+def models_of(result: StageResult) -> dict[str, TrainedModel]:
+    """The models of a train stage by name."""
+    assert isinstance(result.metrics, Train)
+    return {model.name: model for model in result.metrics.models}
+
+
 def test_every_generator_is_trained_once_a_fold_and_found_again(context: Context) -> None:
     result = run(context)
-    models = result.metrics["models"]
+    models = models_of(result)
     assert sorted(models) == ["gan-fold0", "gan-fold1", "vae-fold0", "vae-fold1"]
     for name, model in models.items():
-        assert Path(model["folder"]).parent == Path(context.models.root)
-        assert model["curves"][-1]["validation_ndcg@10"] > 0
-        assert load_generator(model["folder"]).next_logits is not None
-        assert not model["reused"], name
+        assert Path(model.folder).parent == Path(context.models.root)
+        assert model.curves[-1]["validation_ndcg@10"] > 0
+        assert load_generator(model.folder).next_logits is not None
+        assert not model.reused, name
     again = run(context)
     assert again.content_hash == result.content_hash
-    assert all(model["reused"] for model in again.metrics["models"].values())
+    assert all(model.reused for model in models_of(again).values())
 
 
 def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
@@ -77,25 +84,25 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
     assert run(first).content_hash == cold.content_hash  # the first night itself starts from nothing, again
     for job in generator_jobs(second):
         assert job.start is not None
-        assert job.start[0] == Path(cold.metrics["models"][f"{job.kind}-fold{job.fold}"]["folder"])
+        assert job.start[0] == Path(models_of(cold)[f"{job.kind}-fold{job.fold}"].folder)
         assert job.start[1].tolist() == [0, *range(3, N_ITEMS + 1), 0, 0]
-    warm = run(second).metrics["models"]
+    warm = models_of(run(second))
     # the same epochs and the same loss from nothing
     vae = first.config.vae
     short = msgspec.structs.replace(vae, anneal_share=0.0, optimiser=msgspec.structs.replace(vae.optimiser, epochs=3))
     alone = msgspec.structs.replace(context.config.augment, generators=["vae"])
     config = msgspec.structs.replace(context.config, vae=short, augment=alone)
-    anew = run(dataclasses.replace(second, config=config)).metrics["models"]
-    assert all(model["started_from"] is None for model in anew.values())
-    for name, model in cold.metrics["models"].items():
-        assert model["started_from"] is None
-        assert warm[name]["started_from"] == model["folder"]
-        assert len(warm[name]["curves"]) == 3
+    anew = models_of(run(dataclasses.replace(second, config=config)))
+    assert all(model.started_from is None for model in anew.values())
+    for name, model in models_of(cold).items():
+        assert model.started_from is None
+        assert warm[name].started_from == model.folder
+        assert len(warm[name].curves) == 3
         if name.startswith("vae"):
-            assert warm[name]["curves"][0]["loss"] < anew[name]["curves"][0]["loss"]
+            assert warm[name].curves[0]["loss"] < anew[name].curves[0]["loss"]
         else:  # the first epoch of a GAN that starts from nothing is one of likelihood
-            assert "loss_likelihood" in model["curves"][0]
-            assert "loss_likelihood" not in warm[name]["curves"][0]
+            assert "loss_likelihood" in model.curves[0]
+            assert "loss_likelihood" not in warm[name].curves[0]
     other = msgspec.structs.replace(first.config, seed=1)
     assert all(job.start is None for job in generator_jobs(dataclasses.replace(second, config=other)))
 
@@ -142,7 +149,7 @@ def test_what_is_not_trained_samples_from_the_tables_and_its_generator_is_found_
     )
     night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=alone))
     trained = run(night)
-    assert trained.metrics["models"] == {}
+    assert trained.metrics == Train(models=[])
     note(night, "train", trained)
     first = augment.run(night)
     folders = list(Path(night.models.root).glob("counts-*"))
@@ -156,7 +163,7 @@ def test_what_is_not_trained_samples_from_the_tables_and_its_generator_is_found_
     assert prior["parent_event_id"].isna().all()
     assert prior["user_id"].str.startswith("generated-").all()
     candidates = every[every["generator"] == "counts"]
-    assert len(candidates) == first.metrics["generators"]["counts"]["candidates"] > 100
+    assert len(candidates) == first.metrics.generators["counts"].candidates > 100
     assert candidates.groupby("parent_event_id").size().max() == 3
     assert set(candidates["weight"]) == {0.6 / 3}
     again = augment.run(night)
@@ -193,8 +200,8 @@ def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) ->
         of_each = job.alike.items[1:]
         assert (of_each > 0).any(axis=1).all()
         assert ((of_each % 2 == np.arange(1, N_ITEMS + 1)[:, None] % 2) | (of_each == 0)).all()
-    for model in run(night).metrics["models"].values():
-        informed = load_generator(model["folder"]).informed
+    for model in models_of(run(night)).values():
+        informed = load_generator(model.folder).informed
         assert informed.likeness is not None
         assert informed.log_share.item() != pytest.approx(np.log(0.25))  # it was learned
 

@@ -23,6 +23,7 @@ from recaug.lake.tables import Lake
 from recaug.night.features import content_items, item_embedding_features, item_features_of, of_completion
 from recaug.night.nightly import night_context
 from recaug.report import completion as page
+from recaug.results import Worth
 from recaug.studies.worth import worth
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +131,7 @@ def test_the_run_is_recorded_and_the_page_is_there(spark: SparkSession, complete
     folder, printed = completed
     record = runs.find(Lake(spark, str(folder / "lake")), THIN_DAY, "complete")
     assert record is not None
-    assert record.metrics["completed"] == results(folder)["completed"]
+    assert record.metrics.completed == results(folder)["completed"]
     assert record.cpu_seconds > 0
     assert logged(folder / "artifacts")[record.run_id] == set(results(folder)["curves"])
     assert set(record.input_versions) == {"items", "vocabulary", "covisitation"}
@@ -204,8 +205,9 @@ def test_the_gate_decides_which_recommender_reads_completed_attributes(
     assert record is not None
     before, of = night.lake.read("items"), {}
     for decision in ("hold", "publish"):
-        verdicts = {name: verdict | {"decision": decision} for name, verdict in told.items()}
-        runs.record(night.lake, dataclasses.replace(record, metrics=record.metrics | {"worth": verdicts}))
+        verdicts = {name: msgspec.convert(verdict | {"decision": decision}, Worth) for name, verdict in told.items()}
+        noted = msgspec.structs.replace(record.metrics, worth=verdicts)
+        runs.record(night.lake, dataclasses.replace(record, metrics=noted))
         items = content_items(night)
         filled = items.where("size(multi_valued) > 0").count()
         assert (filled > 0) == (decision == "publish")
@@ -226,10 +228,11 @@ def test_the_gate_decides_which_recommender_reads_completed_attributes(
     )
     assert item_features_of(by_latents) is None
     of_latents = worth(by_latents)["sasrec"]
-    assert of_latents["arm"] == "with latents"
-    assert of_latents["lift"]["overall"]["mean"] != 0
-    proved = told | {"sasrec": of_latents | {"decision": "publish"}}
-    runs.record(night.lake, dataclasses.replace(record, metrics=record.metrics | {"worth": proved}))
+    assert of_latents.arm == "with latents"
+    assert of_latents.lift["overall"].mean != 0
+    proved = record.metrics.worth | {"sasrec": msgspec.structs.replace(of_latents, decision="publish")}
+    noted = msgspec.structs.replace(record.metrics, worth=proved)
+    runs.record(night.lake, dataclasses.replace(record, metrics=noted))
     assert np.array_equal(item_features_of(by_latents), item_embedding_features(night, "latents"))
     assert np.array_equal(item_features_of(night), item_embedding_features(night, "catalogue"))
     runs.record(night.lake, record)

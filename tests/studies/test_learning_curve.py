@@ -11,11 +11,14 @@ from pyspark.sql import functions as F
 from tests.night.nights import HEAD, context, day, line, note
 
 from recaug.cli import augmentation
-from recaug.config import POLICY, LearningCurve, Policy
+from recaug.config import POLICY, Config, LearningCurve, Policy
+from recaug.evaluate.arms import rows_of
+from recaug.evaluate.leakage import cold_users
 from recaug.lake import runs
 from recaug.night import augment, evaluate, publish
 from recaug.night.context import Context
-from recaug.night.nightly import night_context, tell
+from recaug.night.nightly import night_context
+from recaug.night.summary import tell
 from recaug.studies.learning_curve import run_learning_curve
 
 END = day(10).date()
@@ -106,61 +109,68 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
     assert again == [f"40% of the users: {folder / 'results.json'} holds this run, the test is seen once"]
 
 
-def test_the_rows_of_two_generators_together_are_theirs_once_more(shop, curve):
-    rows = shop.lake.read("candidate_events").toPandas()
+def test_the_rows_of_two_generators_together_are_theirs(shop, curve):
+    night = replace(shop, config=with_share(shop.config))
+    rows = night.lake.read("candidate_events").toPandas()
     assert rows["event_id"].is_unique
-    both = rows[rows["arm"] == "counts+classic"].drop(columns=["arm", "event_id"])
-    each = rows[rows["arm"] != "counts+classic"].drop(columns=["arm", "event_id"])
-    assert set(each["generator"]) == {"counts", "classic"}
-    told = [sorted(part.astype(str).agg("|".join, axis=1)) for part in (both, each)]
-    assert told[0] == told[1]
+    assert set(rows["generator"]) == {"counts", "classic"}
+    trial = night.recorded("evaluate").metrics
+    fidelity = {arm: result.fidelity for arm, result in trial.arms.items() if arm != "none"}
+    assert fidelity["counts+classic"].rows == fidelity["counts"].rows + fidelity["classic"].rows == len(rows)
+    arm = trial.arms["counts+classic"].arm
+    cold = cold_users(night.lake.read("sequences"))
+    joined = rows_of(arm, night.lake.read("candidate_events"), cold, night.lake.read("vocabulary")).toPandas()
+    assert sorted(joined["event_id"]) == sorted(rows["event_id"])
+
+
+def with_share(config: Config) -> Config:
+    """The shop's night over the share of the users that the curve ended with."""
+    prepared = msgspec.structs.replace(config.prepare, user_share=CURVE.shares[-1])
+    return msgspec.structs.replace(config, prepare=prepared)
 
 
 def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
     policy = Policy(rows=["head", "tail", "histories"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=4)
-    chooses = msgspec.structs.replace(shop.config.augment, policy=policy, together=[])
-    prepared = msgspec.structs.replace(shop.config.prepare, user_share=CURVE.shares[-1])
+    augmented = msgspec.structs.replace(shop.config.augment, together=[])
+    judging = msgspec.structs.replace(shop.config.evaluate, policy=policy)
     longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)
     sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer)
-    night = replace(shop, config=msgspec.structs.replace(shop.config, augment=chooses, prepare=prepared, sasrec=sasrec))
+    config = msgspec.structs.replace(with_share(shop.config), augment=augmented, evaluate=judging, sasrec=sasrec)
+    night = replace(shop, config=config)
     note(night, "augment", augment.run(night))
-    said = tell("augment", runs.find(night.lake, night.date, "augment"))
     note(night, "evaluate", replace(evaluate.run(night), decision="publish"))  # as if the gate had found proof
     note(night, "publish", publish.run(night))
-    told = runs.find(night.lake, night.date, "augment").metrics[POLICY]
-    assert {one["option"] for one in told["tried"]} == {"counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"}
-    assert all(set(one["lift"]) == {"cold", "warm"} for one in told["tried"])
-    kept = {option for of_part in told["chosen"].values() for option in of_part.values()}
+    judged = runs.find(night.lake, night.date, "evaluate")
+    trial, said = judged.metrics, tell(judged)
+    tried, by_users = trial.policy.tried, trial.policy.chosen
+    assert {trial.option for trial in tried} == {"counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"}
+    assert all(set(trial.lift) == {"cold", "warm"} for trial in tried)
+    kept = {option for by_rows in by_users.values() for option in by_rows.values()}
     assert kept & {"counts-head-1-2", "counts-tail-1-2"}  # who is short of events learns from what others had together
-    assert told["cpu_seconds"] > 0
-    assert all(
-        f"{option} for {part} users" in said for part in told["chosen"] for option in told["chosen"][part].values()
-    )
+    assert trial.policy.cpu_seconds > 0
+    assert all(f"{option} for {part} users" in said for part in by_users for option in by_users[part].values())
 
     rows = night.lake.read("candidate_events").where(F.col("run_id") == night.run_id).toPandas()
     assert rows["event_id"].is_unique
-    chosen, sampled = rows[rows["arm"] == POLICY], rows[rows["arm"] == rows["generator"]]
-    assert len(chosen) + len(sampled) == len(rows)
+    chosen = night.lake.read("augmented_events").toPandas()
+    assert chosen["event_id"].is_unique
+    assert set(chosen["event_id"]) < set(rows["event_id"])
     train_rows = night.lake.read("sequences").where("split = 'train'").toPandas()
     vocabulary = night.lake.read("vocabulary").toPandas().set_index("item_id")
     from_cold = chosen["source_users"].str[0].isin(train_rows.loc[train_rows["cold"], "user_id"])
     for part, of_part in (("cold", chosen[from_cold]), ("warm", chosen[~from_cold])):
-        options = [option.split("-")[:2] for option in told["chosen"][part].values() if option != "none"]
+        options = [option.split("-")[:2] for option in by_users[part].values() if option != "none"]
         continued = of_part["parent_event_id"].notna()
         heads = of_part["item_id"].map(vocabulary["head"])
         rows_are = np.select([~continued, heads], ["histories", "head"], "tail")
         assert set(zip(of_part["generator"], rows_are, strict=True)) == {(who, what) for who, what in options}
-    weights = sampled.groupby("generator")["weight"].first()
+    weights = rows.groupby("generator")["weight"].first()
     assert (chosen["weight"] == 2 * chosen["generator"].map(weights)).all()
 
-    judged = runs.find(night.lake, night.date, "evaluate")
-    assert set(judged.metrics["lift"]) == {POLICY}
-    assert judged.metrics["fidelity"][POLICY]["rows"] == len(chosen)
+    assert list(trial.arms) == ["none", POLICY]
+    assert trial.arms[POLICY].fidelity.rows == len(chosen) > 0
     learnt = {row["arm"] for row in night.lake.read("training_rows").select("arm").distinct().collect()}
     assert {"none", POLICY, "counts-head-1-2", "counts-tail-1-2", "classic-histories-1-2"} <= learnt
-    published = night.lake.read("augmented_events")
-    assert published.count() == len(chosen) > 0
-    assert "arm" not in published.columns
 
 
 def test_a_configuration_without_a_learning_curve_is_an_error_of_one_line(thin_yaml, capsys):

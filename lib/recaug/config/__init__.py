@@ -4,20 +4,17 @@ Every key stands in the shipped files under conf/ with its unit; what runs is wh
 """
 
 from recaug.config.base import Strict
-from recaug.config.evaluate import Evaluate, Gate, Recommend
+from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
 from recaug.config.generators import (
     GAN,
-    POLICY,
     TOGETHER,
     VAE,
     Augment,
     Classic,
     Generator,
-    Policy,
     PseudoPrior,
     RareItems,
     Sampling,
-    round_epochs,
 )
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, load, loads, parse_date

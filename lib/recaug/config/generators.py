@@ -1,14 +1,12 @@
 """Section augment: the generators and how they are sampled."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta
 
-from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
+from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share, Strict
 from recaug.config.training import Optimiser
 
-POLICY = "policy"  # the arm that the policy chooses
 TOGETHER = "+"  # between the generators of an arm that has the rows of several
 
 
@@ -124,42 +122,13 @@ class Sampling(Strict, kw_only=True):
     min_fidelity: Share | None = None
 
 
-class Policy(Strict, kw_only=True):
-    """Chooses what is added for cold and for warm users by successive halving on validation; nothing is a choice, too.
-
-    rows: `all` of a generator's, as one choice; or kinds of them, each with a choice of its own: continuations with
-        items of the `head`, with items of the `tail`, and `histories`.
-    shares: of a generator's candidates. weights: factors of their weight. Every combination is tried with every
-        generator that writes such rows.
-    first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
-        as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; where less is left than
-        the better half would need, fewer go on. What they cost in CPU seconds is told.
-    """
-
-    rows: Annotated[list[Literal["all", "head", "tail", "histories"]], Meta(min_length=1)]
-    shares: Annotated[list[PositiveShare], Meta(min_length=1)]
-    weights: Annotated[list[PositiveFloat], Meta(min_length=1)]
-    first_epochs: Positive
-    epochs: Positive
-
-    def __post_init__(self) -> None:
-        """Check what spans several values."""
-        if len(self.rows) > len(set(self.rows) - {"all"}) > 0 or len(set(self.rows)) < len(self.rows):
-            raise ValueError(f"rows {self.rows}: all stands alone, and each kind stands once")
-
-
-def round_epochs(options: int, epochs: int) -> int:
-    """Epochs of a round of the policy: with nothing added and with each option."""
-    return (options + 1) * epochs
-
-
 Generator = Literal["vae", "gan", "counts", "classic", "rare_items", "pseudo_prior"]
 
 
 class Augment(Strict, kw_only=True):
     """Batch sampling.
 
-    generators: each an arm of the evaluation, unless a policy chooses among them. `vae`, `gan`: the trained ones;
+    generators: each an arm of the evaluation, unless a policy chooses. `vae`, `gan`: the trained ones;
         `counts`: the leave-one-out co-visitation counts, which need no training and only continue; `classic`:
         variations of real histories; `rare_items`: continuations with rare items; `pseudo_prior`: histories of users
         with few events, with earlier ones in front.
@@ -175,7 +144,6 @@ class Augment(Strict, kw_only=True):
     classic: the ways of `classic`, each as likely. rare_items, pseudo_prior: see there.
     own: by generator, what differs from the above.
     together: generators whose rows are one more arm, or choice of a policy, named as in `counts+rare_items`.
-    policy: what it chooses is the evaluation's only arm. null: each generator is one.
     """
 
     generators: list[Generator]
@@ -196,7 +164,6 @@ class Augment(Strict, kw_only=True):
     pseudo_prior: PseudoPrior = PseudoPrior()
     own: dict[Generator, Sampling] = {}
     together: list[list[Generator]] = []
-    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
@@ -216,48 +183,10 @@ class Augment(Strict, kw_only=True):
         for joined in self.together:
             if len(joined) < 2 or len(set(joined)) < len(joined) or set(joined) - set(self.generators):
                 raise ValueError(f"together: {joined} are not two or more of the generators {self.generators}")
-        if (policy := self.policy) is not None:
-            if not self.generators:
-                raise ValueError("policy has no generators to choose from")
-            written = [rows for kind in self.kinds for rows in self.rows_of(kind)]
-            if missing := set(policy.rows) - set(written):
-                raise ValueError(f"policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
-            n_options = len(written) * len(policy.shares) * len(policy.weights)
-            if (first := round_epochs(n_options, policy.first_epochs)) > policy.epochs:
-                raise ValueError(f"policy.epochs {policy.epochs} is below the {first} of the first round; raise it")
-
-    @property
-    def kinds(self) -> list[str]:
-        """What can be added: the rows of each generator, and of those that are together."""
-        return [*self.generators, *map(TOGETHER.join, self.together)]
-
-    @property
-    def arms(self) -> list[str]:
-        """The arms of the evaluation with generated rows."""
-        return self.kinds if self.policy is None else [POLICY]
-
-    def slots(self, arm: str) -> int:
-        """Continuations that an arm has room for beside each event; the policy's has as many kinds as slices."""
-        of_arm = self.kinds if arm == POLICY else [arm]
-        slices = {"head", "tail"} & set(self.policy.rows) if arm == POLICY and self.policy is not None else set()
-        most = sorted((sum(own.continuations for own in self.each_of(kind)) for kind in of_arm), reverse=True)
-        return max(1, sum(most[: max(1, len(slices))]))
-
-    def rows_of(self, kind: str) -> list[str]:
-        """Those of the policy's rows that one of `kinds` has."""
-        assert self.policy is not None
-        continues = any(own.continuations for own in self.each_of(kind))
-        histories = any(own.histories for own in self.each_of(kind))
-        written = {"all": True, "head": continues, "tail": continues, "histories": histories}
-        return [rows for rows in self.policy.rows if written[rows]]
-
-    def each_of(self, kind: str) -> list["Augment"]:
-        """The sampling of each generator of one of `kinds`."""
-        return [self.of(generator) for generator in kind.split(TOGETHER)]
 
     def of(self, generator: str) -> "Augment":
         """The sampling of one generator."""
-        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={}, together=[], policy=None)
+        return msgspec.structs.replace(self, **self._own(generator), generators=[], own={}, together=[])
 
     def _own(self, generator: str) -> dict[str, Any]:
         found = [msgspec.structs.asdict(differs) for kind, differs in self.own.items() if kind == generator]

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from recaug.config.base import Strict
-from recaug.config.evaluate import Evaluate, Recommend
+from recaug.config.evaluate import Evaluate, Policy, Recommend, round_epochs
 from recaug.config.generators import GAN, VAE, Augment
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
 from recaug.config.source import Lake, Sources, Spark
@@ -88,8 +88,29 @@ class Config(Strict, kw_only=True):
             raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
         if self.prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
+        if (policy := self.evaluate.policy) is not None:
+            options = len(policy.shares) * len(policy.weights) * self._choices(policy)
+            if (first := round_epochs(options, policy.first_epochs)) > policy.epochs:
+                raise ValueError(f"policy.epochs {policy.epochs} is below the {first} of the first round; raise it")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
+
+    def _choices(self, policy: Policy) -> int:
+        """How many kinds of rows of generators, and of those together, the policy tries. Raises ValueError for none."""
+        augment = self.augment
+        if not augment.generators:
+            raise ValueError("policy has no generators to choose from")
+        written = {"all": 0, "head": 0, "tail": 0, "histories": 0}
+        for kind in [*([name] for name in augment.generators), *augment.together]:
+            own = [augment.of(name) for name in kind]
+            continues = any(draw.continuations for draw in own)
+            written["all"] += 1
+            written["head"] += continues
+            written["tail"] += continues
+            written["histories"] += any(draw.histories for draw in own)
+        if missing := [rows for rows in policy.rows if not written[rows]]:
+            raise ValueError(f"policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
+        return sum(written[rows] for rows in policy.rows)
 
     @property
     def hash(self) -> str:

@@ -1,13 +1,78 @@
-"""The recommender's training rows of each arm: real histories alone, or with what generators made of them."""
+"""Arms of a trial: which candidates each adds to the real rows, and the recommender's training rows of each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+from recaug.config import TOGETHER
+from recaug.results import Arm, Part
 
 NONE = "none"  # the arm without generated rows
 BLENDED = "{} and counts"  # an arm's recommender in a mixture with the counts
 LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # measures whose lift is told beside the gate's
+EVERY = "all"  # of a part's users, and of its rows
+
+
+class Writes(NamedTuple):
+    """What a generator writes: continuations of each real event, histories a real user."""
+
+    continuations: int
+    histories: float
+
+
+def arms_of(generators: Mapping[str, Writes], together: Iterable[Sequence[str]]) -> list[Arm]:
+    """The arms without a policy: nothing, the rows of each generator, and of those that are together."""
+    kinds = [*((name,) for name in generators), *map(tuple, together)]
+    parts = {TOGETHER.join(kind): (Part(generators=kind),) for kind in kinds}
+    return [Arm(name=NONE), *(arm_of(name, of_arm, generators) for name, of_arm in parts.items())]
+
+
+def arm_of(name: str, parts: tuple[Part, ...], generators: Mapping[str, Writes]) -> Arm:
+    """An arm with room for the continuations that its parts may lay beside one event of a cold or of a warm user."""
+    slots = [
+        sum(generators[name].continuations for name in {name for part in own for name in part.generators})
+        for own in ([part for part in parts if part.users in (EVERY, users)] for users in ("cold", "warm"))
+    ]
+    return Arm(name=name, parts=parts, slots=max(1, *slots))
+
+
+def rows_of(arm: Arm, candidates: DataFrame, cold_users: DataFrame, vocabulary: DataFrame) -> DataFrame:
+    """Give an arm's candidates, with their weights in it.
+
+    Columns: `candidates` as candidate_events, which is what it gives; `cold_users` user_id; `vocabulary` item_id, head.
+    A user is cold whose first source user is; a share is of the units, so that no history is torn.
+    """
+    heads = F.broadcast(vocabulary.select("item_id", "head"))
+    known = candidates.join(heads, "item_id", how="left")
+    parts = [_part_of(known, part, cold_users) for part in arm.parts]
+    return reduce(DataFrame.unionByName, parts, known.where("false")).select(*candidates.columns)
+
+
+def _part_of(candidates: DataFrame, part: Part, cold_users: DataFrame) -> DataFrame:
+    """The candidates of one part. Columns: those of candidate_events, and head (boolean)."""
+    history = F.col("parent_event_id").isNull()
+    unit = F.when(history, F.col("user_id")).otherwise(F.col("event_id"))
+    kept = F.col("generator").isin(*part.generators) & (_uniform(unit) < part.share)
+    if part.rows == "histories":
+        kept &= history
+    elif part.rows != EVERY:
+        kept &= ~history & (F.col("head") == (part.rows == "head"))
+    rows = candidates.where(kept).withColumn("weight", F.col("weight") * part.weight)
+    if part.users == EVERY:
+        return rows
+    users = F.broadcast(cold_users.select(F.col("user_id").alias("source")))
+    how = "left_semi" if part.users == "cold" else "left_anti"
+    return rows.withColumn("source", F.col("source_users")[0]).join(users, "source", how).drop("source")
+
+
+def _uniform(unit: Column) -> Column:
+    """A number of [0, 1) that depends on nothing but the unit."""
+    return F.pmod(F.xxhash64(unit), F.lit(1 << 20)) / float(1 << 20)
 
 
 def training_rows(

@@ -1,11 +1,14 @@
 """Do generated rows look like real ones, and is none a copy? Collapse and copies, as Spark aggregations."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-MEASURES = ("coverage", "entropy_ratio", "duplicates", "copies", "mean_fidelity", "rows", "histories")
+from recaug.results import Fidelity
+
+COUNTED = ("coverage", "entropy_ratio", "duplicates", "copies", "mean_fidelity", "rows", "histories")
 
 
 def spread(items: DataFrame, *by: str) -> DataFrame:
@@ -25,7 +28,7 @@ def spread(items: DataFrame, *by: str) -> DataFrame:
 
 def collapse(
     candidates: DataFrame, generators: Iterable[str], train_items: DataFrame, train: DataFrame
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Fidelity]:
     """Measure each generator's candidates against the train window.
 
     Columns: `candidates` needs generator, item_index, user_id, parent_event_id, fidelity; `train_items` item_index, one
@@ -60,7 +63,8 @@ def collapse(
         .crossJoin(real)
         .withColumn("coverage", F.col("items") / F.greatest("real_items", F.lit(1)))
         .withColumn("entropy_ratio", F.col("entropy") / F.greatest("real", F.lit(1e-9)))
-        .select("generator", *(F.coalesce(name, F.lit(0)).alias(name) for name in MEASURES))
+        .select("generator", *(F.coalesce(name, F.lit(0)).alias(name) for name in COUNTED))
     )
-    found = {row["generator"]: {name: row[name] for name in MEASURES} for row in measured.collect()}
-    return {generator: found.get(generator, dict.fromkeys(MEASURES, 0)) for generator in generators}
+    rows = {row["generator"]: row.asDict() for row in measured.collect()}
+    none: dict[str, Any] = dict.fromkeys(COUNTED, 0)
+    return {name: Fidelity(**{key: rows.get(name, none)[key] for key in COUNTED}) for name in generators}

@@ -1,117 +1,99 @@
 """The gate: publishes generated rows only when held-out real data prove that they help."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from recaug.config import Gate
-
-Floats = NDArray[np.float64]
-
-
-class Interval(NamedTuple):
-    """An estimate and the bounds of its bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
+from recaug.results import Fidelity, Interval, Slice, Verdict
 
 
-def mean_intervals(tables: list[Floats], bootstraps: int, confidence: float, seed: int) -> list[Interval]:
-    """Mean of each metric over seeds and users, resampling both; all under the same draws.
+class Words(NamedTuple):
+    """How a verdict names what was measured. units: plural; validated: what the arm was chosen on."""
 
-    tables: each (seeds, users), users alike in all; nan where a user has no value, and so does not count.
+    metric: str
+    units: str = "users"
+    validated: str = "validation window"
+
+
+def best(scores: Mapping[str, float]) -> str:
+    """Name what scored highest on validation; of equals the first.
+
+    >>> best({"vae": 0.1, "counts": 0.2, "gan": 0.2})
+    'counts'
     """
-    drawn = _resampled_means(tables, bootstraps, seed)
-    return [
-        _interval(float(np.nanmean(values)), means, confidence) for values, means in zip(tables, drawn, strict=True)
-    ]
+    return max(scores, key=lambda name: scores[name])
 
 
-def relative_lift(base: Floats, arm: Floats, bootstraps: int, confidence: float, seed: int) -> Interval:
-    """Relative lift mean(arm) / mean(base) - 1, paired: the same users and seeds are drawn for both.
+def judge(
+    validation: Mapping[str, Mapping[Slice, Interval]],
+    test: Mapping[str, Mapping[Slice, Interval]],
+    fidelity: Mapping[str, Fidelity],
+    gate: Gate,
+    words: Words,
+) -> tuple[str | None, Verdict]:
+    """Choose the arm on the validation split; only that one meets the gate on the test split.
 
-    base, arm: (seeds, users) of a metric, seed by seed and user by user alike (Efron and Tibshirani 1993, chapter 8).
-    A base of zero gives a lift of 0 with bounds -inf and inf: nothing is proved.
-
-    >>> round(relative_lift(np.ones((2, 50)), np.full((2, 50), 1.1), 100, 0.95, 0).low, 6)
-    0.1
+    validation, test: lifts of each arm over the one without, by slice. fidelity: of the arms where it was measured; one
+    without a row cannot be chosen.
     """
-    if base.shape != arm.shape:
-        raise ValueError(f"base has shape {base.shape}, arm {arm.shape}; the comparison is paired")
-    if base.size == 0 or base.mean() == 0:
-        return Interval(0.0, -np.inf, np.inf)
-    below, above = _resampled_means([base, arm], bootstraps, seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lifts = np.where(below > 0, above / below - 1, np.inf)
-    return _interval(float(arm.mean() / base.mean() - 1), lifts, confidence)
+    usable = {
+        arm: lift["overall"].mean for arm, lift in validation.items() if arm not in fidelity or fidelity[arm].rows
+    }
+    if not usable:
+        return None, Verdict(decision="hold", reasons=("no candidate passed the fidelity filter",))
+    chosen = best(usable)
+    if usable[chosen] <= 0:
+        why = f"no generator helps on the {words.validated}; the best, {chosen}, changes {words.metric} by"
+        return chosen, Verdict(decision="hold", reasons=(f"{why} {usable[chosen]:+.1%}",))
+    return chosen, decide(chosen, test[chosen], fidelity.get(chosen), gate, words)
 
 
-def _resampled_means(tables: list[Floats], bootstraps: int, seed: int) -> list[Floats]:
-    """Mean of each (seeds, users) table under the same draws of seeds and of users, with replacement."""
-    rng, users = np.random.default_rng(seed), tables[0].shape[1]
-    known = [np.where(np.isnan(table), 0.0, 1.0) for table in tables]
-    means = [np.empty(bootstraps) for _ in tables]
-    step = max(1, 20_000_000 // users)  # draws whose weights are held at once
-    for start in range(0, bootstraps, step):
-        part = slice(start, min(start + step, bootstraps))
-        drawn = [np.bincount(rng.integers(users, size=users), minlength=users) for _ in range(bootstraps)[part]]
-        weights = np.stack(drawn).astype(np.float64)  # (draws, users)
-        for table, present, found in zip(tables, known, means, strict=True):
-            sums, counts = weights @ np.nan_to_num(table).T, weights @ present.T  # (draws, seeds)
-            found[part] = (sums / np.maximum(counts, 1) * _seed_weights(len(table), bootstraps, seed)[part]).sum(axis=1)
-    return means
+def decide(
+    arm: str, lift: Mapping[Slice, Interval], fidelity: Fidelity | None, gate: Gate, words: Words | None = None
+) -> Verdict:
+    """Publish if the lift is proved overall, or for cold units without harm overall, and nothing collapsed.
 
-
-def _seed_weights(seeds: int, bootstraps: int, seed: int) -> Floats:
-    """Share of each seed in each draw of seeds with replacement: (bootstraps, seeds)."""
-    return np.random.default_rng([seed, seeds]).multinomial(seeds, np.full(seeds, 1 / seeds), size=bootstraps) / seeds
-
-
-def _interval(mean: float, draws: Floats, confidence: float) -> Interval:
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(low), float(high))
-
-
-class Verdict(NamedTuple):
-    """decision: `publish` or `hold`; reasons: what speaks for it, one sentence each."""
-
-    decision: str
-    reasons: tuple[str, ...]
-
-
-def decide(arm: str, lift: Mapping[str, Interval], fidelity: Mapping[str, float], gate: Gate) -> Verdict:
-    """Publish if the lift is proved overall, or for cold users without harm overall, and nothing collapsed.
-
-    lift: `overall` and, where there are cold users, `cold`. fidelity: coverage, entropy_ratio, duplicates, copies, and
-    ranking of a trained generator.
+    lift: `overall` and, where there are cold units, `cold`; a bound that the data do not give proves nothing.
+    fidelity: None where nothing was generated. words: None: the gate's metric, of users.
     """
-    faults = [
-        f"{what} {fidelity[key]:.3f} is {'below' if least else 'above'} {bound:g}"
-        for key, what, bound, least in (
-            ("ranking", "ranking of held-out users over the counts'", gate.min_ranking, True),
-            ("coverage", "coverage of the catalogue", gate.min_coverage, True),
-            ("entropy_ratio", "entropy over the real one", gate.min_entropy, True),
-            ("duplicates", "share of duplicate histories", gate.max_duplicates, False),
-            ("copies", "share of copied histories", gate.max_copies, False),
-        )
-        if key in fidelity and (fidelity[key] < bound if least else fidelity[key] > bound)
-    ]
+    faults = _faults(fidelity, gate) if fidelity is not None else []
+    metric, units, _ = words or Words(gate.metric)
     overall, cold = lift["overall"], lift.get("cold")
-    said = f"{arm}: {gate.metric} changes by {_percent(overall)} for all users"
+    said = f"{arm}: {metric} changes by {in_percent(overall)} for all {units}"
     if cold is not None:
-        said += f" and by {_percent(cold)} for cold users"
+        said += f" and by {in_percent(cold)} for cold {units}"
     if faults:
-        return Verdict("hold", (*(f"{arm}: {fault}" for fault in faults), said))
-    if overall.low > gate.min_lift:
-        return Verdict("publish", (f"{said}; the lower bound for all users is above {gate.min_lift:+.1%}",))
-    if cold is not None and cold.low > gate.min_lift and overall.low > -gate.max_harm:
-        why = f"the lower bound for cold users is above {gate.min_lift:+.1%} and all users lose less than"
-        return Verdict("publish", (f"{said}; {why} {gate.max_harm:.1%}",))
-    return Verdict("hold", (f"{said}; no lower bound is above {gate.min_lift:+.1%}",))
+        return Verdict(decision="hold", reasons=(*(f"{arm}: {fault}" for fault in faults), said))
+    if _above(overall, gate.min_lift):
+        why = f"{said}; the lower bound for all {units} is above {gate.min_lift:+.1%}"
+        return Verdict(decision="publish", reasons=(why,))
+    if cold is not None and _above(cold, gate.min_lift) and _above(overall, -gate.max_harm):
+        why = f"the lower bound for cold {units} is above {gate.min_lift:+.1%} and all {units} lose less than"
+        return Verdict(decision="publish", reasons=(f"{said}; {why} {gate.max_harm:.1%}",))
+    return Verdict(decision="hold", reasons=(f"{said}; no lower bound is above {gate.min_lift:+.1%}",))
 
 
-def _percent(lift: Interval) -> str:
-    return f"{lift.mean:+.1%} [{lift.low:+.1%}, {lift.high:+.1%}]"
+def _faults(fidelity: Fidelity, gate: Gate) -> list[str]:
+    """Say which bounds of fidelity are broken; what was not measured breaks none."""
+    least: Sequence[tuple[str, float | None, float]] = (
+        ("ranking of held-out users over the counts'", fidelity.ranking, gate.min_ranking),
+        ("coverage of the catalogue", fidelity.coverage, gate.min_coverage),
+        ("entropy over the real one", fidelity.entropy_ratio, gate.min_entropy),
+    )
+    most = (
+        ("share of duplicate histories", fidelity.duplicates, gate.max_duplicates),
+        ("share of copied histories", fidelity.copies, gate.max_copies),
+    )
+    below = [f"{what} {got:.3f} is below {bound:g}" for what, got, bound in least if got is not None and got < bound]
+    return below + [f"{what} {got:.3f} is above {bound:g}" for what, got, bound in most if got > bound]
+
+
+def _above(lift: Interval, bound: float) -> bool:
+    """Whether the lower bound is there, and above."""
+    return lift.low is not None and lift.low > bound
+
+
+def in_percent(lift: Interval) -> str:
+    """Write a lift with its bounds, such as `+5.6% [+3.2%, +8.1%]`."""
+    bounds = ("unknown" if bound is None else f"{bound:+.1%}" for bound in (lift.low, lift.high))
+    return f"{lift.mean:+.1%} [{', '.join(bounds)}]"

@@ -1,5 +1,6 @@
 """What generated pictures are worth: a classifier's accuracy on real ones, fidelity and diversity in its features."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame
 from torch import Tensor
 
 from recaug.augment.pictures import decoded, distances
+from recaug.results import Fidelity
 from recaug.training.checkpoint import load_model
 from recaug.training.models.image_classifier import ImageClassifier
 from recaug.training.models.image_layers import to_unit
@@ -79,6 +81,44 @@ def fidelity_and_diversity(real: Tensor, generated: Tensor) -> dict[str, float]:
         "density": float(within.double().sum(dim=0).mean() / k),
         "coverage": float(within.any(dim=1).double().mean()),
     }
+
+
+def picture_fidelity(
+    real: NDArray[np.uint8],
+    real_codes: NDArray[np.int64],
+    made: NDArray[np.uint8],
+    made_codes: NDArray[np.int64],
+    likeness: Mapping[str, float],
+) -> Fidelity:
+    """Collapse and copies of generated pictures, as the gate bounds them.
+
+    real, made: (n, height, width, channels); codes: their classes; likeness: of fidelity_and_diversity. coverage: of
+    the real pictures; entropy_ratio: of the classes; duplicates, copies: shares that equal another, a real picture.
+
+    >>> one = np.zeros((1, 2, 2, 1), np.uint8)
+    >>> same = np.concatenate([one, one, one + 1, one + 2])
+    >>> found = picture_fidelity(one, np.zeros(1, int), same, np.zeros(4, int), {"coverage": 1.0, "precision": 1.0})
+    >>> found.duplicates, found.copies
+    (0.5, 0.5)
+    """
+    counts = Counter(picture.tobytes() for picture in made)
+    known = {picture.tobytes() for picture in real}
+    entropies = [_entropy(codes) for codes in (made_codes, real_codes)]
+    return Fidelity(
+        rows=len(made),
+        histories=len(made),
+        coverage=likeness["coverage"],
+        entropy_ratio=entropies[0] / entropies[1] if entropies[1] > 0 else 1.0,
+        duplicates=sum(n for n in counts.values() if n > 1) / max(len(made), 1),
+        copies=sum(n for picture, n in counts.items() if picture in known) / max(len(made), 1),
+        mean_fidelity=likeness["precision"],
+    )
+
+
+def _entropy(codes: NDArray[np.int64]) -> float:
+    """Shannon's, of the shares of the classes, in nats."""
+    shares = np.unique(codes, return_counts=True)[1] / len(codes)
+    return float(-(shares * np.log(shares)).sum())
 
 
 def nearest_allowed(real: NDArray[np.uint8], seed: int) -> float:

@@ -5,10 +5,10 @@ on, is compared with what the events give for the train split.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +20,42 @@ from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.sequences import histories, numbers, train_events
 from recaug.clickstream.splits import rank, train_end, window_events
 from recaug.config import Config
-from recaug.lake.tables import Lake
+from recaug.evaluate.arms import rows_of
+from recaug.evaluate.task import Check
+from recaug.results import Arm, Train
 from recaug.training.checkpoint import read_weights
 from recaug.training.inputs import log_popularity
 
 
-class Check(NamedTuple):
-    """One look. leaks: rows that know too much; example: one of them, empty where there is none."""
+@dataclass(frozen=True)
+class Tables:
+    """The tables of the night of `date`. events: as prepare read them; negatives: of the date; candidates: of the run.
 
-    name: str
-    leaks: int
-    example: str
+    candidates, training_rows: None where none are written yet.
+    """
+
+    date: dt.date
+    events: DataFrame
+    items: DataFrame
+    vocabulary: DataFrame
+    sequences: DataFrame
+    user_features: DataFrame
+    item_features: DataFrame
+    covisitation: DataFrame
+    negatives: DataFrame
+    candidates: DataFrame | None = None
+    training_rows: DataFrame | None = None
 
 
-def leak_checks(
-    lake: Lake,
-    config: Config,
-    date: dt.date,
-    run_id: str,
-    generators: Mapping[str, str] | None = None,
-    events_version: int | None = None,
-) -> list[Check]:
+def cold_users(sequences: DataFrame) -> DataFrame:
+    """The users that are cold by the train events: user_id."""
+    return sequences.where("split = 'train' AND cold").select("user_id").distinct()
+
+
+def leak_checks(tables: Tables, config: Config, arms: Sequence[Arm], generators: Train | None = None) -> list[Check]:
     """Make every check; those of candidates where the run has any.
 
-    generators: kind-foldK -> model folder, as the train stage records them. events_version: of the events that the
-    prepare stage read; None is the newest.
+    arms: whose training rows are looked through. generators: the night's models.
 
     - vocabulary: an item's events and users are counted over the train events.
     - sequences, seen: what a row knows of its user came before the row's split.
@@ -61,31 +72,49 @@ def leak_checks(
         kept.append(rows.persist())
         return rows
 
-    events = keep(window_events(lake.read("events", events_version), date, config.prepare))
+    events = keep(window_events(tables.events, tables.date, config.prepare))
     try:
-        looks = dict(_looks(lake, config, date, run_id, events, keep))
+        looks = dict(_looks(tables, config, arms, events, keep))
         named = (leaks.select(F.lit(name).alias("name"), F.col("example")) for name, leaks in looks.items())
         counted = reduce(DataFrame.unionByName, named).groupBy("name").agg(F.count("*"), F.min("example")).collect()
     finally:
         for rows in kept:
             rows.unpersist()
-    found = {name: Check(name, leaks, example) for name, leaks, example in counted}
-    checks = [found.get(name, Check(name, 0, "")) for name in looks]
-    return checks + list(_generators(lake, generators or {}))
+    leaking = {name: Check(name, leaks, example) for name, leaks, example in counted}
+    checks = [leaking.get(name, Check(name, 0, "")) for name in looks]
+    return checks + list(_generators(tables, generators or Train(models=[])))
+
+
+Looks = Iterator[tuple[str, DataFrame]]  # each check's name and its leaks (example), not yet counted
 
 
 def _looks(
-    lake: Lake, config: Config, date: dt.date, run_id: str, events: DataFrame, keep: Callable[[DataFrame], DataFrame]
-) -> Iterator[tuple[str, DataFrame]]:
-    """Give each check's name and its leaks (example), not yet counted. keep: what several of them read."""
-    words, rows = keep(lake.read("vocabulary")), lake.read("sequences")
+    tables: Tables, config: Config, arms: Sequence[Arm], events: DataFrame, keep: Callable[[DataFrame], DataFrame]
+) -> Looks:
+    """Give every check. events: those that count, with their split. keep: what several of them read."""
+    words, rows = keep(tables.vocabulary), tables.sequences
     train = events.where("split = 'train'")
     counts = train.groupBy("item_id").agg(F.count("*").alias("n"), F.count_distinct("user_id").alias("n_users"))
     known = counts
     if config.prepare.min_item_users == 0:  # what nobody had may be known by the catalogue
-        known = counts.join(lake.read("items").select("item_id"), "item_id", how="full").fillna(0, ["n", "n_users"])
+        known = counts.join(tables.items.select("item_id"), "item_id", how="full").fillna(0, ["n", "n_users"])
     same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
     yield "vocabulary", _example(words.join(known, "item_id", how="left").where(~same), "item_id", "events", "n")
+    yield from _known(events, rows, words)
+    people = keep(rows.where("split = 'serve'").select("user_id", "user_index", "fold"))
+    end = train_end(tables.date, config.prepare)
+    yield "user_features", _features(tables.user_features, user_features(train, end), "user_id")
+    yield "item_features", _features(tables.item_features, item_features(train, end), "item_id")
+    yield "covisitation", _covisitation(tables.covisitation, config, histories(train, words, people))
+    yield "negatives", _negatives(tables.negatives, config, train, words, known, people)
+    if tables.candidates is not None:
+        yield from _candidates(tables.candidates, train, known)
+        if tables.training_rows is not None:
+            yield from _training_rows(tables, tables.training_rows, arms, words, people)
+
+
+def _known(events: DataFrame, rows: DataFrame, words: DataFrame) -> Looks:
+    """What a row knows of its user."""
     # a row may know what came before its split; rank: of the split of an event that is known
     judged = rows.where("split != 'serve'").withColumn("own", rank(F.col("split")))
     ranked = events.withColumn("rank", rank(F.col("split"))).select("user_id", "event_id", "item_id", "rank")
@@ -97,16 +126,10 @@ def _looks(
     first = ranked.groupBy("user_id", "item_id").agg(F.min("rank").alias("rank"))
     strange = named.join(first, ["user_id", "item_id"], how="left").where(_too_late())
     yield "seen", _example(strange, "split", "user_id", "item_id")
-    people = keep(rows.where("split = 'serve'").select("user_id", "user_index", "fold"))
-    end = train_end(date, config.prepare)
-    yield "user_features", _features(lake.read("user_features"), user_features(train, end), "user_id")
-    yield "item_features", _features(lake.read("item_features"), item_features(train, end), "item_id")
-    yield "covisitation", _covisitation(lake, config, histories(train, words, people))
-    yield "negatives", _negatives(lake, config, date, train, words, known, people)
-    if not lake.exists("candidate_events"):
-        return
-    needed = ("arm", "user_id", "item_id", "event_time", "parent_event_id", "source_users")
-    candidates = keep(lake.read("candidate_events").where(F.col("run_id") == run_id).select(*needed))
+
+
+def _candidates(candidates: DataFrame, train: DataFrame, known: DataFrame) -> Looks:
+    """Candidates that know of an event, a time, a user or an item outside the train events. known: item_id."""
     parents = train.select(F.col("event_id").alias("parent_event_id"))
     strays = candidates.where("parent_event_id IS NOT NULL").join(parents, "parent_event_id", how="left_anti")
     yield "candidate_events, parent", _example(strays, "user_id", "parent_event_id")
@@ -117,14 +140,21 @@ def _looks(
     yield "candidate_events, source", _example(sources.join(train, "user_id", how="left_anti"), "user_id")
     items = candidates.select("item_id").distinct()
     yield "candidate_events, item", _example(items.join(known, "item_id", how="left_anti"), "item_id")
-    if not lake.exists("training_rows"):
-        return
-    learnt = lake.read("training_rows").where(F.col("arm").isin("none", *config.augment.arms))
-    real = learnt.where("user_index >= 0").join(
-        rows.where("split = 'train'"), ["user_index", "window", "items"], how="left_anti"
-    )
+
+
+def _training_rows(tables: Tables, rows: DataFrame, arms: Sequence[Arm], words: DataFrame, people: DataFrame) -> Looks:
+    """Rows of the arms that are neither the real train rows nor the arm's own candidates."""
+    assert tables.candidates is not None
+    learnt = rows.where(F.col("arm").isin(*(arm.name for arm in arms)))
+    train_rows = tables.sequences.where("split = 'train'")
+    real = learnt.where("user_index >= 0").join(train_rows, ["user_index", "window", "items"], how="left_anti")
     yield "training_rows", _example(real, "arm", "user_index", "window")
-    yield "training_rows, generated", _generated(learnt, candidates, words, people)
+    cold = cold_users(tables.sequences)
+    own = [
+        rows_of(arm, tables.candidates, cold, words).select("user_id", "item_id", F.lit(arm.name).alias("arm"))
+        for arm in arms
+    ]
+    yield "training_rows, generated", _generated(learnt, reduce(DataFrame.unionByName, own), words, people)
 
 
 def _too_late() -> Column:
@@ -145,19 +175,18 @@ def _differs(name: str) -> Column:
     return F.coalesce(far, ours.isNull() != theirs.isNull())
 
 
-def _covisitation(lake: Lake, config: Config, people: DataFrame) -> DataFrame:
+def _covisitation(held: DataFrame, config: Config, people: DataFrame) -> DataFrame:
     """Items whose counts do not add up to those of the users' train events, fold by fold."""
     counted = covisitation.pair_units(people, config.covisitation.window, config.covisitation.backward)
     less = -F.round(F.col("weight") * covisitation.UNIT).cast("long")
-    held = lake.read("covisitation").select("fold", "item_index", "other_index", less.alias("units"))
-    items = counted.unionByName(held).groupBy("fold", "item_index").agg(F.sum("units").alias("more"))
+    ours = held.select("fold", "item_index", "other_index", less.alias("units"))
+    items = counted.unionByName(ours).groupBy("fold", "item_index").agg(F.sum("units").alias("more"))
     return _example(items.where("more != 0"), "fold", "item_index")
 
 
 def _negatives(
-    lake: Lake,
+    drawn: DataFrame,
     config: Config,
-    date: dt.date,
     train: DataFrame,
     words: DataFrame,
     counts: DataFrame,
@@ -176,7 +205,6 @@ def _negatives(
         .join(people, "user_id", how="inner")
         .select("user_index", "own")
     )
-    drawn = lake.read("negatives").where(F.col("event_date") == F.lit(date))
     expected = F.col("share") / (1 - F.col("own"))
     off = F.coalesce(F.abs(F.col("probability") / expected - 1) > 1e-6, F.lit(True))
     judged = drawn.join(F.broadcast(shares), "item_index", how="left").join(own, "user_index", how="left")
@@ -200,23 +228,23 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
     return _example(strays, "arm", "user_index", "item_index")
 
 
-def _generators(lake: Lake, folders: Mapping[str, str]) -> Iterator[Check]:
+def _generators(tables: Tables, generators: Train) -> Iterator[Check]:
     """Compare the popularity that a generator of fold k carries with that of the train events of the other folds.
 
     Nothing of one that carries none: nothing was looked at.
     """
-    train, expected = lake.read("sequences").where("split = 'train'"), dict[int, NDArray[np.float32]]()
-    for name, folder in folders.items():
-        state, fold = read_weights(folder), int(name.rsplit("fold", 1)[1])
+    train, expected = tables.sequences.where("split = 'train'"), dict[int | None, NDArray[np.float32]]()
+    for model in generators.models:
+        state, fold = read_weights(model.folder), model.fold
         held = next((value.numpy() for key, value in state.items() if key.endswith("informed.popularity")), None)
         if held is None:
             continue
         if fold not in expected:
-            of_fold = train_events(train.where(F.col("fold") == fold))
-            expected[fold] = np.exp(log_popularity(lake.read("vocabulary"), without=of_fold))
+            without = train_events(train.where(F.col("fold") == F.lit(fold)))
+            expected[fold] = np.exp(log_popularity(tables.vocabulary, without=without))
         same = held.shape == expected[fold].shape
         off = np.flatnonzero(~np.isclose(held, expected[fold], rtol=1e-3, atol=0)) if same else [0]
-        yield Check(f"generator {name}", len(off), f"item_index {off[0]}" if len(off) else "")
+        yield Check(f"generator {model.name}", len(off), f"item_index {off[0]}" if len(off) else "")
 
 
 def _example(rows: DataFrame, *columns: str) -> DataFrame:

@@ -1,17 +1,19 @@
 """Chooses what is added for each slice of users and of rows: successive halving (Jamieson and Talwalkar 2016)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-
-from recaug.config import TOGETHER, Augment, round_epochs
+from recaug import results
+from recaug.config import POLICY, TOGETHER, Policy, round_epochs
+from recaug.evaluate.arms import NONE, Writes, arm_of
+from recaug.evaluate.task import Task
+from recaug.evaluate.trial import brief_lifts
+from recaug.results import Arm, Part, Tried
 
 
 class Option(NamedTuple):
-    """What may be added. kind: of Augment.kinds; rows: of Policy.rows; share: of them; weight: factor of theirs."""
+    """What may be added. kind: a generator, or several together; rows: of Policy.rows; share, weight: of them."""
 
     kind: str
     rows: str
@@ -23,13 +25,10 @@ class Option(NamedTuple):
         """As in the tables, such as counts-tail-0.5-2."""
         return f"{self.kind}-{self.rows}-{self.share:g}-{self.weight:g}"
 
-
-class Tried(NamedTuple):
-    """An option in one round. lift: relative to nothing added, by slice of users, on the validation window."""
-
-    option: Option
-    epochs: int
-    lift: dict[str, float]
+    def part(self, users: str = "all") -> Part:
+        """Its candidates, of some users."""
+        kinds = tuple(self.kind.split(TOGETHER))
+        return Part(generators=kinds, users=users, rows=self.rows, share=self.share, weight=self.weight)
 
 
 class Choice(NamedTuple):
@@ -39,11 +38,56 @@ class Choice(NamedTuple):
     tried: list[Tried]
 
 
-def options(augment: Augment) -> list[Option]:
+def choose(
+    task: Task,
+    policy: Policy,
+    generators: Mapping[str, Writes],
+    together: Iterable[Sequence[str]],
+    most_epochs: int,
+    metric: str,
+) -> tuple[Arm, results.Policy]:
+    """Try the options briefly on the validation split, and give the arm `policy` with what was tried.
+
+    most_epochs: of a whole training. metric: that is to rise. The test split is not read. cpu_seconds are left 0.
+    """
+
+    def measure(left: Sequence[Option], epochs: int) -> dict[Option, dict[str, float]]:
+        """Train with nothing and with each option, and compare the users of each slice."""
+        arms = [Arm(name=NONE), *(arm_of(option.name, (option.part(),), generators) for option in left)]
+        lifts = brief_lifts(task.briefly(epochs), arms, metric, f"policy, {len(left)} options x {epochs} epochs")
+        return {option: lifts[option.name] for option in left}
+
+    every = options(policy, generators, together)
+    choice = halve(every, measure, policy.first_epochs, most_epochs, policy.epochs)
+    parts = tuple(
+        option.part(users)
+        for users, by_rows in choice.chosen.items()
+        for option in by_rows.values()
+        if option is not None
+    )
+    return arm_of(POLICY, parts, generators), as_result(choice)
+
+
+def options(policy: Policy, generators: Mapping[str, Writes], together: Iterable[Sequence[str]]) -> list[Option]:
     """Every combination of a generator or several together, rows that they write, a share and a weight."""
-    assert augment.policy is not None
-    written = [(kind, rows) for kind in augment.kinds for rows in augment.rows_of(kind)]
-    return [Option(*of, *each) for of, each in product(written, product(augment.policy.shares, augment.policy.weights))]
+    kinds = [*((name,) for name in generators), *map(tuple, together)]
+    written = [
+        (TOGETHER.join(kind), rows)
+        for kind in kinds
+        for rows in policy.rows
+        if any(_writes(generators[name], rows) for name in kind)
+    ]
+    return [
+        Option(kind, rows, share, weight)
+        for (kind, rows), (share, weight) in product(written, product(policy.shares, policy.weights))
+    ]
+
+
+def _writes(generator: Writes, rows: str) -> bool:
+    """Whether a generator has such rows."""
+    if rows == "all":
+        return True
+    return bool(generator.histories if rows == "histories" else generator.continuations)
 
 
 def halve(
@@ -75,13 +119,13 @@ def halve(
         running = [option for option in left if not by_slice or any(option in kept for kept in by_slice.values())]
         lifts = measure(running, epochs)
         budget -= round_epochs(len(running), epochs)
-        tried += [Tried(option, epochs, dict(lifts[option])) for option in running]
+        tried += [Tried(option=option.name, epochs=epochs, lift=dict(lifts[option])) for option in running]
         slices = by_slice or {
             (part, rows): [option for option in left if option.rows == rows]
             for part in lifts[running[0]]
             for rows in dict.fromkeys(option.rows for option in left)
         }
-        ranked = {of: sorted(kept, key=lambda option: -lifts[option][of[0]]) for of, kept in slices.items()}
+        ranked = {key: sorted(kept, key=lambda option: -lifts[option][key[0]]) for key, kept in slices.items()}
         longer, most = min(2 * epochs, most_epochs), max(len(kept) // 2 for kept in ranked.values())
         by_slice = _best(ranked, most)
         while most > 1 and round_epochs(_distinct(by_slice), longer) > budget:
@@ -98,53 +142,20 @@ def halve(
 
 def _best(ranked: Mapping[tuple[str, str], list[Option]], most: int) -> dict[tuple[str, str], list[Option]]:
     """The better half of each, `most` of them."""
-    return {of: kept[: max(min(len(kept) // 2, most), 1)] for of, kept in ranked.items()}
+    return {key: kept[: max(min(len(kept) // 2, most), 1)] for key, kept in ranked.items()}
 
 
 def _distinct(by_slice: Mapping[tuple[str, str], list[Option]]) -> int:
     return len({option for kept in by_slice.values() for option in kept})
 
 
-def part_of(candidates: DataFrame, option: Option) -> DataFrame:
-    """The option's rows of the candidates, with its weight.
-
-    candidates: columns of candidate_events and `head` (boolean), whether the item is of the head. A generated history
-    is kept or left out as a whole.
-    """
-    history = F.col("parent_event_id").isNull()
-    unit = F.when(history, F.col("user_id")).otherwise(F.col("event_id"))
-    kept = F.col("generator").isin(*option.kind.split(TOGETHER)) & (_uniform(unit) < option.share)
-    if option.rows == "histories":
-        kept &= history
-    elif option.rows != "all":
-        kept &= ~history & (F.col("head") == (option.rows == "head"))
-    return candidates.where(kept).withColumn("weight", F.col("weight") * option.weight)
-
-
-def for_slice(candidates: DataFrame, cold_users: DataFrame, cold: bool) -> DataFrame:
-    """Candidates whose first source user is cold, or is not. cold_users: user_id."""
-    users = F.broadcast(cold_users.select(F.col("user_id").alias("source")))
-    how = "left_semi" if cold else "left_anti"
-    return candidates.withColumn("source", F.col("source_users")[0]).join(users, "source", how).drop("source")
-
-
-def as_arm(candidates: DataFrame, arm: str) -> DataFrame:
-    """The same rows once more as those of another arm, with event ids of their own."""
-    own_id = F.substring(F.sha2(F.concat_ws("|", F.lit(arm), "event_id"), 256), 1, 32)
-    return candidates.withColumns({"event_id": own_id, "arm": F.lit(arm)})
-
-
-def told(choice: Choice) -> dict[str, Any]:
-    """What `runs` records: tried (option, epochs, lift by slice of users), chosen (slice -> kind of rows -> option)."""
-    return {
-        "tried": [{"option": one.option.name, "epochs": one.epochs, "lift": one.lift} for one in choice.tried],
-        "chosen": {
-            part: {rows: "none" if one is None else one.name for rows, one in of_part.items()}
-            for part, of_part in choice.chosen.items()
+def as_result(choice: Choice) -> results.Policy:
+    """What results hold of a choice: the names of the options, `none` where nothing is added."""
+    return results.Policy(
+        tried=choice.tried,
+        chosen={
+            users: {rows: NONE if option is None else option.name for rows, option in by_rows.items()}
+            for users, by_rows in choice.chosen.items()
         },
-    }
-
-
-def _uniform(unit: Column) -> Column:
-    """A number of [0, 1) that depends on nothing but the unit."""
-    return F.pmod(F.xxhash64(unit), F.lit(1 << 20)) / float(1 << 20)
+        cpu_seconds=0.0,
+    )

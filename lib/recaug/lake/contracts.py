@@ -105,8 +105,7 @@ TABLES = {
     "negatives": Table(
         "user_index int, item_index int, probability double, event_date date", ("event_date",), BY_INDEX
     ),
-    # arm: the generator or, of the rows that the policy chose, `policy`; those are copies with event ids of their own.
-    "candidate_events": Table(f"{EVENT}{GENERATED}, arm string", ("run_id",), BY_SOURCE),
+    "candidate_events": Table(EVENT + GENERATED, ("run_id",), BY_SOURCE),
     "augmented_events": Table(EVENT + GENERATED, ("event_date", "generator"), BY_SOURCE),
     "recommendations": Table(
         "event_date date, user_id string, rank int, item_id string, score double, reason string",

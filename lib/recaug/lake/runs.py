@@ -1,13 +1,12 @@
 """The runs table: one row a stage of a night; what --resume and the report read."""
 
 import datetime as dt
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
-from recaug.results import METRICS, Result, decode, encode
+from recaug.results import METRICS, decode, encode
 
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
@@ -28,7 +27,7 @@ class RunRecord:
     finished: dt.datetime
     decision: str = "none"
     reasons: list[str] = field(default_factory=list)
-    metrics: Any = field(default_factory=dict)
+    metrics: Any
     input_versions: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     config_hash: str
@@ -42,11 +41,7 @@ def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
     values = asdict(run) | {
         "reasons": list(run.reasons),
-        "metrics": (
-            encode(run.metrics)
-            if isinstance(run.metrics, Result)
-            else json.dumps(run.metrics, sort_keys=True, default=str)
-        ),
+        "metrics": encode(run.metrics),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
@@ -99,9 +94,7 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
         values = row.asDict()
         for column in ("started", "finished"):
             values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
-        kind = METRICS.get(values["stage"])
-        metrics = json.loads(values["metrics"]) if kind is None else decode(values["metrics"], kind)
-        found.append(RunRecord(**(values | {"metrics": metrics})))
+        found.append(RunRecord(**(values | {"metrics": decode(values["metrics"], METRICS[values["stage"]])})))
     return found
 
 

@@ -1,6 +1,7 @@
 """Sample from the trained generators and write what passes the fidelity filter as candidates."""
 
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,27 +9,27 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.terms import alike, item_terms, latent_matrix
-from recaug.config import TOGETHER
-from recaug.evaluate.policy import as_arm
+from recaug.errors import ContractError
 from recaug.generators.sampling import generate
+from recaug.lake import runs
 from recaug.night.context import Context, StageResult
 from recaug.night.features import of_completion
-from recaug.night.policy import choose
-from recaug.training.checkpoint import finish_model, model_folder
+from recaug.recommend.content import alike, item_terms, latent_matrix
+from recaug.results import Augment, Sampled
+from recaug.training.checkpoint import finish_model, is_finished, model_folder
 from recaug.training.inputs import neighbours, popularity_and_head
 from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
 
 
 def run(context: Context) -> StageResult:
-    """Replace the run's partition of candidate_events: each generator's rows, and those of what is made of them.
-
-    That is what a policy chose or, without one, each of augment.together.
+    """Replace the run's partition of candidate_events: what each generator wrote.
 
     Raises ContractError if the train stage of this night has not run.
     """
     config, lake = context.config, context.lake
-    trained = context.recorded("train")
+    trained = runs.find(lake, context.date, "train")
+    if trained is None:
+        raise ContractError(f"the train stage of {context.date} has not run; run it before augment")
     train = lake.read("sequences").where("split = 'train'")
     vocabulary = lake.read("vocabulary").select("item_id", "item_index")
     parts: list[DataFrame] = []
@@ -37,8 +38,7 @@ def run(context: Context) -> StageResult:
         if kind not in ("vae", "gan"):
             folders = dict.fromkeys(folds, counts_generator(context, kind))
         else:
-            models = trained.metrics["models"]
-            folders = {fold: models[f"{kind}-fold{fold}"]["folder"] for fold in folds}
+            folders = {model.fold: Path(model.folder) for model in trained.metrics.of(kind)}
         sampled_of = generate(
             train,
             folders,
@@ -51,7 +51,7 @@ def run(context: Context) -> StageResult:
         )
         parts.append(sampled_of.withColumn("kept", F.col("fidelity") >= own.min_fidelity))
     if not parts:
-        return StageResult(metrics={"sampled": 0, "candidates": 0, "generators": {}})
+        return StageResult(Augment(sampled=0, candidates=0, generators={}))
     sampled = (
         reduce(DataFrame.unionByName, parts)
         .join(F.broadcast(vocabulary), "item_index", how="inner")
@@ -60,7 +60,7 @@ def run(context: Context) -> StageResult:
     )
     try:
         counts = {
-            row["generator"]: {"sampled": row["sampled"], "candidates": row["candidates"]}
+            row["generator"]: Sampled(sampled=row["sampled"], candidates=row["candidates"])
             for row in sampled.groupBy("generator")
             .agg(
                 F.count("*").alias("sampled"),
@@ -68,33 +68,20 @@ def run(context: Context) -> StageResult:
             )
             .collect()
         }
-        candidates = sampled.where("kept").drop("item_index", "kept").withColumn("arm", F.col("generator"))
-        policy: dict[str, Any] = {}
-        if config.augment.policy is not None:
-            chosen, policy = choose(context, candidates)
-            candidates = candidates.unionByName(chosen)
-        else:
-            joined = [
-                as_arm(candidates.where(F.col("generator").isin(of_arm)), TOGETHER.join(of_arm))
-                for of_arm in config.augment.together
-            ]
-            candidates = reduce(DataFrame.unionByName, joined, candidates)
+        candidates = sampled.where("kept").drop("item_index", "kept")
         commit = lake.replace(candidates, "candidate_events", {"run_id": context.run_id}, context.run_id)
     finally:
         sampled.unpersist()
     return StageResult(
-        metrics={
-            "sampled": sum(count["sampled"] for count in counts.values()),
-            "candidates": commit.rows,
-            "generators": counts,
-            **policy,
-        },
+        metrics=Augment(
+            sampled=sum(count.sampled for count in counts.values()), candidates=commit.rows, generators=counts
+        ),
         content_hash=commit.content_hash,
     )
 
 
-def counts_generator(context: Context, kind: str) -> str:
-    """Write the generator of the train window's counts as `kind` samples from it, or find it, and give its address.
+def counts_generator(context: Context, kind: str) -> Path:
+    """Write the generator of the train window's counts as `kind` samples from it, or find it, and give its folder.
 
     `counts` and `classic` go by what came after, and by what is alike in the catalogue; `pseudo_prior` by what came
     before; `rare_items` by what is alike and rare alone. Raises ContractError where the completion whose latents say
@@ -118,8 +105,8 @@ def counts_generator(context: Context, kind: str) -> str:
         "rows": [lake.content_hash(table) for table in tables],
     }
     folder = model_folder(context.models, "counts", made_of)
-    if folder.finished():
-        return folder.root
+    if is_finished(folder):
+        return folder
     vocabulary, pairs = lake.read("vocabulary"), lake.read("covisitation")
     events, _ = popularity_and_head(vocabulary)
     if kind == "pseudo_prior":
@@ -135,4 +122,4 @@ def counts_generator(context: Context, kind: str) -> str:
     table = CoVisitation(torch.from_numpy(near.items), torch.from_numpy(near.weights), **settings)
     model = CountsGenerator(table, likeness, **arguments)
     finish_model(folder, model, {"architecture": "counts", "arguments": arguments, "covisitation": settings})
-    return folder.root
+    return folder

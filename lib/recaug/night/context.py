@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -14,7 +13,7 @@ from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.stage import NIGHT, Stage, candidates_hash, sections_hash
-from recaug.results import TrainedModel
+from recaug.results import Result, TrainedModel
 
 
 class UndeclaredRecord(LookupError):
@@ -99,7 +98,7 @@ class Context:
 class StageResult:
     """What `runs` records of a stage, and the models that it trained, for MLflow."""
 
-    metrics: Any
+    metrics: Result
     content_hash: str | None = None
     decision: str = "none"
     reasons: tuple[str, ...] = ()

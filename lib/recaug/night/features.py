@@ -87,8 +87,8 @@ def _helps(context: Context, recommender: str, arm: str) -> bool:
     done = _completion(context)
     if done is None or done.event_date > context.date:
         return False
-    told = done.metrics["worth"].get(recommender, {})
-    return bool(told.get("arm") == arm and told["decision"] == "publish")
+    verdict = done.metrics.worth.get(recommender)
+    return verdict is not None and verdict.arm == arm and verdict.decision == "publish"
 
 
 def _completion(context: Context) -> RunRecord | None:

@@ -2,16 +2,14 @@
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import msgspec
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from recaug.config import POLICY, STAGES, Config
+from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.failures import storage_error
@@ -22,6 +20,7 @@ from recaug.night import augment, evaluate, ingest, prepare, publish, recommend,
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
+from recaug.night.summary import summarise, tell
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -71,7 +70,7 @@ def run_night(
             continue
         record = run_stage(context, NIGHT[name], RUN[name], inputs)
         versions.clear()
-        say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(name, record)}")
+        say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(record)}")
     summary = summarise(context)
     if "report" in stages:
         from recaug.night.tracking import log_night
@@ -120,7 +119,7 @@ def run_stage(
         finished=dt.datetime.now(dt.UTC).replace(tzinfo=None),
         decision=result.decision,
         reasons=list(result.reasons),
-        metrics=msgspec.to_builtins(result.metrics),
+        metrics=result.metrics,
         input_versions=versions,
         inputs=records,
         config_hash=config_hash,
@@ -154,65 +153,6 @@ class one_line_errors:
             in_one_line = storage_error(error, self.stage)
             if isinstance(in_one_line, RecaugError):
                 raise in_one_line from error
-
-
-def summarise(context: Context) -> dict[str, Any]:
-    """Write `<artifacts>/<date>/summary.json` by one rename, from what the stages recorded with this configuration."""
-    records = context.night()
-    metrics = {stage: record.metrics for stage, record in records.items()}
-    judged = metrics.get("evaluate", {})
-    published = records.get("publish")
-    chosen = judged.get("chosen")
-    hashed = records.get("augment") if published is None or published.content_hash is None else published
-    summary: dict[str, Any] = {
-        "date": context.date.isoformat(),
-        "run_id": context.run_id,
-        "decision": published.decision if published else "none",
-        "reasons": list(published.reasons) if published else ["the publish stage has not run"],
-        "rows": {
-            "in": metrics.get("ingest", {}).get("rows_in"),
-            "events": metrics.get("ingest", {}).get("events", 0),
-            "duplicates": metrics.get("ingest", {}).get("duplicates", 0),
-            "quarantined": metrics.get("ingest", {}).get("quarantined", 0),
-            "candidates": metrics.get("augment", {}).get("candidates", 0),
-            "augmented": metrics.get("publish", {}).get("augmented", 0),
-            "recommendations": metrics.get("recommend", {}).get("recommendations", 0),
-        },
-        "metrics": {arm: _short(values) for arm, values in judged.get("arms", {}).items()},
-        "lift": judged.get("lift", {}).get(chosen, {}).get("overall", {"mean": None, "low": None, "high": None}),
-        "chosen": chosen,
-        "cpu_seconds": {stage: record.cpu_seconds for stage, record in records.items()},
-        "wall_seconds": {stage: record.wall_seconds for stage, record in records.items()},
-        "content_hash": hashed.content_hash if hashed else None,
-    }
-    context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
-    return summary
-
-
-def _short(arm: dict[str, Any]) -> dict[str, Any]:
-    """Means of an arm: for all users, and under `cold` for the cold ones."""
-    names = ("hr@10", "ndcg@10", "recall@20")
-    short = {name: arm["overall"][name]["mean"] for name in names} | {"coverage": arm["catalogue"]["coverage@10"]}
-    if "cold" in arm:
-        short["cold"] = {name: arm["cold"][name]["mean"] for name in names}
-    return short
-
-
-def tell(stage: str, done: RunRecord) -> str:
-    """Say in a line what a stage did."""
-    metrics = done.metrics
-    if stage == "evaluate":
-        lifts = (
-            f"{arm} {lift['overall']['mean']:+.1%} [{lift['overall']['low']:+.1%}, {lift['overall']['high']:+.1%}]"
-            for arm, lift in metrics["lift"].items()
-        )
-        return f"{metrics['users']['overall']} users, {metrics['metric']} " + ", ".join(lifts)
-    if stage == "train":
-        return ", ".join(f"{name} {model['seconds']:.0f} s" for name, model in metrics["models"].items())
-    counted = [f"{value:,} {key}" for key, value in metrics.items() if isinstance(value, int)]
-    of_users = metrics.get(POLICY, {}).get("chosen", {})
-    chosen = [f"{what} for {part} users" for part, of_part in of_users.items() for what in of_part.values()]
-    return ", ".join(counted + chosen)
 
 
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:

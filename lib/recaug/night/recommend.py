@@ -1,7 +1,6 @@
 """List the best items for every user, with the recommender that the gate found better."""
 
-from typing import Any
-
+import msgspec
 import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,6 +10,7 @@ from recaug.evaluate.metrics import intra_list_diversity
 from recaug.night.context import Context, StageResult
 from recaug.recommend.explain import faithfulness
 from recaug.recommend.lists import best_of, histories, item_vectors, top_lists
+from recaug.results import Faithfulness, Recommend, Trial
 from recaug.training.checkpoint import load_recommender
 
 LOOKED_AT = 1000  # users whose lists and reasons are measured
@@ -19,13 +19,14 @@ LOOKED_AT = 1000  # users whose lists and reasons are measured
 def run(context: Context) -> StageResult:
     """Replace the date's partition of recommendations: rank 1 to k for every user with an event up to the date.
 
-    metrics: recommendations, arm, model, and of a thousand users the lists' diversity and the reasons' faithfulness.
+    The model is the first seed's of the chosen arm where it is published, and of the arm without generated rows else.
     Raises ContractError if the evaluate stage of this night has not run.
     """
     config, lake = context.config, context.lake
     judged = context.recorded("evaluate")
-    arm = judged.metrics["chosen"] if judged.decision == "publish" else NONE
-    folder = judged.metrics["models"][f"{arm}-seed0"]
+    trial: Trial = judged.metrics
+    arm = trial.chosen if judged.decision == "publish" and trial.chosen is not None else NONE
+    folder = trial.arms[arm].measured.models[0].folder
     discovery = config.prepare.task == "discovery"
     users = lake.read("sequences").where("split = 'serve'")
     listed = top_lists(users, folder, config.recommend.k, discovery, config.recommend.diversity).persist()
@@ -37,7 +38,15 @@ def run(context: Context) -> StageResult:
     finally:
         names.unpersist()
         listed.unpersist()
-    metrics = {"recommendations": commit.rows, "arm": arm, "model": folder, **_looks(context, users, folder)}
+    by_marginal, by_score, faith = _looks(context, users, folder)
+    metrics = Recommend(
+        recommendations=commit.rows,
+        arm=arm,
+        model=folder,
+        diversity=by_marginal,
+        diversity_by_score=by_score,
+        faithfulness=faith,
+    )
     return StageResult(metrics, commit.content_hash)
 
 
@@ -76,18 +85,18 @@ def _named(listed: DataFrame, names: DataFrame) -> DataFrame:
     )
 
 
-def _looks(context: Context, users: DataFrame, folder: str) -> dict[str, Any]:
+def _looks(context: Context, users: DataFrame, folder: str) -> tuple[float, float, Faithfulness]:
     """Measure the lists of some users: their diversity with and without re-ranking, and their reasons."""
     k, weight = context.config.recommend.k, context.config.recommend.diversity
     frame = users.orderBy("user_index").limit(LOOKED_AT).select("items", "seen").toPandas()
     model, discovery = load_recommender(folder), context.config.prepare.task == "discovery"
     vectors = item_vectors(model).double().numpy()
-    found = {}
-    for name, asked in {"diversity": weight, "diversity_by_score": 0.0}.items():
+    diversity = []
+    for asked in (weight, 0.0):
         index, _ = best_of(frame, folder, k, discovery, asked)
         whole = index[(index > 0).all(axis=1)]
-        found[name] = float(intra_list_diversity(vectors[whole]).mean()) if len(whole) and k > 1 else 0.0
+        diversity.append(float(intra_list_diversity(vectors[whole]).mean()) if len(whole) and k > 1 else 0.0)
     first = torch.from_numpy(best_of(frame, folder, k, discovery, weight)[0][:, 0])
     with torch.no_grad():
         faith = faithfulness(model, histories(frame), first, context.config.seed)
-    return {**found, "faithfulness": faith}
+    return diversity[0], diversity[1], msgspec.convert(faith, Faithfulness)

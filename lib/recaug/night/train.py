@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.sequences import train_events
-from recaug.clickstream.terms import alike, item_terms
 from recaug.errors import ContractError
 from recaug.generators.training import GeneratorJob, train_generators
-from recaug.lake.store import Store
+from recaug.lake import runs
 from recaug.night.context import Context, StageResult
-from recaug.training.checkpoint import code_version, read_meta
+from recaug.recommend.content import alike, item_terms
+from recaug.results import Train, TrainedModel
+from recaug.training.checkpoint import code_version, is_finished, read_meta
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
 from recaug.training.models.covisitation import CoVisitation, Informed
 from recaug.training.validation import validation_ndcg
@@ -36,20 +37,24 @@ def run(context: Context) -> StageResult:
     jobs = generator_jobs(context)
     trained = train_generators(jobs, context.spark, context.config, "generators")
     of_counts = {fold: _counts_ndcg(job, context) for fold, job in {job.fold: job for job in jobs}.items()}
-    models: dict[str, Any] = {
-        model.name: {
-            "folder": model.folder,
-            "started_from": model.started_from,
-            "seconds": model.seconds,
-            "reused": model.reused,
-            "curves": model.curves,
-            "counts_ndcg@10": of_counts[int(model.name.rsplit("fold", 1)[1])],
-        }
-        for model in trained
-    }
-    weights = sorted(f"{Store(model.folder).name} {read_meta(model.folder)['weights']}" for model in trained)
+    models = [
+        TrainedModel(
+            name=model.name,
+            folder=str(model.folder),
+            seed=job.seed,
+            seconds=model.seconds,
+            reused=model.reused,
+            generator=job.kind,
+            fold=job.fold,
+            started_from=str(job.start[0]) if job.start is not None else None,
+            counts_ndcg=of_counts[job.fold],
+            curves=model.curves,
+        )
+        for job, model in zip(jobs, trained, strict=True)
+    ]
+    weights = sorted(f"{model.folder.name} {read_meta(model.folder)['weights']}" for model in trained)
     written = hashlib.sha256("\n".join(weights).encode()).hexdigest()
-    return StageResult({"models": models}, written, trained=trained)
+    return StageResult(Train(models=models), written, trained=trained)
 
 
 def _counts_ndcg(job: GeneratorJob, context: Context) -> float:
@@ -112,12 +117,15 @@ def generator_jobs(context: Context) -> list[GeneratorJob]:
     return jobs
 
 
-def _last_night(context: Context, vocabulary: DataFrame) -> tuple[dict[str, Any], np.ndarray] | None:
+def _last_night(context: Context, vocabulary: DataFrame) -> tuple[Train, np.ndarray] | None:
     """The last night's models, and the index in its vocabulary of each item of ours; None where there is none."""
     if context.config.training.warm_epochs is None:
         return None
-    nights = [night for night in context.history("train") if night.event_date < context.date]
-    nights = [night for night in nights if context.is_current(night)]
+    nights = [
+        run
+        for run in runs.history(context.lake, "train")
+        if run.event_date < context.date and run.config_hash == context.config.hash
+    ]
     if not nights:
         return None
     try:
@@ -130,13 +138,14 @@ def _last_night(context: Context, vocabulary: DataFrame) -> tuple[dict[str, Any]
         return None
     places = np.zeros(int(found["item_index"].max()) + 1, dtype=np.int64)
     places[found["item_index"]] = found["before"]
-    return nights[-1].metrics["models"], places
+    return nights[-1].metrics, places
 
 
-def _start(before: tuple[dict[str, Any], np.ndarray] | None, name: str) -> tuple[str, np.ndarray] | None:
+def _start(before: tuple[Train, np.ndarray] | None, name: str) -> tuple[Path, np.ndarray] | None:
     """What a generator goes on from, if its folder is still there and of the same code."""
-    if before is None or name not in before[0]:
+    address = next((model.folder for model in before[0].models if model.name == name), None) if before else None
+    if before is None or address is None:
         return None
-    folder = before[0][name]["folder"]
-    usable = Store(folder).finished() and read_meta(folder)["code"] == code_version()
+    folder = Path(address)
+    usable = is_finished(folder) and read_meta(folder)["code"] == code_version()
     return (folder, before[1]) if usable else None

@@ -10,7 +10,7 @@ from recaug.training.checkpoint import load_model
 
 
 @dataclass(frozen=True)
-class Trained:
+class Network:
     """A finished SASRec or generator, named by its folder; each Python worker loads it once. Scores are logits."""
 
     folder: str

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from recaug.recommend.deep import Trained, load
+from recaug.recommend.deep import Network, load
 from recaug.recommend.diversity import POOL, maximal_marginal_relevance
 from recaug.recommend.explain import occlusion, reasons
 from recaug.recommend.scoring import BLOCK, best_items
@@ -45,7 +45,7 @@ def best_of(
     frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Item indices and scores of each row's list, (rows, k), best first; index 0 where nothing is left to list."""
-    index, value = best_items(frame, Trained(folder), k * POOL if diversity else k, mask_seen)
+    index, value = best_items(frame, Network(folder), k * POOL if diversity else k, mask_seen)
     if not diversity:
         return index, value
     vectors = item_vectors(load(folder))[torch.from_numpy(index)]

@@ -46,7 +46,7 @@ def markdown(results: Results) -> str:
 
 def closest(one: Mapping[str, Any]) -> str:
     """The distance of the generated picture that is closest to a real one, and the bound below which none is kept."""
-    return f"{one['closest']:.4f} ({one['bound']:.4f})" if "closest" in one else ""
+    return f"{one['closest']:.4f} ({one['bound']:.4f})" if one["closest"] is not None else ""
 
 
 def render(results: Results, run_id: str, grids: Mapping[str, bytes]) -> str:

@@ -13,31 +13,31 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from recaug.clickstream import covisitation
 from recaug.clickstream.sequences import histories, train_events
 from recaug.clickstream.splits import window_events
-from recaug.clickstream.terms import item_terms
 from recaug.config import Benchmark
-from recaug.evaluate.ranking import exposures, user_metrics
+from recaug.evaluate.exposure import catalogue_of
+from recaug.evaluate.gate import best
+from recaug.evaluate.statistics import OVERALL, values
+from recaug.evaluate.tasks.recommend import RecommendTask
+from recaug.evaluate.trial import LIST, TEST, VALIDATION, Contest, look, measured_units, refuse_leaks
 from recaug.generators.training import GeneratorJob, train_generators
 from recaug.night.context import Context
 from recaug.night.cost import Cost
-from recaug.night.evaluate import LIST, catalogue_of, check_leaks, real_rows_jobs, summaries_of
+from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.features import content_items
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
 from recaug.recommend.blend import Blend
-from recaug.recommend.content import ContentBased
-from recaug.recommend.deep import Trained as Network
+from recaug.recommend.deep import Network
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
-from recaug.results import TrainedModel
-from recaug.training.inputs import log_popularity, neighbours, popularity_and_head, validation_sample
+from recaug.results import Catalogue, TrainedModel
+from recaug.training.inputs import log_popularity, neighbours, validation_sample
 from recaug.training.models.covisitation import CoVisitation
-from recaug.training.recommender import train_sasrec
 
 CHOOSES = "ndcg@10"  # on validation
 FILE = "results.json"  # under the artifacts
@@ -58,11 +58,11 @@ class Fitted(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What models are fitted from. events: (n_items + 1,) of the train split; head: (n_items + 1,)."""
+    """What models are fitted from and measured on. events: (n_items + 1,) of the train split."""
 
+    task: RecommendTask
     train: DataFrame
     events: NDArray[np.float32]
-    head: NDArray[np.bool_]
 
     @property
     def n_items(self) -> int:
@@ -74,7 +74,7 @@ class Fold(NamedTuple):
     """What one fold gave. table: of user_metrics on its test split; catalogue, told: model -> what is said of it."""
 
     table: pd.DataFrame
-    catalogue: dict[str, dict[str, float]]
+    catalogue: dict[str, Catalogue]
     told: dict[str, dict[str, Any]]
 
 
@@ -121,42 +121,44 @@ def _fold(context: Context, settings: Benchmark, say: Callable[[str], None]) -> 
     """Prepare one fold, fit and choose its models on validation, and see its test."""
     run_night(context.config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
     with one_line_errors("benchmark"):
-        check_leaks(context)
         tables = _tables(context)
+        refuse_leaks(tables.task, recorded_arms(context))
         chosen: dict[str, list[Scorer]] = {}
         told: dict[str, dict[str, Any]] = {}
         for model in settings.models:
             with Cost(context.spark) as cost:
                 fitted = FIT[model](context, settings, tables, chosen)
-            ranked = _validate(context, tables, fitted.variants)
-            best = max(ranked, key=lambda label: ranked[label])
-            chosen[model] = fitted.variants[best]
+            ranked = _validate(tables.task, fitted.variants)
+            settled = best(ranked)
+            chosen[model] = fitted.variants[settled]
             told[model] = {
-                "settings": best,
+                "settings": settled,
                 "validation": ranked,
                 **_cost(context, cost, fitted, told),
                 "seeds": len(chosen[model]),
             }
-            of = f" ({best})" if best else ""
-            say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[best]:.4f} on validation{of}")
-        table, catalogue = _judge(context, tables, chosen)
+            by = f" ({settled})" if settled else ""
+            say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[settled]:.4f} on validation{by}")
+        table, catalogue = _judge(tables.task, chosen)
     return Fold(table, catalogue, told)
 
 
 def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dict[str, Any]:
     """One result a model from those of the folds; a user counts once in each fold that tests them."""
-    table = pd.concat([fold.table for fold in folds], ignore_index=True)
+    numbered = [fold.table.assign(unit=fold.table["unit"] + (number << 32)) for number, fold in enumerate(folds)]
+    table = pd.concat(numbered, ignore_index=True)
     named: dict[str, list[str]] = {
         model: _seed_names(model, folds[0].told[model]["seeds"]) for model in settings.models
     }
-    summaries = summaries_of(table, named, context)
+    gate = context.config.evaluate.gate
+    summaries = Contest(table, named, ("cold", "warm"), gate, context.config.seed).summaries(TEST, SHORT)
     results: dict[str, Any] = {}
     for model in settings.models:
         whole, told = summaries[model], [fold.told[model] for fold in folds]
         labels = told[0]["validation"]
         results[model] = {
-            **{name: whole["overall"][name] for name in SHORT},
-            "cold": {name: whole["cold"][name] for name in SHORT} if "cold" in whole else {},
+            **msgspec.to_builtins(whole["overall"]),
+            "cold": msgspec.to_builtins(whole.get("cold", {})),
             "catalogue": _mean([fold.catalogue[model] for fold in folds]),
             "settings": "; ".join(dict.fromkeys(one["settings"] for one in told)),
             "validation": {label: float(np.mean([one["validation"][label] for one in told])) for label in labels},
@@ -169,8 +171,10 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
     return results
 
 
-def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+def _mean(folds: Sequence[Catalogue]) -> dict[str, float]:
+    """Means over the folds, by the names of the contract."""
+    names = ("coverage", "gini", "novelty")
+    return {f"{name}@{LIST}": float(np.mean([getattr(fold, name) for fold in folds])) for name in names}
 
 
 def _seed_names(model: str, seeds: int) -> list[str]:
@@ -191,39 +195,24 @@ def _cost(context: Context, cost: Cost, fitted: Fitted, told: Mapping[str, Mappi
 
 
 def _tables(context: Context) -> Tables:
-    events, head = popularity_and_head(context.lake.read("vocabulary"))
-    return Tables(context.lake.read("sequences").where("split = 'train'"), events, head)
+    task = recommend_task(context)
+    return Tables(task, task.train_rows, task.items.events)
 
 
-def _validate(context: Context, tables: Tables, variants: Variants) -> dict[str, float]:
+def _validate(task: RecommendTask, variants: Variants) -> dict[str, float]:
     """Mean of the metric over the users of the validation split, and the seeds, for each settings."""
-    named = {f"{label}|{seed}": one for label, seeds in variants.items() for seed, one in enumerate(seeds)}
-    rows = context.lake.read("sequences").where("split = 'validation'")
-    measured = user_metrics(rows, named, tables.events, tables.head, context.config.prepare.task == "discovery")
-    means = measured.groupBy("scorer").agg(F.avg(CHOOSES).alias("mean")).toPandas()
-    labels = means["scorer"].str.rsplit("|", n=1).str[0]
-    found: dict[str, float] = means.groupby(labels)["mean"].mean().to_dict()
-    return found
+    named = {label: [f"{label}|{seed}" for seed in range(len(seeds))] for label, seeds in variants.items()}
+    scorers = {name: own for label, names in named.items() for name, own in zip(names, variants[label], strict=True)}
+    table = measured_units(task.measure([VALIDATION], scorers), (), [CHOOSES])
+    return {label: float(values(table, names, CHOOSES).mean()) for label, names in named.items()}
 
 
-def _judge(
-    context: Context, tables: Tables, chosen: Mapping[str, Sequence[Scorer]]
-) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
-    """Measure the chosen models on the test split: the users' table, and each model's catalogue metrics."""
+def _judge(task: RecommendTask, chosen: Mapping[str, Sequence[Scorer]]) -> tuple[pd.DataFrame, dict[str, Catalogue]]:
+    """Measure the chosen models on the test split: the users' table, and what each model's lists make of the items."""
     named = {model: _seed_names(model, len(seeds)) for model, seeds in chosen.items()}
-    scorers = {name: one for model, names in named.items() for name, one in zip(names, chosen[model], strict=True)}
-    rows = context.lake.read("sequences").where("split = 'test'")
-    measured = user_metrics(
-        rows, scorers, tables.events, tables.head, context.config.prepare.task == "discovery"
-    ).persist()
-    try:
-        table = measured.drop("top").orderBy("user_index").toPandas()
-        shown = exposures(measured, "test", LIST)
-    finally:
-        measured.unpersist()
-    return table, {
-        model: catalogue_of(shown[shown["scorer"].isin(names)], names, tables.events) for model, names in named.items()
-    }
+    scorers = {name: own for model, names in named.items() for name, own in zip(names, chosen[model], strict=True)}
+    table, shown = look(task, [TEST], scorers)
+    return table, {model: catalogue_of(shown[OVERALL], names, task.items.events) for model, names in named.items()}
 
 
 def _popularity(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
@@ -282,8 +271,8 @@ def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen:
 
 def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The catalogue's terms, with each decay of older events."""
-    terms = item_terms(content_items(context), context.lake.read("vocabulary"))
-    return Fitted({f"decay {decay:g}": [ContentBased(terms, tables.events, decay)] for decay in settings.content})
+    task, catalogue = tables.task, content_items(context)
+    return Fitted({f"decay {decay:g}": [task.by_content(catalogue, decay)] for decay in settings.content})
 
 
 def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
@@ -313,7 +302,7 @@ def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
 
 def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One training a seed, on the real rows."""
-    trained = train_sasrec(real_rows_jobs(context, settings.seeds), context.spark, context.config, "SASRec")
+    trained = tables.task.train(tables.task.real_jobs("sasrec", settings.seeds), "SASRec")
     return Fitted({"": [Network(one.folder) for one in trained]}, trained)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import torch
@@ -26,6 +27,7 @@ from recaug.night.nightly import one_line_errors, run_night, run_stage
 from recaug.night.prepare import FILES
 from recaug.night.stage import Stage
 from recaug.report import completion as page
+from recaug.results import Complete
 from recaug.studies.worth import worth
 from recaug.training.attributes import AttributeJob, Known, known
 from recaug.training.inputs import VALIDATION_USERS, near
@@ -62,7 +64,7 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
         raise ConfigError("the completion needs the sections attributes and source.items; conf/catalogue/ shows them")
     run_night(config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
     done = run_stage(context, COMPLETE, _complete)
-    results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
+    results = msgspec.to_builtins(done.metrics) | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     with one_line_errors(COMPLETE.name):
         folder = context.folder.at("attributes")
         folder.write("results.json", json.dumps(results, indent=2) + "\n")
@@ -107,22 +109,22 @@ def _complete(context: Context) -> StageResult:
     made_by = {"generator_version": F.lit(version), "run_id": F.lit(context.run_id)}
     lake.replace(latents(rows, folders).withColumns(made_by), "item_latents", {}, context.run_id)
     filled = lake.read("completed_attributes").groupBy("attribute").agg(F.count_distinct("item_id").alias("items"))
-    metrics: dict[str, Any] = {
-        "items": job.rows,
-        "attributes": evidence,
-        "gaps": gaps,
-        "filled": {row["attribute"]: row["items"] for row in filled.orderBy("attribute").collect()},
-        "completed": written.rows,
-        "doubtful": listed.rows,
-        "calibrations": {name: list(one) for name, one in calibrations.items()},
-        "models": list(folders),
-        "train_seconds": sum(model.seconds for model in trained),
-        "curves": {model.name: model.curves for model in trained},
-        "worth": worth(context) if written.rows or context.config.sasrec.item_features_from == "latents" else {},
-    }
-    verdicts = metrics["worth"].values()
-    decision = "publish" if any(verdict["decision"] == "publish" for verdict in verdicts) else "hold"
-    reasons = tuple(f"{name}, {reason}" for name, told in metrics["worth"].items() for reason in told["reasons"])
+    verdicts = worth(context) if written.rows or context.config.sasrec.item_features_from == "latents" else {}
+    metrics = Complete(
+        items=job.rows,
+        attributes=evidence,
+        gaps=gaps,
+        filled={row["attribute"]: row["items"] for row in filled.orderBy("attribute").collect()},
+        completed=written.rows,
+        doubtful=listed.rows,
+        calibrations={name: list(calibration) for name, calibration in calibrations.items()},
+        models=list(folders),
+        train_seconds=sum(model.seconds for model in trained),
+        curves={model.name: model.curves for model in trained},
+        worth=verdicts,
+    )
+    decision = "publish" if any(verdict.decision == "publish" for verdict in verdicts.values()) else "hold"
+    reasons = tuple(f"{name}, {reason}" for name, verdict in verdicts.items() for reason in verdict.reasons)
     return StageResult(metrics, written.content_hash, decision, reasons or ("no gap was filled",), trained)
 
 

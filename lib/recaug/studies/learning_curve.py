@@ -1,24 +1,24 @@
 """What generated rows are worth where data are thin: the arms of a night over growing shares of the users."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from recaug.config import POLICY, STAGES, TOGETHER, Config
-from recaug.evaluate.arms import BLENDED, NONE
-from recaug.lake import runs
+from recaug.config import STAGES
 from recaug.night.context import Context
+from recaug.night.experiment import arms_to_be
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.report import learning_curve as page
 from recaug.report.series import arm_looks, generators_of
-from recaug.results import Arm, Part
+from recaug.results import Measured, Slice, Trial
 
 Results = dict[str, dict[str, dict[str, Any]]]
 FILE = "results.json"  # under the artifacts
-MEASURES = ("hr@10", "ndcg@10")
+SHOWN = ("hr@10", "ndcg@10")  # metrics
+PARTS = ("overall", "cold")
 
 
 def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> Results:
@@ -37,7 +37,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     results: Results = {
         share: arms for share, arms in before.items() if all(arm["run_id"] == context.study_id for arm in arms.values())
     }
-    looks = arm_looks(_arms(context.config), generators_of(context.config))
+    looks = arm_looks(arms_to_be(context), generators_of(context.config))
     for share in settings.shares:
         if f"{share:g}" in results:
             say(f"{share:.0%} of the users: {store.address(FILE)} holds this run, the test is seen once")
@@ -46,10 +46,9 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
         prepare = msgspec.structs.replace(context.config.prepare, user_share=share)
         night = replace(context, config=msgspec.structs.replace(context.config, prepare=prepare))
         run_night(night.config, night.date, night.spark, STAGES[: STAGES.index("evaluate") + 1], resume=True, say=say)
-        judged = runs.find(night.lake, night.date, "evaluate")
-        assert judged is not None
+        trial = night.recorded("evaluate").metrics
         results[f"{share:g}"] = {
-            arm: {"label": look.label} | _arm(judged.metrics, arm, context.study_id) for arm, look in looks.items()
+            arm: {"label": look.label} | _arm(trial, arm, context.study_id) for arm, look in looks.items()
         }
         with one_line_errors("benchmark"):  # after each share, for the largest takes hours
             store.write(FILE, json.dumps(results, indent=2) + "\n")
@@ -58,33 +57,33 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     return results
 
 
-def _arms(config: Config) -> list[Arm]:
-    """The arms of the evaluation, by what they are made of."""
-    kinds = [(name,) for name in config.augment.generators] + [tuple(joined) for joined in config.augment.together]
-    if config.augment.policy is not None:
-        return [Arm(name=NONE), Arm(name=POLICY)]
-    return [Arm(name=NONE), *(Arm(name=TOGETHER.join(kind), parts=(Part(generators=kind),)) for kind in kinds)]
-
-
-def _arm(metrics: Mapping[str, Any], arm: str, run_id: str) -> dict[str, Any]:
+def _arm(trial: Trial, arm: str, run_id: str) -> dict[str, Any]:
     """One arm's part of the contract from what the evaluate stage recorded."""
+    result = trial.arms[arm]
     parts = {
-        part: {name: metrics["arms"][arm][part][name] for name in MEASURES}
-        | {"coverage": metrics["coverage"][arm][part]}
-        for part in ("overall", "cold")
-        if part in metrics["arms"][arm]
+        part: _means(result.measured, part) | {"coverage": _plain(result.measured.coverage[part])}
+        for part in PARTS
+        if part in result.measured.measures
     }
-    blended = metrics["baselines"].get(BLENDED.format(arm), {})
-    lifts = metrics["lift"].get(arm, {})
-    lift = lifts.get("overall", {}) | ({"cold": lifts["cold"]} if "cold" in lifts else {})
+    lifts = _plain(result.lifts)
+    lift = lifts.get(trial.metric, {})
     return {
         **parts["overall"],
         "cold": parts.get("cold", {}),
-        "lift": lift,
-        "lifts": metrics["lifts"].get(arm, {}),
-        "blend": {part: {name: blended[part][name] for name in MEASURES} for part in parts if part in blended},
-        "blend_lifts": metrics["blend_lifts"].get(arm, {}),
-        "users": metrics["users"]["overall"],
-        "seeds": metrics["seeds"],
+        "lift": lift.get("overall", {}) | ({"cold": lift["cold"]} if "cold" in lift else {}),
+        "lifts": lifts,
+        "blend": {part: _means(result.blend, part) for part in parts} if result.blend is not None else {},
+        "blend_lifts": _plain(result.blend_lifts),
+        "users": trial.units["overall"],
+        "seeds": trial.seeds,
         "run_id": run_id,
     }
+
+
+def _means(measured: Measured, part: Slice) -> dict[str, Any]:
+    return {metric: _plain(measured.measures[part][metric]) for metric in SHOWN}
+
+
+def _plain(result: Any) -> Any:
+    """As JSON holds it."""
+    return msgspec.to_builtins(result)

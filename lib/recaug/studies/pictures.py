@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -17,21 +18,24 @@ from recaug.clickstream.images import SPLITS, grid, images, numbered
 from recaug.clickstream.source import png, read_source
 from recaug.config import Images
 from recaug.errors import ConfigError, ContractError, TrainingError
-from recaug.evaluate.gate import mean_intervals, relative_lift
+from recaug.evaluate.gate import Words
 from recaug.evaluate.images import (
     features,
     fidelity_and_diversity,
     judged,
     load_classifier,
     nearest_allowed,
+    picture_fidelity,
     some,
 )
+from recaug.evaluate.statistics import OVERALL, values
+from recaug.evaluate.trial import TEST, VALIDATION, Contest
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_stage
 from recaug.night.stage import Stage
 from recaug.report import images as page
-from recaug.results import TrainedModel
+from recaug.results import Fidelity, Likeness, Pictures, PictureTrial, Problems, TrainedModel
 from recaug.training.images import ImageJob
 from recaug.training.jobs import train
 
@@ -41,6 +45,8 @@ IMAGES = Stage(
     writes=("images", "image_rows", "generated_images"),
     sections=("seed", "images", "evaluate.gate", "training"),
 )
+ACCURACY = "accuracy"  # of a classifier of pictures: what the gate judges them by
+WORDS = Words("the accuracy", "pictures", "validation pictures")
 KEY = "images.source"
 REAL = "real"  # the arm of real pictures alone
 ALONE = "-alone"  # after a generator's name: its pictures without the real ones
@@ -73,7 +79,7 @@ def run_images(context: Context, say: Callable[[str], None] = print) -> Results:
     if context.config.images is None:
         raise ConfigError("the generation of images needs the section images; conf/images/ shows one")
     done = run_stage(context, IMAGES, _images)
-    results = done.metrics | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
+    results = msgspec.to_builtins(done.metrics) | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     folder = context.folder.at("images")
     with one_line_errors(IMAGES.name):
         grids = {name.removesuffix(".png"): folder.read(name) for name in folder.list("*.png")}
@@ -110,39 +116,43 @@ def _images(context: Context) -> StageResult:
     largest = max(sizes, key=lambda size: len(size.pixels))
     reference, seed = load_classifier(folders[f"{largest.key}|{REAL}|0"]), context.config.seed
     real = features(some(largest.pixels, seed), reference)
-    compared: dict[str, dict[str, Any]] = {}
+    compared: dict[str, PictureTrial] = {}
     for size in sizes:
-        evidence = _compare(context, told, size.key, config)
+        likeness: dict[str, Likeness] = {}
+        fidelity: dict[str, Fidelity] = {}
         for kind in config.generators:
             shown = drawn[size.key, kind].orderBy("code", "image_id").toPandas()
             made = decoded(shown["pixels"], shape).numpy()
             _write_grid(context, f"{kind}-{_named(size.key)}", made, shown["code"].to_numpy())
-            likeness = fidelity_and_diversity(real, features(some(made, seed), reference))
-            closest = {} if kind == "classic" else {"closest": float(shown["distance"].min()), "bound": size.nearest}
-            evidence["generators"][kind] = {"drawn": len(shown), **closest, **likeness}
-        compared[_named(size.key)] = {"real": len(size.pixels), **evidence}
+            alike = fidelity_and_diversity(real, features(some(made, seed), reference))
+            closest = None if kind == "classic" else float(shown["distance"].min())
+            bound = None if kind == "classic" else size.nearest
+            likeness[kind] = Likeness(drawn=len(shown), closest=closest, bound=bound, **alike)
+            fidelity[kind] = picture_fidelity(size.pixels, size.codes, made, shown["code"].to_numpy(), alike)
+        compared[_named(size.key)] = _compare(context, told, size, likeness, fidelity)
     _write_grid(context, REAL, largest.pixels, largest.codes)
     written = _write(context, shape, drawn, generators, compared, labels)
     for rows in drawn.values():
         rows.unpersist()
-    published = [name for name, one in compared.items() if one["decision"] == "publish"]
-    metrics = {
-        "images": kept.count(),
-        "labels": labels,
-        "problems": problems,
-        "sizes": compared,
-        "drawn": sum(one["drawn"] for size in compared.values() for one in size["generators"].values()),
-        "published": sum(compared[name]["generators"][compared[name]["chosen"]]["drawn"] for name in published),
-        "training_seconds": {f"{kind}-{_named(key)}": one.seconds for (key, kind), one in generators.items()},
-        "models": {f"{kind}-{_named(key)}": one.folder for (key, kind), one in generators.items()},
-        "curves": {f"{kind}-{_named(key)}": one.curves for (key, kind), one in generators.items()},
-    }
-    reasons = tuple(f"{name} a class: {one['reason']}" for name, one in compared.items())
+    published = [trial for trial in compared.values() if trial.decision == "publish" and trial.chosen is not None]
+    models = {f"{kind}-{_named(key)}": model for (key, kind), model in generators.items()}
+    metrics = Pictures(
+        images=kept.count(),
+        labels=labels,
+        problems=problems,
+        sizes=compared,
+        drawn=sum(alike.drawn for trial in compared.values() for alike in trial.generators.values()),
+        published=sum(trial.generators[str(trial.chosen)].drawn for trial in published),
+        training_seconds={name: model.seconds for name, model in models.items()},
+        models={name: model.folder for name, model in models.items()},
+        curves={name: model.curves for name, model in models.items()},
+    )
+    reasons = tuple(f"{name} a class: {trial.reason}" for name, trial in compared.items())
     trained = [*generators.values(), *judges.values()]
     return StageResult(metrics, written, "publish" if published else "hold", reasons, trained)
 
 
-def _read(context: Context, config: Images) -> tuple[dict[str, Any], list[str]]:
+def _read(context: Context, config: Images) -> tuple[Problems, list[str]]:
     """Write the table images. Returns how many could not be read, with one of them, and the labels by code."""
     source = config.source
     rows = images(read_source(context.spark, source, KEY), source, config.size, config.channels).persist()
@@ -153,11 +163,11 @@ def _read(context: Context, config: Images) -> tuple[dict[str, Any], list[str]]:
     written = context.lake.read("images")
     bad = written.where("pixels IS NULL")
     one = bad.orderBy("image_id").first()
-    problems = {"n": bad.count(), "example": None if one is None else f"{one['image_id']}: {one['problem']}"}
+    problems = Problems(n=bad.count(), example=None if one is None else f"{one['image_id']}: {one['problem']}")
     coded = written.select("code", "label").distinct().orderBy("code").collect()
     there = {row["split"] for row in written.where("pixels IS NOT NULL").select("split").distinct().collect()}
     if missing := ", ".join(split for split in SPLITS if split not in there):
-        raise ContractError(f"{KEY}: no readable picture in the split {missing}; {problems['n']} could not be read")
+        raise ContractError(f"{KEY}: no readable picture in the split {missing}; {problems.n} could not be read")
     if len(coded) < 2:
         raise ContractError(f"{KEY}.label: {len(coded)} class; two or more are needed")
     return problems, [row["label"] for row in coded]
@@ -247,40 +257,34 @@ def arms(config: Images) -> list[str]:
     return [REAL, *config.generators, *(f"{kind}{ALONE}" for kind in config.generators if kind != "classic")]
 
 
-def _compare(context: Context, told: pd.DataFrame, key: int, config: Images) -> dict[str, Any]:
+def _compare(
+    context: Context,
+    told: pd.DataFrame,
+    size: Size,
+    likeness: dict[str, Likeness],
+    fidelity: Mapping[str, Fidelity],
+) -> PictureTrial:
     """Accuracy of each arm on the test pictures, the generators' lift over real pictures, and the gate's decision."""
-    gate, seed = context.config.evaluate.gate, context.config.seed
-
-    def right(arm: str, split: str) -> NDArray[np.float64]:
-        """(seeds, pictures)."""
-        of_split = told[told["split"] == split].sort_values("image_id")
-        names = [f"{key}|{arm}|{one}" for one in range(config.seeds)]
-        return np.stack([of_split.loc[of_split["model"] == name, "right"].to_numpy() for name in names])
-
-    names = arms(config)
-    intervals = mean_intervals([right(arm, "test") for arm in names], gate.bootstraps, gate.confidence, seed)
-    validation = {arm: float(right(arm, "validation").mean()) for arm in names}
-    lift = {
-        kind: relative_lift(right(REAL, "test"), right(kind, "test"), gate.bootstraps, gate.confidence, seed)
-        for kind in config.generators
-    }
-    chosen = max(config.generators, key=lambda kind: validation[kind])
-    gain = validation[chosen] / max(validation[REAL], 1e-9) - 1
-    reason = f"no generator helps on the validation pictures; the best, {chosen}, changes the accuracy by {gain:+.1%}"
-    decision = "hold"
-    if gain > 0:
-        decision = "publish" if lift[chosen].low > gate.min_lift else "hold"
-        told_lift = f"{lift[chosen].mean:+.1%} [{lift[chosen].low:+.1%}, {lift[chosen].high:+.1%}]"
-        reason = f"{chosen} changes the accuracy by {told_lift}"
-    return {
-        "accuracy": {arm: interval._asdict() for arm, interval in zip(names, intervals, strict=True)},
-        "validation": validation,
-        "lift": {kind: interval._asdict() for kind, interval in lift.items()},
-        "chosen": chosen,
-        "decision": decision,
-        "reason": reason,
-        "generators": {},
-    }
+    config, gate, seed = context.config.images, context.config.evaluate.gate, context.config.seed
+    assert config is not None
+    scorers = {arm: [f"{size.key}|{arm}|{number}" for number in range(config.seeds)] for arm in arms(config)}
+    table = told.rename(columns={"image_id": "unit", "model": "scorer", "right": ACCURACY})
+    table = table[table["scorer"].isin([name for own in scorers.values() for name in own])]
+    every = Contest(table, scorers, (), gate, seed)
+    held = Contest(table, {arm: scorers[arm] for arm in (REAL, *config.generators)}, (), gate, seed)
+    chosen, verdict = held.verdict(ACCURACY, fidelity, WORDS)
+    means = every.summaries(TEST, [ACCURACY])
+    validation = every.split(VALIDATION)
+    return PictureTrial(
+        real=len(size.pixels),
+        accuracy={arm: means[arm][OVERALL][ACCURACY] for arm in scorers},
+        validation={arm: float(values(validation, own, ACCURACY).mean()) for arm, own in scorers.items()},
+        lift={kind: lift[OVERALL] for kind, lift in held.lifts(TEST, ACCURACY).items()},
+        chosen=chosen,
+        decision=verdict.decision,
+        reason="; ".join(verdict.reasons),
+        generators=likeness,
+    )
 
 
 def _write(
@@ -288,7 +292,7 @@ def _write(
     shape: tuple[int, int, int],
     drawn: Drawn,
     generators: Mapping[tuple[int, str], TrainedModel],
-    compared: Mapping[str, Mapping[str, Any]],
+    compared: Mapping[str, PictureTrial],
     labels: Sequence[str],
 ) -> str:
     """Write generated_images in one commit. Returns the hash of its rows."""
@@ -300,7 +304,7 @@ def _write(
             "per_class": F.lit(key),
             "generator": F.lit(kind),
             "label": named,
-            "decision": F.lit("publish" if told["decision"] == "publish" and told["chosen"] == kind else "hold"),
+            "decision": F.lit("publish" if told.decision == "publish" and told.chosen == kind else "hold"),
             "generator_version": F.lit(kind if model is None else Store(model.folder).name),
             "run_id": F.lit(context.run_id),
         }

@@ -1,0 +1,99 @@
+"""What a night came to: summary.json, and a line a stage."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from recaug.evaluate.gate import in_percent
+from recaug.lake.runs import RunRecord
+from recaug.night.context import Context
+from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Train, Trial
+
+SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
+Kind = TypeVar("Kind", bound=Result)
+Records = Mapping[str, RunRecord]
+
+
+def summarise(context: Context) -> dict[str, Any]:
+    """Write `<artifacts>/<date>/summary.json` from what `runs` holds of the night, by one rename."""
+    records = context.night()
+    trial, published = _of_stage(records, Trial), records.get("publish")
+    hashed = records.get("augment") if published is None or published.content_hash is None else published
+    summary: dict[str, Any] = {
+        "date": context.date.isoformat(),
+        "run_id": context.run_id,
+        "decision": published.decision if published else "none",
+        "reasons": list(published.reasons) if published else ["the publish stage has not run"],
+        "rows": _rows(records),
+        "metrics": {arm: _short(result.measured) for arm, result in trial.arms.items()} if trial else {},
+        "lift": _lift(trial),
+        "chosen": trial.chosen if trial else None,
+        "cpu_seconds": {stage: record.cpu_seconds for stage, record in records.items()},
+        "wall_seconds": {stage: record.wall_seconds for stage, record in records.items()},
+        "content_hash": hashed.content_hash if hashed else None,
+    }
+    context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def tell(record: RunRecord) -> str:
+    """Say in a line what a stage did."""
+    match record.metrics:
+        case Trial() as trial:
+            return _trial(trial)
+        case Train() as trained:
+            return ", ".join(f"{model.name} {model.seconds:.0f} s" for model in trained.models)
+        case metrics:
+            counts = msgspec.to_builtins(metrics).items()
+            return ", ".join(f"{value:,} {key}" for key, value in sorted(counts) if isinstance(value, int))
+
+
+def _trial(trial: Trial) -> str:
+    """The lift of each arm and, of a policy, what it adds for whom."""
+    lifts = [
+        f"{arm} {in_percent(result.lifts[trial.metric]['overall'])}"
+        for arm, result in trial.arms.items()
+        if result.lifts
+    ]
+    by_users = trial.policy.chosen if trial.policy is not None else {}
+    chosen = [f"{option} for {users} users" for users, by_rows in by_users.items() for option in by_rows.values()]
+    return f"{trial.units['overall']} users, {trial.metric} " + ", ".join(lifts + chosen)
+
+
+def _of_stage(records: Records, kind: type[Kind]) -> Kind | None:
+    """What the stage with results of this kind has recorded; None where it has not run."""
+    return next((record.metrics for record in records.values() if isinstance(record.metrics, kind)), None)
+
+
+def _rows(records: Records) -> dict[str, int | None]:
+    """Rows through the night; 0 of a stage that has not run."""
+    ingest, augment = _of_stage(records, Ingest), _of_stage(records, Augment)
+    publish, recommend = _of_stage(records, Publish), _of_stage(records, Recommend)
+    return {
+        "in": ingest.rows_in if ingest else None,
+        "events": ingest.events if ingest else 0,
+        "duplicates": ingest.duplicates if ingest else 0,
+        "quarantined": ingest.quarantined if ingest else 0,
+        "candidates": augment.candidates if augment else 0,
+        "augmented": publish.augmented if publish else 0,
+        "recommendations": recommend.recommendations if recommend else 0,
+    }
+
+
+def _lift(trial: Trial | None) -> dict[str, float | None]:
+    """Lift of the chosen arm for all users; null where none was chosen, and a bound that the data do not give."""
+    lift: Interval | None = None
+    if trial is not None and trial.chosen is not None:
+        lift = trial.arms[trial.chosen].lifts[trial.metric]["overall"]
+    return {name: getattr(lift, name, None) for name in ("mean", "low", "high")}
+
+
+def _short(measured: Measured) -> dict[str, Any]:
+    """Means of an arm: for all users, and under `cold` for the cold ones."""
+    short: dict[str, Any] = {name: measured.measures["overall"][name].mean for name in SHORT}
+    short["coverage"] = measured.catalogue.coverage
+    if "cold" in measured.measures:
+        short["cold"] = {name: measured.measures["cold"][name].mean for name in SHORT}
+    return short
