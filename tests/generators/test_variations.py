@@ -3,17 +3,15 @@
 import pytest
 import torch
 
-from recaug.config import Classic
-from recaug.generators.variations import WAYS, vary
+from recaug.generators.variations import vary
 
 N = 10
 
 
 def some(way: str, share: float, n: int = N, times: int = 200) -> list[tuple[list[int], list[bool]]]:
     """Many variations in one way."""
-    shares = dict.fromkeys(WAYS, 0.0) | {way: share}
     random = torch.Generator().manual_seed(0)
-    made = [vary(n, Classic(**shares), random) for _ in range(times)]
+    made = [vary(n, {way: share}, random) for _ in range(times)]
     return [(one.places.tolist(), one.drawn.tolist()) for one in made]
 
 

@@ -8,7 +8,7 @@ from recaug.training.checkpoint import (
     Optimisers,
     finish_model,
     load_checkpoint,
-    load_generator,
+    load_model,
     load_model,
     load_recommender,
     model_folder,
@@ -55,7 +55,7 @@ def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, 
     loaded = load_model(folder.root)
     assert not loaded.training
     assert weights_hash(loaded) == weights_hash(model)
-    again = load_recommender(folder.root) if kind == "sasrec" else load_generator(folder.root)
+    again = load_recommender(folder.root) if kind == "sasrec" else load_model(folder.root)
     assert torch.equal(again.next_logits(ITEMS), model.eval().next_logits(ITEMS))  # type: ignore[operator]
 
 
@@ -63,7 +63,7 @@ def test_a_generator_is_no_recommender(tmp_path: Path) -> None:
     arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
     finish_model(Store(tmp_path / "m"), SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="holds a SASRec, not a generator"):
-        load_generator(str(tmp_path / "m"))
+        load_model(str(tmp_path / "m"))
 
 
 def test_what_made_a_model_names_its_folder(tmp_path: Path) -> None:

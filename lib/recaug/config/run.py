@@ -2,14 +2,16 @@
 
 import datetime as dt
 import hashlib
+import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
 
 from recaug.config.base import Strict
 from recaug.config.evaluate import Evaluate, Recommend
-from recaug.config.generators import GAN, VAE, Augment
+from recaug.config.generators import Augment, decode_entry
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
 from recaug.config.source import Lake, Sources, Spark
 from recaug.config.studies import Attributes, Benchmark, Images, LearningCurve
@@ -39,8 +41,6 @@ class Config(Strict, kw_only=True):
     covisitation: CoVisitation
     training: Training
     sasrec: SASRec
-    vae: VAE
-    gan: GAN
     augment: Augment
     evaluate: Evaluate
     recommend: Recommend
@@ -59,6 +59,10 @@ class Config(Strict, kw_only=True):
         models = set() if self.benchmark is None else set(self.benchmark.models)
         if "blend" in models and (missing := {"covisitation", "sasrec"} - models):
             raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
+        if "vae" in models and self.benchmark is not None and self.benchmark.vae is None:
+            raise ValueError("benchmark.models has vae without benchmark.vae, its settings")
+        if self.evaluate.policy is not None:
+            self.evaluate.policy.check(self.augment)
         holdout = self.prepare.holdout
         if self.benchmark is not None and self.benchmark.folds > 1:
             if self.prepare.split not in ("time", "users"):
@@ -100,11 +104,24 @@ def load(path: str | Path) -> Config:
 def loads(text: str, name: str = "configuration") -> Config:
     """Parse YAML text; `name` stands for it in errors."""
     try:
-        return msgspec.convert(yaml.safe_load(text), Config)
+        return convert(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{name}: {whole_path(str(error))}") from error
+
+
+def convert(values: Any) -> Config:
+    """Make a configuration of nested dicts, such as YAML or msgspec.to_builtins give.
+
+    Raises msgspec.ValidationError that names the key.
+    """
+    return msgspec.convert(values, Config, dec_hook=decode_entry)
+
+
+def whole_path(error: str) -> str:
+    """Join the path within a generator's entry and the path of the entry, which msgspec names one after the other."""
+    return re.sub(r" - at `\$([^`]*)` - at `([^`]*)`$", r" - at `\2\1`", error)
 
 
 def parse_date(text: str, name: str) -> dt.date:

@@ -5,9 +5,20 @@ import pandas as pd
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from recaug.config import TOGETHER, Augment
+from recaug.results import Arm, Part
+
 NONE = "none"  # the arm without generated rows
 BLENDED = "{} and counts"  # an arm's recommender in a mixture with the counts
 LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # measures whose lift is told beside the gate's
+
+
+def arms_of(augment: Augment) -> list[Arm]:
+    """Give an arm for the rows of each generator, and for those of each group of several together."""
+    return [
+        Arm(name=TOGETHER.join(names), parts=(Part(generators=names),), slots=augment.slots(names))
+        for names in augment.groups
+    ]
 
 
 def training_rows(

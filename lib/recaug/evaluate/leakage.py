@@ -20,6 +20,7 @@ from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.sequences import histories, numbers, train_events
 from recaug.clickstream.splits import rank, train_end, window_events
 from recaug.config import Config
+from recaug.evaluate.arms import arms_of
 from recaug.lake.tables import Lake
 from recaug.training.checkpoint import read_weights
 from recaug.training.inputs import log_popularity
@@ -105,7 +106,7 @@ def _looks(
     yield "negatives", _negatives(lake, config, date, train, words, known, people)
     if not lake.exists("candidate_events"):
         return
-    needed = ("arm", "user_id", "item_id", "event_time", "parent_event_id", "source_users")
+    needed = ("user_id", "item_id", "event_time", "parent_event_id", "source_users")
     candidates = keep(lake.read("candidate_events").where(F.col("run_id") == run_id).select(*needed))
     parents = train.select(F.col("event_id").alias("parent_event_id"))
     strays = candidates.where("parent_event_id IS NOT NULL").join(parents, "parent_event_id", how="left_anti")
@@ -119,7 +120,7 @@ def _looks(
     yield "candidate_events, item", _example(items.join(known, "item_id", how="left_anti"), "item_id")
     if not lake.exists("training_rows"):
         return
-    learnt = lake.read("training_rows").where(F.col("arm").isin("none", *config.augment.arms))
+    learnt = lake.read("training_rows").where(F.col("arm").isin("none", *(arm.name for arm in arms_of(config.augment))))
     real = learnt.where("user_index >= 0").join(
         rows.where("split = 'train'"), ["user_index", "window", "items"], how="left_anti"
     )
@@ -194,9 +195,9 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
     used = beside.unionByName(alone).where("item_index > 0").distinct()
     named = candidates.join(F.broadcast(words.select("item_id", "item_index")), "item_id", how="inner")
     known = named.join(people, "user_id", how="left").select(
-        "arm", F.coalesce("user_index", F.lit(-1)).alias("user_index"), "item_index"
+        F.coalesce("user_index", F.lit(-1)).alias("user_index"), "item_index"
     )
-    strays = used.join(known.distinct(), ["arm", "user_index", "item_index"], how="left_anti")
+    strays = used.join(known.distinct(), ["user_index", "item_index"], how="left_anti")
     return _example(strays, "arm", "user_index", "item_index")
 
 

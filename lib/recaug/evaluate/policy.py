@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import TOGETHER, Augment, round_epochs
+from recaug.config import TOGETHER, Augment, Policy, round_epochs
 
 
 class Option(NamedTuple):
-    """What may be added. kind: of Augment.kinds; rows: of Policy.rows; share: of them; weight: factor of theirs."""
+    """What may be added. rows: of Policy.rows; share: of them; weight: factor of theirs.
+
+    kind: the names of one of Augment.groups.
+    """
 
     kind: str
     rows: str
@@ -39,11 +42,11 @@ class Choice(NamedTuple):
     tried: list[Tried]
 
 
-def options(augment: Augment) -> list[Option]:
+def options(policy: Policy, augment: Augment) -> list[Option]:
     """Every combination of a generator or several together, rows that they write, a share and a weight."""
-    assert augment.policy is not None
-    written = [(kind, rows) for kind in augment.kinds for rows in augment.rows_of(kind)]
-    return [Option(*of, *each) for of, each in product(written, product(augment.policy.shares, augment.policy.weights))]
+    groups = [(TOGETHER.join(names), augment.rows_of(names, policy.rows)) for names in augment.groups]
+    written = [(kind, rows) for kind, of_kind in groups for rows in of_kind]
+    return [Option(*of, *each) for of, each in product(written, product(policy.shares, policy.weights))]
 
 
 def halve(

@@ -89,8 +89,8 @@ TABLES = {
         ("arm",),
     ),
     "negatives": Table("user_index int, item_index int, probability double, event_date date", ("event_date",)),
-    # arm: the generator or, of the rows that the policy chose, `policy`; those are copies with event ids of their own.
-    "candidate_events": Table(f"{EVENT}{GENERATED}, arm string", ("run_id",)),
+    # What generators wrote, each row once; an arm of the evaluation is a recipe of them.
+    "candidate_events": Table(EVENT + GENERATED, ("run_id",)),
     "augmented_events": Table(EVENT + GENERATED, ("event_date", "generator")),
     "recommendations": Table(
         "event_date date, user_id string, rank int, item_id string, score double, reason string", ("event_date",)

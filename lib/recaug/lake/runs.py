@@ -7,14 +7,16 @@ from typing import Any
 
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
+from recaug.results import METRICS, Result, decode, encode
 
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One stage of one night: the columns of `runs`. metrics is a dict here and JSON in the table.
+    """One stage of one night: the columns of `runs`.
 
+    metrics: typed by stage (results.METRICS) here and JSON in the table.
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
     the stage.
     """
@@ -26,7 +28,7 @@ class RunRecord:
     finished: dt.datetime
     decision: str = "none"
     reasons: list[str] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: Any = field(default_factory=dict)
     input_versions: dict[str, int] = field(default_factory=dict)
     config_hash: str
     content_hash: str | None = None
@@ -39,7 +41,11 @@ def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
     values = asdict(run) | {
         "reasons": list(run.reasons),
-        "metrics": json.dumps(run.metrics, sort_keys=True, default=str),
+        "metrics": (
+            encode(run.metrics)
+            if isinstance(run.metrics, Result)
+            else json.dumps(run.metrics, sort_keys=True, default=str)
+        ),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
@@ -83,7 +89,9 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
         values = row.asDict()
         for column in ("started", "finished"):
             values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
-        found.append(RunRecord(**(values | {"metrics": json.loads(values["metrics"])})))
+        kind = METRICS.get(values["stage"])
+        metrics = json.loads(values["metrics"]) if kind is None else decode(values["metrics"], kind)
+        found.append(RunRecord(**(values | {"metrics": metrics})))
     return found
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from recaug.clickstream.sequences import train_events
 from recaug.clickstream.terms import item_terms
 from recaug.errors import ContractError
-from recaug.evaluate.arms import BLENDED, LIFTED, NONE, training_rows
+from recaug.evaluate.arms import BLENDED, LIFTED, NONE, arms_of, training_rows
 from recaug.evaluate.fidelity import collapse
 from recaug.evaluate.gate import Interval, Verdict, decide, mean_intervals, relative_lift
 from recaug.evaluate.leakage import Check, leak_checks
@@ -29,6 +29,7 @@ from recaug.recommend.blend import Blend
 from recaug.recommend.content import ContentBased
 from recaug.recommend.deep import Trained
 from recaug.recommend.scoring import Scorer
+from recaug.results import Arm
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
 from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import SASRecJob, train_sasrec
@@ -45,9 +46,11 @@ def run(context: Context) -> StageResult:
     """
     config, lake = context.config, context.lake
     candidates = lake.read("candidate_events").where(F.col("run_id") == context.run_id)
-    arms = [NONE, *config.augment.arms]
-    rows = {arm: candidates.where(F.col("arm") == arm) for arm in arms}
-    jobs = recommender_jobs(context, rows, {arm: config.augment.slots(arm) for arm in arms}, config.evaluate.seeds)
+    recipes = {NONE: Arm(name=NONE)} | {arm.name: arm for arm in arms_of(config.augment)}
+    arms = list(recipes)
+    rows = {name: candidates.where(F.col("generator").isin(*arm.generators)) for name, arm in recipes.items()}
+    slots = {name: arm.slots for name, arm in recipes.items()}
+    jobs = recommender_jobs(context, rows, slots, config.evaluate.seeds)
     checks = check_leaks(context)
     trained = train_sasrec(
         jobs, context.spark, config, f"recommender, {len(arms)} arms x {config.evaluate.seeds} seeds"
@@ -347,7 +350,7 @@ def _decide(
     usable = {arm: validation[arm]["overall"]["mean"] for arm in validation if fidelity[arm]["rows"]}
     if not usable:
         why = "no candidate passed the fidelity filter"
-        if context.config.augment.policy is not None:
+        if context.config.evaluate.policy is not None:
             why = "the policy adds nothing: no option helps on the validation window"
         return None, Verdict("hold", (why,))
     chosen = max(usable, key=lambda arm: usable[arm])

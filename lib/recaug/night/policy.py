@@ -8,7 +8,7 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.config import POLICY
+from recaug.config import POLICY, TOGETHER
 from recaug.evaluate.arms import NONE
 from recaug.evaluate.policy import Option, as_arm, for_slice, halve, options, part_of, told
 from recaug.evaluate.ranking import user_metrics
@@ -28,7 +28,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
     candidates: columns of candidate_events and arm. A user is cold by the train events. The test window is not read.
     """
     config, lake = context.config, context.lake
-    policy = config.augment.policy
+    policy = config.evaluate.policy
     assert policy is not None
     vocabulary = lake.read("vocabulary")
     headed = candidates.join(F.broadcast(vocabulary.select("item_id", "head")), "item_id", how="inner")
@@ -40,7 +40,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         """Train with nothing and with each option, and compare the users of each slice."""
         nonlocal spent
         arms = {NONE: candidates.where("false")} | {one.name: part_of(headed, one).drop("head") for one in left}
-        slots = {NONE: 1} | {one.name: config.augment.slots(one.kind) for one in left}
+        slots = {NONE: 1} | {one.name: config.augment.slots(one.kind.split(TOGETHER)) for one in left}
         optimiser = msgspec.structs.replace(config.sasrec.optimiser, epochs=epochs)
         brief = msgspec.structs.replace(config, sasrec=msgspec.structs.replace(config.sasrec, optimiser=optimiser))
         with Cost(context.spark) as cost:
@@ -55,7 +55,7 @@ def choose(context: Context, candidates: DataFrame) -> tuple[DataFrame, dict[str
         return {one: _lifts(found, one.name) for one in left}
 
     choice = halve(
-        options(config.augment),
+        options(policy, config.augment),
         measure,
         policy.first_epochs,
         config.sasrec.optimiser.epochs,

@@ -100,8 +100,7 @@ def likeness(context: Context, augmented: bool) -> dict[str, Any]:
             "categories": distributions.categories(events, items, attribute).toPandas() if attribute else None,
         }
         if candidates is not None:
-            augment = context.config.augment
-            most = max((augment.of(generator).continuations for generator in augment.generators), default=0)
+            most = max((entry.continuations for entry in context.config.augment.generators), default=0)
             found |= examples(events, items, attribute, most)
     finally:
         events.unpersist()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from recaug.config import STAGES
-from recaug.evaluate.arms import BLENDED, NONE
+from recaug.evaluate.arms import BLENDED, NONE, arms_of
 from recaug.lake import runs
 from recaug.night.context import Context
 from recaug.night.nightly import one_line_errors, run_night
@@ -35,7 +35,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     results: Results = {
         share: arms for share, arms in before.items() if all(arm["run_id"] == context.run_id for arm in arms.values())
     }
-    arms = [NONE, *context.config.augment.arms]
+    arms = [NONE, *(arm.name for arm in arms_of(context.config.augment))]
     for share in settings.shares:
         if f"{share:g}" in results:
             say(f"{share:.0%} of the users: {store.address(FILE)} holds this run, the test is seen once")
