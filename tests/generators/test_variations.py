@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from recaug.generators.variations import vary
+from recaug.generators.classic import Ways
+from recaug.generators.variations import WAYS, vary
 
 N = 10
 
@@ -57,5 +58,6 @@ def test_of_a_single_event_one_is_left(way: str):
 
 def test_every_way_with_a_share_comes_as_often():
     random = torch.Generator().manual_seed(0)
-    lengths = [len(vary(N, Classic(crop=0.6, mask=0.3, substitute=0.0, insert=0.3), random).places) for _ in range(900)]
+    shares = Ways(crop=0.6, mask=0.3, substitute=0.0, insert=0.3).shares
+    lengths = [len(vary(N, shares, random).places) for _ in range(900)]
     assert {lengths.count(6), lengths.count(7), lengths.count(13)} <= set(range(240, 361))

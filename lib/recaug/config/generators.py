@@ -4,6 +4,8 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from recaug.config.base import Positive, Strict
 
 TOGETHER = "+"  # between the generators of an arm that has the rows of several
@@ -44,7 +46,10 @@ def decode_entry(kind: type, value: Any) -> Any:
     """Make the generator of an entry: the hook of msgspec.convert for the type Entry."""
     if kind is not Entry:
         raise NotImplementedError(kind)
-    return importlib.import_module(REGISTRY).decode(value)
+    try:
+        return importlib.import_module(REGISTRY).decode(value)
+    except msgspec.ValidationError as error:  # which msgspec would pass on without the place of the entry
+        raise ValueError(str(error)) from error
 
 
 class Augment(Strict, kw_only=True):

@@ -36,13 +36,13 @@ class Ways(Strict, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
-        if not any(self.shares.values()):
+        if not self.shares:
             raise ValueError("ways: all shares are 0; leave classic out of generators instead")
 
     @property
     def shares(self) -> dict[str, float]:
-        """By name."""
-        return msgspec.structs.asdict(self)
+        """Of the ways that histories are varied in, by name; each above 0."""
+        return {way: share for way, share in msgspec.structs.asdict(self).items() if share > 0}
 
 
 class Classic(Generator, kw_only=True):
@@ -86,11 +86,10 @@ class Variations:
     ) -> Iterator[pd.DataFrame]:
         """Give a frame for every history; see Sampler."""
         sources, names = sources_of(histories, fold, self.settings.histories, random), Names(request, fold)
-        shares = {way: share for way, share in self.ways.shares.items() if share > 0}
         for start in range(0, len(sources), request.batch_rows):
             users = sources[start : start + request.batch_rows]
             first = np.maximum(histories.starts[users], histories.starts[users + 1] - request.max_length)
-            made = [vary(int(n), shares, random) for n in histories.starts[users + 1] - first]
+            made = [vary(int(n), self.ways.shares, random) for n in histories.starts[users + 1] - first]
             sizes = [len(variation.places) for variation in made]
             row, places = np.repeat(np.arange(len(users)), sizes), np.concatenate([each.places for each in made])
             drawn, events = np.concatenate([each.drawn for each in made]), np.repeat(first, sizes) + places
