@@ -5,17 +5,21 @@ import msgspec
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recaug.config import Policy, Sampling, load
+from recaug.config import Augment, Policy, load
 from recaug.evaluate.policy import Option, for_slice, halve, options, part_of, told
+from recaug.generators.base import DrawContinuations
+from recaug.generators.counts import Counts
 
 POLICY = Policy(rows=["head", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
-AUGMENT = msgspec.structs.replace(
-    load(Path(__file__).parents[2] / "conf" / "demo.yaml").augment,
-    generators=["counts", "vae"],
-    own={"counts": Sampling(histories=0.0)},
-    policy=POLICY,
+AUGMENT = Augment(
+    generators=[
+        Counts(draw=DrawContinuations(continuations=2)),
+        load(Path(__file__).parents[2] / "conf" / "demo.yaml").augment.entry("vae"),
+    ],
+    buckets=4,
+    batch_rows=16,
 )
-EVERY = options(AUGMENT)
+EVERY = options(POLICY, AUGMENT)
 
 
 def lift(option: Option, part: str) -> float:
@@ -40,9 +44,9 @@ def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
     assert len(EVERY) == len({option.name for option in EVERY}) == 2 * 2 * 2 * 2
     assert EVERY[0].name == "counts-head-0.5-1"
     apart = msgspec.structs.replace(POLICY, rows=["tail", "histories"])
-    written = {(one.kind, one.rows) for one in options(msgspec.structs.replace(AUGMENT, policy=apart))}
+    written = {(one.kind, one.rows) for one in options(apart, AUGMENT)}
     assert written == {("counts", "tail"), ("vae", "tail"), ("vae", "histories")}  # the counts have no histories
-    both = options(msgspec.structs.replace(AUGMENT, policy=apart, together=[["counts", "vae"]]))
+    both = options(apart, msgspec.structs.replace(AUGMENT, together=[["counts", "vae"]]))
     assert {one.rows for one in both if one.kind == "counts+vae"} == {"tail", "histories"}
 
 

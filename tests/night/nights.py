@@ -4,13 +4,12 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pyspark.sql import SparkSession
 
-from recaug.config import Config
+from recaug.config import convert
 from recaug.lake.runs import RunRecord, record
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
@@ -47,7 +46,7 @@ def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) ->
     }
     for section, keys in changes.items():
         given[section] |= keys
-    config = msgspec.convert(given, Config)
+    config = convert(given)
     return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), Store(folder / "artifacts"))
 
 

@@ -28,9 +28,22 @@ SECTION = {
 }
 
 
+NETWORK = {
+    "kind": "vae",
+    "hidden": 32,
+    "z_dim": 8,
+    "dropout": 0.5,
+    "beta": 0.2,
+    "anneal_share": 0.5,
+    "free_bits": 0.0,
+    "informed": False,
+    "optimiser": {"epochs": 2, "batch_rows": 128, "learning_rate": 0.001, "clip_norm": 5.0},
+}
+
+
 @pytest.mark.slow
 def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config):
-    config = thin_config({"benchmark": SECTION, "vae": {"informed": False}})
+    config = thin_config({"benchmark": SECTION | {"vae": NETWORK}})
     said: list[str] = []
     context = night_context(config, THIN_DAY, spark)
     results = run_benchmark(context, said.append)
