@@ -58,19 +58,29 @@ THIN = {
     "negatives": {"per_user": 20},
     "training": {"launcher": "local", "workers": 1, "checkpoint_epochs": 1},
     "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "optimiser": {"epochs": 2}},
-    "vae": {"hidden": 32, "z_dim": 8, "optimiser": {"epochs": 2}},
-    "gan": {"hidden": 32, "z_dim": 8, "warmup_epochs": 1, "optimiser": {"epochs": 2}},
-    "augment": {"buckets": 4},
+    "augment": {
+        "generators": [
+            {"kind": "vae", "hidden": 32, "z_dim": 8, "optimiser": {"epochs": 2}},
+            {"kind": "gan", "hidden": 32, "z_dim": 8, "warmup_epochs": 1, "optimiser": {"epochs": 2}},
+        ],
+        "buckets": 4,
+    },
     "evaluate": {"seeds": 2, "gate": {"bootstraps": 200}},
 }
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the nested keys of `changes` in place of its own."""
-    return base | {
-        key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-        for key, value in changes.items()
-    }
+    """`base` with the nested keys of `changes` in place of its own; entries with a kind are merged with that kind's."""
+    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
+
+
+def _merged(base: Any, change: Any) -> Any:
+    if isinstance(base, dict) and isinstance(change, dict):
+        return merged(base, change)
+    if isinstance(base, list) and isinstance(change, list):
+        kinds = {entry["kind"]: entry for entry in base if isinstance(entry, dict) and "kind" in entry}
+        return [merged(kinds.get(entry["kind"], {}), entry) if isinstance(entry, dict) else entry for entry in change]
+    return change
 
 
 @pytest.fixture(scope="session")

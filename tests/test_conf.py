@@ -5,7 +5,7 @@ import yaml
 
 from recaug.config import load, loads, parse_date
 from recaug.errors import ConfigError
-from recaug.evaluate.arms import Writes, arms_of
+from recaug.evaluate.arms import arms_of
 
 CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
@@ -59,7 +59,11 @@ def test_the_demo_is_among_them():
         ("  catalog: null", "  catalog: main.recaug", "one of lake.path and lake.catalog"),
         ("      item_id: product_id\n      event", "      event", "lacks item_id"),
         ("seed: 2017", "seed: [2017", "not YAML"),
-        ("  informed: true #", "  attributes: true\n  informed: false #", "attributes is true without informed"),
+        (
+            "      informed: true #",
+            "      attributes: true\n      informed: false #",
+            "attributes is true without informed",
+        ),
     ],
 )
 def test_a_wrong_key_is_an_error_that_names_its_place(old, new, said):
@@ -83,50 +87,81 @@ def test_an_unfilled_template_is_no_date():
         parse_date("{{job.start_time}}", "--date")
 
 
+POLICY = {"rows": ["all"], "shares": [1.0], "weights": [1.0, 2.0], "first_epochs": 2}
+
+
+def asked(augment=None, draw=None, **policy):
+    """The demo's configuration with a policy, with changes to augment and to what all generators draw."""
+    values = yaml.safe_load(DEMO)
+    values["augment"] |= augment or {}
+    for entry in values["augment"]["generators"]:
+        entry["draw"] |= draw or {}
+    if policy:
+        values["evaluate"]["policy"] = POLICY | policy
+    return yaml.safe_dump(values)
+
+
 def test_a_policy_needs_what_it_chooses_from_and_the_epochs_of_a_round():
-    asked = "evaluate:\n  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
-    assert loads(DEMO.replace("evaluate:\n", asked % 10)).evaluate.policy.epochs == 10  # nothing and 2 x 2 options
+    loads(asked(epochs=10))  # nothing and 2 x 2 options
     with pytest.raises(ConfigError, match=r"policy\.epochs 9 is below the 10 of the first round"):
-        loads(DEMO.replace("evaluate:\n", asked % 9))
-    apart = (asked % 18).replace("[all]", "[head, histories]")
-    assert loads(DEMO.replace("evaluate:\n", apart)).evaluate.policy.epochs == 18  # nothing and 2 x 2 x 2 options
-    with pytest.raises(ConfigError, match=r"policy\.epochs 17 is below the 18 of the first round"):
-        loads(DEMO.replace("evaluate:\n", apart.replace("18", "17")))
+        loads(asked(epochs=9))
+    loads(asked(epochs=18, rows=["head", "histories"]))  # nothing and 2 x 2 x 2 options
     with pytest.raises(ConfigError, match=r"no generator writes histories"):
-        loads(DEMO.replace("evaluate:\n", apart).replace("  histories: 0.1", "  histories: 0.0"))
+        loads(asked(epochs=18, rows=["head", "histories"], draw={"histories": 0.0}))
     with pytest.raises(ConfigError, match=r"all stands alone"):
-        loads(DEMO.replace("evaluate:\n", apart.replace("histories]", "all]")))
+        loads(asked(epochs=18, rows=["head", "all"]))
     with pytest.raises(ConfigError, match="policy has no generators"):
-        loads(DEMO.replace("evaluate:\n", asked % 10).replace("generators: [vae, gan]", "generators: []"))
+        loads(asked(epochs=10, augment={"generators": []}))
 
 
 def test_rows_of_several_generators_are_one_more_arm_with_room_for_them_all():
-    joined = "augment:\n  together: [[vae, gan]]\n"
-    augment = loads(DEMO.replace("augment:\n", joined)).augment
-    writes = {name: Writes(augment.of(name).continuations, augment.of(name).histories) for name in augment.generators}
-    arms = {arm.name: arm for arm in arms_of(writes, augment.together)}
-    assert list(arms) == ["none", "vae", "gan", "vae+gan"]
-    assert arms["vae+gan"].slots == arms["vae"].slots + arms["gan"].slots
-    asked = "evaluate:\n  policy: {rows: [all], shares: [1.0], weights: [1.0, 2.0], first_epochs: 2, epochs: %d}\n"
-    both = DEMO.replace("augment:\n", joined)
-    loads(both.replace("evaluate:\n", asked % 14))  # nothing and 3 x 2 options
+    augment = loads(asked({"together": [["vae", "gan"]]})).augment
+    assert augment.groups == [("vae",), ("gan",), ("vae", "gan")]
+    assert augment.slots(["vae", "gan"]) == augment.slots(["vae"]) + augment.slots(["gan"])
+    assert [arm.name for arm in arms_of(augment)] == ["vae", "gan", "vae+gan"]
+    assert arms_of(augment)[2].generators == ("vae", "gan")
+    assert arms_of(augment)[2].slots == augment.slots(["vae", "gan"])
+    loads(asked({"together": [["vae", "gan"]]}, epochs=14))  # nothing and 3 x 2 options
     with pytest.raises(ConfigError, match=r"policy\.epochs 13 is below the 14"):
-        loads(both.replace("evaluate:\n", asked % 13))
-    for wrong in ("[[vae]]", "[[vae, vae]]", "[[vae, counts]]"):
+        loads(asked({"together": [["vae", "gan"]]}, epochs=13))
+    for wrong in ([["vae"]], [["vae", "vae"]], [["vae", "counts"]]):
         with pytest.raises(ConfigError, match="are not two or more of the generators"):
-            loads(DEMO.replace("augment:\n", joined.replace("[[vae, gan]]", wrong)))
+            loads(asked({"together": wrong}))
 
 
-def test_a_generator_samples_as_all_do_but_for_what_it_has_of_its_own():
-    text = DEMO.replace("augment:\n", "augment:\n  own: {counts: {continuations: 8, histories: 0, weight: 0.3}}\n")
-    augment = loads(text).augment
-    counts, vae = augment.of("counts"), augment.of("vae")
-    assert (counts.continuations, counts.weight, counts.temperature) == (8, 0.3, augment.temperature)
-    assert (vae.continuations, vae.weight) == (augment.continuations, augment.weight)
-    with pytest.raises(ConfigError, match=r"own.counts.histories must be 0"):
-        loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, counts]"))
-    with pytest.raises(ConfigError, match=r"own.classic.continuations must be 0"):
-        loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, classic]"))
-    own = "augment:\n  own: {classic: {continuations: 0, new_users: 0.5}}\n"
-    with pytest.raises(ConfigError, match=r"own.classic.new_users must be 0"):
-        loads(DEMO.replace("generators: [vae, gan]", "generators: [vae, classic]").replace("augment:\n", own))
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("counts", "histories"),
+        ("rare_items", "histories"),
+        ("classic", "continuations"),
+        ("pseudo_prior", "continuations"),
+        ("classic", "new_users"),
+        ("counts", "new_users"),
+        ("vae", "oversampling"),
+        ("counts", "oversampling"),
+    ],
+)
+def test_what_a_generator_cannot_do_is_no_key(kind, key):
+    values = yaml.safe_load(DEMO)
+    of_vae = values["augment"]["generators"][0]
+    entry = of_vae if kind == "vae" else {"kind": kind, "draw": {}}
+    entry["draw"] |= {key: 1}
+    values["augment"]["generators"] = [entry]
+    with pytest.raises(ConfigError, match=rf"unknown field `{key}` - at `\$\.augment\.generators\[0\]\.draw`"):
+        loads(yaml.safe_dump(values))
+
+
+def test_ways_without_any_share_are_refused():
+    values = yaml.safe_load(DEMO)
+    ways = dict.fromkeys(("crop", "mask", "reorder", "substitute", "insert"), 0.0)
+    values["augment"]["generators"] = [{"kind": "classic", "ways": ways, "draw": {"histories": 1.0}}]
+    with pytest.raises(ConfigError, match="all shares are 0"):
+        loads(yaml.safe_dump(values))
+
+
+def test_the_benchmarks_network_has_settings_of_its_own():
+    values = yaml.safe_load((CONF / "bench" / "beauty.yaml").read_text())
+    del values["benchmark"]["vae"]
+    with pytest.raises(ConfigError, match=r"benchmark\.models has vae without benchmark\.vae"):
+        loads(yaml.safe_dump(values))

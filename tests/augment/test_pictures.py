@@ -74,7 +74,7 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     arguments = {"classes": 3, "network": "perceptron", "z_dim": 4, "width": 1, "size": 28, "channels": 1}
     folder = Store(tmp_path_factory.mktemp("models") / "vae")
-    finish_model(folder, ImageVAE(**arguments), {"architecture": "image-vae", "arguments": arguments})
+    finish_model(folder, ImageVAE(**arguments), {"arguments": arguments})
     return folder.root
 
 

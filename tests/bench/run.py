@@ -30,13 +30,15 @@ from recaug.clickstream.sequences import histories, sequences, users
 from recaug.clickstream.sessions import identify_sessions
 from recaug.clickstream.splits import between, first_of_each_item, split, windows
 from recaug.evaluate.ranking import user_metrics
+from recaug.generators.registry import generators
 from recaug.generators.sampling import generate
-from recaug.lake import runs
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest
+from recaug.night.augment import request_of
 from recaug.night.context import Context
 from recaug.night.cost import Cost
+from recaug.night.inputs import generator_inputs
 from recaug.night.nightly import run_night
 from recaug.recommend.deep import Network
 from recaug.training.batches import row_batches
@@ -143,15 +145,11 @@ class Bench:
         """Continuations and histories of every user."""
         return self._sample("gan")
 
-    def _sample(self, kind: Any) -> int:
-        found = runs.find(self.context.lake, self.context.date, "train")
-        assert found is not None
-        folds = range(self.config.prepare.folds)
-        folders = {fold: found.metrics["models"][f"{kind}-fold{fold}"]["folder"] for fold in folds}
-        width, discovery = self.config.prepare.max_length, self.config.prepare.task == "discovery"
-        rows = generate(
-            self.train, folders, kind, self.config.augment, self.config.seed, self.context.run_id, width, discovery
-        )
+    def _sample(self, name: str) -> int:
+        (generator,) = generators([self.config.augment.entry(name)])
+        trained = self.context.recorded("train").metrics.models
+        folders = generator.folders(generator_inputs(self.context), trained)
+        rows = generate(self.train, generator, folders, request_of(self.context, name), self.config.augment.buckets)
         return rows.count()  # the rows come out of Python one and all: counting skips none of the sampling
 
     def ranking(self) -> int:
@@ -211,10 +209,10 @@ def settled(cores: int) -> config.Config:
     demo["prepare"] |= {"train_days": 62, "validation_days": 14, "test_days": 14, "min_item_users": 5}
     demo["training"] |= {"launcher": "local" if cores == 1 else "horovod", "workers": cores}
     demo["sasrec"]["optimiser"]["epochs"] = 3
-    for kind in ("vae", "gan"):
-        demo[kind]["optimiser"]["epochs"] = 2
-    demo["gan"]["warmup_epochs"] = 1
-    return msgspec.convert(demo, config.Config)
+    for entry in demo["augment"]["generators"]:
+        entry["optimiser"]["epochs"] = 2
+    demo["augment"]["generators"][1]["warmup_epochs"] = 1
+    return config.convert(demo)
 
 
 def prepare(date: dt.date) -> None:

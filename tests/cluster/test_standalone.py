@@ -77,7 +77,7 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
     changes = {
         "spark": {"master": None},
         "training": {"launcher": "horovod", "workers": 2},
-        "augment": {"generators": ["vae"]},
+        "augment": {"generators": [{"kind": "vae"}]},
         "evaluate": {"seeds": 1},
     }
     path = thin_yaml(changes | places)

@@ -1,11 +1,19 @@
-import msgspec
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.training.conftest import entry, small_config
 
-from recaug.config import Augment, Classic, PseudoPrior
-from recaug.generators.sampling import draw, gather, generate
+from recaug.generators.base import DrawBoth, DrawContinuations, DrawHistories, Request
+from recaug.generators.classic import Classic, Ways
+from recaug.generators.counts import Counts
+from recaug.generators.gan import DrawRejecting
+from recaug.generators.histories import gather
+from recaug.generators.pseudo_prior import DrawEarlier, PseudoPrior
+from recaug.generators.samplers import draw
+from recaug.generators.sampling import generate
 from recaug.lake.content import content_hash
 from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
@@ -18,17 +26,13 @@ SCHEMA = (
     "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
     "event_ids array<string>"
 )
-CONFIG = Augment(
-    generators=["vae"],
-    buckets=4,
-    batch_rows=16,
-    continuations=2,
-    histories=0.5,
-    temperature=1.0,
-    weight=0.3,
-    history_weight=0.2,
-    min_fidelity=0.0,
-)
+DATE = dt.date(2017, 2, 4)
+DRAW = {"continuations": 2, "histories": 0.5, "weight": 0.3, "history_weight": 0.2}
+
+
+def neural(kind, **changes):
+    """The demo's VAE or GAN as it is sampled here."""
+    return entry(small_config(), kind, draw={"vae": DrawBoth, "gan": DrawRejecting}[kind](**DRAW | changes))
 
 
 def windows(user, items):
@@ -72,7 +76,7 @@ def model(folder: Store, architecture: str, favourites: range) -> str:
     if architecture == "gan":
         arguments["spectral_norm"] = False
     module = {"vae": BehaviourVAE, "gan": BehaviourGAN}[architecture](**arguments, log_popularity=popularity)
-    finish_model(folder, module, {"architecture": architecture, "arguments": arguments, "seconds": 0, "curves": []})
+    finish_model(folder, module, {"arguments": arguments, "seconds": 0, "curves": []})
     return folder.root
 
 
@@ -86,8 +90,11 @@ def models(kind, tmp_path):
     return {0: model(Store(tmp_path / "a"), kind, range(1, 21)), 1: model(Store(tmp_path / "b"), kind, range(21, 41))}
 
 
-def sample(train, models, kind, seed=1, config=CONFIG, discovery=True):
-    return generate(train, models, kind, config, seed, "run", L, discovery)
+def sample(train, models, kind, seed=1, generator=None, discovery=True, date=DATE):
+    generator = generator or neural(kind)
+    request = Request(generator.name, seed, date, L, discovery, batch_rows=16)
+    folders = {fold: folder.root for fold, folder in models.items()}
+    return generate(train, generator, folders, request, buckets=4)
 
 
 def test_windows_are_joined_to_the_history_that_they_were_cut_from():
@@ -137,13 +144,13 @@ def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_h
                 weights[first, second] += 1 / gap
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(torch.arange(ITEMS + 1).repeat(ITEMS + 1, 1), weights, **settings)
-    meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
+    meta = {"arguments": {"share": 0.0}, "covisitation": settings}
     finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
     train = spark.createDataFrame(
         pd.DataFrame([row for user, items in real.items() for row in windows(user, items)]), SCHEMA
     )
-    config = msgspec.structs.replace(CONFIG, generators=["counts"], continuations=4, histories=0.0)
-    found = sample(train, dict.fromkeys((0, 1), str(tmp_path / "counts")), "counts", config=config).toPandas()
+    counts = Counts(draw=DrawContinuations(continuations=4, weight=0.3))
+    found = sample(train, dict.fromkeys((0, 1), str(tmp_path / "counts")), "counts", generator=counts).toPandas()
     drawn = found.groupby("parent_event_id")["item_index"].agg(set).to_dict()
     assert drawn == {
         "u000e0": {2, 4, 13},  # 3 followed by this user's own account only
@@ -166,17 +173,15 @@ def next_number(tmp_path):
     following = torch.arange(1, ITEMS + 2)[:, None] % (ITEMS + 1)
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(following, weights, **settings)
-    meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
+    meta = {"arguments": {"share": 0.0}, "covisitation": settings}
     finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
     return dict.fromkeys((0, 1), str(tmp_path / "counts"))
 
 
 def varied(train, models, **shares):
     ways = dict.fromkeys(("crop", "mask", "reorder", "substitute", "insert"), 0.0) | shares
-    config = msgspec.structs.replace(
-        CONFIG, generators=["classic"], continuations=0, histories=2.0, classic=Classic(**ways)
-    )
-    found = sample(train, models, "classic", config=config).orderBy("user_id", "event_time", "event_id").toPandas()
+    classic = Classic(ways=Ways(**ways), draw=DrawHistories(histories=2.0, history_weight=0.2))
+    found = sample(train, models, "classic", generator=classic).orderBy("user_id", "event_time", "event_id").toPandas()
     assert found["event_id"].is_unique
     assert found["parent_event_id"].isna().all()
     assert set(found["weight"]) == {0.2}
@@ -222,16 +227,14 @@ def number_before(tmp_path):
     settings = {"window": 2, "backward": 0.0, "decay": 0.5}
     near = CoVisitation(torch.arange(ITEMS + 1)[:, None] - 1, weights, **settings)
     near.neighbours[0] = 0
-    meta = {"architecture": "counts", "arguments": {"share": 0.0}, "covisitation": settings}
+    meta = {"arguments": {"share": 0.0}, "covisitation": settings}
     finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
     return dict.fromkeys((0, 1), str(tmp_path / "counts"))
 
 
 def test_users_with_few_events_get_earlier_ones_that_nothing_to_come_tells(train, number_before):
-    config = msgspec.structs.replace(
-        CONFIG, continuations=0, histories=1.0, pseudo_prior=PseudoPrior(up_to=5, events=3)
-    )
-    found = sample(train, number_before, "pseudo_prior", config=config).orderBy("user_id", "event_time").toPandas()
+    earlier = PseudoPrior(up_to=5, events=3, draw=DrawEarlier(histories=1.0, history_weight=0.2))
+    found = sample(train, number_before, "pseudo_prior", generator=earlier).orderBy("user_id", "event_time").toPandas()
     real, expected = histories(), {}
     for user, items in real.items():
         earlier = []
@@ -276,8 +279,8 @@ def test_of_a_new_user_the_model_is_told_nothing_but_length_and_times(spark, tra
     order = ["user_id", "event_time", "item_index"]
 
     def drawn(rows, new_users):
-        config = msgspec.structs.replace(CONFIG, continuations=0, histories=2.0, new_users=new_users)
-        return sample(rows, models, kind, config=config).orderBy(order).toPandas()
+        generator = neural(kind, continuations=0, histories=2.0, new_users=new_users)
+        return sample(rows, models, kind, generator=generator).orderBy(order).toPandas()
 
     new = drawn(train, 1.0)
     assert new[order].equals(drawn(other, 1.0)[order])
@@ -292,20 +295,27 @@ def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(
     again = content_hash(sample(train.repartition(7).orderBy("length"), models, kind))
     assert first == again
     assert content_hash(sample(train, models, kind, seed=2)) != first
+    # of another night of the same rows the same is drawn, under names of its own
+    names = (
+        sample(train, models, kind)
+        .select("event_id")
+        .intersect(sample(train, models, kind, date=dt.date(2017, 2, 5)).select("event_id"))
+    )
+    assert names.count() == 0
 
 
 @pytest.mark.parametrize("kind", ["gan"])
 def test_what_the_discriminator_rejects_is_left_out(train, models, kind):
-    config = msgspec.structs.replace(CONFIG, generators=["gan"], oversampling=3, histories=0.0)
-    found = sample(train, models, kind, config=config).toPandas()
+    gan = neural("gan", oversampling=3, histories=0.0)
+    found = sample(train, models, kind, generator=gan).toPandas()
     events = sum(len(items) for items in histories().values())
     assert 0.5 * events < len(found) < 2 * events
     counts = found.groupby("parent_event_id")["item_index"].agg(["size", "nunique"])
     assert (counts["size"] == counts["nunique"]).all()
     assert set(counts["size"]) == {1, 2}
     assert set(found["weight"]) == {0.15}
-    assert content_hash(sample(train.repartition(5), models, kind, config=config)) == content_hash(
-        sample(train, models, kind, config=config)
+    assert content_hash(sample(train.repartition(5), models, kind, generator=gan)) == content_hash(
+        sample(train, models, kind, generator=gan)
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recaug.config import Classic
+from recaug.generators.classic import Ways
 from recaug.generators.variations import WAYS, vary
 
 N = 10
@@ -11,9 +11,8 @@ N = 10
 
 def some(way: str, share: float, n: int = N, times: int = 200) -> list[tuple[list[int], list[bool]]]:
     """Many variations in one way."""
-    shares = dict.fromkeys(WAYS, 0.0) | {way: share}
     random = torch.Generator().manual_seed(0)
-    made = [vary(n, Classic(**shares), random) for _ in range(times)]
+    made = [vary(n, {way: share}, random) for _ in range(times)]
     return [(one.places.tolist(), one.drawn.tolist()) for one in made]
 
 
@@ -59,5 +58,6 @@ def test_of_a_single_event_one_is_left(way: str):
 
 def test_every_way_with_a_share_comes_as_often():
     random = torch.Generator().manual_seed(0)
-    lengths = [len(vary(N, Classic(crop=0.6, mask=0.3, substitute=0.0, insert=0.3), random).places) for _ in range(900)]
+    shares = Ways(crop=0.6, mask=0.3, substitute=0.0, insert=0.3).shares
+    lengths = [len(vary(N, shares, random).places) for _ in range(900)]
     assert {lengths.count(6), lengths.count(7), lengths.count(13)} <= set(range(240, 361))

@@ -4,13 +4,12 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pyspark.sql import SparkSession
 
-from recaug.config import Config
+from recaug.config import convert
 from recaug.lake.runs import RunRecord, record
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
@@ -50,7 +49,7 @@ def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) ->
     }
     for section, keys in changes.items():
         given[section] |= keys
-    config = msgspec.convert(given, Config)
+    config = convert(given)
     return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), Store(folder / "artifacts"))
 
 
@@ -78,7 +77,7 @@ def note(night: Context, stage: str, result: StageResult, inputs: Inputs | None 
         finished=now,
         decision=result.decision,
         reasons=list(result.reasons),
-        metrics=msgspec.to_builtins(result.metrics),
+        metrics=result.metrics,
         config_hash=sections_hash(NIGHTS_STAGES[stage], night.config) if stage in NIGHTS_STAGES else night.config.hash,
         content_hash=result.content_hash,
         input_versions=inputs.versions if inputs else {},

@@ -103,7 +103,7 @@ def with_new_items(spark: SparkSession, tmp_path: Path) -> Context:
         negatives={"per_user": 5, "alpha": 0.0},
         training={"launcher": "local", "workers": 1},
         sasrec={"dropout": 0.1, "optimiser": SASREC},
-        augment={"generators": ["rare_items"], "rare_items": {"events": 0}, "histories": 0.0},
+        augment={"generators": [{"kind": "rare_items", "events": 0, "draw": {"continuations": 2, "weight": 0.3}}]},
         evaluate={"seeds": 1},
     )
     ingest.run(night)

@@ -2,6 +2,7 @@ import dataclasses
 import datetime as dt
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -9,19 +10,34 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.night.nights import note
-from tests.training.conftest import N_ITEMS, histories, small_config, write_tables
+from tests.training.conftest import N_ITEMS, entry, histories, small_config, with_generators, write_tables
 
-from recaug.config import RareItems, Sampling
 from recaug.errors import ContractError
+from recaug.generators.base import DrawContinuations
+from recaug.generators.counts import Counts
+from recaug.generators.pseudo_prior import DrawEarlier, PseudoPrior
+from recaug.generators.rare_items import RareItems
 from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment
 from recaug.night.context import Context, StageResult
-from recaug.night.train import generator_jobs, run
+from recaug.night.inputs import generator_inputs, last_night
+from recaug.night.train import jobs, run
 from recaug.results import Train, TrainedModel
-from recaug.training.checkpoint import load_generator
+from recaug.training.checkpoint import load_model
+
+
+def jobs_of(context: Context) -> list[Any]:
+    """What the night would train."""
+    return jobs(context, generator_inputs(context, last_night(context)))
+
+
+def by_name(result: StageResult) -> dict[str, TrainedModel]:
+    """The models that the stage trained."""
+    assert isinstance(result.metrics, Train)
+    return {model.name: model for model in result.metrics.models}
 
 
 @pytest.fixture
@@ -29,31 +45,25 @@ def context(spark: SparkSession, lake: Lake, tmp_path: Path) -> Context:
     write_tables(lake)
     return Context(
         spark=spark,
-        config=small_config({"augment": {"generators": ["vae", "gan"]}}),
+        config=small_config(),
         date=dt.date(2017, 2, 4),
         lake=lake,
         artifacts=Store(tmp_path / "artifacts"),
     )
 
 
-def models_of(result: StageResult) -> dict[str, TrainedModel]:
-    """The models of a train stage by name."""
-    assert isinstance(result.metrics, Train)
-    return {model.name: model for model in result.metrics.models}
-
-
 def test_every_generator_is_trained_once_a_fold_and_found_again(context: Context) -> None:
     result = run(context)
-    models = models_of(result)
+    models = by_name(result)
     assert sorted(models) == ["gan-fold0", "gan-fold1", "vae-fold0", "vae-fold1"]
     for name, model in models.items():
         assert Path(model.folder).parent == Path(context.models.root)
         assert model.curves[-1]["validation_ndcg@10"] > 0
-        assert load_generator(model.folder).next_logits is not None
+        assert load_model(model.folder).next_logits is not None
         assert not model.reused, name
     again = run(context)
     assert again.content_hash == result.content_hash
-    assert all(model.reused for model in models_of(again).values())
+    assert all(model.reused for model in by_name(again).values())
 
 
 def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
@@ -82,19 +92,18 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
     first.lake.replace(shifted, "vocabulary", {}, "r")
     second = dataclasses.replace(first, date=dt.date(2017, 2, 5))
     assert run(first).content_hash == cold.content_hash  # the first night itself starts from nothing, again
-    for job in generator_jobs(second):
+    for job in jobs_of(second):
         assert job.start is not None
-        assert job.start[0] == Path(models_of(cold)[f"{job.kind}-fold{job.fold}"].folder)
-        assert job.start[1].tolist() == [0, *range(3, N_ITEMS + 1), 0, 0]
-    warm = models_of(run(second))
+        assert job.start == by_name(cold)[job.name].folder
+        assert job.places.tolist() == [0, *range(3, N_ITEMS + 1), 0, 0]
+    warm = by_name(run(second))
     # the same epochs and the same loss from nothing
-    vae = first.config.vae
+    vae = entry(first.config, "vae")
     short = msgspec.structs.replace(vae, anneal_share=0.0, optimiser=msgspec.structs.replace(vae.optimiser, epochs=3))
-    alone = msgspec.structs.replace(context.config.augment, generators=["vae"])
-    config = msgspec.structs.replace(context.config, vae=short, augment=alone)
-    anew = models_of(run(dataclasses.replace(second, config=config)))
+    config = with_generators(context.config, short)
+    anew = by_name(run(dataclasses.replace(second, config=config)))
     assert all(model.started_from is None for model in anew.values())
-    for name, model in models_of(cold).items():
+    for name, model in by_name(cold).items():
         assert model.started_from is None
         assert warm[name].started_from == model.folder
         assert len(warm[name].curves) == 3
@@ -104,25 +113,25 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
             assert "loss_likelihood" in model.curves[0]
             assert "loss_likelihood" not in warm[name].curves[0]
     other = msgspec.structs.replace(first.config, seed=1)
-    assert all(job.start is None for job in generator_jobs(dataclasses.replace(second, config=other)))
+    assert all(job.start is None for job in jobs_of(dataclasses.replace(second, config=other)))
 
 
 def test_nothing_of_the_left_out_fold_reaches_its_generator(context: Context) -> None:
-    jobs = {(job.kind, job.fold): job for job in generator_jobs(context)}
+    jobs = {(job.generator, job.fold): job for job in jobs_of(context)}
     assert set(jobs) == {(kind, fold) for kind in ("vae", "gan") for fold in (0, 1)}
     rows = context.lake.read("sequences").where("split = 'train' AND length >= 2")
     for (_, fold), job in jobs.items():
-        assert job.rows == rows.where(F.col("fold") != fold).count()
-        assert job.n_items == N_ITEMS
-        assert job.neighbours is not None
+        assert job.left.rows == rows.where(F.col("fold") != fold).count()
+        assert job.left.n_items == N_ITEMS
+        assert job.left.neighbours is not None
         counted = context.lake.read("covisitation").where(F.col("fold") != fold).agg(F.sum("weight")).first()
         assert counted is not None
-        assert job.neighbours.weights.sum() <= counted[0] + 1e-3
+        assert job.left.neighbours.weights.sum() <= counted[0] + 1e-3
         seen = Counter(item for user, items in enumerate(histories()) if user % 3 % 2 != fold for item in items)
         shares = np.array([0.1 + seen[item] for item in range(N_ITEMS + 1)])
-        np.testing.assert_allclose(np.exp(job.log_popularity), shares / shares.sum(), rtol=1e-5)
+        np.testing.assert_allclose(np.exp(job.left.log_popularity), shares / shares.sum(), rtol=1e-5)
         held_out = context.lake.read("sequences").where((F.col("split") == "validation") & (F.col("fold") == fold))
-        assert len(job.validation.histories) == held_out.count()
+        assert len(job.left.validation.histories) == held_out.count()
 
 
 def say_which_items_are_alike(context: Context) -> None:
@@ -139,17 +148,14 @@ def test_what_is_not_trained_samples_from_the_tables_and_its_generator_is_found_
     say_which_items_are_alike(context)
     events = {row.item_index: row.events for row in context.lake.read("vocabulary").collect()}
     few = int(np.median(list(events.values())))
-    own = {
-        "counts": Sampling(continuations=3, weight=0.6),
-        "rare_items": Sampling(continuations=2),
-        "pseudo_prior": Sampling(continuations=0, histories=1.0),
-    }
-    alone = msgspec.structs.replace(
-        context.config.augment, generators=list(own), histories=0.0, own=own, rare_items=RareItems(events=few)
-    )
-    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=alone))
+    own = [
+        Counts(draw=DrawContinuations(continuations=3, weight=0.6)),
+        RareItems(events=few, draw=DrawContinuations(continuations=2)),
+        PseudoPrior(draw=DrawEarlier(histories=1.0)),
+    ]
+    night = dataclasses.replace(context, config=with_generators(context.config, *own))
     trained = run(night)
-    assert trained.metrics == Train(models=[])
+    assert by_name(trained) == {}
     note(night, "train", trained)
     first = augment.run(night)
     folders = list(Path(night.models.root).glob("counts-*"))
@@ -179,9 +185,9 @@ def test_rare_items_follow_the_items_that_they_are_like(context: Context, by: st
     context.lake.replace(context.spark.createDataFrame(latents, schema), "item_latents", {}, "r")
     events = {row.item_index: row.events for row in context.lake.read("vocabulary").collect()}
     few = int(np.median(list(events.values())))
-    rare = msgspec.structs.replace(context.config.augment, rare_items=RareItems(events=few, by=by), generators=[])
-    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, augment=rare))
-    model = load_generator(augment.counts_generator(night, "rare_items"))
+    folders = RareItems(events=few, by=by).folders(generator_inputs(context), [])  # type: ignore[arg-type]
+    assert list(folders) == [0, 1]
+    model: Any = load_model(folders[0])
     assert model.share == 1
     found = model.likeness.neighbours[1:].numpy()
     assert (found > 0).any(axis=1).all()
@@ -191,17 +197,16 @@ def test_rare_items_follow_the_items_that_they_are_like(context: Context, by: st
 
 def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) -> None:
     say_which_items_are_alike(context)
-    assert all(job.alike is None for job in generator_jobs(context))
-    vae = msgspec.structs.replace(context.config.vae, attributes=True)
-    alone = msgspec.structs.replace(context.config.augment, generators=["vae"])
-    night = dataclasses.replace(context, config=msgspec.structs.replace(context.config, vae=vae, augment=alone))
-    for job in generator_jobs(night):
+    assert all(job.alike is None for job in jobs_of(context))
+    vae = entry(context.config, "vae", attributes=True)
+    night = dataclasses.replace(context, config=with_generators(context.config, vae))
+    for job in jobs_of(night):
         assert job.alike is not None
         of_each = job.alike.items[1:]
         assert (of_each > 0).any(axis=1).all()
         assert ((of_each % 2 == np.arange(1, N_ITEMS + 1)[:, None] % 2) | (of_each == 0)).all()
-    for model in models_of(run(night)).values():
-        informed = load_generator(model.folder).informed
+    for model in by_name(run(night)).values():
+        informed = load_model(model.folder).informed
         assert informed.likeness is not None
         assert informed.log_share.item() != pytest.approx(np.log(0.25))  # it was learned
 

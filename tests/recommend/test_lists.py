@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    finish_model(folder, model, {"architecture": "sasrec", "arguments": arguments})
+    finish_model(folder, model, {"arguments": arguments})
     return folder.root
 
 

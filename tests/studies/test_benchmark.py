@@ -17,12 +17,24 @@ from recaug.night.nightly import night_context
 from recaug.studies.benchmark import fold_contexts, run_benchmark
 
 MODELS = ["popularity", "als", "content", "covisitation", "vae", "sasrec", "blend"]
+NETWORK = {
+    "kind": "vae",
+    "hidden": 32,
+    "z_dim": 8,
+    "dropout": 0.5,
+    "beta": 0.2,
+    "anneal_share": 0.5,
+    "free_bits": 0.0,
+    "informed": False,
+    "optimiser": {"epochs": 2, "batch_rows": 128, "learning_rate": 0.001, "clip_norm": 5.0},
+}
 SECTION = {
     "date": THIN_DAY,
     "models": MODELS,
     "seeds": 2,
     "covisitation": {"window": [5], "backward": [0.0, 1.0], "decay": [0.5]},
     "als": {"rank": [8], "regularisation": [0.1], "alpha": [1.0, 20.0], "iterations": 3},
+    "vae": NETWORK,
     "content": [0.5, 1.0],
     "blend": [0.0, 0.5],
 }
@@ -30,7 +42,7 @@ SECTION = {
 
 @pytest.mark.slow
 def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config):
-    config = thin_config({"benchmark": SECTION, "vae": {"informed": False}})
+    config = thin_config({"benchmark": SECTION})
     said: list[str] = []
     context = night_context(config, THIN_DAY, spark)
     results = run_benchmark(context, said.append)

@@ -30,10 +30,12 @@ CHANGES = {
     "training": {"launcher": "local", "workers": 1},
     "sasrec": {"dim": 8, "heads": 1, "blocks": 1},
     "augment": {
-        "generators": ["counts", "classic"],
+        "generators": [
+            {"kind": "counts", "draw": {"continuations": 3, "weight": 0.3, "min_fidelity": 0.0005}},
+            {"kind": "classic", "draw": {"histories": 0.5, "history_weight": 0.3, "min_fidelity": 0.0005}},
+        ],
         "together": [["counts", "classic"]],
         "buckets": 2,
-        "own": {"counts": {"histories": 0.0, "continuations": 3}, "classic": {"continuations": 0, "histories": 0.5}},
     },
     "evaluate": {"seeds": 2, "blend": 0.5},
 }

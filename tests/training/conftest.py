@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recaug.config import Config
+from recaug.config import Config, convert
 from recaug.config import load as load_config
 from recaug.lake.tables import Lake
 
@@ -120,6 +120,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "training": {"launcher": "local", "workers": 1, "checkpoint_epochs": 1},
     "covisitation": {"window": 2, "neighbours": 10},
     "sasrec": {"dim": 16, "blocks": 1, "full_softmax_items": 1000, "dropout": 0.1},
+}
+SMALL_GENERATORS: dict[str, dict[str, Any]] = {
     "vae": {"hidden": 32, "z_dim": 8, "dropout": 0.2},
     "gan": {"hidden": 32, "z_dim": 8, "dropout": 0.2, "warmup_epochs": 20},
 }
@@ -127,11 +129,23 @@ EPOCHS = {"sasrec": 12, "vae": 25, "gan": 24}
 
 
 def small_config(changes: Mapping[str, Mapping[str, Any]] | None = None) -> Config:
-    """conf/demo.yaml made small, with the changes on top. An optimiser's keys may stand in its model's section."""
+    """conf/demo.yaml made small, with the changes on top, those of vae and gan to the generators' entries."""
     values = msgspec.to_builtins(load_config(Path(__file__).parents[2] / "conf" / "demo.yaml"))
-    for layer in (SMALL, changes or {}):
+    entries = {entry["kind"]: entry for entry in values["augment"]["generators"]}
+    for layer in (SMALL, SMALL_GENERATORS, changes or {}):
         for section, keys in layer.items():
-            values[section] |= keys
+            entries.get(section, values.get(section, {})).update(keys)
     for section, epochs in EPOCHS.items():
-        values[section]["optimiser"] |= {"epochs": epochs, "batch_rows": 16, "learning_rate": 0.01}
-    return msgspec.convert(values, Config)
+        optimiser = entries.get(section, values.get(section, {}))["optimiser"]
+        optimiser |= {"epochs": epochs, "batch_rows": 16, "learning_rate": 0.01}
+    return convert(values)
+
+
+def entry(config: Config, name: str, **changes: Any) -> Any:
+    """The generator of this name, with changes to its keys."""
+    return msgspec.structs.replace(config.augment.entry(name), **changes)
+
+
+def with_generators(config: Config, *entries: Any) -> Config:
+    """The configuration with these generators instead."""
+    return msgspec.structs.replace(config, augment=msgspec.structs.replace(config.augment, generators=list(entries)))

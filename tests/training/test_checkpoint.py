@@ -8,7 +8,6 @@ from recaug.training.checkpoint import (
     Optimisers,
     finish_model,
     load_checkpoint,
-    load_generator,
     load_model,
     load_recommender,
     model_folder,
@@ -48,22 +47,22 @@ def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, 
         model = SASRec(**arguments)  # type: ignore[arg-type]
     folder = Store(tmp_path / "model")
     working_folder(folder).append("progress.jsonl", "{}")
-    meta = {"architecture": kind, "arguments": arguments, "covisitation": COUNTS if informed else None}
+    meta = {"arguments": arguments, "covisitation": COUNTS if informed else None}
     finish_model(folder, model, meta)
     assert folder.finished()
     assert not working_folder(folder).list("**/*")
     loaded = load_model(folder.root)
     assert not loaded.training
     assert weights_hash(loaded) == weights_hash(model)
-    again = load_recommender(folder.root) if kind == "sasrec" else load_generator(folder.root)
+    again = load_recommender(folder.root) if kind == "sasrec" else load_model(folder.root)
     assert torch.equal(again.next_logits(ITEMS), model.eval().next_logits(ITEMS))  # type: ignore[operator]
 
 
 def test_a_generator_is_no_recommender(tmp_path: Path) -> None:
-    arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
-    finish_model(Store(tmp_path / "m"), SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="holds a SASRec, not a generator"):
-        load_generator(str(tmp_path / "m"))
+    arguments = {"n_items": 10, "hidden": 8, "z_dim": 4, "dropout": 0.1}
+    finish_model(Store(tmp_path / "m"), BehaviourVAE(**arguments), {"arguments": arguments})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="holds a BehaviourVAE, not a recommender"):
+        load_recommender(str(tmp_path / "m"))
 
 
 def test_what_made_a_model_names_its_folder(tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_what_made_a_model_names_its_folder(tmp_path: Path) -> None:
 def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
     arguments = {"hidden": 8, "z_dim": 4, "dropout": 0.1}
     before = BehaviourVAE(10, covisitation=counts(), **arguments)  # type: ignore[arg-type]
-    finish_model(Store(tmp_path / "m"), before, {"architecture": "vae", "arguments": {"n_items": 10, **arguments}})
+    finish_model(Store(tmp_path / "m"), before, {"arguments": {"n_items": 10, **arguments}})
     fewer = CoVisitation(torch.randint(0, 4, (4, 4)), torch.rand(4, 4), **COUNTS)  # type: ignore[arg-type]
     after = BehaviourVAE(3, covisitation=fewer, **arguments)  # type: ignore[arg-type]
     fresh = {name: value.clone() for name, value in after.state_dict().items()}
@@ -121,5 +120,5 @@ def test_weights_without_meta_are_no_model_and_are_written_anew(tmp_path: Path) 
     arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
     folder.write("model.safetensors", b"cut off")
     assert not folder.finished()
-    finish_model(folder, SASRec(**arguments), {"architecture": "sasrec", "arguments": arguments})  # type: ignore[arg-type]
+    finish_model(folder, SASRec(**arguments), {"arguments": arguments})  # type: ignore[arg-type]
     assert isinstance(load_model(folder.root), SASRec)

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from tests.training.conftest import N_ITEMS, binary, histories, small_config
+from tests.training.conftest import N_ITEMS, binary, entry, histories, small_config
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recaug.generators.training import GANTask, Watch
+from recaug.generators.gan import GANTask
+from recaug.generators.learning import Watch
 from recaug.lake.store import Store
 from recaug.training.inputs import Validation
 from recaug.training.loop import Batch, Plan, fit
@@ -47,7 +48,8 @@ def batches() -> Iterator[Batch]:
 
 def last_epoch(work: Path, **changes: Any) -> dict[str, float]:
     """Train on the users of even and of odd items and give the last epoch's figures."""
-    values = msgspec.structs.asdict(small_config().gan) | {"dropout": 0.0, "informed": False} | changes
+    gan = entry(small_config(), "gan")
+    values = msgspec.structs.asdict(gan) | {"dropout": 0.0, "informed": False} | changes
     rate = values.pop("learning_rate")
     optimiser = msgspec.structs.replace(
         values.pop("optimiser"),
@@ -57,7 +59,7 @@ def last_epoch(work: Path, **changes: Any) -> dict[str, float]:
         clip_norm=1e9,
         warmup_share=0.0,
     )
-    config = msgspec.structs.replace(small_config().gan, **values, optimiser=optimiser)
+    config = msgspec.structs.replace(gan, **values, optimiser=optimiser)
     torch.manual_seed(1)
     model = BehaviourGAN(
         N_ITEMS,

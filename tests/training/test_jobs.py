@@ -63,7 +63,7 @@ class Job(Plain):
             yield {"x": torch.rand(4, 1, generator=torch.Generator().manual_seed(step))}
 
     def meta(self) -> dict[str, Any]:
-        return {"architecture": "line", "arguments": {}}
+        return {"arguments": {}}
 
 
 @pytest.fixture

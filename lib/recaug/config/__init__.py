@@ -5,19 +5,9 @@ Every key stands in the shipped files under conf/ with its unit; what runs is wh
 
 from recaug.config.base import Strict
 from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
-from recaug.config.generators import (
-    GAN,
-    TOGETHER,
-    VAE,
-    Augment,
-    Classic,
-    Generator,
-    PseudoPrior,
-    RareItems,
-    Sampling,
-)
+from recaug.config.generators import TOGETHER, Augment, Entry
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
-from recaug.config.run import STAGES, Config, Tracking, load, loads, parse_date
+from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.source import Events, Items, Lake, Robots, Rule, Source, Sources, Spark
 from recaug.config.studies import (
     ALSGrid,
@@ -36,24 +26,21 @@ from recaug.config.studies import (
 from recaug.config.training import Optimiser, SASRec, Training
 
 __all__ = [
-    "GAN",
     "POLICY",
     "STAGES",
     "TOGETHER",
-    "VAE",
     "ALSGrid",
     "Attributes",
     "Augment",
     "Benchmark",
-    "Classic",
     "CoVisitation",
     "Config",
     "CountsGrid",
     "Enhancement",
+    "Entry",
     "Evaluate",
     "Events",
     "Gate",
-    "Generator",
     "Holdout",
     "ImageClassifier",
     "ImageGAN",
@@ -68,19 +55,17 @@ __all__ = [
     "Optimiser",
     "Policy",
     "Prepare",
-    "PseudoPrior",
-    "RareItems",
     "Recommend",
     "Robots",
     "Rule",
     "SASRec",
-    "Sampling",
     "Source",
     "Sources",
     "Spark",
     "Strict",
     "Tracking",
     "Training",
+    "convert",
     "load",
     "loads",
     "parse_date",

@@ -1,12 +1,11 @@
-"""Sections evaluate and recommend: the comparison, the gate and the lists."""
+"""Sections evaluate and recommend: the comparison, the policy, the gate and the lists."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from recaug.config.base import NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
-
-POLICY = "policy"  # the arm that the policy chooses
+from recaug.config.generators import Augment
 
 
 class Gate(Strict, kw_only=True):
@@ -33,6 +32,9 @@ class Gate(Strict, kw_only=True):
     max_copies: Share
 
 
+POLICY = "policy"  # the arm that the policy chooses
+
+
 class Policy(Strict, kw_only=True):
     """Chooses what is added for cold and for warm users by successive halving on validation; nothing is a choice, too.
 
@@ -42,7 +44,7 @@ class Policy(Strict, kw_only=True):
         generator that writes such rows.
     first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
         as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; where less is left than
-        the better half would need, fewer go on. What they cost in CPU seconds is told.
+        the better half would need, fewer go on. What they cost in CPU seconds is recorded.
     """
 
     rows: Annotated[list[Literal["all", "head", "tail", "histories"]], Meta(min_length=1)]
@@ -56,6 +58,17 @@ class Policy(Strict, kw_only=True):
         if len(self.rows) > len(set(self.rows) - {"all"}) > 0 or len(set(self.rows)) < len(self.rows):
             raise ValueError(f"rows {self.rows}: all stands alone, and each kind stands once")
 
+    def check(self, augment: Augment) -> None:
+        """Raise ValueError where the generators write no such rows, or the epochs do not last for the first round."""
+        if not augment.generators:
+            raise ValueError("evaluate.policy has no generators to choose from")
+        written = [rows for names in augment.groups for rows in augment.rows_of(names, self.rows)]
+        if missing := set(self.rows) - set(written):
+            raise ValueError(f"evaluate.policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
+        n_options = len(written) * len(self.shares) * len(self.weights)
+        if (first := round_epochs(n_options, self.first_epochs)) > self.epochs:
+            raise ValueError(f"evaluate.policy.epochs {self.epochs} is below the {first} of the first round; raise it")
+
 
 def round_epochs(options: int, epochs: int) -> int:
     """Epochs of a round of the policy: with nothing added and with each option."""
@@ -67,13 +80,13 @@ class Evaluate(Strict, kw_only=True):
 
     blend: share of the co-visitation counts in a mixture with each arm's recommender, which is measured beside it;
         0: none. The gate judges the recommender alone.
-    policy: makes up the only arm of the evaluation. null: each generator is one.
+    policy: what it chooses is the only arm with generated rows. null: each generator is one.
     """
 
     seeds: Positive
     blend: Share = 0.0
-    gate: Gate
     policy: Policy | None = None
+    gate: Gate
 
 
 class Recommend(Strict, kw_only=True):

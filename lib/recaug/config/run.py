@@ -2,17 +2,19 @@
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import reduce
 from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
 
 from recaug.config.base import Strict
-from recaug.config.evaluate import Evaluate, Policy, Recommend, round_epochs
-from recaug.config.generators import GAN, VAE, Augment
+from recaug.config.evaluate import Evaluate, Recommend
+from recaug.config.generators import Augment, decode_entry
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
 from recaug.config.source import Lake, Sources, Spark
 from recaug.config.studies import Attributes, Benchmark, Images, LearningCurve
@@ -54,8 +56,6 @@ class Config(Strict, kw_only=True):
     covisitation: CoVisitation
     training: Training
     sasrec: SASRec
-    vae: VAE
-    gan: GAN
     augment: Augment
     evaluate: Evaluate
     recommend: Recommend
@@ -74,6 +74,10 @@ class Config(Strict, kw_only=True):
         models = set() if self.benchmark is None else set(self.benchmark.models)
         if "blend" in models and (missing := {"covisitation", "sasrec"} - models):
             raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
+        if "vae" in models and self.benchmark is not None and self.benchmark.vae is None:
+            raise ValueError("benchmark.models has vae without benchmark.vae, its settings")
+        if self.evaluate.policy is not None:
+            self.evaluate.policy.check(self.augment)
         holdout = self.prepare.holdout
         if self.benchmark is not None and self.benchmark.folds > 1:
             if self.prepare.split not in ("time", "users"):
@@ -88,29 +92,8 @@ class Config(Strict, kw_only=True):
             raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
         if self.prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
-        if (policy := self.evaluate.policy) is not None:
-            options = len(policy.shares) * len(policy.weights) * self._choices(policy)
-            if (first := round_epochs(options, policy.first_epochs)) > policy.epochs:
-                raise ValueError(f"policy.epochs {policy.epochs} is below the {first} of the first round; raise it")
         if self.sasrec.dim % self.sasrec.heads:
             raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
-
-    def _choices(self, policy: Policy) -> int:
-        """How many kinds of rows of generators, and of those together, the policy tries. Raises ValueError for none."""
-        augment = self.augment
-        if not augment.generators:
-            raise ValueError("policy has no generators to choose from")
-        written = {"all": 0, "head": 0, "tail": 0, "histories": 0}
-        for kind in [*([name] for name in augment.generators), *augment.together]:
-            own = [augment.of(name) for name in kind]
-            continues = any(draw.continuations for draw in own)
-            written["all"] += 1
-            written["head"] += continues
-            written["tail"] += continues
-            written["histories"] += any(draw.histories for draw in own)
-        if missing := [rows for rows in policy.rows if not written[rows]]:
-            raise ValueError(f"policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
-        return sum(written[rows] for rows in policy.rows)
 
     @property
     def hash(self) -> str:
@@ -142,11 +125,24 @@ def load(path: str | Path) -> Config:
 def loads(text: str, name: str = "configuration") -> Config:
     """Parse YAML text; `name` stands for it in errors."""
     try:
-        return msgspec.convert(yaml.safe_load(text), Config)
+        return convert(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{name}: {whole_path(str(error))}") from error
+
+
+def convert(values: Any) -> Config:
+    """Make a configuration of nested dicts, such as YAML or msgspec.to_builtins give.
+
+    Raises msgspec.ValidationError that names the key.
+    """
+    return msgspec.convert(values, Config, dec_hook=decode_entry)
+
+
+def whole_path(error: str) -> str:
+    """Join the path within a generator's entry and the path of the entry, which msgspec names one after the other."""
+    return re.sub(r" - at `\$([^`]*)` - at `([^`]*)`$", r" - at `\2\1`", error)
 
 
 def parse_date(text: str, name: str) -> dt.date:

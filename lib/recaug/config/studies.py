@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
+from recaug.config.generators import Entry
 from recaug.config.source import Source
 from recaug.config.training import Optimiser
 
@@ -31,9 +32,9 @@ class Benchmark(Strict, kw_only=True):
     """What jobs/benchmark_recommenders.py compares: validation chooses each model's settings, the test is seen once.
 
     date: the night whose windows, or leave-one-out, are compared.
-    models: in the table's order. vae: the generator's network, from every user's rows (without the counts if
-        vae.informed is false); content: by the catalogue's words and attributes; blend: a mixture of covisitation and
-        sasrec.
+    models: in the table's order. vae: a generator's network, from every user's rows; content: by the catalogue's words
+        and attributes; blend: a mixture of covisitation and sasrec.
+    vae: the settings of that network, an entry as of augment.generators, of which nothing is drawn.
     seeds: of each deep model. content: decays of older events to try. blend: shares of covisitation to try.
     folds: of the cross-validation. With prepare.split `time` their nights lie step_days apart and end with `date`
         (rolling origin); with `users` each holds out other users. The table is over the users of all folds.
@@ -46,6 +47,7 @@ class Benchmark(Strict, kw_only=True):
     step_days: Positive = 7
     covisitation: CountsGrid
     als: ALSGrid
+    vae: Entry | None = None
     content: list[Share]
     blend: list[Share]
 

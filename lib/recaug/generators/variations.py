@@ -1,12 +1,11 @@
 """Classic enhancement: variations of a real history that change or leave out some of its events."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
-from recaug.config import Classic
 
 
 class Variation(NamedTuple):
@@ -20,15 +19,15 @@ class Variation(NamedTuple):
     drawn: NDArray[np.bool_]
 
 
-def vary(n: int, config: Classic, random: torch.Generator) -> Variation:
-    """Vary a history of n events in one of the ways whose share is above 0, each as likely.
+def vary(n: int, shares: Mapping[str, float], random: torch.Generator) -> Variation:
+    """Vary a history of n events in one of the ways, each as likely. shares: way -> of the events, above 0.
 
     crop, mask, reorder: Xie et al. 2022 (CL4SRec); substitute, insert: Liu et al. 2021 (CoSeRec). At least one event
     is kept.
     """
-    ways = [way for way in WAYS if getattr(config, way) > 0]
+    ways = [way for way in WAYS if way in shares]
     way = ways[_below(len(ways), random)]
-    size = max(int(getattr(config, way) * n), 1)
+    size = max(int(shares[way] * n), 1)
     return WAYS[way](n, size, random)
 
 

@@ -1,5 +1,7 @@
 """Train the recommender with and without the candidates, prove or disprove the lift, and let the gate decide."""
 
+import hashlib
+
 import msgspec
 
 from recaug.evaluate.arms import NONE, arms_of
@@ -8,7 +10,7 @@ from recaug.evaluate.trial import run_trial
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.experiment import recommend_task, writes_of
-from recaug.results import Arm, Verdict
+from recaug.results import Arm, Trial, Verdict, encode
 
 NOTHING = "the policy adds nothing: no option helps on the validation window"
 
@@ -33,7 +35,19 @@ def run(context: Context) -> StageResult:
         trial = msgspec.structs.replace(trial, verdict=Verdict(decision="hold", reasons=(NOTHING,)))
     return StageResult(
         msgspec.structs.replace(trial, policy=policy),
+        content_hash=content_of(trial),
         decision=trial.verdict.decision,
         reasons=trial.verdict.reasons,
         trained=trained,
     )
+
+
+def content_of(trial: Trial) -> str:
+    """Hash what was found, without what trainings cost."""
+    arms = {
+        name: msgspec.structs.replace(result, measured=msgspec.structs.replace(result.measured, models=[]))
+        for name, result in trial.arms.items()
+    }
+    folders = [model.folder for result in trial.arms.values() for model in result.measured.models]
+    found = encode(msgspec.structs.replace(trial, arms=arms, policy=None))
+    return hashlib.sha256("\n".join([found, *sorted(folders)]).encode()).hexdigest()

@@ -81,9 +81,7 @@ def tables_of(context: Context) -> Tables:
 
 def writes_of(context: Context) -> dict[str, Writes]:
     """What each of the night's generators writes, in their order."""
-    augment = context.config.augment
-    own = {name: augment.of(name) for name in augment.generators}
-    return {name: Writes(draw.continuations, draw.histories) for name, draw in own.items()}
+    return {entry.name: Writes(entry.continuations, entry.histories) for entry in context.config.augment.generators}
 
 
 def arms_to_be(context: Context) -> list[Arm]:

@@ -102,8 +102,7 @@ def with_likeness(night: page.Night, context: Context) -> page.Night:
             categories=distributions.categories(events, items, attribute).toPandas() if attribute else None,
         )
         if augmented:
-            augment = context.config.augment
-            most = max((augment.of(generator).continuations for generator in augment.generators), default=0)
+            most = max((entry.continuations for entry in context.config.augment.generators), default=0)
             night = with_examples(night, events, items, most)
     finally:
         events.unpersist()

@@ -43,7 +43,7 @@ NIGHT: Mapping[str, Stage] = {
             "train",
             reads=("vocabulary", "sequences", "covisitation", "items"),
             writes=(),
-            sections=("covisitation", "training", "vae", "gan", "augment.generators"),
+            sections=("seed", "covisitation", "training", "augment.generators"),
             history=("train",),  # a warm start goes on from the last night's models
         ),
         Stage(
@@ -52,13 +52,10 @@ NIGHT: Mapping[str, Stage] = {
                 "vocabulary",
                 "sequences",
                 "covisitation",
-                "negatives",
                 "items",
-                "item_features",
                 "item_latents",
-                "completed_attributes",
             ),
-            writes=("candidate_events", "training_rows"),
+            writes=("candidate_events",),
             sections=("augment",),
             needs=("train",),
             history=("complete",),

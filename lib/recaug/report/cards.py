@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from recaug.config import Config
+from recaug.generators.registry import generators
 from recaug.report import evidence, numbers, page, records, tables
 from recaug.report.series import Series, arm_title
 from recaug.results import Interval, Trial
@@ -13,12 +14,12 @@ USERS = ("overall", "cold", "warm")
 
 
 class Draw(NamedTuple):
-    """How much a generator wrote, by the configuration."""
+    """How much a generator wrote, by the configuration. temperature: None where it draws without one."""
 
     generator: str
     continuations: int
     histories: float
-    temperature: float
+    temperature: float | None
 
 
 class Figures(NamedTuple):
@@ -58,8 +59,10 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
 
 def _draws(config: Config) -> list[Draw]:
     """Of each generator, in the configuration's order."""
-    draws = {generator: config.augment.of(generator) for generator in config.augment.generators}
-    return [Draw(generator, draw.continuations, draw.histories, draw.temperature) for generator, draw in draws.items()]
+    return [
+        Draw(own.name, own.continuations, own.histories, getattr(own.draw, "temperature", None))
+        for own in generators(config.augment.generators)
+    ]
 
 
 def _figures(trial: Trial, generators: Sequence[Series]) -> list[Figures]:

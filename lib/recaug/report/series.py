@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from recaug.config import POLICY, Config
 from recaug.evaluate.arms import NONE
-from recaug.generators.labels import LABELS
+from recaug.generators.registry import generators
 from recaug.report.distributions import REAL
 from recaug.results import Arm
 
@@ -41,7 +41,12 @@ Looks = Mapping[str, Look]  # by name, in the order of the page
 
 def generators_of(config: Config) -> list[Series]:
     """The generators of a configuration, in its order."""
-    return [Series(name, *LABELS[name]) for name in config.augment.generators]
+    return [
+        Series(own.name, own.label, own.colour, own.rows_label)
+        if own.own_name is None
+        else Series(own.name, f"{own.label} ({own.own_name})", own.colour)
+        for own in generators(config.augment.generators)
+    ]
 
 
 def series_looks(generators: Sequence[Series]) -> dict[str, Look]:

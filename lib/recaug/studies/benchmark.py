@@ -23,11 +23,12 @@ from recaug.evaluate.gate import best
 from recaug.evaluate.statistics import OVERALL, values
 from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.evaluate.trial import LIST, TEST, VALIDATION, Contest, look, measured_units, refuse_leaks
-from recaug.generators.training import GeneratorJob, train_generators
+from recaug.generators.registry import generators
 from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.features import content_items
+from recaug.night.inputs import generator_inputs
 from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
@@ -36,7 +37,8 @@ from recaug.recommend.deep import Network
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
 from recaug.results import Catalogue, TrainedModel
-from recaug.training.inputs import log_popularity, neighbours, validation_sample
+from recaug.training.inputs import neighbours
+from recaug.training.jobs import train
 from recaug.training.models.covisitation import CoVisitation
 
 CHOOSES = "ndcg@10"  # on validation
@@ -277,26 +279,11 @@ def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapp
 
 def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The generator's network as a recommender: from every user's rows, no fold left out."""
-    lake, config = context.lake, context.config
-    files = lake.snapshot_files("sequences", {"split": "train"})
-    validation = lake.read("sequences").where("split = 'validation'")
-    jobs = [
-        GeneratorJob(
-            kind="vae",
-            fold=None,
-            models=context.models,
-            files=files,
-            content_hash=f"{lake.content_hash('sequences', {'split': 'train'})} {lake.content_hash('covisitation')}",
-            rows=tables.train.where("length >= 2").count(),
-            seed=config.seed + seed,
-            n_items=tables.n_items,
-            log_popularity=log_popularity(lake.read("vocabulary")),
-            neighbours=neighbours(lake.read("covisitation"), tables.n_items, config.covisitation.neighbours),
-            validation=validation_sample(validation, config.prepare.max_length),
-        )
-        for seed in range(settings.seeds)
-    ]
-    trained = train_generators(jobs, context.spark, config, "VAE")
+    (entry,) = generators([settings.vae] if settings.vae is not None else [])
+    inputs = replace(generator_inputs(context), folds=(None,))
+    seeded = [replace(inputs, seed=inputs.seed + seed) for seed in range(settings.seeds)]
+    jobs = [job for each in seeded for job in entry.jobs(each)]
+    trained = train(jobs, context.spark, context.config.training, entry.label)
     return Fitted({"": [Network(one.folder) for one in trained]}, trained)
 
 

@@ -36,7 +36,17 @@ from recaug.training.models.item_fields import Seen, given, split, told_by_neigh
 
 COMPLETE = Stage(
     "complete",
-    reads=("items", "vocabulary", "covisitation", "sequences", "negatives", "item_features"),
+    reads=(
+        "events",
+        "items",
+        "vocabulary",
+        "covisitation",
+        "sequences",
+        "negatives",
+        "user_features",
+        "item_features",
+        "candidate_events",
+    ),
     writes=(
         "attribute_values",
         "item_attributes",
@@ -46,6 +56,7 @@ COMPLETE = Stage(
         "item_latents",
     ),
     sections=("attributes", "sasrec", "evaluate", "training"),
+    needs=("prepare", "train"),
     history=("complete",),
 )
 ABLATED = 2000  # items on which modalities are taken away

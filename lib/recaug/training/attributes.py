@@ -135,7 +135,7 @@ class AttributeJob(Plain):
             "dropout": self.config.dropout,
             "shape": shape,
         }
-        return {"architecture": "attributes", "arguments": arguments}
+        return {"arguments": arguments}
 
     def task(self, worker: Worker) -> "AttributeTask":
         """Build the model."""

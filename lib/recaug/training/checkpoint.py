@@ -16,28 +16,12 @@ import torch
 from torch import Tensor, nn
 
 import recaug
+from recaug.classes import class_path, import_class
 from recaug.lake.store import META, Store
 from recaug.results import Curve
 from recaug.training.models.attribute_vae import AttributeVAE
-from recaug.training.models.behaviour_gan import BehaviourGAN
-from recaug.training.models.behaviour_vae import BehaviourVAE
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
-from recaug.training.models.image_classifier import ImageClassifier
-from recaug.training.models.image_gan import ImageGAN
-from recaug.training.models.image_vae import ImageVAE
+from recaug.training.models.covisitation import CoVisitation, Likeness
 from recaug.training.models.sasrec import SASRec
-
-ARCHITECTURES: dict[str, type[nn.Module]] = {
-    "sasrec": SASRec,
-    "vae": BehaviourVAE,
-    "gan": BehaviourGAN,
-    "counts": CountsGenerator,
-    "attributes": AttributeVAE,
-    "image-gan": ImageGAN,
-    "image-vae": ImageVAE,
-    "image-classifier": ImageClassifier,
-}
-
 
 WEIGHTS = "model.safetensors"
 Optimisers = dict[str, torch.optim.Optimizer]
@@ -66,9 +50,9 @@ def working_folder(folder: Store) -> Store:
 def finish_model(folder: Store, module: nn.Module, meta: Mapping[str, Any]) -> None:
     """Publish weights and meta.json, and remove the working folder; a model that is finished already stays.
 
-    meta: at least `architecture` (a key of ARCHITECTURES) and `arguments` (of its constructor).
+    meta: at least `arguments` (of the module's constructor).
     """
-    said = json.dumps({**meta, "code": code_version()}, indent=1)
+    said = json.dumps({**meta, "architecture": class_path(type(module)), "code": code_version()}, indent=1)
     folder.publish("", {WEIGHTS: safetensors.torch.save(_state(module))}, said)
     working_folder(folder).remove()
 
@@ -82,17 +66,9 @@ def load_model(folder: str) -> nn.Module:
         extra["covisitation"] = CoVisitation(counts["neighbours"], counts["weights"], **settings)
         if alike:
             extra["likeness"] = Likeness(**alike)
-    module = ARCHITECTURES[meta["architecture"]](**meta["arguments"], **extra)
+    module: nn.Module = import_class(meta["architecture"])(**meta["arguments"], **extra)
     module.load_state_dict(state)
     return module.eval()
-
-
-def load_generator(folder: str) -> BehaviourVAE | BehaviourGAN | CountsGenerator:
-    """Build a finished generator: next_logits and fidelity(items, generated, logits)."""
-    module = load_model(folder)
-    if not isinstance(module, (BehaviourVAE, BehaviourGAN, CountsGenerator)):
-        raise ValueError(f"{folder} holds a {type(module).__name__}, not a generator")
-    return module
 
 
 def load_recommender(folder: str) -> SASRec:
@@ -116,14 +92,15 @@ def start_from(module: nn.Module, folder: str, places: Tensor) -> None:
 
     places: (n_items + 1,) int64, each item's index in the finished model; 0 for the new ones and for padding. New items
     keep their fresh weights. Buffers, which hold counts and popularity, stay the module's own.
-    Raises ValueError where the shapes differ in more than the number of items.
+    Raises ValueError where the names differ, or the shapes in more than the number of items.
     """
     state, known = read_weights(folder), places > 0
     known[0] = True
     before = read_meta(folder)["arguments"]["n_items"] + 1
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            old = state[name]
+            if (old := state.get(name)) is None:
+                raise ValueError(f"{folder}: there is no {name}")
             if parameter.dim() and (len(old), len(parameter)) == (before, len(places)):
                 old = torch.where(known.view(-1, *[1] * (old.dim() - 1)), old[places], parameter)
             if old.shape != parameter.shape:

@@ -83,7 +83,7 @@ class ImageJob(Plain):
             arguments |= {"network": self.config.network, "z_dim": self.section.z_dim}
         if self.kind == "gan":
             arguments["spectral_norm"] = self.config.gan.spectral_norm
-        return {"architecture": f"image-{self.kind}", "arguments": arguments}
+        return {"arguments": arguments}
 
     def task(self, worker: Worker) -> "ImageGANTask | ImageVAETask | ClassifierTask":
         """Build the model."""

@@ -72,7 +72,7 @@ class Job(Protocol):
         ...
 
     def meta(self) -> dict[str, Any]:
-        """What load_model needs: architecture and arguments."""
+        """What load_model needs beside the weights: the arguments of the module's class."""
         ...
 
 

@@ -115,7 +115,6 @@ class _Run(Plain):
 
     def meta(self) -> dict[str, Any]:
         return {
-            "architecture": "sasrec",
             "arguments": {
                 "n_items": self.job.n_items,
                 "dim": self.config.dim,

@@ -1,17 +1,24 @@
 """How a generator does while it trains: ranking on held-out users, and how varied its samples are."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from recaug.training.inputs import Validation
-from recaug.training.models.behaviour_gan import BehaviourGAN
-from recaug.training.models.behaviour_vae import BehaviourVAE
 
 BATCH_ROWS = 256
 COLLAPSE_CONTEXTS = 1024
 COLLAPSE_SAMPLES = 5
+
+
+class Samples(Protocol):
+    """A generator's network."""
+
+    def next_logits(self, items: Tensor, generator: torch.Generator | None = None, /) -> Tensor:
+        """Logits of the next item of each context, with noise, or without any where no generator is given."""
+        ...
 
 
 def ndcg_at_k(logits: Tensor, targets: Tensor, n_targets: Tensor, k: int = 10) -> Tensor:
@@ -42,7 +49,7 @@ def validation_ndcg(
     return total / max(len(sample.histories), 1)
 
 
-def collapse(model: BehaviourVAE | BehaviourGAN, contexts: Tensor, seed: int, device: torch.device) -> dict[str, float]:
+def collapse(model: Samples, contexts: Tensor, seed: int, device: torch.device) -> dict[str, float]:
     """How varied five sampled next items of each context are.
 
     contexts: (users, length) left-aligned; the first 1,024 count. Returns `distinct_items`, `entropy` (nats, of the

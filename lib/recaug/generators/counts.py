@@ -1,0 +1,125 @@
+"""Continuations by the counts: from what all others had together and items alike; nothing is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recaug.clickstream.terms import alike, item_terms, latent_matrix
+from recaug.config.base import Share
+from recaug.generators.base import Contexts, DrawContinuations, Generator
+from recaug.generators.inputs import Inputs
+from recaug.generators.neural import counting
+from recaug.generators.samplers import Continuing, opened
+from recaug.results import TrainedModel
+from recaug.training.checkpoint import finish_model, model_folder
+from recaug.training.inputs import neighbours, popularity_and_head
+from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
+
+
+class Alike(NamedTuple):
+    """By what items are alike. share: of the chances that goes by it, the rest by the counts.
+
+    by: `catalogue`, its words and attributes, or `latents`. most_events: an alike item has so many at most; None: any.
+    """
+
+    share: float
+    by: Literal["catalogue", "latents"] = "catalogue"
+    most_events: int | None = None
+
+
+class Counts(Generator, kw_only=True):
+    """Continuations by leave-one-out co-visitation counts, which need no training.
+
+    attributes: share of the chances that goes to items alike in the catalogue's words and attributes.
+    """
+
+    label = "counts"
+    colour = ("#1b7f79", "#4fc3bb")
+    rows_label = "counts' rows"
+    writes = frozenset({"continuations"})
+
+    kind: Literal["counts"] = "counts"
+    attributes: Share = 0.0
+    draw: DrawContinuations = DrawContinuations()
+
+    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+        """The counts of all folds: a user's own are taken out when they are sampled from."""
+        return of_every_fold(inputs, counts_folder(inputs, Alike(self.attributes)))
+
+    def sampler(self, folder: str) -> Continuing:
+        """Continuations."""
+        return Continuing(LeaveOneOut(opened(folder)), self.draw)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The counts as samplers see them: what the user's own events added is taken out."""
+
+    module: Any
+
+    @property
+    def after(self) -> int:
+        """The window of the counts."""
+        window: int = self.module.covisitation.window
+        return window
+
+    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
+        """Log chances of the next item of each context, (batch, n_items + 1)."""
+        logits: Tensor = self.module.next_logits(contexts.items, contexts.future)
+        return logits
+
+    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+        """As of the counts."""
+        fidelity: Tensor = self.module.fidelity(items, generated, logits)
+        return fidelity
+
+
+def of_every_fold(inputs: Inputs, folder: str) -> dict[int, str]:
+    """Give one folder for each fold."""
+    return {fold: folder for fold in inputs.folds if fold is not None}
+
+
+def counts_folder(inputs: Inputs, near: Alike, earlier: bool = False) -> str:
+    """Write the counts of the train window as a model, or find it, and give its folder's address.
+
+    earlier: counts of what came before an item, not after. Raises ContractError where the table that says what is alike
+    is not there, or knows what the night may not.
+    """
+    source = {"catalogue": "items", "latents": "item_latents"}[near.by]
+    described = inputs.tables.read(source) if near.share else None
+    names = ["vocabulary", "covisitation", *([source] if described is not None else [])]
+    made_of = {
+        "near": near,
+        "covisitation": counting(inputs.counts),
+        "neighbours": inputs.counts.neighbours,
+        "earlier": earlier,
+        "rows": [inputs.tables.content_hash(name) for name in names],
+    }
+    folder = model_folder(inputs.models, "counts", made_of)
+    if not folder.finished():
+        vocabulary, pairs = inputs.tables.read("vocabulary"), inputs.tables.read("covisitation")
+        if earlier:
+            pairs = pairs.selectExpr("fold", "other_index AS item_index", "item_index AS other_index", "weight")
+        events, _ = popularity_and_head(vocabulary)
+        table = neighbours(pairs, len(events) - 1, inputs.counts.neighbours)
+        likeness = None
+        if described is not None:
+            describe = latent_matrix if near.by == "latents" else item_terms
+            terms = describe(described, vocabulary)
+            likeness = Likeness(*map(torch.from_numpy, alike(terms, inputs.counts.neighbours, _among(events, near))))
+        counts = CoVisitation(*map(torch.from_numpy, table), **counting(inputs.counts))
+        meta = {"arguments": {"share": near.share}, "covisitation": counting(inputs.counts)}
+        finish_model(folder, CountsGenerator(counts, likeness, share=near.share), meta)
+    return folder.root
+
+
+def _among(events: np.ndarray, near: Alike) -> np.ndarray | None:
+    """Which items may be alike, (n_items + 1,). events: of each, (n_items + 1,)."""
+    if near.most_events is None:
+        return None
+    few: np.ndarray = (events <= near.most_events) & (np.arange(len(events)) > 0)
+    return few

@@ -1,0 +1,163 @@
+"""The behaviour GAN: its settings, how it is trained, and how its discriminator rejects."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share
+from recaug.generators.base import Contexts, DrawBoth
+from recaug.generators.learning import Watch, fast, trimmed
+from recaug.generators.neural import Network, Neural
+from recaug.generators.rejection import reject
+from recaug.generators.samplers import Continuing, NewUsers, Seen, Several, draw, opened
+from recaug.training.loop import Batch, Part, Update
+from recaug.training.models.behaviour_gan import (
+    DISCRIMINATOR_LOSSES,
+    GENERATOR_LOSSES,
+    BehaviourGAN,
+    gradient_penalty,
+    gumbel_one_hot,
+)
+from recaug.training.models.behaviour_vae import multinomial_nll
+from recaug.training.models.context import distinct, sample_prefixes
+
+
+class DrawRejecting(DrawBoth):
+    """oversampling: continuations drawn for each to be kept; the discriminator rejects the others. 1: none is."""
+
+    oversampling: Positive = 1
+
+
+class GAN(Neural, kw_only=True):
+    """Behaviour GAN: noise and context to the next item, straight-through Gumbel-softmax.
+
+    warmup_epochs: maximum likelihood first. loss: `non_saturating` (Goodfellow et al. 2014), `hinge`, `wasserstein`
+        (with gradient penalty). likelihood_weight: share of the likelihood that stays in the generator's loss.
+    minibatch_statistics: the discriminator sees how far a batch's items spread (Karras et al. 2018).
+    gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
+    discriminator_items: items to come, and as many generated ones, that it judges of each row of a step.
+    """
+
+    label = "GAN"
+    colour = ("#c2570c", "#f0924a")
+    network: ClassVar[type[nn.Module]] = BehaviourGAN
+
+    kind: Literal["gan"] = "gan"
+    hidden: Positive
+    z_dim: Positive
+    dropout: Share
+    warmup_epochs: Count
+    loss: Literal["non_saturating", "hinge", "wasserstein"]
+    spectral_norm: bool
+    minibatch_statistics: bool = False
+    gradient_penalty: NonNegative
+    likelihood_weight: NonNegative
+    gumbel_temperature: PositiveFloat
+    discriminator_learning_rate: PositiveFloat
+    discriminator_items: Positive
+    draw: DrawRejecting = DrawRejecting()
+
+    def arguments(self) -> dict[str, Any]:
+        """Give what the network's constructor needs."""
+        return {
+            "hidden": self.hidden,
+            "z_dim": self.z_dim,
+            "dropout": self.dropout,
+            "spectral_norm": self.spectral_norm,
+            "minibatch_statistics": self.minibatch_statistics,
+        }
+
+    def task(self, module: Any, discovery: bool, watch: Watch) -> "GANTask":
+        """Give what is trained of the network."""
+        return GANTask(module, self, discovery, watch)
+
+    def warm(self, epochs: int) -> Self:
+        """Fewer epochs, and none of likelihood."""
+        return msgspec.structs.replace(super().warm(epochs), warmup_epochs=0)
+
+    def sampler(self, folder: str) -> Several:
+        """Continuations, of which some are rejected, then generated users."""
+        model = Network(opened(folder))
+        return Several((Rejecting(model, self.draw, self.draw.oversampling), NewUsers(model, self.draw)))
+
+
+@dataclass(frozen=True)
+class Rejecting(Continuing):
+    """Continuing with more draws than are kept: the discriminator rejects some (Azadi et al. 2019)."""
+
+    oversampling: int
+
+    def pick(self, contexts: Contexts, seen: Seen | None, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """See Continuing."""
+        if self.oversampling == 1:
+            return super().pick(contexts, seen, random)
+        n, logits = self.settings.continuations, self.model.next_logits(contexts, random)
+        chosen = draw(logits, n * self.oversampling, self.settings.temperature, random, seen)
+        return reject(chosen, self.model.fidelity(contexts.items, chosen, logits), n, random)
+
+
+class GANTask:
+    """The discriminator and the generator in turn on each batch; the generator by maximum likelihood first."""
+
+    def __init__(self, model: BehaviourGAN, config: "GAN", discovery: bool, watch: Watch) -> None:
+        self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
+        self.module: nn.Module = model
+        betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
+        warmup, rate = config.warmup_epochs, config.optimiser.learning_rate
+        generator, informed = list(model.generator.parameters()), fast(model.generator.informed)
+        self.parts: Mapping[str, Part] = {
+            "likelihood": Part(generator, rate, (0.9, 0.999), informed, (0, warmup)),
+            "generator": Part(generator, rate, betas, informed, (warmup, None)),
+            "discriminator": Part(
+                list(model.discriminator.parameters()), config.discriminator_learning_rate, betas, (), (0, None)
+            ),
+        }
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        """The discriminator, then the generator: by likelihood alone in the warm-up, then against the discriminator."""
+        history = trimmed(batch["items"])
+        context = sample_prefixes(history)
+        to_come = history.masked_fill(context > 0, 0)
+        rows = torch.tensor(float(len(history)), device=history.device)
+        yield Update("discriminator", self._discriminator_loss(context, history, to_come).sum(), rows)
+        if epoch < self.config.warmup_epochs:
+            logits = self._logits(context, history)
+            yield Update("likelihood", multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum())
+            return
+        yield Update("generator", self._generator_loss(context, history, to_come).sum(), rows)
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        """Collapse and validation."""
+        return self.watch.measure(self.model, epoch, last)
+
+    def _logits(self, context: Tensor, history: Tensor) -> Tensor:
+        """Logits from fresh noise; what was seen cannot come again in discovery."""
+        z = torch.randn(len(context), self.config.z_dim, device=context.device)
+        logits: Tensor = self.model.generator(z, context, history)
+        return logits.scatter(1, context, -torch.inf) if self.discovery else logits
+
+    def _discriminator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
+        """Mean over so many pairs of an item to come, each as likely, and a generated one."""
+        judge, n = self.model.discriminator, self.config.discriminator_items
+        with torch.no_grad():
+            generated = torch.multinomial(torch.softmax(self._logits(context, history), dim=1), n, replacement=True)
+        chosen = to_come.gather(1, torch.multinomial((to_come > 0).float(), n, replacement=True))
+        real, fake = judge.items(chosen), judge.items(generated)  # each (batch, n, hidden)
+        loss = DISCRIMINATOR_LOSSES[self.config.loss](judge(context, real), judge(context, fake))
+        if self.config.loss == "wasserstein" and self.config.gradient_penalty:
+            penalty = gradient_penalty(judge, context, real, fake)
+            loss = loss + self.config.gradient_penalty * penalty
+        return loss.mean(dim=1) + judge.spread_error(real)
+
+    def _generator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
+        judge, logits = self.model.discriminator, self._logits(context, history)
+        fake = gumbel_one_hot(logits, self.config.gumbel_temperature) @ judge.items.weight
+        loss = GENERATOR_LOSSES[self.config.loss](judge(context, fake))
+        if self.config.likelihood_weight:
+            items = (distinct(to_come) > 0).sum(dim=1).clamp(min=1)
+            loss = loss + self.config.likelihood_weight * multinomial_nll(logits, to_come) / items
+        return loss

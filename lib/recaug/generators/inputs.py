@@ -1,0 +1,143 @@
+"""What a night gives its generators: tables, what is counted without a fold of the users, and last night's models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream.sequences import train_events
+from recaug.clickstream.terms import Neighbours, alike, item_terms
+from recaug.config import CoVisitation
+from recaug.errors import ContractError
+from recaug.lake.store import Store
+from recaug.training.inputs import Validation, log_popularity, neighbours, validation_sample
+
+TRAIN = {"split": "train"}
+
+
+class Tables(Protocol):
+    """The night's tables: vocabulary, sequences, covisitation, items and item_latents."""
+
+    def read(self, name: str) -> DataFrame:
+        """Read a table. Raises ContractError where there is none, or it knows what the night may not."""
+        ...
+
+    def content_hash(self, name: str, partition: Mapping[str, str] | None = None) -> str | None:
+        """Hash the rows of a table, or of a partition of it."""
+        ...
+
+    def snapshot_files(self, name: str, partition: Mapping[str, str]) -> list[str]:
+        """Give the addresses of a partition's files."""
+        ...
+
+
+@dataclass(frozen=True)
+class Before:
+    """The models of an earlier night. folders: (generator, fold) -> address of a finished model of the same code.
+
+    places: (n_items + 1,), each item's index in their vocabulary, 0 for none.
+    """
+
+    folders: Mapping[tuple[str, int | None], str]
+    places: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """What is known without a fold of the users; pickled to the ranks.
+
+    fold: left out; None: nobody is. rows: train rows of the others with two events or more; they decide the steps.
+    log_popularity: (n_items + 1,). neighbours: co-visitation. validation: a sample of the fold's validation users.
+    """
+
+    fold: int | None
+    rows: int
+    log_popularity: np.ndarray
+    neighbours: Neighbours
+    validation: Validation
+
+    @property
+    def n_items(self) -> int:
+        """Items of the vocabulary."""
+        return len(self.log_popularity) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What generators learn and sample from.
+
+    models: where models lie. counts: how co-visitation is counted. folds: of the users; (None,): nobody is left out.
+    discovery: what a user has had does not come again. workers: ranks of a training.
+    warm_epochs: of a model that goes on from `before`.
+    """
+
+    models: Store
+    tables: Tables
+    counts: CoVisitation
+    seed: int
+    folds: Sequence[int | None]
+    max_length: int
+    discovery: bool
+    workers: int
+    warm_epochs: int | None = None
+    before: Before | None = None
+
+    @cached_property
+    def train_files(self) -> list[str]:
+        """Addresses of the train rows' files."""
+        return self.tables.snapshot_files("sequences", TRAIN)
+
+    @cached_property
+    def rows_hash(self) -> str:
+        """Hash of the train rows and of the counts."""
+        return f"{self.tables.content_hash('sequences', TRAIN)} {self.tables.content_hash('covisitation')}"
+
+    @cached_property
+    def catalogue_hash(self) -> str:
+        """Hash of what the catalogue says of the vocabulary's items."""
+        return f"{self.tables.content_hash('items')} {self.tables.content_hash('vocabulary')}"
+
+    @cached_property
+    def alike(self) -> Neighbours:
+        """Items alike in the catalogue's words and attributes."""
+        terms = item_terms(self.tables.read("items"), self.tables.read("vocabulary"))
+        return alike(terms, self.counts.neighbours)
+
+    @cached_property
+    def left_out(self) -> Mapping[int | None, LeftOut]:
+        """What is known without each of `folds`.
+
+        Raises ContractError where no other fold has a history of two events or more.
+        """
+        return {fold: self._without(fold) for fold in self.folds}
+
+    @cached_property
+    def _rows(self) -> Mapping[int, int]:
+        """Train rows of two events or more, by fold."""
+        rows = self.tables.read("sequences").where("split = 'train' AND length >= 2").groupBy("fold").count().collect()
+        return {row["fold"]: row["count"] for row in rows}
+
+    def _without(self, fold: int | None) -> LeftOut:
+        others = sum(rows for other, rows in self._rows.items() if other != fold)
+        if others == 0:
+            raise ContractError(
+                f"no history of two events or more outside fold {fold}; "
+                "widen prepare.train_days or lower prepare.min_item_users"
+            )
+        sequences, pairs = self.tables.read("sequences"), self.tables.read("covisitation")
+        held_out, without = sequences.where("split = 'validation'"), None
+        if fold is not None:
+            without = train_events(sequences.where((F.col("split") == "train") & (F.col("fold") == fold)))
+            pairs, held_out = pairs.where(F.col("fold") != fold), held_out.where(F.col("fold") == fold)
+        popularity = log_popularity(self.tables.read("vocabulary"), without=without)
+        return LeftOut(
+            fold=fold,
+            rows=others,
+            log_popularity=popularity,
+            neighbours=neighbours(pairs, len(popularity) - 1, self.counts.neighbours),
+            validation=validation_sample(held_out, self.max_length),
+        )

@@ -1,0 +1,78 @@
+"""The behaviour VAE: its settings, and how it is trained."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+import torch
+from torch import nn
+
+from recaug.config.base import NonNegative, Positive, Share
+from recaug.generators.learning import Watch, fast, trimmed
+from recaug.generators.neural import Neural
+from recaug.training.loop import Batch, Part, Update
+from recaug.training.models.behaviour_vae import BehaviourVAE, negative_elbo
+from recaug.training.models.context import distinct, sample_prefixes
+
+
+class VAE(Neural, kw_only=True):
+    """Behaviour VAE: multinomial likelihood, KL annealed to `beta` over `anneal_share` of the steps.
+
+    free_bits: nats a latent dimension that the KL does not punish.
+    predicts: what comes after a prefix of the history (`to_come`), or the `history` itself, whose bag is then seen
+        through the dropout alone (Liang et al. 2018).
+    """
+
+    label = "VAE"
+    colour = ("#1f6fc4", "#6cb0f5")
+    network: ClassVar[type[nn.Module]] = BehaviourVAE
+
+    kind: Literal["vae"] = "vae"
+    hidden: Positive
+    z_dim: Positive
+    dropout: Share
+    beta: NonNegative
+    anneal_share: Share
+    free_bits: NonNegative
+    predicts: Literal["to_come", "history"] = "to_come"
+
+    def arguments(self) -> dict[str, Any]:
+        """Give what the network's constructor needs."""
+        return {"hidden": self.hidden, "z_dim": self.z_dim, "dropout": self.dropout}
+
+    def task(self, module: Any, discovery: bool, watch: Watch) -> "VAETask":
+        """Give what is trained of the network."""
+        return VAETask(module, self, discovery, watch)
+
+    def warm(self, epochs: int) -> Self:
+        """Fewer epochs, and no annealing."""
+        return msgspec.structs.replace(super().warm(epochs), anneal_share=0.0)
+
+
+class VAETask:
+    """The beta-VAE's bound for the bag of what is to come, seen through a prefix of the history."""
+
+    def __init__(self, model: BehaviourVAE, config: "VAE", discovery: bool, watch: Watch) -> None:
+        self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
+        self.module: nn.Module = model
+        self.parts: Mapping[str, Part] = {
+            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.informed))
+        }
+
+    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
+        """One update a batch."""
+        history = trimmed(batch["items"])
+        whole = self.config.predicts == "history"
+        context = history if whole else sample_prefixes(history)
+        to_come = history if whole else history.masked_fill(context > 0, 0)
+        noise = torch.randn(len(history), self.config.z_dim, device=history.device)
+        logits, mu, log_variance = self.model(context, history, noise)
+        if self.discovery and not whole:
+            logits = logits.scatter(1, context, -torch.inf)  # what was seen cannot come again
+        beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
+        loss = negative_elbo(logits, to_come, mu, log_variance, beta=beta, free_bits=self.config.free_bits)
+        yield Update("model", loss.sum(), (distinct(to_come) > 0).sum())
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        """Collapse and validation."""
+        return self.watch.measure(self.model, epoch, last)

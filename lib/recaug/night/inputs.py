@@ -1,0 +1,91 @@
+"""What a night gives its generators; they know neither the lake nor the night."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recaug.generators.inputs import Before, Inputs
+from recaug.lake.store import Store
+from recaug.night.context import Context
+from recaug.night.features import of_completion
+from recaug.results import TrainedModel
+from recaug.training.checkpoint import code_version, read_meta
+
+
+@dataclass(frozen=True)
+class NightTables:
+    """The night's tables; what a completion wrote only where the night may know it."""
+
+    context: Context
+
+    def read(self, name: str) -> DataFrame:
+        """Read a table. Raises ContractError where there is none, or it is of a later day's completion."""
+        return of_completion(self.context, name) if name == "item_latents" else self.context.lake.read(name)
+
+    def content_hash(self, name: str, partition: Mapping[str, str] | None = None) -> str | None:
+        """Hash the rows of a table, or of a partition of it."""
+        return self.context.lake.content_hash(name, partition)
+
+    def snapshot_files(self, name: str, partition: Mapping[str, str]) -> list[str]:
+        """Give the addresses of a partition's files."""
+        return self.context.lake.snapshot_files(name, partition)
+
+
+def generator_inputs(context: Context, before: Before | None = None) -> Inputs:
+    """Give what the night's generators learn and sample from; before: models that they go on from."""
+    config = context.config
+    return Inputs(
+        models=context.models,
+        tables=NightTables(context),
+        counts=config.covisitation,
+        seed=config.seed,
+        folds=range(config.prepare.folds),
+        max_length=config.prepare.max_length,
+        discovery=config.prepare.task == "discovery",
+        workers=config.training.workers,
+        warm_epochs=config.training.warm_epochs,
+        before=before,
+    )
+
+
+def last_night(context: Context) -> Before | None:
+    """Give the last night's models of the same seed and code, where the lake still has that night's vocabulary.
+
+    None where training.warm_epochs is null, or there is no such night.
+    """
+    if context.config.training.warm_epochs is None:
+        return None
+    nights = [record for record in context.history("train") if record.event_date < context.date]
+    if not nights:
+        return None
+    folders = {
+        (model.generator, model.fold): model.folder
+        for model in nights[-1].metrics.models
+        if model.generator is not None and model.seed == context.config.seed and _usable(model)
+    }
+    version = nights[-1].input_versions.get("vocabulary")
+    places = _places(context, version) if folders and version is not None else None
+    return None if places is None else Before(folders, places)
+
+
+def _usable(model: TrainedModel) -> bool:
+    """Say whether its folder is still there and of the same code."""
+    return Store(model.folder).finished() and read_meta(model.folder)["code"] == code_version()
+
+
+def _places(context: Context, version: int) -> np.ndarray | None:
+    """Index of each item in the vocabulary of that version, (n_items + 1,), 0 for none; None where it is gone."""
+    vocabulary = context.lake.read("vocabulary")
+    try:
+        before = context.lake.read("vocabulary", version).select("item_id", F.col("item_index").alias("before"))
+        indices = vocabulary.join(before, "item_id", how="left").select("item_index", "before").fillna(0).toPandas()
+    except (Py4JJavaError, PySparkException):  # vacuumed since
+        return None
+    places = np.zeros(int(indices["item_index"].max()) + 1, dtype=np.int64)
+    places[indices["item_index"]] = indices["before"]
+    return places
