@@ -77,7 +77,7 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
     assert run(first).content_hash == cold.content_hash  # the first night itself starts from nothing, again
     for job in generator_jobs(second):
         assert job.start is not None
-        assert job.start[0] == Path(cold.metrics["models"][f"{job.kind}-fold{job.fold}"]["folder"])
+        assert job.start[0] == cold.metrics["models"][f"{job.kind}-fold{job.fold}"]["folder"]
         assert job.start[1].tolist() == [0, *range(3, N_ITEMS + 1), 0, 0]
     warm = run(second).metrics["models"]
     # the same epochs and the same loss from nothing
