@@ -75,7 +75,7 @@ def decided(night: page.Night, decision: str, reason: str) -> page.Night:
 
 def test_a_published_night_shows_everything(published: Context) -> None:
     result = report.run(published)
-    html = (published.folder / "report" / "index.html").read_text(encoding="utf-8")
+    html = published.folder.read("report/index.html").decode()
     read = Text(html)
     assert result.metrics["bytes"] == len(html.encode()) > 50_000
     assert "788 generated rows of the VAE are the partition of 2017-01-28." in read.text
