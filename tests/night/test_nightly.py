@@ -109,9 +109,8 @@ def test_after_a_change_only_what_it_decides_runs_again(spark, night, tmp_path):
     models = {file: file.stat().st_mtime_ns for file in (tmp_path / "artifacts" / "models").rglob("model.safetensors")}
     gate = msgspec.structs.replace(config.evaluate.gate, min_lift=0.5)
     strict = msgspec.structs.replace(config, evaluate=msgspec.structs.replace(config.evaluate, gate=gate))
-    longer = msgspec.structs.replace(
-        strict, recommend=msgspec.structs.replace(strict.recommend, k=strict.recommend.k + 1)
-    )
+    recommend = msgspec.structs.replace(strict.recommend, k=strict.recommend.k + 1)
+    longer = msgspec.structs.replace(strict, recommend=recommend)
     for changed, first in ((strict, "evaluate"), (longer, "recommend")):
         said: list[str] = []
         again = run_night(changed, THIN_DAY, spark, resume=True, say=said.append)
