@@ -34,21 +34,18 @@ def _interval(value: Mapping[str, Any] | None) -> str:
 def verdicts(results: Results) -> list[str]:
     """One sentence a recommender: `publish`, where it goes by completed attributes from now on, or `hold`; and why."""
     labels = {"content": "Content-based recommender", "sasrec": "SASRec"}
-    verdicts = [
+    sentences = [
         f"{labels[name]}: {worth['decision']}; {'; '.join(worth['reasons'])}."
         for name, worth in results["worth"].items()
     ]
-    return verdicts or ["No gap was filled."]
+    return sentences or ["No gap was filled."]
 
 
 def rows(results: Results) -> Iterator[dict[str, Any]]:
     """One row an attribute: its ways, n, believed (calibration error or coverage), gaps, filled."""
     for attribute, of_attribute in results["attributes"].items():
-        ways, error, coverage = (
-            of_attribute["ways"],
-            of_attribute.get("calibration_error"),
-            of_attribute.get("coverage"),
-        )
+        ways, error = of_attribute["ways"], of_attribute.get("calibration_error")
+        coverage = of_attribute.get("coverage")
         yield {
             "attribute": attribute,
             **{way: ways.get(way) for way in WAYS},
