@@ -34,16 +34,18 @@ def _interval(value: Mapping[str, Any] | None) -> str:
 def verdicts(results: Results) -> list[str]:
     """One sentence a recommender: `publish`, where it goes by completed attributes from now on, or `hold`; and why."""
     labels = {"content": "Content-based recommender", "sasrec": "SASRec"}
-    told = [
-        f"{labels[name]}: {one['decision']}; {'; '.join(one['reasons'])}." for name, one in results["worth"].items()
+    sentences = [
+        f"{labels[name]}: {worth['decision']}; {'; '.join(worth['reasons'])}."
+        for name, worth in results["worth"].items()
     ]
-    return told or ["No gap was filled."]
+    return sentences or ["No gap was filled."]
 
 
 def rows(results: Results) -> Iterator[dict[str, Any]]:
     """One row an attribute: its ways, n, believed (calibration error or coverage), gaps, filled."""
-    for attribute, of_it in results["attributes"].items():
-        ways, error, coverage = of_it["ways"], of_it.get("calibration_error"), of_it.get("coverage")
+    for attribute, of_attribute in results["attributes"].items():
+        ways, error = of_attribute["ways"], of_attribute.get("calibration_error")
+        coverage = of_attribute.get("coverage")
         yield {
             "attribute": attribute,
             **{way: ways.get(way) for way in WAYS},
@@ -59,9 +61,9 @@ def ablation(results: Results) -> list[dict[str, Any]]:
 
     `without_two` is the mean over the others, each left out beside it.
     """
-    told = []
-    for attribute, of_it in results["attributes"].items():
-        ways = {way: value["mean"] for way, value in of_it["ways"].items()}
+    table = []
+    for attribute, of_attribute in results["attributes"].items():
+        ways = {way: value["mean"] for way, value in of_attribute["ways"].items()}
         for way, alone in ways.items():
             if not way.startswith("only "):
                 continue
@@ -71,7 +73,7 @@ def ablation(results: Results) -> list[dict[str, Any]]:
                 for other, value in ways.items()
                 if " and " in other and modality in other.removeprefix("without ").split(" and ")
             ]
-            told.append(
+            table.append(
                 {
                     "attribute": attribute,
                     "modality": modality,
@@ -80,7 +82,7 @@ def ablation(results: Results) -> list[dict[str, Any]]:
                     "without_two": sum(pairs) / len(pairs) if pairs else None,
                 }
             )
-    return told
+    return table
 
 
 def render(results: Results, run_id: str) -> str:
@@ -95,9 +97,9 @@ def render(results: Results, run_id: str) -> str:
     )
     bins = pd.DataFrame(
         [
-            {"attribute": attribute, **told}
-            for attribute, of_it in results["attributes"].items()
-            for told in of_it.get("reliability", ())
+            {"attribute": attribute, **calibrated}
+            for attribute, of_attribute in results["attributes"].items()
+            for calibrated in of_attribute.get("reliability", ())
         ]
     )
     return (
