@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,10 +7,12 @@ import torch
 from recaug.training.checkpoint import (
     finish_model,
     is_finished,
+    load_checkpoint,
     load_generator,
     load_model,
     load_recommender,
     model_folder,
+    save_checkpoint,
     start_from,
     weights_hash,
     working_folder,
@@ -86,3 +89,16 @@ def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
     wider = BehaviourVAE(3, covisitation=fewer, **(arguments | {"hidden": 16}))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"is \(8,\), not \(16,\)"):
         start_from(wider, tmp_path / "m", torch.tensor([0, 7, 0, 2]))
+
+
+def test_the_newest_checkpoint_counts_where_a_crash_has_left_two(tmp_path: Path) -> None:
+    work, module = tmp_path / "work", torch.nn.Linear(2, 1)
+    save_checkpoint(work, 9, module, {}, [{"epoch": 9}])
+    shutil.copytree(work / "checkpoint-9", tmp_path / "older")
+    with torch.no_grad():
+        module.weight.add_(1)
+    save_checkpoint(work, 10, module, {}, [{"epoch": 10}])
+    shutil.copytree(tmp_path / "older", work / "checkpoint-9")
+    restored = torch.nn.Linear(2, 1)
+    assert load_checkpoint(work, restored, {}) == (10, [{"epoch": 10}])
+    assert weights_hash(restored) == weights_hash(module)
