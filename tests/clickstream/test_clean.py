@@ -89,6 +89,10 @@ def test_a_good_row_is_an_event_of_our_type(spark: SparkSession) -> None:
     assert len(found["event_id"]) == 32
 
 
+def test_what_costs_nothing_is_an_event(spark: SparkSession) -> None:
+    assert marked(spark, [row(cost="0")]).first()["reasons"] == []
+
+
 def test_a_row_may_have_several_reasons_and_keeps_its_source(spark: SparkSession) -> None:
     found = marked(spark, [row(who=None, cost="-1", at="2017-01-01")]).first()
     assert found["reasons"] == ["no user_id", "price is negative"]

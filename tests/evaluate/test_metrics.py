@@ -51,6 +51,10 @@ def test_more_targets_than_ranks_can_still_reach_an_ndcg_of_one():
     assert metrics.ndcg(np.ones((1, 10), bool), np.array([25]), 10).tolist() == [1.0]
 
 
+def test_recall_is_a_share_of_all_targets_also_of_more_than_a_list_can_hold():
+    assert metrics.recall(np.ones((1, 10), bool), np.array([25]), 10).tolist() == [0.4]
+
+
 def test_gini_of_the_same_exposure_for_all_is_zero_and_of_nothing_shown_too():
     assert metrics.gini(np.full(7, 3)) == pytest.approx(0)
     assert metrics.gini(np.zeros(7, int)) == 0

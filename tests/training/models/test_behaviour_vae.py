@@ -39,6 +39,14 @@ def test_free_bits_ask_for_nothing_below_them() -> None:
     assert gradient.abs().sum() == 0
 
 
+def test_the_bound_weighs_the_kl_with_beta() -> None:
+    logits, items = torch.randn(2, 6), torch.tensor([[2, 4], [5, 0]])
+    mu, log_variance = torch.randn(2, 3), torch.randn(2, 3)
+    found = behaviour_vae.negative_elbo(logits, items, mu, log_variance, beta=0.25, free_bits=0.0)
+    kl = behaviour_vae.kl_divergence(mu, log_variance)
+    torch.testing.assert_close(found, behaviour_vae.multinomial_nll(logits, items) + kl / 4)
+
+
 def test_logits_start_from_the_popularity() -> None:
     popularity = torch.linspace(0, -5, 2001)
     model = BehaviourVAE(2000, hidden=20, z_dim=5, dropout=0.5, log_popularity=popularity).eval()
