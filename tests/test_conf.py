@@ -118,9 +118,9 @@ def test_rows_of_several_generators_are_one_more_arm_with_room_for_them_all():
     augment = loads(asked({"together": [["vae", "gan"]]})).augment
     assert augment.groups == [("vae",), ("gan",), ("vae", "gan")]
     assert augment.slots(["vae", "gan"]) == augment.slots(["vae"]) + augment.slots(["gan"])
-    assert [arm.name for arm in arms_of(augment)] == ["vae", "gan", "vae+gan"]
-    assert arms_of(augment)[2].generators == ("vae", "gan")
-    assert arms_of(augment)[2].slots == augment.slots(["vae", "gan"])
+    assert [arm.name for arm in arms_of(augment)] == ["none", "vae", "gan", "vae+gan"]
+    assert arms_of(augment)[3].generators == ("vae", "gan")
+    assert arms_of(augment)[3].slots == augment.slots(["vae", "gan"])
     loads(asked({"together": [["vae", "gan"]]}, epochs=14))  # nothing and 3 x 2 options
     with pytest.raises(ConfigError, match=r"policy\.epochs 13 is below the 14"):
         loads(asked({"together": [["vae", "gan"]]}, epochs=13))

@@ -1,17 +1,28 @@
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recaug.config import Policy
-from recaug.evaluate.arms import Writes, arm_of, rows_of
+from recaug.config import Augment, Policy, load
+from recaug.evaluate.arms import arm_of, rows_of
 from recaug.evaluate.policy import Option, as_result, halve, options
+from recaug.generators.base import DrawContinuations, DrawHistories
+from recaug.generators.classic import Classic
+from recaug.generators.counts import Counts
 from recaug.results import Arm, Part
 
 POLICY = Policy(rows=["head", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
-GENERATORS = {"counts": Writes(1, 0.0), "vae": Writes(1, 0.1)}
-EVERY = options(POLICY, GENERATORS, [])
+VAE = load("conf/demo.yaml").augment.entry("vae")  # draws two continuations, and histories
+
+
+def augment(*generators: Any, **changes: Any) -> Augment:
+    return Augment(generators=list(generators), buckets=4, batch_rows=16, **changes)
+
+
+GENERATORS = augment(Counts(kind="counts", draw=DrawContinuations(continuations=3)), VAE)
+EVERY = options(POLICY, GENERATORS)
 
 
 def lift(option: Option, part: str) -> float:
@@ -36,9 +47,9 @@ def test_every_combination_is_an_option_with_a_name_of_its_own() -> None:
     assert len(EVERY) == len({option.name for option in EVERY}) == 2 * 2 * 2 * 2
     assert EVERY[0].name == "counts-head-0.5-1"
     apart = msgspec.structs.replace(POLICY, rows=["tail", "histories"])
-    written = {(option.kind, option.rows) for option in options(apart, GENERATORS, [])}
+    written = {(option.kind, option.rows) for option in options(apart, GENERATORS)}
     assert written == {("counts", "tail"), ("vae", "tail"), ("vae", "histories")}  # the counts have no histories
-    both = options(apart, GENERATORS, [["counts", "vae"]])
+    both = options(apart, msgspec.structs.replace(GENERATORS, together=[["counts", "vae"]]))
     assert {option.rows for option in both if option.kind == "counts+vae"} == {"tail", "histories"}
 
 
@@ -157,7 +168,8 @@ def test_an_arm_of_several_parts_has_each_row_once_and_none_without_parts(
 
 
 def test_an_arm_has_room_for_what_its_generators_lay_beside_one_event() -> None:
-    generators = {"counts": Writes(3, 0.0), "vae": Writes(2, 0.1), "classic": Writes(0, 1.0)}
+    classic = Classic(kind="classic", draw=DrawHistories(histories=1.0))
+    generators = augment(*GENERATORS.generators, classic)
 
     def slots(*parts: Part) -> int:
         return arm_of("policy", parts, generators).slots

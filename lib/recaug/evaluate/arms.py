@@ -1,15 +1,13 @@
 """Arms of a trial: which candidates each adds to the real rows, and the recommender's training rows of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from recaug.config import TOGETHER
+from recaug.config import TOGETHER, Augment
 from recaug.results import Arm, Part
 
 NONE = "none"  # the arm without generated rows
@@ -18,27 +16,19 @@ LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # measures whose l
 EVERY = "all"  # of a part's users, and of its rows
 
 
-class Writes(NamedTuple):
-    """What a generator writes: continuations of each real event, histories a real user."""
-
-    continuations: int
-    histories: float
-
-
-def arms_of(generators: Mapping[str, Writes], together: Iterable[Sequence[str]]) -> list[Arm]:
+def arms_of(augment: Augment) -> list[Arm]:
     """The arms without a policy: nothing, the rows of each generator, and of those that are together."""
-    kinds = [*((name,) for name in generators), *map(tuple, together)]
-    parts = {TOGETHER.join(kind): (Part(generators=kind),) for kind in kinds}
-    return [Arm(name=NONE), *(arm_of(name, of_arm, generators) for name, of_arm in parts.items())]
+    groups = {TOGETHER.join(names): (Part(generators=names),) for names in augment.groups}
+    return [Arm(name=NONE), *(arm_of(name, parts, augment) for name, parts in groups.items())]
 
 
-def arm_of(name: str, parts: tuple[Part, ...], generators: Mapping[str, Writes]) -> Arm:
+def arm_of(name: str, parts: tuple[Part, ...], augment: Augment) -> Arm:
     """An arm with room for the continuations that its parts may lay beside one event of a cold or of a warm user."""
     slots = [
-        sum(generators[name].continuations for name in {name for part in own for name in part.generators})
+        augment.slots(sorted({name for part in own for name in part.generators}))
         for own in ([part for part in parts if part.users in (EVERY, users)] for users in ("cold", "warm"))
     ]
-    return Arm(name=name, parts=parts, slots=max(1, *slots))
+    return Arm(name=name, parts=parts, slots=max(slots))
 
 
 def rows_of(arm: Arm, candidates: DataFrame, cold_users: DataFrame, vocabulary: DataFrame) -> DataFrame:

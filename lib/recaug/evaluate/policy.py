@@ -1,12 +1,12 @@
 """Chooses what is added for each slice of users and of rows: successive halving (Jamieson and Talwalkar 2016)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from recaug import results
-from recaug.config import POLICY, TOGETHER, Policy, round_epochs
-from recaug.evaluate.arms import NONE, Writes, arm_of
+from recaug.config import POLICY, TOGETHER, Augment, Policy, round_epochs
+from recaug.evaluate.arms import NONE, arm_of
 from recaug.evaluate.task import Task
 from recaug.evaluate.trial import brief_lifts
 from recaug.results import Arm, Part, Tried
@@ -38,14 +38,7 @@ class Choice(NamedTuple):
     tried: list[Tried]
 
 
-def choose(
-    task: Task,
-    policy: Policy,
-    generators: Mapping[str, Writes],
-    together: Iterable[Sequence[str]],
-    most_epochs: int,
-    metric: str,
-) -> tuple[Arm, results.Policy]:
+def choose(task: Task, policy: Policy, augment: Augment, most_epochs: int, metric: str) -> tuple[Arm, results.Policy]:
     """Try the options briefly on the validation split, and give the arm `policy` with what was tried.
 
     most_epochs: of a whole training. metric: that is to rise. The test split is not read. cpu_seconds are left 0.
@@ -53,11 +46,11 @@ def choose(
 
     def measure(left: Sequence[Option], epochs: int) -> dict[Option, dict[str, float]]:
         """Train with nothing and with each option, and compare the users of each slice."""
-        arms = [Arm(name=NONE), *(arm_of(option.name, (option.part(),), generators) for option in left)]
+        arms = [Arm(name=NONE), *(arm_of(option.name, (option.part(),), augment) for option in left)]
         lifts = brief_lifts(task.briefly(epochs), arms, metric, f"policy, {len(left)} options x {epochs} epochs")
         return {option: lifts[option.name] for option in left}
 
-    every = options(policy, generators, together)
+    every = options(policy, augment)
     choice = halve(every, measure, policy.first_epochs, most_epochs, policy.epochs)
     parts = tuple(
         option.part(users)
@@ -65,29 +58,17 @@ def choose(
         for option in by_rows.values()
         if option is not None
     )
-    return arm_of(POLICY, parts, generators), as_result(choice)
+    return arm_of(POLICY, parts, augment), as_result(choice)
 
 
-def options(policy: Policy, generators: Mapping[str, Writes], together: Iterable[Sequence[str]]) -> list[Option]:
+def options(policy: Policy, augment: Augment) -> list[Option]:
     """Every combination of a generator or several together, rows that they write, a share and a weight."""
-    kinds = [*((name,) for name in generators), *map(tuple, together)]
-    written = [
-        (TOGETHER.join(kind), rows)
-        for kind in kinds
-        for rows in policy.rows
-        if any(_writes(generators[name], rows) for name in kind)
-    ]
+    groups = [(TOGETHER.join(names), augment.rows_of(names, policy.rows)) for names in augment.groups]
+    written = [(kind, rows) for kind, own in groups for rows in own]
     return [
         Option(kind, rows, share, weight)
         for (kind, rows), (share, weight) in product(written, product(policy.shares, policy.weights))
     ]
-
-
-def _writes(generator: Writes, rows: str) -> bool:
-    """Whether a generator has such rows."""
-    if rows == "all":
-        return True
-    return bool(generator.histories if rows == "histories" else generator.continuations)
 
 
 def halve(

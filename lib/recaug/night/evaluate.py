@@ -9,7 +9,7 @@ from recaug.evaluate.policy import choose
 from recaug.evaluate.trial import run_trial
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
-from recaug.night.experiment import recommend_task, writes_of
+from recaug.night.experiment import recommend_task
 from recaug.results import Arm, Trial, Verdict, encode
 
 NOTHING = "the policy adds nothing: no option helps on the validation window"
@@ -21,13 +21,12 @@ def run(context: Context) -> StageResult:
     With a policy, the arm that it makes up of the candidates stands against the one without; else one a generator, and
     of those that are together. Raises ContractError, before an arm is trained, if a table knows what is held out.
     """
-    config, generators = context.config, writes_of(context)
-    task, together, policy = recommend_task(context), config.augment.together, None
-    arms = arms_of(generators, together)
+    config, policy = context.config, None
+    task, arms = recommend_task(context), arms_of(context.config.augment)
     if config.evaluate.policy is not None:
         epochs, metric = config.sasrec.optimiser.epochs, config.evaluate.gate.metric
         with Cost(context.spark) as cost:
-            arm, policy = choose(task, config.evaluate.policy, generators, together, epochs, metric)
+            arm, policy = choose(task, config.evaluate.policy, config.augment, epochs, metric)
         policy = msgspec.structs.replace(policy, cpu_seconds=round(cost.cpu_seconds, 1))
         arms = [Arm(name=NONE), arm]
     trial, trained = run_trial(task, arms, config.evaluate.seeds, config.seed, config.evaluate.gate)

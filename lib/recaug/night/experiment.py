@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.config import POLICY
-from recaug.evaluate.arms import NONE, Writes, arms_of
+from recaug.evaluate.arms import NONE, arms_of
 from recaug.evaluate.leakage import Tables
 from recaug.evaluate.tasks.recommend import Inputs, RecommendTask, RowFiles
 from recaug.night.context import Context
@@ -79,16 +79,11 @@ def tables_of(context: Context) -> Tables:
     )
 
 
-def writes_of(context: Context) -> dict[str, Writes]:
-    """What each of the night's generators writes, in their order."""
-    return {entry.name: Writes(entry.continuations, entry.histories) for entry in context.config.augment.generators}
-
-
 def arms_to_be(context: Context) -> list[Arm]:
     """The arms that the night is to be evaluated with; the policy's recipe is not known before."""
     if context.config.evaluate.policy is not None:
         return [Arm(name=NONE), Arm(name=POLICY)]
-    return arms_of(writes_of(context), context.config.augment.together)
+    return arms_of(context.config.augment)
 
 
 def recorded_arms(context: Context) -> Sequence[Arm]:
