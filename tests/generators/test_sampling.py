@@ -93,8 +93,7 @@ def models(kind, tmp_path):
 def sample(train, models, kind, seed=1, generator=None, discovery=True, date=DATE):
     generator = generator or neural(kind)
     request = Request(generator.name, seed, date, L, discovery, batch_rows=16)
-    folders = {fold: folder.root for fold, folder in models.items()}
-    return generate(train, generator, folders, request, buckets=4)
+    return generate(train, generator, models, request, buckets=4)
 
 
 def test_windows_are_joined_to_the_history_that_they_were_cut_from():

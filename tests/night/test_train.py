@@ -100,7 +100,8 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
     # the same epochs and the same loss from nothing
     vae = entry(first.config, "vae")
     short = msgspec.structs.replace(vae, anneal_share=0.0, optimiser=msgspec.structs.replace(vae.optimiser, epochs=3))
-    config = with_generators(context.config, short)
+    alone = msgspec.structs.replace(context.config, training=msgspec.structs.replace(training, warm_epochs=None))
+    config = with_generators(alone, short)
     anew = by_name(run(dataclasses.replace(second, config=config)))
     assert all(model.started_from is None for model in anew.values())
     for name, model in by_name(cold).items():
@@ -112,6 +113,16 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
         else:  # the first epoch of a GAN that starts from nothing is one of likelihood
             assert "loss_likelihood" in model.curves[0]
             assert "loss_likelihood" not in warm[name].curves[0]
+    # what the gate or the recommender is set to is nothing to a generator; another width does not fit
+    wide = with_generators(first.config, entry(first.config, "vae", hidden=16), entry(first.config, "gan"))
+    recommend = msgspec.structs.replace(wide, recommend=msgspec.structs.replace(wide.recommend, k=7))
+    starts = {job.name: job.start for job in jobs_of(dataclasses.replace(second, config=recommend))}
+    assert {name: start is not None for name, start in starts.items()} == {
+        "vae-fold0": False,
+        "vae-fold1": False,
+        "gan-fold0": True,
+        "gan-fold1": True,
+    }
     other = msgspec.structs.replace(first.config, seed=1)
     assert all(job.start is None for job in jobs_of(dataclasses.replace(second, config=other)))
 
