@@ -1,9 +1,6 @@
-import msgspec
 import pytest
 import torch
-from tests.generators.test_sampling import CONFIG
 
-from recaug.config import Augment
 from recaug.generators.rejection import reject
 
 
@@ -41,12 +38,3 @@ def test_nothing_drawn_is_nothing_kept_and_where_all_are_rejected_the_row_is_emp
     assert kept[0].tolist() == [1, 2]
     assert kept[1].tolist() == [0, 0]
     assert realness[1].tolist() == [0.0, 0.0]
-
-
-def test_only_the_gan_can_reject() -> None:
-    values = msgspec.to_builtins(msgspec.structs.replace(CONFIG, generators=["vae", "gan"]))
-    values["own"] = {"gan": {"oversampling": 3}}
-    config = msgspec.convert(values, Augment)
-    assert (config.of("gan").oversampling, config.of("vae").oversampling) == (3, 1)
-    with pytest.raises(msgspec.ValidationError, match="vae has no discriminator"):
-        msgspec.convert(values | {"oversampling": 2}, Augment)

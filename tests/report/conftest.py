@@ -19,6 +19,7 @@ from recaug.lake.contracts import TABLES
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
+from recaug.night.stage import NIGHT, sections_hash
 from recaug.results import (
     Arm,
     ArmResult,
@@ -152,7 +153,7 @@ def record() -> Callable[..., None]:
                 decision=decision if decides else "none",
                 reasons=[REASONS[decision]] if decides else [],
                 metrics=METRICS[stage],
-                config_hash=context.config.hash,
+                config_hash=sections_hash(NIGHT[stage], context.config),
                 input_versions={"events": 0, "sequences": 0},
                 content_hash="1f" * 32 if stage in ("augment", "publish") else None,
                 cpu_seconds=44.0,

@@ -5,7 +5,7 @@ from typing import Any
 
 from recaug.lake.runs import RunRecord
 from recaug.report.series import Series
-from recaug.results import Arm, ArmResult, Catalogue, Interval, Measured, Part, Trial, Verdict
+from recaug.results import Arm, ArmResult, Catalogue, Interval, Measured, Part, Report, Trial, Verdict
 
 DATE = dt.date(2017, 2, 4)
 GENERATORS = [
@@ -22,6 +22,7 @@ def stage(name: str, **values: Any) -> RunRecord:
         "run_id": "r",
         "event_date": DATE,
         "stage": name,
+        "metrics": Report(bytes=0),
         "started": start,
         "finished": start,
         "config_hash": "c",
