@@ -65,11 +65,11 @@ class BehaviourDiffusion(nn.Module):
     first layer alone, which is linear: there x_t is a sum of embeddings and a product with the noise, and no bag as
     wide as the catalogue is made.
 
-    Its output is not x_0, as in the paper, but the logits of a multinomial over the items of x_0: squared errors rank
-    and give nothing to sample from. It is trained by the likelihood of what is to come after the context and, half as
-    much, of the whole bag. On MovieLens-100K (users of the other fold, ten events to come, 40 epochs, hidden 200, both
-    at step 0.003, two seeds) NDCG@10 of sampled logits is .144 so and .136 from what is to come alone, where the VAE's
-    is .115 (of its mean .124); informed by the counts .156 and .144, where the VAE's is .132 (.140).
+    Its output is not x_0, as in the paper, but the logits of a multinomial over the items of x_0: an x_0 by squared
+    errors gives nothing to sample from. It is trained by the likelihood of what is to come after the context and, half
+    as much, of the whole bag. On MovieLens-100K (users of the other fold, ten events to come, 40 epochs, hidden 200,
+    step 0.003, two seeds) NDCG@10 of sampled logits is .144 so, .136 from what is to come alone, .141 by squared
+    errors, and .115 of the VAE (.124 of its mean); informed by the counts .156, .144 and, of the VAE, .132 (.140).
 
     In the reverse process x_0 is what it is expected to be: the context, which is known, with the predicted items, as
     many as the context has, by their chance. Each step of it costs some of the ranking (.144 after one, .134 after
