@@ -8,6 +8,7 @@ import torch
 from pyspark.sql import SparkSession
 from tests.training.conftest import MAX_LENGTH, N_ITEMS, entry, small_config
 
+from recaug.generators.diffusion import Diffusion
 from recaug.generators.inputs import LeftOut
 from recaug.generators.neural import NeuralJob
 from recaug.lake.store import Store
@@ -57,6 +58,18 @@ def test_a_generator_learns_the_parity_of_users_it_never_saw(
     assert {"distinct_items", "entropy", "duplicates", "validation_ndcg@10"} <= set(last)
     assert all("distinct_items" in curve for curve in trained.curves)
     assert ("loss_discriminator" in last) == (kind == "gan")
+    validation = job.left.validation
+    contexts = validation.histories[validation.histories[:, 2] > 0]
+    logits = load_model(trained.folder).next_logits(contexts, torch.Generator().manual_seed(0))
+    best = logits.scatter(1, contexts, -torch.inf).topk(5, dim=1).indices
+    assert (best % 2 == contexts[:, :1] % 2).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("informed", [True, False])
+def test_the_diffusion_learns_it_too(job: NeuralJob, spark: SparkSession, informed: bool) -> None:
+    diffusion = Diffusion(hidden=32, dropout=0.2, informed=informed, optimiser=job.entry.optimiser)
+    (trained,) = train([dataclasses.replace(job, entry=diffusion)], spark, small_config().training, "test")
+    assert trained.name == "diffusion-fold0"
     validation = job.left.validation
     contexts = validation.histories[validation.histories[:, 2] > 0]
     logits = load_model(trained.folder).next_logits(contexts, torch.Generator().manual_seed(0))

@@ -12,6 +12,7 @@ from recaug.generators.base import Generator
 KINDS = {
     "vae": "recaug.generators.vae:VAE",
     "gan": "recaug.generators.gan:GAN",
+    "diffusion": "recaug.generators.diffusion:Diffusion",
     "counts": "recaug.generators.counts:Counts",
     "classic": "recaug.generators.classic:Classic",
     "rare_items": "recaug.generators.rare_items:RareItems",
