@@ -303,6 +303,21 @@ def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(
     assert names.count() == 0
 
 
+@pytest.mark.parametrize("kind", ["vae"])
+def test_other_seeds_and_other_buckets_draw_other_items(spark, models, kind):
+    """Users who had the same, a bucket each: whoever shares random numbers with another draws what the other does."""
+    alike = [row | {"fold": 0} for user in range(40) for row in windows(user, [1, 2, 3])]
+    rows, generator = spark.createDataFrame(pd.DataFrame(alike), SCHEMA), neural(kind, histories=0.0)
+    drawn = []
+    for seed in (1, 2):
+        request = Request(generator.name, seed, DATE, L, False, batch_rows=16)
+        found = generate(rows, generator, models, request, buckets=10_000).toPandas()
+        by_user = found.sort_values(["parent_event_id", "item_index"]).groupby("user_id")["item_index"].agg(tuple)
+        assert by_user.nunique() > 35
+        drawn.append(by_user)
+    assert (drawn[0] != drawn[1]).mean() > 0.9
+
+
 @pytest.mark.parametrize("kind", ["gan"])
 def test_what_the_discriminator_rejects_is_left_out(train, models, kind):
     gan = neural("gan", oversampling=3, histories=0.0)

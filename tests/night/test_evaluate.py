@@ -1,7 +1,6 @@
 """Evaluate refuses candidates that know what they are to be proved on."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +9,10 @@ from pyspark.sql import functions as F
 from tests.night.nights import HEAD, context, day, line, note
 
 from recaug.errors import ContractError
+from recaug.evaluate.tasks.recommend import ranking
 from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context
-from recaug.results import Trial
+from recaug.results import Train, TrainedModel, Trial
 
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
 WINDOWS = {"train_days": 6, "validation_days": 2, "test_days": 2, "min_item_users": 2, "max_length": 4}
@@ -131,10 +131,12 @@ def test_generated_rows_teach_the_recommender_items_that_nobody_had(with_new_ite
 
 
 def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
-    def of(own: float) -> dict[str, Any]:
-        return {"curves": [{"validation_ndcg@10": 0.9}, {"validation_ndcg@10": own}], "counts_ndcg@10": 0.04}
+    def of(generator: str, fold: int, own: float) -> TrainedModel:
+        curves = [{"validation_ndcg@10": 0.9}, {"validation_ndcg@10": own}]
+        settings = {"generator": generator, "fold": fold, "counts_ndcg": 0.04, "curves": curves}
+        return TrainedModel(name=f"{generator}-fold{fold}", folder="", seed=0, seconds=1.0, **settings)
 
-    models = {"vae-fold0": of(0.03), "vae-fold1": of(0.01), "gan-fold0": of(0.04), "gan-fold1": of(0.04)}
-    assert evaluate._ranking(models, ["gan", "counts", "vae"]) == {"ranking": pytest.approx(0.5)}
-    assert evaluate._ranking(models, ["gan"]) == {"ranking": pytest.approx(1.0)}
-    assert evaluate._ranking(models, ["counts", "classic"]) == {}  # they are not trained
+    models = [of("vae", 0, 0.03), of("vae", 1, 0.01), of("gan", 0, 0.04), of("gan", 1, 0.04)]
+    assert ranking(Train(models=models), ["gan", "counts", "vae"]) == pytest.approx(0.5)
+    assert ranking(Train(models=models), ["gan"]) == pytest.approx(1.0)
+    assert ranking(Train(models=models), ["counts", "classic"]) is None  # they are not trained
