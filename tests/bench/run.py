@@ -88,7 +88,7 @@ class Bench:
         path = self.folder / f"ingest-{self.cores}"
         shutil.rmtree(path, ignore_errors=True)
         result = ingest.run(replace(self.context, lake=Lake(self.spark, str(path))))
-        return int(result.metrics["rows_in"])
+        return int(result.metrics.rows_in)
 
     def sessions(self) -> int:
         """Sessions of all users."""

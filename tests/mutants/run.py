@@ -108,7 +108,8 @@ def copy_tree(folder: Path) -> Path:
 def run_tests(ids: Iterable[str], root: Path) -> tuple[int, str]:
     """Run tests of a copy in a process of their own. Returns pytest's exit code and the first test that failed."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *ids]
-    env = os.environ | {"PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    brief = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}  # no session lives long
+    env = os.environ | brief | {"PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
         command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:

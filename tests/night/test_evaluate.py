@@ -10,8 +10,10 @@ from tests.night.nights import HEAD, context, day, line, note
 
 from recaug.errors import ContractError
 from recaug.evaluate.tasks.recommend import ranking
+from recaug.evaluate.trial import refuse_leaks
 from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context
+from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.results import Train, TrainedModel, Trial
 
 # Train on the days 1 to 6, validate on 7 and 8, test on 9 and 10.
@@ -127,16 +129,16 @@ def test_generated_rows_teach_the_recommender_items_that_nobody_had(with_new_ite
     counted = F.when(F.col("item_id") == "kind1-new", 20).otherwise(F.col("events"))
     lake.replace(lake.read("vocabulary").withColumn("events", counted).persist(), "vocabulary", {}, "r")
     with pytest.raises(ContractError, match="leak.* 1 rows of vocabulary .item_id kind1-new, events 20, n 0"):
-        evaluate.check_leaks(with_new_items)
+        refuse_leaks(recommend_task(with_new_items), recorded_arms(with_new_items))
 
 
 def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
-    def of(generator: str, fold: int, own: float) -> TrainedModel:
+    def model(generator: str, fold: int, own: float) -> TrainedModel:
         curves = [{"validation_ndcg@10": 0.9}, {"validation_ndcg@10": own}]
-        settings = {"generator": generator, "fold": fold, "counts_ndcg": 0.04, "curves": curves}
-        return TrainedModel(name=f"{generator}-fold{fold}", folder="", seed=0, seconds=1.0, **settings)
+        known = {"name": f"{generator}-fold{fold}", "folder": "", "seed": 0, "seconds": 0.0, "counts_ndcg": 0.04}
+        return TrainedModel(generator=generator, fold=fold, curves=curves, **known)
 
-    models = [of("vae", 0, 0.03), of("vae", 1, 0.01), of("gan", 0, 0.04), of("gan", 1, 0.04)]
-    assert ranking(Train(models=models), ["gan", "counts", "vae"]) == pytest.approx(0.5)
-    assert ranking(Train(models=models), ["gan"]) == pytest.approx(1.0)
-    assert ranking(Train(models=models), ["counts", "classic"]) is None  # they are not trained
+    trained = Train(models=[model("vae", 0, 0.03), model("vae", 1, 0.01), model("gan", 0, 0.04), model("gan", 1, 0.04)])
+    assert ranking(trained, ["gan", "counts", "vae"]) == pytest.approx(0.5)
+    assert ranking(trained, ["gan"]) == pytest.approx(1.0)
+    assert ranking(trained, ["counts", "classic"]) is None  # they are not trained

@@ -9,19 +9,36 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.night.nights import context, note
 
-from recaug.config import STAGES, Config, load
+from recaug.config import STAGES, Config, convert, load
 from recaug.errors import ContractError
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import UndeclaredTable
 from recaug.night.context import StageResult, UndeclaredRecord
 from recaug.night.nightly import RUN, inputs_of, is_done
 from recaug.night.stage import NIGHT, candidates_hash, sections_hash
-from recaug.results import Report
+from recaug.results import Ingest, Publish, Result, Train, Trial, Verdict
 from recaug.studies.completion import COMPLETE
 from recaug.studies.pictures import IMAGES
 
 DEMO = load("conf/demo.yaml")
 DATE = dt.date(2017, 1, 10)
+EMPTY: dict[str, Result] = {
+    "ingest": Ingest(rows_in=0, events=0, duplicates=0, quarantined=0, items=0, reasons={}, days=(None, "2017-01-10")),
+    "train": Train(models=[]),
+    "evaluate": Trial(
+        task="recommend",
+        metric="ndcg@10",
+        seeds=1,
+        units={},
+        arms={},
+        baselines={},
+        leaks={},
+        tail_share=0.0,
+        chosen=None,
+        verdict=Verdict(decision="hold", reasons=()),
+    ),
+    "publish": Publish(augmented=0),
+}
 
 
 def changed(config: Config, key: str, value: Any) -> Config:
@@ -32,7 +49,7 @@ def changed(config: Config, key: str, value: Any) -> Config:
     for section in sections:
         place = place[section]
     place[last] = value
-    return msgspec.convert(builtins, Config)
+    return convert(builtins)
 
 
 def test_the_stages_are_those_of_the_night_in_its_order() -> None:
@@ -88,7 +105,7 @@ def test_no_section_has_a_name_that_is_none() -> None:
 
 def test_a_stage_sees_what_it_declares(spark: SparkSession, tmp_path: Path) -> None:
     night = context(spark, tmp_path, DATE)
-    note(night, "train", StageResult(Report(bytes=1), "weights"))
+    note(night, "train", StageResult(EMPTY["train"], "weights"))
     augment = night.of_stage(NIGHT["augment"])
     assert augment.recorded("train").content_hash == "weights"
     assert augment.history("complete") == []
@@ -102,10 +119,10 @@ def test_a_stage_sees_what_it_declares(spark: SparkSession, tmp_path: Path) -> N
 
 def test_a_record_of_another_configuration_is_none(spark: SparkSession, tmp_path: Path) -> None:
     night = context(spark, tmp_path, DATE)
-    note(night, "evaluate", StageResult(Report(bytes=1), decision="publish"))
+    note(night, "evaluate", StageResult(EMPTY["evaluate"], decision="publish"))
     same = context(spark, tmp_path, DATE, recommend={"k": 7}).of_stage(NIGHT["publish"])
     assert same.recorded("evaluate").decision == "publish"
-    other = context(spark, tmp_path, DATE, augment={"temperature": 2.0}).of_stage(NIGHT["publish"])
+    other = context(spark, tmp_path, DATE, augment={"buckets": 8}).of_stage(NIGHT["publish"])
     assert other.find("evaluate") is None
     with pytest.raises(ContractError, match="evaluate stage of 2017-01-10 has not run .*; run it before publish"):
         other.recorded("evaluate")
@@ -114,15 +131,15 @@ def test_a_record_of_another_configuration_is_none(spark: SparkSession, tmp_path
 
 def test_a_stage_is_done_while_its_inputs_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
     night, publish = context(spark, tmp_path, DATE), NIGHT["publish"]
-    note(night, "evaluate", StageResult(Report(bytes=1), "first"))
+    note(night, "evaluate", StageResult(EMPTY["evaluate"], "first"))
     inputs = inputs_of(night, publish)
-    note(night, "publish", StageResult(Report(bytes=1)), inputs)
+    note(night, "publish", StageResult(EMPTY["publish"]), inputs)
     record = night.night()["publish"]
     assert is_done(night, record, inputs_of(night, publish))
     assert not is_done(night, None, inputs)
-    note(night, "evaluate", StageResult(Report(bytes=1), "second"))
+    note(night, "evaluate", StageResult(EMPTY["evaluate"], "second"))
     assert not is_done(night, record, inputs_of(night, publish))
-    note(night, "evaluate", StageResult(Report(bytes=1), "first"))
+    note(night, "evaluate", StageResult(EMPTY["evaluate"], "first"))
     assert is_done(night, record, inputs_of(night, publish))
     rows = spark.createDataFrame([], TABLES["vocabulary"].columns)
     night.lake.replace(rows, "vocabulary", {}, "run")
@@ -131,8 +148,8 @@ def test_a_stage_is_done_while_its_inputs_are_the_same(spark: SparkSession, tmp_
 
 def test_an_earlier_nights_record_is_an_input_and_a_later_one_is_not(spark: SparkSession, tmp_path: Path) -> None:
     night = context(spark, tmp_path, DATE)
-    note(night, "ingest", StageResult(Report(bytes=1), "own"))
-    note(context(spark, tmp_path, DATE + dt.timedelta(days=1)), "ingest", StageResult(Report(bytes=1), "later"))
+    note(night, "ingest", StageResult(EMPTY["ingest"], "own"))
+    note(context(spark, tmp_path, DATE + dt.timedelta(days=1)), "ingest", StageResult(EMPTY["ingest"], "later"))
     assert inputs_of(night, NIGHT["ingest"]).records == {}
-    note(context(spark, tmp_path, DATE - dt.timedelta(days=1)), "ingest", StageResult(Report(bytes=1), "earlier"))
+    note(context(spark, tmp_path, DATE - dt.timedelta(days=1)), "ingest", StageResult(EMPTY["ingest"], "earlier"))
     assert set(inputs_of(night, NIGHT["ingest"]).records) == {"ingest, history"}

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
 from recaug import config
+from recaug.generators.registry import generators
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import tracking
@@ -61,7 +62,9 @@ def test_a_model_is_a_run_below_its_night_with_a_value_an_epoch(context: Context
     assert [(loss.step, loss.value) for loss in losses] == [(1, 7.5), (2, 7.0)]
     ndcg = client(context).get_metric_history(model.info.run_id, "validation_ndcg_at_10")
     assert [(value.step, value.value) for value in ndcg] == [(2, 0.04)]
-    assert night.data.params["vae.optimiser.epochs"] == str(context.config.vae.optimiser.epochs)
+    assert night.data.params["augment.generators.0.optimiser.epochs"] == str(
+        generators(context.config.augment.generators)[0].optimiser.epochs
+    )
 
 
 def test_a_night_holds_its_decision_its_metrics_and_its_page(context: Context) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import THIN_DAY
 from tests.night.nights import HEAD, context, day, line
 
 from recaug.cli import benchmark
-from recaug.config import Benchmark, Lake
+from recaug.config import convert
 from recaug.errors import ConfigError
 from recaug.night.nightly import night_context
 from recaug.studies.benchmark import fold_contexts, run_benchmark
@@ -97,12 +97,8 @@ def test_a_user_is_tested_in_the_fold_that_holds_it_out(spark, tmp_path):
         spark, tmp_path, day(6).date(), prepare=changes | {"train_days": 4, "validation_days": 1, "test_days": 1}
     )
     section = SECTION | {"folds": 3, "models": ["popularity"], "date": day(6).date()}
-    config = msgspec.structs.replace(
-        made.config,
-        lake=Lake(path=f"{tmp_path}/lake"),
-        artifacts=f"{tmp_path}/artifacts",
-        benchmark=msgspec.convert(section, Benchmark),
-    )
+    places = {"lake": {"path": f"{tmp_path}/lake"}, "artifacts": f"{tmp_path}/artifacts"}
+    config = convert(msgspec.to_builtins(made.config) | places | {"benchmark": section})
     made = night_context(config, day(6).date(), spark)
     nights = fold_contexts(made, made.config.benchmark)
     assert len({night.run_id for night in nights}) == 3

@@ -126,15 +126,17 @@ def _log_metrics(client: MlflowClient, run: str, values: Mapping[str, Any], step
         client.log_batch(run, metrics=metrics[start : start + BATCH])
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk nested mappings as dotted keys.
+def flatten(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk nested mappings, and lists of them, as dotted keys.
 
-    >>> dict(flatten({"lift": {"mean": 0.1}, "rows": 3}))
-    {'lift.mean': 0.1, 'rows': 3}
+    >>> dict(flatten({"lift": {"mean": 0.1}, "rows": 3, "generators": [{"kind": "vae"}]}))
+    {'lift.mean': 0.1, 'rows': 3, 'generators.0.kind': 'vae'}
     """
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
+            yield from flatten(dict(enumerate(value)), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
