@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,16 @@ def test_weights_without_meta_are_no_model_and_are_written_anew(tmp_path: Path) 
     assert not folder.finished()
     finish_model(folder, SASRec(**arguments), {"arguments": arguments})  # type: ignore[arg-type]
     assert isinstance(load_model(folder.root), SASRec)
+
+
+def test_the_newest_checkpoint_counts_where_a_crash_has_left_two(tmp_path: Path) -> None:
+    work, module = Store(tmp_path / "work"), torch.nn.Linear(2, 1)
+    save_checkpoint(work, 9, module, {}, [{"epoch": 9.0}])
+    shutil.copytree(work.address("checkpoint-9"), tmp_path / "older")
+    with torch.no_grad():
+        module.weight.add_(1)
+    save_checkpoint(work, 10, module, {}, [{"epoch": 10.0}])
+    shutil.copytree(tmp_path / "older", work.address("checkpoint-9"))
+    restored = torch.nn.Linear(2, 1)
+    assert load_checkpoint(work, restored, {}) == (10, [{"epoch": 10.0}])
+    assert weights_hash(restored) == weights_hash(module)
