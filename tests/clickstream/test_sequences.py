@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.clickstream.test_splits import HOLDOUT, prepare
 
-from recaug.clickstream.sequences import histories, sequences, users, vocabulary
+from recaug.clickstream.sequences import histories, sequences
 from recaug.clickstream.splits import Windows, split
+from recaug.clickstream.vocabulary import users, vocabulary
 
 # Train on the days 1 to 4, validate on 5 and 6, test on 7 and 8 of January 2017.
 CUT = Windows(*(dt.date(2017, 1, day) for day in (1, 5, 7, 9)))

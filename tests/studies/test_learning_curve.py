@@ -12,8 +12,7 @@ from tests.night.nights import HEAD, context, day, line, note
 
 from recaug.cli import augmentation
 from recaug.config import POLICY, Config, LearningCurve, Policy
-from recaug.evaluate.arms import rows_of
-from recaug.evaluate.leakage import cold_users
+from recaug.evaluate.arms import cold_users, rows_of
 from recaug.lake import runs
 from recaug.night import augment, evaluate, publish
 from recaug.night.context import Context

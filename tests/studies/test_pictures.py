@@ -153,7 +153,7 @@ def test_a_generator_that_draws_copies_only_is_one_line(
     path = shop(tmp_path, images={"per_class": [4]})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "recaug.studies.pictures.nearest_allowed", lambda pixels, seed: 2.0
+            "recaug.studies.picture_rows.nearest_allowed", lambda pixels, seed: 2.0
         )  # further than black from white
         assert run(spark, path) == 4
     assert "gan-4: each picture that it drew is closer to a real one" in capsys.readouterr().err

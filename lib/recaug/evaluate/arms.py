@@ -31,6 +31,11 @@ def arm_of(name: str, parts: tuple[Part, ...], augment: Augment) -> Arm:
     return Arm(name=name, parts=parts, slots=max(slots))
 
 
+def cold_users(sequences: DataFrame) -> DataFrame:
+    """The users that are cold by the train events: user_id."""
+    return sequences.where("split = 'train' AND cold").select("user_id").distinct()
+
+
 def rows_of(arm: Arm, candidates: DataFrame, cold_users: DataFrame, vocabulary: DataFrame) -> DataFrame:
     """Give an arm's candidates, with their weights in it.
 

@@ -20,7 +20,7 @@ from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.sequences import histories, numbers, train_events
 from recaug.clickstream.splits import rank, train_end, window_events
 from recaug.config import Config
-from recaug.evaluate.arms import rows_of
+from recaug.evaluate.arms import cold_users, rows_of
 from recaug.evaluate.task import Check
 from recaug.results import Arm, Train
 from recaug.training.checkpoint import read_weights
@@ -45,11 +45,6 @@ class Tables:
     negatives: DataFrame
     candidates: DataFrame | None = None
     training_rows: DataFrame | None = None
-
-
-def cold_users(sequences: DataFrame) -> DataFrame:
-    """The users that are cold by the train events: user_id."""
-    return sequences.where("split = 'train' AND cold").select("user_id").distinct()
 
 
 def leak_checks(tables: Tables, config: Config, arms: Sequence[Arm], generators: Train | None = None) -> list[Check]:

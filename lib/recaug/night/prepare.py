@@ -8,8 +8,9 @@ from pyspark.sql import functions as F
 from recaug.clickstream import covisitation
 from recaug.clickstream.features import item_features, normalised, user_features
 from recaug.clickstream.negatives import negatives_of
-from recaug.clickstream.sequences import histories, sequences, users, vocabulary
+from recaug.clickstream.sequences import histories, sequences
 from recaug.clickstream.splits import check_splits, check_vocabulary, train_end, window_events, windows
+from recaug.clickstream.vocabulary import users, vocabulary
 from recaug.lake.tables import Commit, lay
 from recaug.night.context import Context, StageResult
 from recaug.results import Prepare

@@ -2,8 +2,7 @@
 
 from pyspark.sql import functions as F
 
-from recaug.evaluate.arms import rows_of
-from recaug.evaluate.leakage import cold_users
+from recaug.evaluate.arms import cold_users, rows_of
 from recaug.night.context import Context, StageResult
 from recaug.results import Arm, Publish, Trial
 

@@ -1,7 +1,6 @@
 """Every recommender on the same splits: validation chooses each one's settings, the test is seen once."""
 
 import datetime as dt
-import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,66 +9,25 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 
-from recaug.clickstream import covisitation
-from recaug.clickstream.sequences import histories, train_events
-from recaug.clickstream.splits import window_events
 from recaug.config import Benchmark
 from recaug.evaluate.exposure import catalogue_of
 from recaug.evaluate.gate import best
 from recaug.evaluate.statistics import OVERALL, values
 from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.evaluate.trial import LIST, TEST, VALIDATION, Contest, look, measured_units, refuse_leaks
-from recaug.generators.registry import generators
 from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.experiment import recommend_task, recorded_arms
-from recaug.night.features import content_items
-from recaug.night.inputs import generator_inputs
 from recaug.night.nightly import one_line_errors, run_night
-from recaug.recommend.als import fit_als
-from recaug.recommend.baselines import CoVisitationCounts, Popularity
-from recaug.recommend.blend import Blend
-from recaug.recommend.deep import Network
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
-from recaug.results import Catalogue, TrainedModel
-from recaug.training.inputs import neighbours
-from recaug.training.jobs import train
-from recaug.training.models.covisitation import CoVisitation
+from recaug.results import Catalogue
+from recaug.studies.fits import FIT, Fitted, Tables, Variants
 
 CHOOSES = "ndcg@10"  # on validation
 FILE = "results.json"  # under the artifacts
 SHORT = ("hr@10", "ndcg@10", "recall@10", "recall@20")
-
-Variants = dict[str, list[Scorer]]  # settings -> the scorer of each seed
-
-
-class Fitted(NamedTuple):
-    """What fitting a model gave.
-
-    trained: the trainings of a deep one, whose seconds are known one by one. parts: the models that it is made of.
-    """
-
-    variants: Variants
-    trained: Sequence[TrainedModel] = ()
-    parts: Sequence[str] = ()
-
-
-class Tables(NamedTuple):
-    """What models are fitted from and measured on. events: (n_items + 1,) of the train split."""
-
-    task: RecommendTask
-    train: DataFrame
-    events: NDArray[np.float32]
-
-    @property
-    def n_items(self) -> int:
-        """Items of the vocabulary."""
-        return len(self.events) - 1
 
 
 class Fold(NamedTuple):
@@ -215,104 +173,6 @@ def _judge(task: RecommendTask, chosen: Mapping[str, Sequence[Scorer]]) -> tuple
     scorers = {name: own for model, names in named.items() for name, own in zip(names, chosen[model], strict=True)}
     table, shown = look(task, [TEST], scorers)
     return table, {model: catalogue_of(shown[OVERALL], names, task.items.events) for model, names in named.items()}
-
-
-def _popularity(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    return Fitted({"": [Popularity(tables.events)]})
-
-
-def _als(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """One factorisation for each combination of settings."""
-    rows = train_events(tables.train).persist()
-    grid = settings.als
-    try:
-        found: Variants = {
-            f"rank {rank}, regularisation {ridge:g}, alpha {alpha:g}": [
-                fit_als(
-                    rows,
-                    tables.n_items,
-                    rank=rank,
-                    iterations=grid.iterations,
-                    regularisation=ridge,
-                    alpha=alpha,
-                    seed=context.config.seed,
-                )
-            ]
-            for rank, ridge, alpha in itertools.product(grid.rank, grid.regularisation, grid.alpha)
-        }
-    finally:
-        rows.unpersist()
-    return Fitted(found)
-
-
-def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """Count the train events once for each window and backward weight."""
-    lake, config, grid = context.lake, context.config, settings.covisitation
-    events = window_events(lake.read("events"), context.date, config.prepare).where("split = 'train'")
-    people = lake.read("sequences").where("split = 'serve'").select("user_id", "user_index", "fold")
-    ordered = histories(events, lake.read("vocabulary"), people).persist()
-    found: Variants = {}
-    try:
-        for window, backward in itertools.product(grid.window, grid.backward):
-            counts = covisitation.counts(ordered, window, backward)
-            near = neighbours(counts, tables.n_items, config.covisitation.neighbours)
-            for decay in grid.decay:
-                table = CoVisitation(
-                    torch.from_numpy(near.items),
-                    torch.from_numpy(near.weights),
-                    window=window,
-                    backward=backward,
-                    decay=decay,
-                )
-                label = f"window {window}, backward {backward:g}, decay {decay:g}"
-                found[label] = [CoVisitationCounts(table, tables.events)]
-    finally:
-        ordered.unpersist()
-    return Fitted(found)
-
-
-def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """The catalogue's terms, with each decay of older events."""
-    task, catalogue = tables.task, content_items(context)
-    return Fitted({f"decay {decay:g}": [task.by_content(catalogue, decay)] for decay in settings.content})
-
-
-def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """The generator's network as a recommender: from every user's rows, no fold left out."""
-    (entry,) = generators([settings.vae] if settings.vae is not None else [])
-    inputs = replace(generator_inputs(context), folds=(None,))
-    seeded = [replace(inputs, seed=inputs.seed + seed) for seed in range(settings.seeds)]
-    jobs = [job for each in seeded for job in entry.jobs(each)]
-    trained = train(jobs, context.spark, context.config.training, entry.label)
-    return Fitted({"": [Network(one.folder) for one in trained]}, trained)
-
-
-def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """One training a seed, on the real rows."""
-    trained = tables.task.train(tables.task.real_jobs("sasrec", settings.seeds), "SASRec")
-    return Fitted({"": [Network(one.folder) for one in trained]}, trained)
-
-
-def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """Each share of the chosen counts beside each seed of SASRec."""
-    (counts,) = chosen["covisitation"]
-    assert isinstance(counts, CoVisitationCounts)
-    found: Variants = {}
-    for share in settings.blend:
-        found[f"covisitation {share:g}"] = [Blend(deep, counts, share) for deep in chosen["sasrec"]]
-    return Fitted(found, parts=("covisitation", "sasrec"))
-
-
-Fit = Callable[[Context, Benchmark, Tables, Mapping[str, list[Scorer]]], Fitted]
-FIT: dict[str, Fit] = {
-    "popularity": _popularity,
-    "als": _als,
-    "content": _content,
-    "covisitation": _covisitation,
-    "vae": _vae,
-    "sasrec": _sasrec,
-    "blend": _blend,
-}
 
 
 def _write(context: Context, results: Mapping[str, Any]) -> None:

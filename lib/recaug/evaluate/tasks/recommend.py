@@ -16,9 +16,9 @@ from recaug.clickstream.sequences import train_events
 from recaug.clickstream.terms import item_terms
 from recaug.config import Config
 from recaug.errors import ContractError
-from recaug.evaluate.arms import BLENDED, NONE, rows_of, training_rows
+from recaug.evaluate.arms import BLENDED, NONE, cold_users, rows_of, training_rows
 from recaug.evaluate.fidelity import collapse
-from recaug.evaluate.leakage import Tables, cold_users, leak_checks
+from recaug.evaluate.leakage import Tables, leak_checks
 from recaug.evaluate.ranking import MEASURES, user_metrics
 from recaug.evaluate.task import Check, Items
 from recaug.evaluate.two_sample import told_apart

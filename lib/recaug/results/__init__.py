@@ -1,0 +1,86 @@
+"""What stages and studies found, as typed structs: written as JSON into `runs` and read back typed.
+
+The ground floor: it knows nothing of the package above it. Floats are finite; what was not measured is None.
+"""
+
+from typing import Any
+
+import msgspec
+
+from recaug.results.base import Curve, Interval, Metric, Result, Slice, TrainedModel
+from recaug.results.night import Augment, Faithfulness, Ingest, Prepare, Publish, Recommend, Report, Sampled, Train
+from recaug.results.studies import Complete, Likeness, Pictures, PictureTrial, Problems, Worth
+from recaug.results.trial import (
+    Arm,
+    ArmResult,
+    Catalogue,
+    Fidelity,
+    Lifts,
+    Measured,
+    Part,
+    Policy,
+    Trial,
+    Tried,
+    Verdict,
+)
+
+__all__ = [
+    "METRICS",
+    "Arm",
+    "ArmResult",
+    "Augment",
+    "Catalogue",
+    "Complete",
+    "Curve",
+    "Faithfulness",
+    "Fidelity",
+    "Ingest",
+    "Interval",
+    "Lifts",
+    "Likeness",
+    "Measured",
+    "Metric",
+    "Part",
+    "PictureTrial",
+    "Pictures",
+    "Policy",
+    "Prepare",
+    "Problems",
+    "Publish",
+    "Recommend",
+    "Report",
+    "Result",
+    "Sampled",
+    "Slice",
+    "Train",
+    "TrainedModel",
+    "Trial",
+    "Tried",
+    "Verdict",
+    "Worth",
+    "decode",
+    "encode",
+]
+
+METRICS: dict[str, type[Result]] = {
+    "ingest": Ingest,
+    "prepare": Prepare,
+    "train": Train,
+    "augment": Augment,
+    "evaluate": Trial,
+    "publish": Publish,
+    "recommend": Recommend,
+    "report": Report,
+    "complete": Complete,
+    "images": Pictures,
+}
+
+
+def encode(found: Result) -> str:
+    """Write a result as JSON, keys sorted."""
+    return msgspec.json.encode(found, order="sorted").decode()
+
+
+def decode(text: str, kind: type[Any]) -> Any:
+    """Read a result of this type back. Raises msgspec.ValidationError where the text is of another one."""
+    return msgspec.json.decode(text, type=kind)

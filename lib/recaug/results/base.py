@@ -1,0 +1,38 @@
+"""What all results are made of: floats are finite; what was not measured is None."""
+
+import msgspec
+
+Slice = str  # of units: overall, cold, warm
+Metric = str  # ndcg@10, hr@10, recall@20 rare, ...
+Curve = dict[str, float]  # one epoch of a training: epoch, seconds, losses, what was measured
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all results."""
+
+
+class Interval(Result):
+    """An estimate and the bounds of its bootstrap interval; None where the data give no bound."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+class TrainedModel(Result):
+    """A finished model. folder: its address; seconds: of its training; reused: found finished.
+
+    generator, fold: of a generator's model, which left that fold of the users out. started_from: the model of an
+    earlier night that it went on from. counts_ndcg: NDCG@10 of the other folds' counts on the same validation users.
+    """
+
+    name: str
+    folder: str
+    seed: int
+    seconds: float
+    reused: bool = False
+    generator: str | None = None
+    fold: int | None = None
+    started_from: str | None = None
+    counts_ndcg: float | None = None
+    curves: list[Curve] = []

@@ -1,0 +1,87 @@
+"""What the other stages of a night counted."""
+
+from recaug.results.base import Result, TrainedModel
+
+
+class Ingest(Result):
+    """Rows of the source and what became of them. days: first and last taken, ISO; late: came after their night."""
+
+    rows_in: int
+    events: int
+    duplicates: int
+    quarantined: int
+    items: int
+    reasons: dict[str, int]
+    days: tuple[str | None, str]
+    late: int | None = None
+
+
+class Prepare(Result):
+    """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO."""
+
+    users: int
+    events: int
+    items: int
+    cold: int
+    rows: dict[str, int]
+    covisitation: int
+    negatives: int
+    windows: list[str]
+
+
+class Train(Result):
+    """The generators' models, one a fold that is left out."""
+
+    models: list[TrainedModel]
+
+    def of(self, generator: str) -> list[TrainedModel]:
+        """Those of one generator."""
+        return [model for model in self.models if model.generator == generator]
+
+
+class Sampled(Result):
+    """Rows that a generator drew, and those that passed the fidelity filter."""
+
+    sampled: int
+    candidates: int
+
+
+class Augment(Result):
+    """Candidates, by generator."""
+
+    sampled: int
+    candidates: int
+    generators: dict[str, Sampled]
+
+
+class Publish(Result):
+    """Rows of the partition, and the arm that they are of."""
+
+    augmented: int
+    chosen: str | None = None
+
+
+class Faithfulness(Result):
+    """Whether reasons are true: fall of the first item's score without what it names, and without as many others."""
+
+    users: int
+    fall_reason: float
+    fall_random: float
+    larger: float
+
+
+class Recommend(Result):
+    """Lists written. diversity: mean 1 - cosine within a list, with and without re-ranking (`by_score`)."""
+
+    recommendations: int
+    arm: str
+    model: str
+    diversity: float
+    diversity_by_score: float
+    faithfulness: Faithfulness
+
+
+class Report(Result):
+    """bytes of the page."""
+
+    bytes: int

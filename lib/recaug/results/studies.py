@@ -1,0 +1,82 @@
+"""What the studies that `runs` records found."""
+
+from typing import Any
+
+from recaug.results.base import Curve, Interval, Result, Slice
+
+
+class Worth(Result):
+    """Whether what a completion wrote makes a recommender better. arm: what it then reads; lift: on validation."""
+
+    arm: str
+    decision: str
+    reasons: tuple[str, ...]
+    lift: dict[Slice, Interval]
+
+
+class Complete(Result):
+    """The completion of the catalogue. attributes: how well values are told, see evaluate/completion.py.
+
+    gaps, filled: by attribute. completed, doubtful: rows. models: folders. curves: by model.
+    """
+
+    items: int
+    attributes: dict[str, dict[str, Any]]
+    gaps: dict[str, int]
+    filled: dict[str, int]
+    completed: int
+    doubtful: int
+    calibrations: dict[str, list[float]]
+    models: list[str]
+    train_seconds: float
+    curves: dict[str, list[Curve]]
+    worth: dict[str, Worth] = {}
+
+
+class Problems(Result):
+    """Pictures that could not be read, and one of them."""
+
+    n: int
+    example: str | None = None
+
+
+class Likeness(Result):
+    """Pictures of a generator beside real ones. closest: least distance to a real one, which must not be below bound.
+
+    precision, recall, density, coverage: see evaluate/images.py.
+    """
+
+    drawn: int
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    closest: float | None = None
+    bound: float | None = None
+
+
+class PictureTrial(Result):
+    """One number of real pictures. accuracy: on the test, by arm; validation: means; lift: over real pictures alone."""
+
+    real: int
+    accuracy: dict[str, Interval]
+    validation: dict[str, float]
+    lift: dict[str, Interval]
+    chosen: str | None
+    decision: str
+    reason: str
+    generators: dict[str, Likeness]
+
+
+class Pictures(Result):
+    """Generated pictures. images: readable real ones; sizes: by number of real pictures a class, `all` or so many."""
+
+    images: int
+    labels: list[str]
+    problems: Problems
+    sizes: dict[str, PictureTrial]
+    drawn: int
+    published: int
+    training_seconds: dict[str, float]
+    models: dict[str, str]
+    curves: dict[str, list[Curve]]

@@ -1,0 +1,134 @@
+"""What an experiment found: arms, what each measured, and the verdict."""
+
+from recaug.results.base import Interval, Metric, Result, Slice, TrainedModel
+
+
+class Part(Result):
+    """Some of the candidates: rows of the generators, thinned and weighted.
+
+    users: `all`, `cold` or `warm` (by the first source user). rows: `all`, or `head`, `tail` (continuations with such
+    items) or `histories`. share: of the units (a continuation, a whole history), by hash. weight: factor of theirs.
+    """
+
+    generators: tuple[str, ...]
+    users: str = "all"
+    rows: str = "all"
+    share: float = 1.0
+    weight: float = 1.0
+
+
+class Arm(Result):
+    """What a recommender learns from beside the real rows: the candidates that its parts select.
+
+    slots: continuations of an event that it has room for.
+    """
+
+    name: str
+    parts: tuple[Part, ...] = ()
+    slots: int = 1
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Those whose rows it may hold, in order, each once."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.generators))
+
+
+class Fidelity(Result):
+    """Collapse and copies of an arm's candidates, all shares but rows and histories (counts).
+
+    told_apart: area under the ROC curve of a classifier of real and generated steps; ranking: of held-out validation
+    users by the worst trained generator, over that of the counts. None where not measured.
+    """
+
+    rows: int
+    histories: int
+    coverage: float
+    entropy_ratio: float
+    duplicates: float
+    copies: float
+    mean_fidelity: float
+    told_apart: float | None = None
+    ranking: float | None = None
+
+
+class Catalogue(Result):
+    """What the lists make of the catalogue, mean over the seeds; novelty in bits."""
+
+    coverage: float
+    gini: float
+    novelty: float
+
+
+class Measured(Result):
+    """One arm or baseline on the test window. measures: slice -> metric -> interval; coverage: of lists, by slice.
+
+    exposure: slice -> share of the places in its lists that items outside the head hold.
+    """
+
+    measures: dict[Slice, dict[Metric, Interval]]
+    catalogue: Catalogue
+    coverage: dict[Slice, Interval] = {}
+    exposure: dict[Slice, float] = {}
+    models: list[TrainedModel] = []
+
+
+Lifts = dict[Metric, dict[Slice, Interval]]
+
+
+class ArmResult(Result):
+    """An arm held against the arm without generated rows.
+
+    lifts: relative, on the test window; validation_lifts: of the gate's metric; blend_lifts: of the mixtures with the
+    counts against each other. All are empty for the arm without generated rows. blend: the mixture, where measured.
+    """
+
+    arm: Arm
+    measured: Measured
+    lifts: Lifts = {}
+    validation_lifts: dict[Slice, Interval] = {}
+    blend: Measured | None = None
+    blend_lifts: Lifts = {}
+    fidelity: Fidelity | None = None
+
+
+class Verdict(Result):
+    """decision: `publish` or `hold`; reasons: what speaks for it, one sentence each."""
+
+    decision: str
+    reasons: tuple[str, ...]
+
+
+class Tried(Result):
+    """An option of the policy in one round. lift: over nothing added, by slice of users, on the validation window."""
+
+    option: str
+    epochs: int
+    lift: dict[Slice, float]
+
+
+class Policy(Result):
+    """What a policy tried and took: chosen: slice of users -> kind of rows -> option, `none` where nothing."""
+
+    tried: list[Tried]
+    chosen: dict[Slice, dict[str, str]]
+    cpu_seconds: float
+
+
+class Trial(Result):
+    """One experiment: arms x seeds over a task's units, chosen on validation, judged once on the test window.
+
+    units: of the test, by slice. arms: the one without generated rows first. leaks: check -> rows that know too much.
+    chosen: the arm that met the gate; None where there was none to choose. tail_share: of the train events.
+    """
+
+    task: str
+    metric: Metric
+    seeds: int
+    units: dict[Slice, int]
+    arms: dict[str, ArmResult]
+    baselines: dict[str, Measured]
+    leaks: dict[str, int]
+    tail_share: float
+    chosen: str | None
+    verdict: Verdict
+    policy: Policy | None = None
