@@ -26,9 +26,10 @@ from pyspark.sql import functions as F
 
 from recaug import config, session
 from recaug.clickstream.negatives import sample_negatives
-from recaug.clickstream.sequences import histories, sequences, users
+from recaug.clickstream.sequences import histories, sequences
 from recaug.clickstream.sessions import identify_sessions
 from recaug.clickstream.splits import between, first_of_each_item, split, windows
+from recaug.clickstream.vocabulary import users
 from recaug.evaluate.ranking import user_metrics
 from recaug.generators.registry import generators
 from recaug.generators.sampling import generate
