@@ -17,10 +17,11 @@ import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY
+from tests.generators.test_own_generator import ENTRY
 from tests.night.nights import logged
 
 from recaug import cli
-from recaug.config import STAGES
+from recaug.config import STAGES, load
 from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
@@ -323,3 +324,22 @@ def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, ca
     assert "2017-01-22" in capsys.readouterr().err
     config = thin_config()
     assert runs.find(Lake(spark, config.lake.path), THIN_DAY, "ingest") is not None
+
+
+def test_a_shops_own_generator_goes_through_a_night_to_its_page(spark, night, thin_yaml, tmp_path):
+    config, summary = night
+    for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
+        shutil.copytree(old, tmp_path / "own" / place)
+    changes = {"augment": {"generators": [{**ENTRY, "name": "repeats"}]}, "evaluate": {"seeds": 1}}
+    own = load(thin_yaml(changes, "own"))
+    said: list[str] = []
+    made = run_night(own, THIN_DAY, spark, resume=True, say=said.append)
+    assert [line.split()[0] for line in said if "skipped" in line] == ["ingest", "prepare"]
+    assert made["run_id"] != summary["run_id"]
+    assert set(made["metrics"]) == {"none", "repeats"}
+    assert made["rows"]["candidates"] > 100
+    rows = Lake(spark, own.lake.path).read("candidate_events").where(f"run_id = '{made['run_id']}'")
+    assert {row["generator"] for row in rows.select("generator").distinct().collect()} == {"repeats"}
+    page = (Path(own.artifacts) / DATE / "report" / "index.html").read_text()
+    assert "SASRec + recent events (repeats) rows" in page
+    assert "#444444" in page
