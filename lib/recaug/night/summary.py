@@ -47,7 +47,7 @@ def tell(record: RunRecord) -> str:
             return ", ".join(f"{model.name} {model.seconds:.0f} s" for model in trained.models)
         case metrics:
             counts = msgspec.to_builtins(metrics).items()
-            return ", ".join(f"{value:,} {key}" for key, value in sorted(counts) if isinstance(value, int))
+            return ", ".join(f"{value:,} {key}" for key, value in counts if isinstance(value, int))
 
 
 def _trial(trial: Trial) -> str:
