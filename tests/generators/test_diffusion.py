@@ -80,6 +80,7 @@ def test_the_whole_bag_counts_by_its_weight(checkerboard: Tensor) -> None:
         ({"sampling_steps": 6}, "sampling_steps 6 is above steps 5"),
         ({"first_noise": 0.2}, "do not rise below 1"),
         ({"last_noise": 1.0}, "do not rise below 1"),
+        ({"draw": {"histories": 1.0, "new_users": 0.5}}, "no prior that users could be drawn from"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any], words: str) -> None:

@@ -26,6 +26,7 @@ from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night.nightly import parse_stages, run_night
+from recaug.night.tracking import FOLDER
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
@@ -101,7 +102,7 @@ def test_after_a_change_only_what_it_decides_runs_again(spark, night, tmp_path):
     """The gate's bound, then the lists' length: nothing is sampled or trained anew, and no row has another name."""
     config, summary = night
     for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
-        shutil.copytree(old, tmp_path / place)
+        shutil.copytree(old, tmp_path / place, ignore=shutil.ignore_patterns(FOLDER))  # MLflow's, it knows its place
     places = {
         "artifacts": str(tmp_path / "artifacts"),
         "lake": msgspec.structs.replace(config.lake, path=str(tmp_path / "lake")),

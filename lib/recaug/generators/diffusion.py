@@ -43,6 +43,8 @@ class Diffusion(Neural, kw_only=True):
             raise ValueError(f"sampling_steps {self.sampling_steps} is above steps {self.steps}")
         if not self.first_noise <= self.last_noise < 1:
             raise ValueError(f"first_noise {self.first_noise} and last_noise {self.last_noise} do not rise below 1")
+        if self.draw.new_users:
+            raise ValueError("draw.new_users must be 0: so little noise is no prior that users could be drawn from")
 
     def arguments(self) -> dict[str, Any]:
         """Give what the network's constructor needs."""
