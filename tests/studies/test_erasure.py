@@ -36,12 +36,6 @@ def copied(night: tuple[Config, dict[str, Any]], tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> None:
-    monkeypatch.setattr(cli, "build", lambda *_: spark)
-    monkeypatch.setattr(type(spark), "stop", lambda _: None)
-
-
 def users_in(files: Iterator[Path]) -> set[str]:
     """Whoever is named in Parquet files, whether a table still refers to them or not."""
     found: set[str] = set()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recaug.augment.calibration import Calibration, is_true, normal_deviate, probabilities, told_number
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
-from recaug.training.attributes import RECALL, Known, found, known
+from recaug.training.attributes import RECALL, Known, known, score
 from recaug.training.checkpoint import load_attribute_vae
 from recaug.training.models.attribute_vae import BEHAVIOUR, Ensemble, Experts
 from recaug.training.models.item_fields import Seen, given, split
@@ -36,7 +36,7 @@ def measure(
 ) -> DataFrame:
     """Tell the test's values of each item from what else is given, and from less.
 
-    Columns: `rows` as item_attributes. Gives attribute, way, value (see training.attributes.found), and of the way
+    Columns: `rows` as item_attributes. Gives attribute, way, value (see training.attributes.score), and of the way
     `vae` whether a number's interval covers it, and of the proposals (the likeliest value, of a multi-valued attribute
     five) the probability and whether it is right. Ways: `vae`, `prior` (the most frequent values), `neighbours` (those
     of the items that users had with it, then the most frequent); with ablations instead `without <modality>[ and
@@ -46,27 +46,27 @@ def measure(
     def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         seen = batch.without(model.fields, (VALIDATION, TEST))
         whole, present, experts = split(model.fields, Seen(*batch[:3])), model.present(seen), model.read(seen)
-        names = [*(one.name for one in model.fields), BEHAVIOUR]
-        for place, one in enumerate(model.fields):
-            asked = (batch.parts[:, place] == TEST) & given(one, whole[place])
-            if not one.completed or not bool(asked.any()):
+        names = [*(field.name for field in model.fields), BEHAVIOUR]
+        for place, field in enumerate(model.fields):
+            asked = (batch.parts[:, place] == TEST) & given(field, whole[place])
+            if not field.completed or not bool(asked.any()):
                 continue
-            part, truth, there = [told.of(asked) for told in experts], whole[place][asked], present[asked]
+            part, truth, there = [expert.at(asked) for expert in experts], whole[place][asked], present[asked]
             if ablations:
                 others = [at for at in range(len(names)) if at != place]
                 for without in [*combinations(others, 1), *combinations(others, 2)]:
                     left = there.clone()
                     left[:, list(without)] = False
                     way = "without " + " and ".join(names[at] for at in without)
-                    yield _rows(one, way, found(one, model.tell(part, left, one), truth))
+                    yield _rows(field, way, score(field, model.tell(part, left, field), truth))
                 for at in others:
                     only = torch.zeros_like(there)
                     only[:, at] = there[:, at]
-                    yield _rows(one, f"only {names[at]}", found(one, model.tell(part, only, one), truth))
+                    yield _rows(field, f"only {names[at]}", score(field, model.tell(part, only, field), truth))
                 continue
-            told = model.tell(part, there, one)
-            yield _proposals(one, told, truth, calibrations[one.name])
-            yield from _baselines(model, one, part[0], truth)
+            predicted = model.tell(part, there, field)
+            yield _proposals(field, predicted, truth, calibrations[field.name])
+            yield from _baselines(model, field, part[0], truth)
 
     return rows.mapInPandas(_by_batch(folders, of_batch, MEASURED), MEASURED)
 
@@ -200,43 +200,44 @@ def load(folders: tuple[str, ...]) -> Ensemble:
     return Ensemble([load_attribute_vae(folder) for folder in folders])
 
 
-def _rows(one: Field, way: str, value: Tensor, **more: Any) -> pd.DataFrame:
+def _rows(field: Field, way: str, value: Tensor, **more: Any) -> pd.DataFrame:
     empty = {"covered": np.nan, "probabilities": None, "right": None}
-    return pd.DataFrame({"attribute": one.name, "way": way, "value": value.double().numpy()}).assign(**(empty | more))
+    return pd.DataFrame({"attribute": field.name, "way": way, "value": value.double().numpy()}).assign(**(empty | more))
 
 
-def _proposals(one: Field, told: Tensor, truth: Tensor, calibration: Calibration) -> pd.DataFrame:
+def _proposals(field: Field, predicted: Tensor, truth: Tensor, calibration: Calibration) -> pd.DataFrame:
     """What the VAE tells, with its probabilities and whether they are right."""
-    value = found(one, told, truth)
-    if one.kind == "numeric":
-        mean, sigma = normal_deviate(told, calibration)
+    value = score(field, predicted, truth)
+    if field.kind == "numeric":
+        mean, sigma = normal_deviate(predicted, calibration)
         inside = np.abs(truth[:, 0].double().numpy() - mean) <= ndtri((1 + INTERVAL) / 2) * sigma
-        return _rows(one, "vae", value, covered=inside.astype(float))
-    best = probabilities(one, told, calibration).topk(1 if one.kind == "categorical" else min(RECALL, one.size), dim=1)
+        return _rows(field, "vae", value, covered=inside.astype(float))
+    k = 1 if field.kind == "categorical" else min(RECALL, field.size)
+    best = probabilities(field, predicted, calibration).topk(k, dim=1)
     right = is_true(best.indices, truth).numpy()
-    return _rows(one, "vae", value, probabilities=list(best.values.numpy()), right=list(right))
+    return _rows(field, "vae", value, probabilities=list(best.values.numpy()), right=list(right))
 
 
-def _baselines(model: Ensemble, one: Field, experts: Experts, truth: Tensor) -> Iterator[pd.DataFrame]:
+def _baselines(model: Ensemble, field: Field, experts: Experts, truth: Tensor) -> Iterator[pd.DataFrame]:
     """What frequency tells, and the neighbours' values; of a number the median."""
-    if one.kind == "numeric":
-        yield _rows(one, "prior", found(one, torch.zeros(len(truth), 2), truth))
+    if field.kind == "numeric":
+        yield _rows(field, "prior", score(field, torch.zeros(len(truth), 2), truth))
         return
-    prior = model.first.prior_of(one).expand(len(truth), -1)
-    shares = experts.shares[model.first.told.index(one)][:, 0]
+    prior = model.first.prior_of(field).expand(len(truth), -1)
+    shares = experts.shares[model.first.by_neighbours.index(field)][:, 0]
     near = (1e-6 * prior).index_add(0, experts.rows, shares)
-    for way, told in {"prior": prior, "neighbours": near}.items():
-        yield _rows(one, way, found(one, torch.nn.functional.pad(told, (1, 0), value=-1.0), truth))
+    for way, logits in {"prior": prior, "neighbours": near}.items():
+        yield _rows(field, way, score(field, torch.nn.functional.pad(logits, (1, 0), value=-1.0), truth))
 
 
 def _completed(
     items: NDArray[Any],
-    one: Field,
+    field: Field,
     probability: NDArray[np.float64],
     code: NDArray[np.int64] | int = 0,
     number: NDArray[np.float64] | float = np.nan,
 ) -> pd.DataFrame:
-    told = {"item_id": items, "attribute": one.name, "code": code, "number": number}
+    columns = {"item_id": items, "attribute": field.name, "code": code, "number": number}
     nothing = {"likelier": None, "likelier_number": np.nan, "likelier_probability": np.nan}
     millionths = np.floor(probability * 1e6)  # not rounded up, so that what is below a bound is written below it
-    return pd.DataFrame(told | {"probability": millionths / 1e6} | nothing)
+    return pd.DataFrame(columns | {"probability": millionths / 1e6} | nothing)

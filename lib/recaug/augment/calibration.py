@@ -41,29 +41,29 @@ def calibrate(model: Ensemble, rows: Known) -> dict[str, Calibration]:
     """Fit each field's calibration to its values kept for validation, by likelihood; slope 1 where there are none."""
     seen, made = rows.without(model.fields, (VALIDATION, TEST)), {}
     whole, visible, experts = split(model.fields, Seen(*rows[:3])), model.present(seen), model.read(seen)
-    for place, one in enumerate(model.fields):
-        if not one.completed:
+    for place, field in enumerate(model.fields):
+        if not field.completed:
             continue
-        asked = (rows.parts[:, place] == VALIDATION) & given(one, whole[place])
-        told, truth = model.tell(experts, visible, one)[asked], whole[place][asked]
-        made[one.name] = _fitted(one, told, truth) if len(truth) else Calibration(1.0)
+        asked = (rows.parts[:, place] == VALIDATION) & given(field, whole[place])
+        predicted, truth = model.tell(experts, visible, field)[asked], whole[place][asked]
+        made[field.name] = _fitted(field, predicted, truth) if len(truth) else Calibration(1.0)
     return made
 
 
-def _fitted(one: Field, told: Tensor, truth: Tensor) -> Calibration:
-    if one.kind == "numeric":
-        mean, log_sigma = told.double().chunk(2, dim=1)
+def _fitted(field: Field, predicted: Tensor, truth: Tensor) -> Calibration:
+    if field.kind == "numeric":
+        mean, log_sigma = predicted.double().chunk(2, dim=1)
         return Calibration(float(((truth - mean) / log_sigma.clamp(-5, 3).exp()).square().mean().sqrt()))
-    if one.kind == "categorical":
-        common = truth[:, 0] <= one.size
-        logits, labels = told[common, 1:].double(), truth[common, :1] - 1
+    if field.kind == "categorical":
+        common = truth[:, 0] <= field.size
+        logits, labels = predicted[common, 1:].double(), truth[common, :1] - 1
 
         def nll(at: NDArray[np.float64]) -> float:
             return -float(torch.log_softmax(np.exp(at[0]) * logits, dim=1).gather(1, labels).mean())
 
         return Calibration(float(np.exp(minimize(nll, [0.0], method="Nelder-Mead").x[0])) if len(labels) else 1.0)
     draws = float((truth > 0).sum(dim=1).double().mean())
-    best = torch.log_softmax(told.double(), dim=1).topk(min(CALIBRATED, one.size), dim=1)
+    best = torch.log_softmax(predicted.double(), dim=1).topk(min(CALIBRATED, field.size), dim=1)
     right = is_true(best.indices, truth).double()
 
     def cross_entropy(at: NDArray[np.float64]) -> float:
@@ -74,12 +74,12 @@ def _fitted(one: Field, told: Tensor, truth: Tensor) -> Calibration:
     return Calibration(float(np.exp(slope)), float(np.exp(bend)), float(offset), draws)
 
 
-def probabilities(one: Field, told: Tensor, calibration: Calibration) -> Tensor:
+def probabilities(field: Field, predicted: Tensor, calibration: Calibration) -> Tensor:
     """Probability of each value of a coded field, (batch, size + 1); 0 at 0."""
-    if one.kind == "categorical":
-        return torch.softmax(calibration.slope * told.double(), dim=1)
-    chances = torch.sigmoid(calibration.logit(torch.log_softmax(told.double(), dim=1)))
-    return torch.where(told > -torch.inf, chances, 0.0)
+    if field.kind == "categorical":
+        return torch.softmax(calibration.slope * predicted.double(), dim=1)
+    chances = torch.sigmoid(calibration.logit(torch.log_softmax(predicted.double(), dim=1)))
+    return torch.where(predicted > -torch.inf, chances, 0.0)
 
 
 def is_true(codes: Tensor, truth: Tensor) -> Tensor:
@@ -87,18 +87,18 @@ def is_true(codes: Tensor, truth: Tensor) -> Tensor:
     return (codes[:, :, None] == truth[:, None, :]).any(dim=2) & (codes > 0)
 
 
-def normal_deviate(told: Tensor, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def normal_deviate(predicted: Tensor, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and calibrated deviation of a number's normal deviate."""
-    mean, log_sigma = told.double().chunk(2, dim=1)
+    mean, log_sigma = predicted.double().chunk(2, dim=1)
     return mean[:, 0].numpy(), calibration.slope * log_sigma[:, 0].clamp(-5, 3).exp().numpy()
 
 
 def told_number(
-    one: Field, told: Tensor, calibration: Calibration, tolerance: float
+    field: Field, predicted: Tensor, calibration: Calibration, tolerance: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A number and the probability that the truth is about the same."""
-    mean, sigma = normal_deviate(told, calibration)
-    number = one.number(mean)
+    mean, sigma = normal_deviate(predicted, calibration)
+    number = field.number(mean)
     off = tolerance * np.abs(number)
-    low, high = one.normal(number - off), one.normal(number + off)
+    low, high = field.normal(number - off), field.normal(number + off)
     return number, ndtr((high - mean) / sigma) - ndtr((low - mean) / sigma)

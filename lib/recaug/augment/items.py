@@ -73,8 +73,8 @@ def _typo(word: str, random: np.random.Generator) -> str:
 
 def _normal(seed: int, name: Column) -> Column:
     """Draw from N(0, 1) by hashes (Box and Muller 1958): the same wherever the row lies."""
-    one, other = (
+    first, second = (
         (F.pmod(F.xxhash64(F.lit(f"{seed} {which}"), "item_id", "copy", name), F.lit(HASHES)) + 0.5) / HASHES
         for which in ("radius", "angle")
     )
-    return F.sqrt(-2 * F.log(one)) * F.cos(2 * math.pi * other)
+    return F.sqrt(-2 * F.log(first)) * F.cos(2 * math.pi * second)

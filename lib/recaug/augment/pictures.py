@@ -60,7 +60,7 @@ def enhance(rows: DataFrame, settings: Enhancement, shape: tuple[int, int, int],
                     {
                         "image_id": [f"classic-{name}-{copy}" for copy in range(copies)],
                         "code": code,
-                        "pixels": [one.tobytes() for one in made],
+                        "pixels": [picture.tobytes() for picture in made],
                         "parent_id": name,
                         "distance": np.nan,
                     }
@@ -89,7 +89,7 @@ def sampled(wanted: DataFrame, folder: str, name: str, seed: int, real: NDArray[
             {
                 "image_id": [f"{name}-{seed}-{block}-{place}" for place in range(len(codes))],
                 "code": codes,
-                "pixels": [one.tobytes() for one in pixels],
+                "pixels": [picture.tobytes() for picture in pixels],
                 "parent_id": None,
                 "distance": distance.min(dim=1).values.double().numpy(),
             }
@@ -115,7 +115,7 @@ def as_png(rows: DataFrame, shape: tuple[int, int, int]) -> DataFrame:
 
     def run(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for frame in frames:
-            written = [png(one) for one in decoded(frame["pixels"], shape).numpy()]
+            written = [png(picture) for picture in decoded(frame["pixels"], shape).numpy()]
             yield frame.assign(pixels=pd.Series(written, index=frame.index))
 
     return rows.mapInPandas(run, schema).withColumnRenamed("pixels", "png")

@@ -87,7 +87,7 @@ def fields(items: DataFrame, coded: DataFrame, source: Items, config: Attributes
     for name in source.numeric:
         learnt = F.when(_part(seed, name, config) == LEARNT, F.col("numeric")[name])
         asked.append(F.percentile(learnt, steps).alias(f"n_{name}"))
-    found: Any = items.agg(F.count("*"), *asked).first()
+    counted: Any = items.agg(F.count("*"), *asked).first()
     made = []
     for name in [*source.categorical, *source.multi_valued]:
         if name not in sizes:
@@ -95,16 +95,16 @@ def fields(items: DataFrame, coded: DataFrame, source: Items, config: Attributes
                 f"attribute {name}: no value that {config.min_items} items have; lower attributes.min_items or leave "
                 "it out of source.items"
             )
-        width = 1 if name in source.categorical else found[f"m_{name}"]
+        width = 1 if name in source.categorical else counted[f"m_{name}"]
         made.append(Field(name, "categorical" if name in source.categorical else "multi_valued", sizes[name], width))
     if config.text:
         made.append(Field(TEXT, "text", config.text_buckets, TEXT_TERMS))
     for name in source.numeric:
-        if found[f"n_{name}"] is None:
+        if counted[f"n_{name}"] is None:
             raise ContractError(f"attribute {name}: no item has a number; leave it out of source.items.numeric")
-        made.append(Field(name, "numeric", 1, 1, tuple(found[f"n_{name}"])))
+        made.append(Field(name, "numeric", 1, 1, tuple(counted[f"n_{name}"])))
     for name, kind in arrays.items():
-        lengths = {size for size in found[f"v_{name}"] if size > 0}  # of null it is -1
+        lengths = {size for size in counted[f"v_{name}"] if size > 0}  # of null it is -1
         if len(lengths) != 1:
             raise ContractError(
                 f"attribute {name}: vectors of {sorted(lengths) or 'no'} numbers; all must have as many"
@@ -129,6 +129,7 @@ def encoded(
         .groupBy("item_id")
         .agg(F.sort_array(F.collect_list(F.struct("attribute", "code"))).alias("given"))
     )
+    parts = [_part(seed, field.name, config) if field.completed else F.lit(0) for field in layout]
     rows = (
         items.join(of_items, "item_id", how="left")
         .join(F.broadcast(vocabulary.select("item_id", "item_index")), "item_id", how="left")
@@ -138,9 +139,9 @@ def encoded(
             F.col("given")["attribute"].alias("attributes"),
             F.col("given")["code"].alias("codes"),
             _terms(config).alias("terms"),
-            *(F.col("numeric")[one.name].alias(f"n_{one.name}") for one in layout if one.kind == "numeric"),
-            *(F.col("vectors")[one.name].alias(f"v_{one.name}") for one in layout if one.kind in ARRAYS),
-            F.array(*(_part(seed, one.name, config) if one.completed else F.lit(0) for one in layout)).alias("parts"),
+            *(F.col("numeric")[field.name].alias(f"n_{field.name}") for field in layout if field.kind == "numeric"),
+            *(F.col("vectors")[field.name].alias(f"v_{field.name}") for field in layout if field.kind in ARRAYS),
+            F.array(*parts).alias("parts"),
         )
     )
     return rows.mapInPandas(
@@ -150,9 +151,9 @@ def encoded(
 
 def _packer(layout: list[Field]) -> Any:
     """Make the function that packs rows into bytes."""
-    ends = np.cumsum([0, *(one.width for one in layout if one.coded)])
-    starts: Mapping[str, int] = dict(zip((one.name for one in layout if one.coded), ends, strict=False))
-    by_name = {one.name: one for one in layout}
+    ends = np.cumsum([0, *(field.width for field in layout if field.coded)])
+    starts: Mapping[str, int] = dict(zip((field.name for field in layout if field.coded), ends, strict=False))
+    by_name = {field.name: field for field in layout}
 
     def pack(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for frame in frames:
@@ -167,7 +168,7 @@ def _packer(layout: list[Field]) -> Any:
             if TEXT in starts:
                 for row, terms in enumerate(frame["terms"]):
                     codes[row, starts[TEXT] : starts[TEXT] + len(terms)] = terms
-            columns = [_column(one, frame) for one in layout if not one.coded]
+            columns = [_column(field, frame) for field in layout if not field.coded]
             numbers = np.concatenate([np.zeros((len(frame), 0)), *columns], axis=1).astype(np.float32)
             parts = np.stack(list(frame["parts"])).astype(np.int8)
             packed = {"codes": codes, "numbers": numbers, "parts": parts}
@@ -179,20 +180,20 @@ def _packer(layout: list[Field]) -> Any:
     return pack
 
 
-def _column(one: Field, frame: pd.DataFrame) -> NDArray[np.float64]:
+def _column(field: Field, frame: pd.DataFrame) -> NDArray[np.float64]:
     """A field's numbers: (rows, width)."""
-    if one.kind == "numeric":
-        return one.normal(frame[f"n_{one.name}"].to_numpy(np.float64))[:, None]
-    empty = np.full(one.width, np.nan)
-    vectors = [empty if given is None else np.asarray(given, np.float64) for given in frame[f"v_{one.name}"]]
-    return np.stack(vectors) if vectors else np.zeros((0, one.width))
+    if field.kind == "numeric":
+        return field.normal(frame[f"n_{field.name}"].to_numpy(np.float64))[:, None]
+    empty = np.full(field.width, np.nan)
+    vectors = [empty if given is None else np.asarray(given, np.float64) for given in frame[f"v_{field.name}"]]
+    return np.stack(vectors) if vectors else np.zeros((0, field.width))
 
 
 def _given(items: DataFrame) -> DataFrame:
     """One row a value of a categorical or multi-valued attribute: item_id, attribute, value."""
-    one = items.select("item_id", F.explode("categorical").alias("attribute", "value"))
+    single = items.select("item_id", F.explode("categorical").alias("attribute", "value"))
     many = items.select("item_id", F.explode("multi_valued").alias("attribute", "told"))
-    return one.unionByName(many.select("item_id", "attribute", F.explode("told").alias("value")))
+    return single.unionByName(many.select("item_id", "attribute", F.explode("told").alias("value")))
 
 
 def _part(seed: int, name: str, config: Attributes) -> Column:
@@ -210,7 +211,7 @@ def _terms(config: Attributes) -> Column:
     if not config.text:
         return F.array().cast("array<int>")
     words = F.filter(F.split(F.lower(F.concat_ws(" ", *config.text)), r"[^\p{L}\p{N}]+"), lambda word: word != "")
-    pairs = F.zip_with(words, F.slice(words, 2, TEXT_TERMS), lambda one, two: F.concat_ws(" ", one, two))
+    pairs = F.zip_with(words, F.slice(words, 2, TEXT_TERMS), lambda word, following: F.concat_ws(" ", word, following))
     terms = F.concat(words, F.filter(pairs, lambda pair: F.instr(pair, " ") > 0))
     hashed = F.transform(terms, lambda term: (F.pmod(F.xxhash64(term), F.lit(config.text_buckets)) + 1).cast("int"))
     return F.slice(F.array_sort(F.array_distinct(hashed)), 1, TEXT_TERMS)

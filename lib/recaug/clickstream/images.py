@@ -73,7 +73,7 @@ def picture_vectors(picture: Column, size: int) -> Column:
     @F.pandas_udf("array<float>")  # type: ignore[call-overload]
     def read(pictures: Iterator[pd.Series]) -> Iterator[pd.Series]:
         for part in pictures:
-            yield part.map(lambda one: _unit(one, size))
+            yield part.map(lambda picture: _unit(picture, size))
 
     made: Column = read(picture)
     return made

@@ -47,7 +47,7 @@ class Held(NamedTuple):
     events: DataFrame | None
     quarantine: DataFrame | None
 
-    def of(self, first: dt.date | None, last: dt.date) -> tuple[DataFrame, DataFrame]:
+    def days(self, first: dt.date | None, last: dt.date) -> tuple[DataFrame, DataFrame]:
         """Both, of some days."""
         assert self.events is not None
         assert self.quarantine is not None
@@ -99,14 +99,14 @@ def take_rows(rows: DataFrame, plan: Plan, held: Held, source: Events) -> Intake
     is an event.
     """
     late = plan.late
-    marked = without_held(rows, late, *held.of(*late)) if late else rows
+    marked = without_held(rows, late, *held.days(*late)) if late else rows
     good, bad = split_bad(marked, plan.new, held.quarantine)
     counts = count_rows(marked, bad, plan.new)
     check_counts(counts, plan.new.last, source.path)
     events = events_of(good, source.session_gap_minutes, _before(plan, held, source.session_gap_minutes))
     if late is None or counts.late == 0:
         return Intake(events, bad, counts, plan.new)
-    there, bad_there = held.of(*late)  # the late days are written again, with what they held
+    there, bad_there = held.days(*late)  # the late days are written again, with what they held
     return Intake(
         events.unionByName(there), bad.unionByName(bad_there), counts, plan.read, there.count(), bad_there.count()
     )

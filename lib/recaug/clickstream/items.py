@@ -25,11 +25,11 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
         columns[f"n_{name}"] = F.when(~F.isnan(number), number)
     for name, sql in items.multi_valued.items():
         texts = expression(rows, sql, f"source.items.multi_valued.{name}").cast("array<string>")
-        told = F.array_distinct(F.filter(F.transform(texts, F.trim), lambda one: one != ""))
-        columns[f"m_{name}"] = F.when(F.size(told) > 0, told)
+        given = F.array_distinct(F.filter(F.transform(texts, F.trim), lambda value: value != ""))
+        columns[f"m_{name}"] = F.when(F.size(given) > 0, given)
     for name, sql in items.vectors.items():
         vector = expression(rows, sql, f"source.items.vectors.{name}").cast("array<float>")
-        whole = (F.size(vector) > 0) & F.forall(vector, lambda one: one.isNotNull() & ~F.isnan(one))
+        whole = (F.size(vector) > 0) & F.forall(vector, lambda value: value.isNotNull() & ~F.isnan(value))
         columns[f"v_{name}"] = F.when(whole, vector)
     for name, sql in items.pictures.items():
         picture = expression(rows, sql, f"source.items.pictures.{name}")

@@ -91,8 +91,8 @@ def numbers(column: str, layout: str, kind: str) -> Column:
     def unpack(values: pd.Series) -> pd.Series:
         return values.map(lambda value: np.frombuffer(value, dtype=layout))
 
-    found: Column = unpack(column)
-    return found
+    unpacked: Column = unpack(column)
+    return unpacked
 
 
 class _Rows(NamedTuple):
@@ -101,7 +101,7 @@ class _Rows(NamedTuple):
     max_length: int
     cold_events: int
 
-    def of(
+    def cut(
         self,
         times: npt.NDArray[np.int64],
         ids: list[str],
@@ -183,7 +183,7 @@ def _cut(rows: _Rows) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Record
         for whole in batches:
             for start in range(0, whole.num_rows, 1000):
                 batch = whole.slice(start, 1000)
-                found: list[dict[str, Any]] = []
+                made: list[dict[str, Any]] = []
                 times, codes = _lists(batch.column("times")), _lists(batch.column("codes"))
                 ids = batch.column("event_ids").to_pylist()
                 cuts = [batch.column(name).to_pylist() for name in CUTS]
@@ -191,8 +191,8 @@ def _cut(rows: _Rows) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Record
                 for place in range(batch.num_rows):
                     user = {"user_id": names[place], "user_index": indices[place], "fold": folds[place]}
                     cut = (of_users[place] for of_users in cuts)
-                    found += [row | user for row in rows.of(times[place], ids[place], codes[place], *cut)]
-                columns = [pa.array([row[field.name] for row in found], field.type) for field in _ARROW]
+                    made += [row | user for row in rows.cut(times[place], ids[place], codes[place], *cut)]
+                columns = [pa.array([row[field.name] for row in made], field.type) for field in _ARROW]
                 yield pa.RecordBatch.from_arrays(columns, schema=_ARROW)
 
     return cut_all

@@ -20,9 +20,9 @@ def identify_sessions(events: DataFrame, gap_minutes: int, context: DataFrame | 
     silence = seconds - F.lag(seconds).over(by_time)
     starts = F.coalesce(silence > gap_minutes * 60, F.lit(True))
     named = F.coalesce("_known", F.when(starts, F.col("event_id")))
-    found = F.last(named, ignorenulls=True).over(by_time.rowsBetween(Window.unboundedPreceding, 0))
+    last_named = F.last(named, ignorenulls=True).over(by_time.rowsBetween(Window.unboundedPreceding, 0))
     return (
-        rows.withColumn("_named", found)
+        rows.withColumn("_named", last_named)
         .where("_known IS NULL")
         .withColumn("session_id", F.coalesce("session_id", "_named"))
         .select(*events.columns)

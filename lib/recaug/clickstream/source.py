@@ -82,10 +82,10 @@ def locate(path: str, key: str) -> str:
     if not path.startswith("package://"):
         return path
     name, _, inside = path.removeprefix("package://").partition("/")
-    found = importlib.util.find_spec(name)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
         raise ContractError(f"{key}.path: no Python package {name} is installed; install it or set another path")
-    file = Path(next(iter(found.submodule_search_locations))) / inside
+    file = Path(next(iter(spec.submodule_search_locations))) / inside
     if not file.exists():
         raise ContractError(f"{key}.path: the package {name} has no {inside}")
     return str(file)

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from torch import Tensor
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
-from recaug.training.attributes import Known, found
+from recaug.training.attributes import Known, score
 from recaug.training.models.item_fields import Seen, split
 
 BINS = 10  # of the probabilities, equally wide
@@ -28,7 +28,7 @@ def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
     (its bins: probability, right, n) or, of a number, `coverage` (of its 90 % interval).
     """
     rows = measured.where(~F.isnan("value") & F.col("value").isNotNull()).groupBy("attribute", "way")
-    told: dict[str, dict[str, Any]] = {}
+    evidence: dict[str, dict[str, Any]] = {}
     spread = F.coalesce(F.stddev("value"), F.lit(0.0)) / F.sqrt(F.count("*"))
     means = rows.agg(
         F.avg("value").alias("mean"),
@@ -39,28 +39,28 @@ def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
     collected = means.orderBy("attribute", "way").collect()
     numbers = {row["attribute"] for row in collected if row["covered"] is not None}
     for row in collected:
-        one = told.setdefault(row["attribute"], {"ways": {}})
-        one["ways"][row["way"]] = _interval(row["mean"], row["error"], row["n"], row["attribute"] not in numbers)
+        entry = evidence.setdefault(row["attribute"], {"ways": {}})
+        entry["ways"][row["way"]] = _interval(row["mean"], row["error"], row["n"], row["attribute"] not in numbers)
         if row["covered"] is not None:
-            one["coverage"] = row["covered"]
+            entry["coverage"] = row["covered"]
     proposals = measured.where(F.col("probabilities").isNotNull()).select(
-        "attribute", F.explode(F.arrays_zip("probabilities", "right")).alias("one")
+        "attribute", F.explode(F.arrays_zip("probabilities", "right")).alias("proposal")
     )
-    place = F.least(F.floor(F.col("one")["probabilities"] * BINS), F.lit(BINS - 1))
+    place = F.least(F.floor(F.col("proposal")["probabilities"] * BINS), F.lit(BINS - 1))
     bins = proposals.groupBy("attribute", place.alias("bin")).agg(
-        F.avg(F.col("one")["probabilities"]).alias("probability"),
-        F.avg(F.col("one")["right"].cast("double")).alias("right"),
+        F.avg(F.col("proposal")["probabilities"]).alias("probability"),
+        F.avg(F.col("proposal")["right"].cast("double")).alias("right"),
         F.count("*").alias("n"),
     )
     for row in bins.orderBy("attribute", "bin").collect():
         part = {name: row[name] for name in ("probability", "right", "n")}
-        told[row["attribute"]].setdefault("reliability", []).append(part)
-    for one in told.values():
-        if "reliability" in one:
-            total = sum(part["n"] for part in one["reliability"])
-            off = sum(part["n"] * abs(part["probability"] - part["right"]) for part in one["reliability"])
-            one["calibration_error"] = off / total
-    return told
+        evidence[row["attribute"]].setdefault("reliability", []).append(part)
+    for entry in evidence.values():
+        if "reliability" in entry:
+            total = sum(part["n"] for part in entry["reliability"])
+            off = sum(part["n"] * abs(part["probability"] - part["right"]) for part in entry["reliability"])
+            entry["calibration_error"] = off / total
+    return evidence
 
 
 def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]:
@@ -74,39 +74,40 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer
 
-    used = [one for one in layout if one.kind != "text"]
-    if len(rows.items) > IMPUTED_ITEMS or sum(one.size if one.coded else one.width for one in used) > IMPUTED_COLUMNS:
+    used = [field for field in layout if field.kind != "text"]
+    n_columns = sum(field.size if field.coded else field.width for field in used)
+    if len(rows.items) > IMPUTED_ITEMS or n_columns > IMPUTED_COLUMNS:
         return {}
     seen, whole = split(layout, rows.without(layout, (VALIDATION, TEST))), split(layout, Seen(*rows[:3]))
-    columns = {one.name: _columns(one, part) for one, part in zip(layout, seen, strict=True) if one in used}
+    columns = {field.name: _columns(field, part) for field, part in zip(layout, seen, strict=True) if field in used}
     results = {}
-    for one in used:
-        place = list(layout).index(one)
+    for field in used:
+        place = list(layout).index(field)
         asked = rows.parts[:, place] == TEST
-        if not one.completed or not bool(asked.any()):
+        if not field.completed or not bool(asked.any()):
             continue
-        others = [part for name, part in columns.items() if name != one.name]
-        told = []
-        for column in columns[one.name].unbind(dim=1):
+        others = [part for name, part in columns.items() if name != field.name]
+        imputed_columns = []
+        for column in columns[field.name].unbind(dim=1):
             matrix = torch.cat([*others, column[:, None]], dim=1).double().numpy()
             with warnings.catch_warnings():  # ten rounds, its default, are what it is compared with
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 filled = IterativeImputer(random_state=0, keep_empty_features=True).fit_transform(matrix)
-            told.append(torch.from_numpy(filled[:, -1]))
-        padded = torch.stack([torch.full_like(told[0], -torch.inf)] * one.coded + told, dim=1)
-        value = found(one, padded, whole[place])[asked].double().numpy()
+            imputed_columns.append(torch.from_numpy(filled[:, -1]))
+        padded = torch.stack([torch.full_like(imputed_columns[0], -torch.inf)] * field.coded + imputed_columns, dim=1)
+        value = score(field, padded, whole[place])[asked].double().numpy()
         value = value[~np.isnan(value)]
         if len(value):
             error = value.std(ddof=min(1, len(value) - 1)) / len(value) ** 0.5
-            results[one.name] = _interval(value.mean(), error, len(value), one.coded)
+            results[field.name] = _interval(value.mean(), error, len(value), field.coded)
     return results
 
 
-def _columns(one: Field, part: Tensor) -> Tensor:
+def _columns(field: Field, part: Tensor) -> Tensor:
     """A field as columns of numbers, NaN where it is missing."""
-    if not one.coded:
+    if not field.coded:
         return part
-    ones = torch.zeros(len(part), one.size + 2).scatter_(1, part, 1.0)[:, 1 : one.size + 1]
+    ones = torch.zeros(len(part), field.size + 2).scatter_(1, part, 1.0)[:, 1 : field.size + 1]
     return ones.masked_fill((part == 0).all(dim=1, keepdim=True), torch.nan)
 
 

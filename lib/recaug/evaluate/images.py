@@ -34,8 +34,8 @@ def judged(rows: DataFrame, folders: Mapping[str, str], shape: tuple[int, int, i
             pictures, truth = to_unit(decoded(frame["pixels"], shape)), frame["code"].to_numpy()
             for name, model in models.items():
                 with torch.no_grad():
-                    told = model(pictures).argmax(dim=1).numpy()
-                yield frame[["image_id", "split"]].assign(model=name, right=(told == truth).astype(float))
+                    predicted = model(pictures).argmax(dim=1).numpy()
+                yield frame[["image_id", "split"]].assign(model=name, right=(predicted == truth).astype(float))
 
     return rows.select("image_id", "split", "code", "pixels").mapInPandas(
         run, "image_id string, split string, model string, right double"

@@ -73,8 +73,8 @@ def average_precision(hits: Hits, targets: Counts, k: int) -> Floats:
     """
     k = min(k, hits.shape[1])
     precision = np.cumsum(hits[:, :k], axis=1) / np.arange(1, k + 1)
-    found: Floats = (precision * hits[:, :k]).sum(axis=1)
-    return found / np.minimum(targets, k)
+    precisions: Floats = (precision * hits[:, :k]).sum(axis=1)
+    return precisions / np.minimum(targets, k)
 
 
 USER_METRICS = {

@@ -56,14 +56,14 @@ def _measured(frame: pd.DataFrame, top: NDArray[np.int64], kinds: Mapping[str, N
     target = np.concatenate(frame["targets"].to_list()).astype(np.int64)
     wanted = row[target > 0] * n + target[target > 0]
     hits = np.isin(np.arange(len(frame))[:, None] * n + top, wanted) & (top > 0)
-    found = {name: metric(hits, lengths, k) for name, (metric, k) in USER_METRICS.items()}
+    measures = {name: metric(hits, lengths, k) for name, (metric, k) in USER_METRICS.items()}
     for name, kind in kinds.items():
         of_kind = np.bincount(row[(target > 0) & kind[target]], minlength=len(frame))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = recall(hits & kind[top], of_kind, K)
-        found[f"recall@20 {name}"] = np.where(of_kind > 0, share, np.nan)
+        measures[f"recall@20 {name}"] = np.where(of_kind > 0, share, np.nan)
     lists = pd.Series([*top.astype(np.int32)], index=frame.index)
-    return frame[["split", "user_index", "cold"]].assign(**found, top=lists)
+    return frame[["split", "user_index", "cold"]].assign(**measures, top=lists)
 
 
 def exposures(measured: DataFrame, split: str, k: int) -> pd.DataFrame:

@@ -39,13 +39,13 @@ def told_apart(
         return {}
     features = _features(sampled, covisitation, vocabulary)
     half, real = sampled["user_index"].to_numpy() % 2 == 0, (sampled["series"] == REAL).to_numpy()
-    found = {}
+    areas = {}
     for arm in sorted(set(n) - {REAL}):
         used = real | (sampled["series"] == arm).to_numpy()
         learnt, asked = used & half, used & ~half
         if all(len(set(real[part])) == 2 for part in (learnt, asked)):
-            found[arm] = _area(features[learnt], ~real[learnt], features[asked], ~real[asked], seed)
-    return found
+            areas[arm] = _area(features[learnt], ~real[learnt], features[asked], ~real[asked], seed)
+    return areas
 
 
 def real_steps(train: DataFrame) -> DataFrame:

@@ -24,10 +24,10 @@ def resolve(kind: str) -> type[Generator]:
     """Give the class of a kind, or of a class path. Raises ValueError that lists the kinds."""
     if kind not in KINDS and ":" not in kind:
         raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}, and no class path package.module:Class")
-    found = import_class(KINDS.get(kind, kind))
-    if not issubclass(found, Generator):
+    generator = import_class(KINDS.get(kind, kind))
+    if not issubclass(generator, Generator):
         raise ValueError(f"{kind} is no Generator; derive it from recaug.generators.base.Generator")
-    return found
+    return generator
 
 
 def decode(value: Any) -> Generator:

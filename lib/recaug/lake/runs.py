@@ -54,8 +54,8 @@ def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:
     """Give what is recorded of a stage of a night; None where it never finished."""
     if not lake.exists("runs"):
         return None
-    found = _records(lake, f"event_date = DATE'{date.isoformat()}' AND stage = '{stage}'")
-    return found[0] if found else None
+    records = _records(lake, f"event_date = DATE'{date.isoformat()}' AND stage = '{stage}'")
+    return records[0] if records else None
 
 
 def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
@@ -89,13 +89,13 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
         )
         .collect()
     )
-    found = []
+    records = []
     for row in sorted(rows, key=lambda row: row["event_date"]):
         values = row.asDict()
         for column in ("started", "finished"):
             values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
-        found.append(RunRecord(**(values | {"metrics": decode(values["metrics"], METRICS[values["stage"]])})))
-    return found
+        records.append(RunRecord(**(values | {"metrics": decode(values["metrics"], METRICS[values["stage"]])})))
+    return records
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

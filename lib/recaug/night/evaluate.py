@@ -48,5 +48,5 @@ def content_of(trial: Trial) -> str:
         for name, result in trial.arms.items()
     }
     folders = [model.folder for result in trial.arms.values() for model in result.measured.models]
-    found = encode(msgspec.structs.replace(trial, arms=arms, policy=None))
-    return hashlib.sha256("\n".join([found, *sorted(folders)]).encode()).hexdigest()
+    outcome = encode(msgspec.structs.replace(trial, arms=arms, policy=None))
+    return hashlib.sha256("\n".join([outcome, *sorted(folders)]).encode()).hexdigest()

@@ -58,7 +58,7 @@ def _named(listed: DataFrame, names: DataFrame) -> DataFrame:
         .join(F.broadcast(names), "item_index", how="inner")
     )
     said = F.sort_array(F.collect_list(F.struct("place", "item_id", "weight", "title")))
-    told = past.groupBy("user_index", "rank").agg(said.alias("said"))
+    reasons = past.groupBy("user_index", "rank").agg(said.alias("said"))
     words = F.expr(
         "transform(said, one -> concat(coalesce(concat(one.title, ' (', one.item_id, ')'), one.item_id), ' ', "
         "int(round(100 * one.weight)), '%'))"
@@ -66,7 +66,7 @@ def _named(listed: DataFrame, names: DataFrame) -> DataFrame:
     return (
         listed.drop("because")
         .join(F.broadcast(names.select("item_index", "item_id")), "item_index", how="inner")
-        .join(told, ["user_index", "rank"], how="left")
+        .join(reasons, ["user_index", "rank"], how="left")
         .select(
             "user_id",
             "item_id",
@@ -77,7 +77,7 @@ def _named(listed: DataFrame, names: DataFrame) -> DataFrame:
             .alias("reason"),
             F.coalesce(
                 F.transform(
-                    "said", lambda one: F.struct(one["item_id"].alias("item_id"), one["weight"].alias("weight"))
+                    "said", lambda entry: F.struct(entry["item_id"].alias("item_id"), entry["weight"].alias("weight"))
                 ),
                 F.array().cast("array<struct<item_id: string, weight: double>>"),
             ).alias("because"),

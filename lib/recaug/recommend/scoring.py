@@ -32,8 +32,8 @@ def top_k(scores: torch.Tensor, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
     order = torch.from_numpy(np.random.default_rng(0).permutation(n))
     rank = torch.empty_like(order)
     rank[order] = torch.arange(n)
-    values, found = scores.topk(min(k + 1, n), dim=1)
-    index, value = found.numpy(), values.numpy()
+    values, chosen = scores.topk(min(k + 1, n), dim=1)
+    index, value = chosen.numpy(), values.numpy()
     for row in np.flatnonzero((value[:, :-1] == value[:, 1:]).any(axis=1)):  # ties: take all at the edge, then sort
         tied = torch.nonzero(scores[row] >= values[row, min(k, n) - 1]).squeeze(1)
         best = np.lexsort((rank[tied].numpy(), -scores[row, tied].numpy()))[: index.shape[1]]
@@ -48,7 +48,7 @@ def best_items(
     frame: pd.DataFrame, scorer: Scorer, k: int, mask_seen: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Best k items of each row, block by block. frame: items (int32 binary) and seen; see top_k for what it returns."""
-    found = []
+    lists = []
     for start in range(0, len(frame), BLOCK):
         block = frame.iloc[start : start + BLOCK]
         items = np.frombuffer(b"".join(block["items"]), dtype="<i4").reshape(len(block), -1)
@@ -58,5 +58,5 @@ def best_items(
         if mask_seen:
             row = np.repeat(np.arange(len(block)), block["seen"].map(len).to_numpy(dtype=np.int64))
             scores[row, np.concatenate(block["seen"].to_list()).astype(np.int64)] = -torch.inf
-        found.append(top_k(scores, k))
-    return np.concatenate([index for index, _ in found]), np.concatenate([value for _, value in found])
+        lists.append(top_k(scores, k))
+    return np.concatenate([index for index, _ in lists]), np.concatenate([value for _, value in lists])

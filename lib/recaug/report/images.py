@@ -27,26 +27,26 @@ def arm_name(arm: str) -> str:
 def markdown(results: Results) -> str:
     """Write the table: of each size and arm the accuracy on real test pictures, and the lift over real ones alone."""
     lines = ["| real pictures a class | learnt from | accuracy | lift | decision |", "|---|---|---|---|---|"]
-    for size, told in results["sizes"].items():
-        for arm, accuracy in told["accuracy"].items():
-            decision = told["decision"] if arm == told["chosen"] else ""
-            cells = [numbers.interval(Interval(**accuracy)), lift_cell(told["lift"].get(arm, {})), decision]
+    for size, comparison in results["sizes"].items():
+        for arm, accuracy in comparison["accuracy"].items():
+            decision = comparison["decision"] if arm == comparison["chosen"] else ""
+            cells = [numbers.interval(Interval(**accuracy)), lift_cell(comparison["lift"].get(arm, {})), decision]
             lines.append(f"| {size} | {arm_name(arm)} | {' | '.join(cells)} |")
     lines += [
         "",
         f"| real pictures a class | pictures of | drawn | {' | '.join(LIKENESS.values())} | closest (bound) |",
     ]
     lines.append(f"|{'---|' * (4 + len(LIKENESS))}")
-    for size, told in results["sizes"].items():
-        for kind, one in told["generators"].items():
-            cells = [f"{one['drawn']:,}", *(numbers.figure(one[key]) for key in LIKENESS), closest(one)]
+    for size, comparison in results["sizes"].items():
+        for kind, likeness in comparison["generators"].items():
+            cells = [f"{likeness['drawn']:,}", *(numbers.figure(likeness[key]) for key in LIKENESS), closest(likeness)]
             lines.append(f"| {size} | {KINDS[kind]} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def closest(one: Mapping[str, Any]) -> str:
+def closest(likeness: Mapping[str, Any]) -> str:
     """The distance of the generated picture that is closest to a real one, and the bound below which none is kept."""
-    return f"{one['closest']:.4f} ({one['bound']:.4f})" if one["closest"] is not None else ""
+    return f"{likeness['closest']:.4f} ({likeness['bound']:.4f})" if likeness["closest"] is not None else ""
 
 
 def render(results: Results, run_id: str, grids: Mapping[str, bytes]) -> str:
@@ -54,8 +54,8 @@ def render(results: Results, run_id: str, grids: Mapping[str, bytes]) -> str:
     points = pd.DataFrame(
         [
             {"attribute": f"{size} a class", "way": arm_name(arm), **accuracy}
-            for size, told in results["sizes"].items()
-            for arm, accuracy in told["accuracy"].items()
+            for size, comparison in results["sizes"].items()
+            for arm, accuracy in comparison["accuracy"].items()
         ]
     )
     return (

@@ -76,9 +76,9 @@ METRICS: dict[str, type[Result]] = {
 }
 
 
-def encode(found: Result) -> str:
+def encode(result: Result) -> str:
     """Write a result as JSON, keys sorted."""
-    return msgspec.json.encode(found, order="sorted").decode()
+    return msgspec.json.encode(result, order="sorted").decode()
 
 
 def decode(text: str, kind: type[Any]) -> Any:

@@ -34,7 +34,7 @@ class Train(Result):
 
     models: list[TrainedModel]
 
-    def of(self, generator: str) -> list[TrainedModel]:
+    def folds_of(self, generator: str) -> list[TrainedModel]:
         """Those of one generator."""
         return [model for model in self.models if model.generator == generator]
 

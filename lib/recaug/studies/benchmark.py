@@ -31,11 +31,11 @@ SHORT = ("hr@10", "ndcg@10", "recall@10", "recall@20")
 
 
 class Fold(NamedTuple):
-    """What one fold gave. table: of user_metrics on its test split; catalogue, told: model -> what is said of it."""
+    """What one fold gave. table: of user_metrics on its test split; catalogue, details: model -> what is said of it."""
 
     table: pd.DataFrame
     catalogue: dict[str, Catalogue]
-    told: dict[str, dict[str, Any]]
+    details: dict[str, dict[str, Any]]
 
 
 def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -84,23 +84,23 @@ def _fold(context: Context, settings: Benchmark, say: Callable[[str], None]) -> 
         tables = _tables(context)
         refuse_leaks(tables.task, recorded_arms(context))
         chosen: dict[str, list[Scorer]] = {}
-        told: dict[str, dict[str, Any]] = {}
+        details: dict[str, dict[str, Any]] = {}
         for model in settings.models:
             with Cost(context.spark) as cost:
                 fitted = FIT[model](context, settings, tables, chosen)
             ranked = _validate(tables.task, fitted.variants)
             settled = best(ranked)
             chosen[model] = fitted.variants[settled]
-            told[model] = {
+            details[model] = {
                 "settings": settled,
                 "validation": ranked,
-                **_cost(context, cost, fitted, told),
+                **_cost(context, cost, fitted, details),
                 "seeds": len(chosen[model]),
             }
             by = f" ({settled})" if settled else ""
             say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[settled]:.4f} on validation{by}")
         table, catalogue = _judge(tables.task, chosen)
-    return Fold(table, catalogue, told)
+    return Fold(table, catalogue, details)
 
 
 def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dict[str, Any]:
@@ -108,23 +108,23 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
     numbered = [fold.table.assign(unit=fold.table["unit"] + (number << 32)) for number, fold in enumerate(folds)]
     table = pd.concat(numbered, ignore_index=True)
     named: dict[str, list[str]] = {
-        model: _seed_names(model, folds[0].told[model]["seeds"]) for model in settings.models
+        model: _seed_names(model, folds[0].details[model]["seeds"]) for model in settings.models
     }
     gate = context.config.evaluate.gate
     summaries = Contest(table, named, ("cold", "warm"), gate, context.config.seed).summaries(TEST, SHORT)
     results: dict[str, Any] = {}
     for model in settings.models:
-        whole, told = summaries[model], [fold.told[model] for fold in folds]
-        labels = told[0]["validation"]
+        whole, details = summaries[model], [fold.details[model] for fold in folds]
+        ranked = [entry["validation"] for entry in details]
         results[model] = {
             **msgspec.to_builtins(whole["overall"]),
             "cold": msgspec.to_builtins(whole.get("cold", {})),
             "catalogue": _mean([fold.catalogue[model] for fold in folds]),
-            "settings": "; ".join(dict.fromkeys(one["settings"] for one in told)),
-            "validation": {label: float(np.mean([one["validation"][label] for one in told])) for label in labels},
-            "train_seconds": round(float(np.mean([one["train_seconds"] for one in told])), 1),
-            "cpu_seconds": round(sum(one["cpu_seconds"] for one in told), 1),
-            "seeds": told[0]["seeds"],
+            "settings": "; ".join(dict.fromkeys(entry["settings"] for entry in details)),
+            "validation": {label: float(np.mean([of_fold[label] for of_fold in ranked])) for label in ranked[0]},
+            "train_seconds": round(float(np.mean([entry["train_seconds"] for entry in details])), 1),
+            "cpu_seconds": round(sum(entry["cpu_seconds"] for entry in details), 1),
+            "seeds": details[0]["seeds"],
             "folds": len(folds),
             "run_id": context.study_id,
         }
@@ -141,16 +141,16 @@ def _seed_names(model: str, seeds: int) -> list[str]:
     return [f"{model}-seed{seed}" for seed in range(seeds)]
 
 
-def _cost(context: Context, cost: Cost, fitted: Fitted, told: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def _cost(context: Context, cost: Cost, fitted: Fitted, details: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Seconds of one training, and CPU seconds of all; a model found finished costs what its one thread a rank took."""
-    seconds = [one.seconds for one in fitted.trained]
+    seconds = [training.seconds for training in fitted.trained]
     wall, cpu = cost.wall_seconds, cost.cpu_seconds
     if seconds:
         wall = sum(seconds) / len(seconds)
-        if any(one.reused for one in fitted.trained):
+        if any(training.reused for training in fitted.trained):
             cpu = sum(seconds) * context.config.training.workers
-    wall += sum(told[part]["train_seconds"] for part in fitted.parts)
-    cpu += sum(told[part]["cpu_seconds"] for part in fitted.parts)
+    wall += sum(details[part]["train_seconds"] for part in fitted.parts)
+    cpu += sum(details[part]["cpu_seconds"] for part in fitted.parts)
     return {"train_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1)}
 
 

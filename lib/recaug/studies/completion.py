@@ -72,8 +72,8 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
         folder.write("results.json", json.dumps(results, indent=2) + "\n")
         folder.write("results.md", page.markdown(results))
         folder.write("index.html", page.render(results, context.run_id))
-    told = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
-    say(f"  {COMPLETE.name:<10} {done.wall_seconds:6.1f} s  {told}")
+    filled = f"{results['completed']:,} gaps filled, {results['doubtful']:,} doubtful values"
+    say(f"  {COMPLETE.name:<10} {done.wall_seconds:6.1f} s  {filled}")
     for recommender, verdict in results["worth"].items():
         say(f"  {recommender:<10} {verdict['decision']}: {'; '.join(verdict['reasons'])}")
     return results
@@ -94,8 +94,8 @@ def _complete(context: Context) -> StageResult:
     test = rows.where(has_part(TEST))
     some = test.orderBy(F.xxhash64("item_id")).limit(ABLATED)
     evidence = summary(measure(test, folders, calibrations).unionByName(measure(some, folders, calibrations, True)))
-    for name, told in imputed(all_rows(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
-        evidence[name]["ways"]["imputer"] = told
+    for name, way in imputed(all_rows(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
+        evidence[name]["ways"]["imputer"] = way
     bounds = Bounds(config.min_probability, config.max_doubt, config.tolerance)
     judged = complete(rows, folders, calibrations, bounds).persist()
     coded = lake.read("attribute_values")
@@ -136,8 +136,8 @@ def _named(coded: DataFrame, rows: DataFrame, version: str, context: Context) ->
     if "likelier" in rows.columns:
         names["likelier_value"] = ("likelier", "likelier_number")
     for name, (code, number) in names.items():
-        told = F.broadcast(coded.select("attribute", F.col("code").alias(code), F.col("value").alias("text")))
-        rows = rows.join(told, ["attribute", code], how="left")
+        values = F.broadcast(coded.select("attribute", F.col("code").alias(code), F.col("value").alias("text")))
+        rows = rows.join(values, ["attribute", code], how="left")
         shown = F.when(F.col("text").isNotNull(), F.col("text")).otherwise(F.format_string("%.6g", number))
         rows = rows.withColumn(name, shown).drop("text")
     if "likelier_value" in rows.columns:

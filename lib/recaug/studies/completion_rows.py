@@ -35,7 +35,7 @@ def encode_items(context: Context, config: Attributes) -> tuple[list[Field], str
     written = lake.replace(rows, "item_attributes", {}, context.run_id, files=FILES, by=("item_id",))
     read = f"{written.content_hash} {lake.content_hash('covisitation')} {config.neighbours}"
     if config.classic is not None:
-        spreads = {one.name: one.spread for one in layout if one.kind == "numeric"}
+        spreads = {field.name: field.spread for field in layout if field.kind == "numeric"}
         copies = enhanced(items, spreads, config.classic, seed)
         more = [
             encoded(copies.where(F.col("copy") == copy), coded, vocabulary, layout, config, seed).withColumn(
@@ -76,11 +76,11 @@ def job_of(
 def _codes(rows: DataFrame, layout: Sequence[Field], n_items: int) -> np.ndarray:
     """Each indexed item's learnt values of the fields that neighbours tell, counted on: (n_items + 1, columns)."""
     frame = rows.toPandas()
-    told = told_by_neighbours(layout)
-    found = np.zeros((n_items + 1, sum(one.width for one in told)), np.int64)
+    counted = told_by_neighbours(layout)
+    counts = np.zeros((n_items + 1, sum(field.width for field in counted)), np.int64)
     if len(frame):
-        found[frame["item_index"].to_numpy()] = _counted_on(layout, known(frame).without(layout, (VALIDATION, TEST)))
-    return found
+        counts[frame["item_index"].to_numpy()] = _counted_on(layout, known(frame).without(layout, (VALIDATION, TEST)))
+    return counts
 
 
 def count_values(rows: DataFrame, layout: Sequence[Field]) -> tuple[np.ndarray, dict[str, int]]:
@@ -89,39 +89,39 @@ def count_values(rows: DataFrame, layout: Sequence[Field]) -> tuple[np.ndarray, 
     Returns the share of the items whose field is learnt from that have each value, see AttributeVAE, and by attribute
     the items without any value.
     """
-    told, size = told_by_neighbours(layout), sum(one.size for one in told_by_neighbours(layout))
+    counted, size = told_by_neighbours(layout), sum(field.size for field in told_by_neighbours(layout))
 
     def count(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for frame in frames:
             part = known(frame)
             learnt = part.without(layout, (VALIDATION, TEST))
             given_ = [
-                [given(one, at) for one, at in zip(layout, split(layout, seen), strict=True)]
+                [given(field, at) for field, at in zip(layout, split(layout, seen), strict=True)]
                 for seen in (learnt, Seen(*part[:3]))
             ]
             counted = {
                 "values": np.bincount(_counted_on(layout, learnt).ravel(), minlength=size + 1),
-                "learnt": [int(one.sum()) for one in given_[0]],
-                "gaps": [int((~one).sum()) for one in given_[1]],
+                "learnt": [int(mask.sum()) for mask in given_[0]],
+                "gaps": [int((~mask).sum()) for mask in given_[1]],
             }
             yield pd.DataFrame({name: [np.asarray(numbers, np.int64)] for name, numbers in counted.items()})
 
     parts = rows.mapInPandas(count, "values array<bigint>, learnt array<bigint>, gaps array<bigint>").toPandas()
     total = {name: np.sum(np.stack(list(parts[name])), axis=0) for name in parts.columns}
     of_field = dict(zip(layout, total["learnt"], strict=True))
-    has = np.repeat([of_field[one] for one in told], [one.size for one in told])
+    has = np.repeat([of_field[field] for field in counted], [field.size for field in counted])
     shares: np.ndarray = ((total["values"][1:] + 0.1) / (has + 0.1)).astype(np.float32)
-    gaps = {one.name: int(n) for one, n in zip(layout, total["gaps"], strict=True) if one.completed}
+    gaps = {field.name: int(n) for field, n in zip(layout, total["gaps"], strict=True) if field.completed}
     return shares, gaps
 
 
 def _counted_on(layout: Sequence[Field], seen: Seen) -> np.ndarray:
     """The values of the fields that neighbours tell, counted on from 1: (rows, columns), 0 for none and rare ones."""
     columns, first = [np.zeros((len(seen.codes), 0), np.int64)], 0
-    for one, codes in zip(layout, split(layout, seen), strict=True):
-        if one.coded and one.completed:
-            columns.append(torch.where((codes > 0) & (codes <= one.size), codes + first, 0).numpy())
-            first += one.size
+    for field, codes in zip(layout, split(layout, seen), strict=True):
+        if field.coded and field.completed:
+            columns.append(torch.where((codes > 0) & (codes <= field.size), codes + first, 0).numpy())
+            first += field.size
     return np.concatenate(columns, axis=1)
 
 

@@ -65,7 +65,7 @@ def _als(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
     rows = train_events(tables.train).persist()
     grid = settings.als
     try:
-        found: Variants = {
+        variants: Variants = {
             f"rank {rank}, regularisation {ridge:g}, alpha {alpha:g}": [
                 fit_als(
                     rows,
@@ -81,7 +81,7 @@ def _als(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
         }
     finally:
         rows.unpersist()
-    return Fitted(found)
+    return Fitted(variants)
 
 
 def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
@@ -90,7 +90,7 @@ def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen:
     events = window_events(lake.read("events"), context.date, config.prepare).where("split = 'train'")
     people = lake.read("sequences").where("split = 'serve'").select("user_id", "user_index", "fold")
     ordered = histories(events, lake.read("vocabulary"), people).persist()
-    found: Variants = {}
+    variants: Variants = {}
     try:
         for window, backward in itertools.product(grid.window, grid.backward):
             counts = covisitation.counts(ordered, window, backward)
@@ -104,10 +104,10 @@ def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen:
                     decay=decay,
                 )
                 label = f"window {window}, backward {backward:g}, decay {decay:g}"
-                found[label] = [CoVisitationCounts(table, tables.events)]
+                variants[label] = [CoVisitationCounts(table, tables.events)]
     finally:
         ordered.unpersist()
-    return Fitted(found)
+    return Fitted(variants)
 
 
 def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
@@ -123,23 +123,23 @@ def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
     seeded = [replace(inputs, seed=inputs.seed + seed) for seed in range(settings.seeds)]
     jobs = [job for each in seeded for job in entry.jobs(each)]
     trained = train(jobs, context.spark, context.config.training, entry.label)
-    return Fitted({"": [Network(one.folder) for one in trained]}, trained)
+    return Fitted({"": [Network(model.folder) for model in trained]}, trained)
 
 
 def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One training a seed, on the real rows."""
     trained = tables.task.train(tables.task.real_jobs("sasrec", settings.seeds), "SASRec")
-    return Fitted({"": [Network(one.folder) for one in trained]}, trained)
+    return Fitted({"": [Network(model.folder) for model in trained]}, trained)
 
 
 def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """Each share of the chosen counts beside each seed of SASRec."""
     (counts,) = chosen["covisitation"]
     assert isinstance(counts, CoVisitationCounts)
-    found: Variants = {}
+    variants: Variants = {}
     for share in settings.blend:
-        found[f"covisitation {share:g}"] = [Blend(deep, counts, share) for deep in chosen["sasrec"]]
-    return Fitted(found, parts=("covisitation", "sasrec"))
+        variants[f"covisitation {share:g}"] = [Blend(deep, counts, share) for deep in chosen["sasrec"]]
+    return Fitted(variants, parts=("covisitation", "sasrec"))
 
 
 Fit = Callable[[Context, Benchmark, Tables, Mapping[str, list[Scorer]]], Fitted]

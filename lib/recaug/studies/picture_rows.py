@@ -53,8 +53,8 @@ def read_pictures(context: Context, config: Images) -> tuple[Problems, list[str]
     rows.unpersist()
     written = context.lake.read("images")
     bad = written.where("pixels IS NULL")
-    one = bad.orderBy("image_id").first()
-    problems = Problems(n=bad.count(), example=None if one is None else f"{one['image_id']}: {one['problem']}")
+    first = bad.orderBy("image_id").first()
+    problems = Problems(n=bad.count(), example=None if first is None else f"{first['image_id']}: {first['problem']}")
     coded = written.select("code", "label").distinct().orderBy("code").collect()
     there = {row["split"] for row in written.where("pixels IS NOT NULL").select("split").distinct().collect()}
     if missing := ", ".join(split for split in SPLITS if split not in there):

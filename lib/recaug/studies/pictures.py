@@ -100,8 +100,8 @@ def _images(context: Context) -> StageResult:
                 "give it more real pictures (images.per_class) or fewer epochs"
             )
     judges = train_judges(context, config, sizes, drawn, len(labels))
-    folders = {f"{key}|{arm}|{seed}": one.folder for (key, arm, seed), one in judges.items()}
-    told = judged(kept.where("split <> 'train'"), folders, shape).toPandas()
+    folders = {f"{key}|{arm}|{seed}": judge.folder for (key, arm, seed), judge in judges.items()}
+    answers = judged(kept.where("split <> 'train'"), folders, shape).toPandas()
     largest = max(sizes, key=lambda size: len(size.pixels))
     reference, seed = load_classifier(folders[f"{largest.key}|{REAL}|0"]), context.config.seed
     real = features(some(largest.pixels, seed), reference)
@@ -118,7 +118,7 @@ def _images(context: Context) -> StageResult:
             bound = None if kind == "classic" else size.nearest
             likeness[kind] = Likeness(drawn=len(shown), closest=closest, bound=bound, **alike)
             fidelity[kind] = picture_fidelity(size.pixels, size.codes, made, shown["code"].to_numpy(), alike)
-        compared[size_name(size.key)] = _compare(context, told, size, likeness, fidelity)
+        compared[size_name(size.key)] = _compare(context, answers, size, likeness, fidelity)
     _write_grid(context, REAL, largest.pixels, largest.codes)
     written = _write(context, shape, drawn, generators, compared, labels)
     for rows in drawn.values():
@@ -143,7 +143,7 @@ def _images(context: Context) -> StageResult:
 
 def _compare(
     context: Context,
-    told: pd.DataFrame,
+    answers: pd.DataFrame,
     size: Size,
     likeness: dict[str, Likeness],
     fidelity: Mapping[str, Fidelity],
@@ -152,7 +152,7 @@ def _compare(
     config, gate, seed = context.config.images, context.config.evaluate.gate, context.config.seed
     assert config is not None
     scorers = {arm: [f"{size.key}|{arm}|{number}" for number in range(config.seeds)] for arm in arms(config)}
-    table = told.rename(columns={"image_id": "unit", "model": "scorer", "right": ACCURACY})
+    table = answers.rename(columns={"image_id": "unit", "model": "scorer", "right": ACCURACY})
     table = table[table["scorer"].isin([name for own in scorers.values() for name in own])]
     every = Contest(table, scorers, (), gate, seed)
     held = Contest(table, {arm: scorers[arm] for arm in (REAL, *config.generators)}, (), gate, seed)
@@ -183,12 +183,12 @@ def _write(
     named = F.element_at(F.array(*(F.lit(label) for label in labels)), F.col("code") + 1)
     parts = []
     for (key, kind), rows in drawn.items():
-        told, model = compared[size_name(key)], generators.get((key, kind))
+        comparison, model = compared[size_name(key)], generators.get((key, kind))
         made_by = {
             "per_class": F.lit(key),
             "generator": F.lit(kind),
             "label": named,
-            "decision": F.lit("publish" if told.decision == "publish" and told.chosen == kind else "hold"),
+            "decision": F.lit("publish" if comparison.decision == "publish" and comparison.chosen == kind else "hold"),
             "generator_version": F.lit(kind if model is None else Store(model.folder).name),
             "run_id": F.lit(context.run_id),
         }

@@ -40,8 +40,8 @@ class Known(NamedTuple):
         """What may be seen where the values of these parts are hidden; text and vectors are never."""
         hidden = torch.isin(self.parts, torch.tensor(list(parts), dtype=self.parts.dtype, device=self.parts.device))
         at = torch.arange(len(fields), device=self.parts.device)
-        widths = torch.tensor([one.width for one in fields], device=self.parts.device)
-        coded = torch.tensor([one.coded for one in fields], dtype=torch.bool, device=self.parts.device)
+        widths = torch.tensor([field.width for field in fields], device=self.parts.device)
+        coded = torch.tensor([field.coded for field in fields], dtype=torch.bool, device=self.parts.device)
         of_codes = at[coded].repeat_interleave(widths[coded])
         of_numbers = at[~coded].repeat_interleave(widths[~coded])
         return Seen(
@@ -59,17 +59,17 @@ def known(rows: pd.DataFrame | Batch) -> Known:
     return Known(torch.from_numpy(np.array(rows["item_index"], np.int64)), *columns)
 
 
-def found(one: Field, told: Tensor, truth: Tensor) -> Tensor:
+def score(field: Field, predicted: Tensor, truth: Tensor) -> Tensor:
     """How well a field was told, each item: NaN where the truth is missing.
 
     Of a category 1 if the likeliest value is true, else 0; of a multi-valued one the share of its values among the five
-    likeliest; of a number the distance in normal deviates. told: as AttributeVAE.tell; truth: (batch, width).
+    likeliest; of a number the distance in normal deviates. predicted: as AttributeVAE.tell; truth: (batch, width).
     """
-    if one.kind == "numeric":
-        return (told[:, 0] - truth[:, 0]).abs()
+    if field.kind == "numeric":
+        return (predicted[:, 0] - truth[:, 0]).abs()
     missing = (truth > 0).sum(dim=1) == 0
-    k = 1 if one.kind == "categorical" else min(RECALL, told.shape[1] - 1)
-    best = told.topk(k, dim=1).indices
+    k = 1 if field.kind == "categorical" else min(RECALL, predicted.shape[1] - 1)
+    best = predicted.topk(k, dim=1).indices
     hits = ((truth[:, :, None] == best[:, None, :]) & (truth > 0)[:, :, None]).any(dim=2).sum(dim=1).float()
     return (hits / (truth > 0).sum(dim=1).clamp(min=1)).masked_fill(missing, torch.nan)
 
@@ -129,7 +129,7 @@ class AttributeJob(Plain):
         n_items, tables, limit = self.near.items.shape
         shape = {"n_items": n_items - 1, "tables": tables, "neighbours": limit, "dim": self.near.vectors.shape[1]}
         arguments = {
-            "fields": [msgspec.to_builtins(one) for one in self.fields],
+            "fields": [msgspec.to_builtins(field) for field in self.fields],
             "hidden": self.config.hidden,
             "z_dim": self.config.z_dim,
             "dropout": self.config.dropout,
@@ -177,16 +177,16 @@ class AttributeTask:
         drop[-1] = self.config.drop_behaviour
         visible = there & (torch.rand(there.shape, device=there.device) >= drop)
         noise = torch.randn(len(there), self.config.z_dim, device=there.device)
-        told, mu, log_variance = self.model(seen, visible, noise)
+        predicted, mu, log_variance = self.model(seen, visible, noise)
         loss = (
             self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9)) * kl_divergence(mu, log_variance)
         )
-        for one, said, truth in zip(self.model.fields, told, split(self.model.fields, seen), strict=True):
-            loss = loss + negative_log_likelihood(one, said, truth)
+        for field, said, truth in zip(self.model.fields, predicted, split(self.model.fields, seen), strict=True):
+            loss = loss + negative_log_likelihood(field, said, truth)
         yield Update("model", loss.sum(), torch.tensor(float(len(loss)), device=loss.device))
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        """How well the values kept for validation are told, by field; see `found`."""
+        """How well the values kept for validation are told, by field; see `score`."""
         device = next(self.model.parameters()).device
         rows = Known(*(part.to(device) for part in self.validation))
         seen = rows.without(self.model.fields, (VALIDATION, TEST))
@@ -194,9 +194,9 @@ class AttributeTask:
         with torch.no_grad():
             experts = self.model.read(seen)
         visible, metrics = self.model.present(seen), {}
-        for place, one in enumerate(self.model.fields):
+        for place, field in enumerate(self.model.fields):
             asked = rows.parts[:, place] == VALIDATION
-            if one.completed and bool(asked.any()):
-                right = found(one, self.model.tell(experts, visible, one)[asked], whole[place][asked])
-                metrics[f"validation_{one.name}"] = float(right.nanmean())
+            if field.completed and bool(asked.any()):
+                right = score(field, self.model.tell(experts, visible, field)[asked], whole[place][asked])
+                metrics[f"validation_{field.name}"] = float(right.nanmean())
         return metrics

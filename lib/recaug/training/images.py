@@ -136,8 +136,8 @@ class ImageGANTask:
             fake = self.model(self._noise(real), labels)
         told_real, told_fake = judge(see(real), labels), judge(see(fake), labels)
         yield Update("discriminator", DISCRIMINATOR_LOSSES[loss](told_real, told_fake).sum(), rows)
-        told = judge(see(self.model(self._noise(real), labels)), labels)
-        yield Update("generator", GENERATOR_LOSSES[loss](told).sum(), rows)
+        scores = judge(see(self.model(self._noise(real), labels)), labels)
+        yield Update("generator", GENERATOR_LOSSES[loss](scores).sum(), rows)
         self.model.follow(self.config.ema)
 
     def _noise(self, real: Tensor) -> Tensor:

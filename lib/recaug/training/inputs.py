@@ -153,7 +153,7 @@ def validation_sample(sequences: DataFrame, max_length: int, users: int = VALIDA
 
 def _padded(lists: Sequence[Sequence[int]] | pd.Series) -> Tensor:
     """Ragged lists to (rows, longest) int64 with 0 for padding."""
-    padded = np.zeros((len(lists), max([1, *(len(one) for one in lists)])), np.int64)
-    for row, one in zip(padded, lists, strict=True):
-        row[: len(one)] = one
+    padded = np.zeros((len(lists), max([1, *(len(values) for values in lists)])), np.int64)
+    for row, values in zip(padded, lists, strict=True):
+        row[: len(values)] = values
     return torch.from_numpy(padded)

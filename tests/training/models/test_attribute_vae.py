@@ -219,7 +219,7 @@ def test_an_item_is_told_the_same_beside_items_without_neighbours(trained: Attri
     torch.testing.assert_close(beside[with_neighbours], alone[with_neighbours])
     assert not torch.allclose(beside[~with_neighbours], alone[~with_neighbours])
     chosen = torch.arange(ITEMS) % 4 < 2
-    torch.testing.assert_close(trained.tell(experts.of(chosen), visible[chosen], FIELDS[0]), beside[chosen])
+    torch.testing.assert_close(trained.tell(experts.at(chosen), visible[chosen], FIELDS[0]), beside[chosen])
 
 
 def test_a_picture_is_read_and_drawn_by_convolutions() -> None:

@@ -232,7 +232,7 @@ def ranking(trained: Train, generators: Sequence[str]) -> float | None:
     """
     shares = []
     for generator in generators:
-        if folds := trained.of(generator):
+        if folds := trained.folds_of(generator):
             own = sum(model.curves[-1]["validation_ndcg@10"] for model in folds)
             shares.append(own / max(sum(model.counts_ndcg or 0.0 for model in folds), 1e-9))
     return min(shares, default=None)

@@ -37,7 +37,7 @@ class Experts(NamedTuple):
     rows: Tensor
     shares: list[Tensor]
 
-    def of(self, chosen: Tensor) -> "Experts":
+    def at(self, chosen: Tensor) -> "Experts":
         """Some items of the batch: (batch,) bool."""
         kept, places = chosen[self.rows], chosen.cumsum(dim=0) - 1
         shares = [part[kept] for part in self.shares]
@@ -77,30 +77,30 @@ class AttributeVAE(nn.Module):
         prior: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.fields = msgspec.convert([msgspec.to_builtins(one) for one in fields], list[Field])
-        self.coded, self.told = [one for one in self.fields if one.coded], told_by_neighbours(self.fields)
-        self.near: Neighbourhood = (
-            neighbourhood if neighbourhood is not None else empty_neighbourhood(self.fields, shape)
-        )
-        n_values = sum(one.size for one in self.told)
+        self.fields = msgspec.convert([msgspec.to_builtins(field) for field in fields], list[Field])
+        self.coded = [field for field in self.fields if field.coded]
+        self.by_neighbours = told_by_neighbours(self.fields)
+        self.near: Neighbourhood = neighbourhood or empty_neighbourhood(self.fields, shape)
+        n_values = sum(field.size for field in self.by_neighbours)
         self.register_buffer("prior", torch.ones(n_values) if prior is None else prior.float())
         self.embed = nn.ModuleDict(
-            {name_of(one): nn.EmbeddingBag(one.size + 2, hidden, mode="sum", padding_idx=0) for one in self.coded}
+            {name_of(field): nn.EmbeddingBag(field.size + 2, hidden, mode="sum", padding_idx=0) for field in self.coded}
         )
-        self.numeric = nn.ModuleDict({name_of(one): first_layer(one, hidden) for one in self.fields if not one.coded})
+        numeric = [field for field in self.fields if not field.coded]
+        self.numeric = nn.ModuleDict({name_of(field): first_layer(field, hidden) for field in numeric})
         n_tables, dim = self.near.neighbours.shape[1], self.near.vectors.shape[1]
         self.read_near = nn.Sequential(
-            nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.told)) + dim, hidden)
+            nn.Dropout(0.6 * dropout), nn.Linear(n_tables * (n_values + len(self.by_neighbours)) + dim, hidden)
         )
         modalities = [*map(name_of, self.fields), BEHAVIOUR]
         self.posterior = nn.ModuleDict(
             {name: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 2 * z_dim)) for name in modalities}
         )
         self.trunk = nn.Sequential(nn.Linear(z_dim, hidden), nn.ReLU(), nn.Dropout(dropout))
-        self.output = nn.ModuleDict({name_of(one): last_layer(one, hidden) for one in self.fields})
-        self.log_mix = nn.Parameter(torch.full((len(self.told), n_tables), -0.5))
-        self.log_floor = nn.Parameter(torch.full((len(self.told),), -1.0))
-        self.weight = nn.Parameter(torch.full((len(self.told),), math.log(math.expm1(1.0))))
+        self.output = nn.ModuleDict({name_of(field): last_layer(field, hidden) for field in self.fields})
+        self.log_mix = nn.Parameter(torch.full((len(self.by_neighbours), n_tables), -0.5))
+        self.log_floor = nn.Parameter(torch.full((len(self.by_neighbours),), -1.0))
+        self.weight = nn.Parameter(torch.full((len(self.by_neighbours),), math.log(math.expm1(1.0))))
         with torch.no_grad():  # starts from the neighbours and the frequency: the latent adds what differs from them
             for layer in (layer for layer in self.output.values() if isinstance(layer, nn.Linear)):
                 layer.weight.mul_(0.1)
@@ -113,21 +113,21 @@ class AttributeVAE(nn.Module):
 
     def present(self, seen: Seen) -> Tensor:
         """Which modality of each item is there: (batch, fields + 1) bool, the behaviour last."""
-        columns = [given(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
+        columns = [given(field, part) for field, part in zip(self.fields, split(self.fields, seen), strict=True)]
         return torch.stack([*columns, self._has_neighbours(seen.items)], dim=1)
 
     def read(self, seen: Seen) -> Experts:
         """Ask every modality, also those that are missing: `join` leaves them out."""
         names = list(map(name_of, self.fields))
-        hidden = [self._read(one, part) for one, part in zip(self.fields, split(self.fields, seen), strict=True)]
-        told = [self.posterior[name](given_).float() for name, given_ in zip(names, hidden, strict=True)]
+        hidden = [self._read(field, part) for field, part in zip(self.fields, split(self.fields, seen), strict=True)]
+        posteriors = [self.posterior[name](given_).float() for name, given_ in zip(names, hidden, strict=True)]
         rows = self._has_neighbours(seen.items).nonzero()[:, 0]
         shares, known = self.near(seen.items[rows])
         columns = [*(part.sqrt().flatten(1) for part in shares), known.log1p().flatten(1)]
         near = torch.cat([*columns, self.near.vectors[seen.items[rows]]], dim=1)
         behaviour = self.posterior[BEHAVIOUR](self.read_near(near)).float()
-        told.append(behaviour.new_zeros(len(seen.items), behaviour.shape[1]).index_copy(0, rows, behaviour))
-        mu, log_variance = torch.stack(told, dim=1).chunk(2, dim=2)
+        posteriors.append(behaviour.new_zeros(len(seen.items), behaviour.shape[1]).index_copy(0, rows, behaviour))
+        mu, log_variance = torch.stack(posteriors, dim=1).chunk(2, dim=2)
         return Experts(mu, torch.exp(-log_variance.clamp(-8, 8)), rows, shares)
 
     @staticmethod
@@ -142,23 +142,23 @@ class AttributeVAE(nn.Module):
         near = Near(experts.rows[kept], [part[kept] for part in experts.shares])
         return (certain * experts.mu).sum(dim=1) / precision, -torch.log(precision), near
 
-    def decode(self, z: Tensor, near: Near, one: Field) -> Tensor:
+    def decode(self, z: Tensor, near: Near, field: Field) -> Tensor:
         """Logits (batch, size + 1) of a coded field, -inf at 0; or mean and log sigma (batch, 2 * width)."""
-        out: Tensor = self.output[name_of(one)](self.trunk(z)).float()
-        if not one.coded:
+        out: Tensor = self.output[name_of(field)](self.trunk(z)).float()
+        if not field.coded:
             return out
         logits = out[:, 1:]
-        if one in self.told:
-            place = self.told.index(one)
-            weight, floor = F.softplus(self.weight[place]), self.log_floor[place].exp() * self.prior_of(one)
-            told = (near.shares[place] * self.log_mix[place].exp()[:, None]).sum(dim=1) + floor
+        if field in self.by_neighbours:
+            place = self.by_neighbours.index(field)
+            weight, floor = F.softplus(self.weight[place]), self.log_floor[place].exp() * self.prior_of(field)
+            near_shares = (near.shares[place] * self.log_mix[place].exp()[:, None]).sum(dim=1) + floor
             alone = weight * torch.log(floor + PROFILE)  # of an item without neighbours
-            logits = (logits + alone).index_add(0, near.rows, weight * torch.log(told + PROFILE) - alone)
+            logits = (logits + alone).index_add(0, near.rows, weight * torch.log(near_shares + PROFILE) - alone)
         return torch.cat([torch.full_like(out[:, :1], -torch.inf), logits], dim=1)
 
-    def prior_of(self, one: Field) -> Tensor:
+    def prior_of(self, field: Field) -> Tensor:
         """The share of the items that have each value of a field, (size,)."""
-        return self.prior.split([other.size for other in self.told])[self.told.index(one)]
+        return self.prior.split([other.size for other in self.by_neighbours])[self.by_neighbours.index(field)]
 
     def forward(self, seen: Seen, visible: Tensor, noise: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """The training pass. noise: (batch, z_dim) standard normal.
@@ -167,24 +167,24 @@ class AttributeVAE(nn.Module):
         """
         mu, log_variance, near = self.join(self.read(seen), visible)
         z = mu + noise * torch.exp(0.5 * log_variance)  # the reparametrisation
-        return [self.decode(z, near, one) for one in self.fields], mu, log_variance
+        return [self.decode(z, near, field) for field in self.fields], mu, log_variance
 
     @torch.no_grad()
-    def tell(self, experts: Experts, visible: Tensor, one: Field) -> Tensor:
+    def tell(self, experts: Experts, visible: Tensor, field: Field) -> Tensor:
         """What the visible modalities say of a field, from z = mu; see decode."""
         mu, _, near = self.join(experts, visible)
-        return self.decode(mu, near, one)
+        return self.decode(mu, near, field)
 
     def _has_neighbours(self, items: Tensor) -> Tensor:
         """Whether users had anything together with it, (batch,) bool."""
         return (self.near.neighbours[items] > 0).any(dim=2).any(dim=1)
 
-    def _read(self, one: Field, part: Tensor) -> Tensor:
+    def _read(self, field: Field, part: Tensor) -> Tensor:
         """A field's first layer: (batch, hidden)."""
-        if not one.coded:
-            hidden: Tensor = self.numeric[name_of(one)](scaled(one, part).nan_to_num())
+        if not field.coded:
+            hidden: Tensor = self.numeric[name_of(field)](scaled(field, part).nan_to_num())
             return hidden
-        bag: Tensor = self.embed[name_of(one)](part)
+        bag: Tensor = self.embed[name_of(field)](part)
         return bag / (part > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
 
 
@@ -204,13 +204,13 @@ class Ensemble:
         """As of AttributeVAE, of each member."""
         return [member.read(seen) for member in self.members]
 
-    def tell(self, experts: Sequence[Experts], visible: Tensor, one: Field) -> Tensor:
+    def tell(self, experts: Sequence[Experts], visible: Tensor, field: Field) -> Tensor:
         """As of AttributeVAE: of a coded field the log of the mean probabilities; of a number the mixture's moments."""
         asked = zip(self.members, experts, strict=True)
-        told = torch.stack([member.tell(of_it, visible, one) for member, of_it in asked])
-        if one.coded:
-            return torch.logsumexp(torch.log_softmax(told, dim=2), dim=0) - math.log(len(told))
-        means, log_sigmas = told.chunk(2, dim=2)
+        predicted = torch.stack([member.tell(of_it, visible, field) for member, of_it in asked])
+        if field.coded:
+            return torch.logsumexp(torch.log_softmax(predicted, dim=2), dim=0) - math.log(len(predicted))
+        means, log_sigmas = predicted.chunk(2, dim=2)
         mean = means.mean(dim=0)
         variance = (log_sigmas.clamp(-5, 3).mul(2).exp() + means.square()).mean(dim=0) - mean.square()
         return torch.cat([mean, 0.5 * torch.log(variance)], dim=1)

@@ -29,66 +29,66 @@ class Seen(NamedTuple):
 def split(fields: Sequence[Field], seen: Seen) -> list[Tensor]:
     """Each field's part of codes or numbers, in the order of fields: (batch, width) each."""
     parts, ends = [], {True: 0, False: 0}
-    for one in fields:
-        start = ends[one.coded]
-        ends[one.coded] = start + one.width
-        parts.append((seen.codes if one.coded else seen.numbers)[:, start : start + one.width])
+    for field in fields:
+        start = ends[field.coded]
+        ends[field.coded] = start + field.width
+        parts.append((seen.codes if field.coded else seen.numbers)[:, start : start + field.width])
     return parts
 
 
-def given(one: Field, part: Tensor) -> Tensor:
+def given(field: Field, part: Tensor) -> Tensor:
     """Whether a field has a value, (batch,) bool. part: of split."""
-    return (part > 0).any(dim=1) if one.coded else ~part.isnan().any(dim=1)
+    return (part > 0).any(dim=1) if field.coded else ~part.isnan().any(dim=1)
 
 
-def name_of(one: Field) -> str:
+def name_of(field: Field) -> str:
     """A field's name as torch takes it in a ModuleDict: without dots."""
-    return f"{one.kind} {one.name}".replace(".", " ")
+    return f"{field.kind} {field.name}".replace(".", " ")
 
 
 def told_by_neighbours(fields: Sequence[Field]) -> list[Field]:
     """The fields that neighbours tell: categorical and multi-valued ones."""
-    return [one for one in fields if one.coded and one.completed]
+    return [field for field in fields if field.coded and field.completed]
 
 
-def scaled(one: Field, part: Tensor) -> Tensor:
+def scaled(field: Field, part: Tensor) -> Tensor:
     """A vector at mean 0 and deviation 1, as encoders differ in scale; a number is a normal deviate as it is."""
-    return F.layer_norm(part, part.shape[1:]) if one.kind == "vector" else part
+    return F.layer_norm(part, part.shape[1:]) if field.kind == "vector" else part
 
 
-def negative_log_likelihood(one: Field, told: Tensor, truth: Tensor) -> Tensor:
+def negative_log_likelihood(field: Field, predicted: Tensor, truth: Tensor) -> Tensor:
     """-log p(truth) of a field, (batch,) nats; 0 where it is missing.
 
-    told: of decode. truth: (batch, width) codes, of which those beyond the size do not count, or numbers, NaN for
+    predicted: of decode. truth: (batch, width) codes, of which those beyond the size do not count, or numbers, NaN for
     missing. Of text and of a vector it is the mean over its terms or numbers, so that they do not drown the others.
     """
-    if one.coded:
-        truth = torch.where(truth > one.size, 0, truth)
+    if field.coded:
+        truth = torch.where(truth > field.size, 0, truth)
         counts = (truth > 0).sum(dim=1)
-        likelihood = torch.log_softmax(told, dim=1).gather(1, truth).masked_fill(truth == 0, 0.0).sum(dim=1)
-        return -likelihood / (counts.clamp(min=1) if one.kind == "text" else 1)
-    truth = scaled(one, truth)
-    mean, log_sigma = told.chunk(2, dim=1)
+        likelihood = torch.log_softmax(predicted, dim=1).gather(1, truth).masked_fill(truth == 0, 0.0).sum(dim=1)
+        return -likelihood / (counts.clamp(min=1) if field.kind == "text" else 1)
+    truth = scaled(field, truth)
+    mean, log_sigma = predicted.chunk(2, dim=1)
     log_sigma = log_sigma.clamp(-5, 3)
     known = ~truth.isnan()
     off = (truth.nan_to_num() - mean) * torch.exp(-log_sigma)
     return ((0.5 * off.square() + log_sigma + 0.5 * math.log(2 * math.pi)) * known).mean(dim=1)
 
 
-def first_layer(one: Field, hidden: int) -> nn.Module:
+def first_layer(field: Field, hidden: int) -> nn.Module:
     """What reads a field of numbers: (batch, width) to (batch, hidden); a picture by convolutions."""
-    if one.kind != "picture":
-        return nn.Linear(one.width, hidden)
-    size = math.isqrt(one.width // CHANNELS)
+    if field.kind != "picture":
+        return nn.Linear(field.width, hidden)
+    size = math.isqrt(field.width // CHANNELS)
     encoder = ConvolutionalEncoder(width=PICTURE_WIDTH, size=size, channels=CHANNELS, with_spectral_norm=False)
     return nn.Sequential(nn.Unflatten(1, (CHANNELS, size, size)), encoder, nn.Linear(encoder.features, hidden))
 
 
-def last_layer(one: Field, hidden: int) -> nn.Module:
+def last_layer(field: Field, hidden: int) -> nn.Module:
     """What writes a field: logits, or mean and log sigma; of a picture by the convolutions turned round."""
-    if one.kind != "picture":
-        return nn.Linear(hidden, one.size + 1 if one.coded else 2 * one.width)
-    size, width = math.isqrt(one.width // CHANNELS), PICTURE_WIDTH
+    if field.kind != "picture":
+        return nn.Linear(hidden, field.size + 1 if field.coded else 2 * field.width)
+    size, width = math.isqrt(field.width // CHANNELS), PICTURE_WIDTH
     start = size // 4  # doubled twice
     return nn.Sequential(
         nn.Linear(hidden, 2 * width * start**2),

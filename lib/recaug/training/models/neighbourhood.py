@@ -26,7 +26,7 @@ class Neighbourhood(nn.Module):
         self, neighbours: Tensor, weights: Tensor, vectors: Tensor, codes: Tensor, fields: Sequence[Field]
     ) -> None:
         super().__init__()
-        self.widths, self.sizes = [one.width for one in fields], [one.size for one in fields]
+        self.widths, self.sizes = [field.width for field in fields], [field.size for field in fields]
         for name, table in {"neighbours": neighbours, "weights": weights, "vectors": vectors, "codes": codes}.items():
             self.register_buffer(name, table)
 
@@ -38,23 +38,23 @@ class Neighbourhood(nn.Module):
         """
         near = self.neighbours[items]  # (batch, tables, M)
         codes, weights = self.codes[near], self.weights[items]  # (batch, tables, M, columns), (batch, tables, M)
-        found = weights.new_zeros(*near.shape[:2], 1 + sum(self.sizes))
-        found.scatter_add_(2, codes.flatten(2), weights[..., None].expand(codes.shape).flatten(2))
-        told = [(part > 0).any(dim=3) for part in codes.split(self.widths, dim=3)] if self.widths else []
-        known = [(weights * any_).sum(dim=2) for any_ in told]
-        parts = found[:, :, 1:].split(self.sizes, dim=2) if self.sizes else ()
+        counts = weights.new_zeros(*near.shape[:2], 1 + sum(self.sizes))
+        counts.scatter_add_(2, codes.flatten(2), weights[..., None].expand(codes.shape).flatten(2))
+        present = [(part > 0).any(dim=3) for part in codes.split(self.widths, dim=3)] if self.widths else []
+        known = [(weights * any_).sum(dim=2) for any_ in present]
+        parts = counts[:, :, 1:].split(self.sizes, dim=2) if self.sizes else ()
         shares = [part / weight.clamp(min=1e-9)[..., None] for part, weight in zip(parts, known, strict=True)]
         return shares, torch.stack(known, dim=2) if known else weights.new_zeros(*near.shape[:2], 0)
 
 
 def empty_neighbourhood(fields: Sequence[Field], shape: Mapping[str, int]) -> Neighbourhood:
     """A neighbourhood whose tables are still to be loaded. shape: n_items, tables, neighbours, dim."""
-    told = told_by_neighbours(fields)
-    rows, columns = shape["n_items"] + 1, sum(one.width for one in told)
+    counted = told_by_neighbours(fields)
+    rows, columns = shape["n_items"] + 1, sum(field.width for field in counted)
     return Neighbourhood(
         torch.zeros(rows, shape["tables"], shape["neighbours"], dtype=torch.int64),
         torch.zeros(rows, shape["tables"], shape["neighbours"]),
         torch.zeros(rows, shape["dim"]),
         torch.zeros(rows, columns, dtype=torch.int64),
-        told,
+        counted,
     )
