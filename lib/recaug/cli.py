@@ -44,7 +44,7 @@ say = partial(print, flush=True)
 
 
 @dataclass(frozen=True)
-class Job:
+class Command:
     """A command. begin: checks the arguments, before Spark starts, and gives what is done with its session.
 
     Called with the arguments it returns the exit code of design: 0, 2, 3, 4 or 5; 1 where Spark's Java process died.
@@ -98,7 +98,9 @@ def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
     ]
     if stage is None:
         options.append(("--stages", {"help": f"of {','.join(STAGES)}"}))
-    return Job(f"The {stage} stage of a night." if stage else "A whole night.", options, partial(_nights, stage))(argv)
+    return Command(f"The {stage} stage of a night." if stage else "A whole night.", options, partial(_nights, stage))(
+        argv
+    )
 
 
 def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
@@ -185,8 +187,8 @@ def _java_died() -> bool:
     return java.poll() is not None
 
 
-leaks = Job("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)
-forget = Job(
+leaks = Command("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)
+forget = Command(
     "Erases users, and what was generated from them, from every table.",
     [
         ("--users", {"required": True, "help": "a text file with a user's id on each line"}),
@@ -201,22 +203,22 @@ forget = Job(
     ],
     _forget,
 )
-benchmark = Job(
+benchmark = Command(
     "Compares the recommenders that the configuration's section benchmark names.",
     [],
     partial(_study, "benchmark", run_benchmark, benchmark_page.markdown),
 )
-augmentation = Job(
+augmentation = Command(
     "Draws the learning curve that the configuration's section learning_curve names.",
     [],
     partial(_study, "learning_curve", run_learning_curve, curve_page.markdown),
 )
-complete = Job(
+complete = Command(
     "Fills the catalogue's gaps, each with its probability.",
     [DATE],
     partial(_study, "attributes", run_completion, completion_page.markdown),
 )
-pictures = Job(
+pictures = Command(
     "Generates pictures, and proves on real ones what they are worth.",
     [DATE],
     partial(_study, "images", run_images, images_page.markdown),

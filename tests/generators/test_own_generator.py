@@ -20,7 +20,7 @@ from recaug.config.base import Positive
 from recaug.errors import ConfigError
 from recaug.generators.base import DrawHistories, Generator, Names, Request
 from recaug.generators.histories import Histories
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.registry import KINDS, classes, decode, generators
 from recaug.generators.samplers import history_frame, sources_of
 from recaug.generators.sampling import generate
@@ -37,7 +37,7 @@ class Recent(Generator, kw_only=True):
     last: Positive
     draw: DrawHistories = DrawHistories()
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """There is nothing to keep."""
         return {fold: inputs.models.address("recent") for fold in inputs.folds if fold is not None}
 

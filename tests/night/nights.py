@@ -14,7 +14,7 @@ from recaug.lake.runs import RunRecord, record
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context, StageResult
-from recaug.night.nightly import Inputs
+from recaug.night.nightly import StageInputs
 from recaug.night.stage import NIGHT as NIGHTS_STAGES
 from recaug.night.stage import sections_hash
 from recaug.night.tracking import FOLDER, NIGHT
@@ -66,7 +66,7 @@ def logged(artifacts: Path) -> dict[str, set[str]]:
     return below
 
 
-def note(night: Context, stage: str, result: StageResult, inputs: Inputs | None = None) -> None:
+def note(night: Context, stage: str, result: StageResult, inputs: StageInputs | None = None) -> None:
     """Record a stage as nightly.py does, of these inputs."""
     now = dt.datetime(2017, 1, 1)
     run = RunRecord(

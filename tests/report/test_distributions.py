@@ -96,7 +96,7 @@ def test_examples_are_shared_between_the_generators_and_prefer_whole_histories(
 def test_a_history_shows_its_first_events_in_order(events: DataFrame, items: DataFrame) -> None:
     user = events.select("user_id").orderBy("user_id").first()["user_id"]  # type: ignore[index]
     everything = distributions.sample(events, None)
-    shown = distributions.histories(everything, [("real", user)], items, "department", 5).toPandas()
+    shown = distributions.shown_histories(everything, [("real", user)], items, "department", 5).toPandas()
     own = events.where(f"user_id = '{user}'").orderBy("event_time", "event_id").toPandas()
     assert list(shown["event_id"]) == list(own["event_id"][:5])
     assert set(shown["n_events"]) == {len(own)}

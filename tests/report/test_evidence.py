@@ -87,7 +87,7 @@ def test_the_lift_is_told_by_the_minute_of_what_the_generators_cost() -> None:
         "augment": stage("augment", cpu_seconds=30.0),
         "evaluate": stage("evaluate", cpu_seconds=500.0, metrics=trial(against_none(), vae, chosen="vae")),
     }
-    assert evidence.lift_per_minute(stages, GENERATORS) == evidence.Worth("VAE", 0.06, 2.0, 0.03)
+    assert evidence.lift_per_minute(stages, GENERATORS) == evidence.LiftCost("VAE", 0.06, 2.0, 0.03)
     undecided = stages | {"evaluate": stage("evaluate", metrics=trial(against_none(), vae))}
     assert evidence.lift_per_minute(undecided, GENERATORS) is None
     assert evidence.lift_per_minute({"train": stages["train"]}, GENERATORS) is None

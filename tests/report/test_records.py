@@ -64,7 +64,7 @@ def test_the_night_costs_the_sum_of_its_stages_and_the_highest_peak() -> None:
     }
     first, second, night = records.costs(stages)
     assert (first.share, second.share) == (0.25, 1.0)
-    assert night == records.Cost("night", cpu_seconds=40.0, wall_seconds=25.0, peak_memory_mb=300.0, share=0.0)
+    assert night == records.StageCost("night", cpu_seconds=40.0, wall_seconds=25.0, peak_memory_mb=300.0, share=0.0)
     assert records.costs({}) == []
 
 

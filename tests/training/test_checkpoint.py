@@ -19,7 +19,7 @@ from recaug.training.checkpoint import (
 )
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.behaviour_vae import BehaviourVAE
-from recaug.training.models.covisitation import CoVisitation, Likeness
+from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.sasrec import SASRec
 
 COUNTS = {"window": 2, "backward": 1.0, "decay": 0.9}
@@ -34,7 +34,7 @@ def counts() -> CoVisitation:
 @pytest.mark.parametrize("kind", ["vae", "gan", "sasrec"])
 def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, informed: tuple[str, ...]) -> None:
     arguments = {"n_items": 10, "hidden": 8, "z_dim": 4, "dropout": 0.1}
-    alike = Likeness(torch.randint(0, 11, (11, 3)), torch.rand(11, 3))
+    alike = ItemLikeness(torch.randint(0, 11, (11, 3)), torch.rand(11, 3))
     extra = {name: {"covisitation": counts(), "likeness": alike}[name] for name in informed}
     model: torch.nn.Module
     if kind == "vae":

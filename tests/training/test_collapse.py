@@ -20,7 +20,7 @@ from recaug.generators.gan import GANTask
 from recaug.generators.learning import Watch
 from recaug.lake.store import Store
 from recaug.training.inputs import Validation
-from recaug.training.loop import Batch, Plan, fit
+from recaug.training.loop import Batch, TrainingPlan, fit
 from recaug.training.models.behaviour_gan import GENERATOR_LOSSES, BehaviourGAN
 from recaug.training.worker import Worker
 
@@ -75,7 +75,7 @@ def last_epoch(work: Path, **changes: Any) -> dict[str, float]:
         batches(),
         Worker(),
         Store(work),
-        Plan("gan", optimiser, STEPS, seed=0, checkpoint_epochs=EPOCHS),
+        TrainingPlan("gan", optimiser, STEPS, seed=0, checkpoint_epochs=EPOCHS),
     )
     return curves[-1]
 

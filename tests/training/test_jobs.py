@@ -16,7 +16,7 @@ from recaug.lake.store import Store
 from recaug.training.checkpoint import read_meta, working_folder
 from recaug.training.jobs import Plain, train, train_on_rank
 from recaug.training.launchers.outcome import outcome, values
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.progress import FILE
 from recaug.training.worker import Worker
 
@@ -30,7 +30,7 @@ class Slope:
 
     def __init__(self) -> None:
         self.module: torch.nn.Module = torch.nn.Linear(1, 1)
-        self.parts = {"model": Part(list(self.module.parameters()), 0.05)}
+        self.parts = {"model": ParameterGroup(list(self.module.parameters()), 0.05)}
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
         loss = (self.module(batch["x"]) - 2 * batch["x"]).square().sum()

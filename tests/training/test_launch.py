@@ -21,7 +21,7 @@ from recaug.training.checkpoint import weights_hash, working_folder
 from recaug.training.launch import launch
 from recaug.training.launchers.tasks import run_each
 from recaug.training.launchers.watch import Watched
-from recaug.training.loop import Batch, Part, Plan, Update, fit
+from recaug.training.loop import Batch, ParameterGroup, TrainingPlan, Update, fit
 from recaug.training.worker import Worker
 
 HOROVOD = Training(launcher="horovod", workers=2, timeout_seconds=240)
@@ -50,7 +50,7 @@ class Sum:
 
     def __init__(self, seed: int) -> None:
         self.module = model(seed)
-        self.parts = {"model": Part(list(self.module.parameters()), 0.02)}
+        self.parts = {"model": ParameterGroup(list(self.module.parameters()), 0.02)}
 
     def updates(self, rows: Batch, share: float, epoch: int) -> Iterator[Update]:
         yield Update("model", *losses(self.module, rows))
@@ -71,7 +71,9 @@ def train(worker: Worker, folder: Store) -> dict[str, Any]:
         (batch(worker.rank, step) for step in count()),
         worker,
         working_folder(folder),
-        Plan("two ranks", Optimiser(epochs=5, batch_rows=8, learning_rate=0.02), 10, seed=0, checkpoint_epochs=2),
+        TrainingPlan(
+            "two ranks", Optimiser(epochs=5, batch_rows=8, learning_rate=0.02), 10, seed=0, checkpoint_epochs=2
+        ),
     )
     return {
         "rank": [worker.rank, worker.size],

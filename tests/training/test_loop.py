@@ -12,7 +12,7 @@ from recaug.errors import TrainingError
 from recaug.lake.store import Store
 from recaug.training import progress
 from recaug.training.checkpoint import weights_hash
-from recaug.training.loop import Batch, Part, Plan, Update, fit, schedule
+from recaug.training.loop import Batch, ParameterGroup, TrainingPlan, Update, fit, schedule
 from recaug.training.worker import Worker
 
 EIGHT_EPOCHS = Optimiser(epochs=8, batch_rows=4, learning_rate=0.05)
@@ -24,7 +24,7 @@ class Line:
     def __init__(self, stop_after: int | None = None) -> None:
         torch.manual_seed(5)
         self.module: nn.Module = nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.2), nn.Linear(16, 1))
-        self.parts = {"model": Part(list(self.module.parameters()), 0.05, fast=(self.module[0].bias,))}  # type: ignore[index]
+        self.parts = {"model": ParameterGroup(list(self.module.parameters()), 0.05, fast=(self.module[0].bias,))}  # type: ignore[index]
         self.stop_after = stop_after
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
@@ -44,7 +44,7 @@ def numbers() -> Iterator[Batch]:
 
 
 def fitted(work: Path, line: Line) -> list[dict[str, float]]:
-    plan = Plan("line", EIGHT_EPOCHS, steps_per_epoch=5, seed=3, checkpoint_epochs=2)
+    plan = TrainingPlan("line", EIGHT_EPOCHS, steps_per_epoch=5, seed=3, checkpoint_epochs=2)
     return fit(line, numbers(), Worker(), Store(work), plan)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from recaug.training.inputs import Validation
-from recaug.training.validation import collapse, ndcg_at_k, validation_ndcg
+from recaug.training.validation import ndcg_at_k, sample_diversity, validation_ndcg
 
 
 class Always:
@@ -46,9 +46,9 @@ def test_seen_items_are_masked_in_discovery_only() -> None:
 
 def test_a_collapsed_generator_is_seen() -> None:
     contexts = torch.ones(50, 3, dtype=torch.int64)
-    one_item = collapse(Always([-math.inf, 0.0, -50.0]), contexts, 0, CPU)  # type: ignore[arg-type]
+    one_item = sample_diversity(Always([-math.inf, 0.0, -50.0]), contexts, 0, CPU)  # type: ignore[arg-type]
     assert one_item == {"distinct_items": 1.0, "entropy": 0.0, "duplicates": 1.0}
-    varied = collapse(Always([-math.inf] + [0.0] * 1000), contexts, 0, CPU)  # type: ignore[arg-type]
+    varied = sample_diversity(Always([-math.inf] + [0.0] * 1000), contexts, 0, CPU)  # type: ignore[arg-type]
     assert varied["duplicates"] == 0.0
     assert varied["distinct_items"] > 200
     assert varied["entropy"] == pytest.approx(math.log(250), abs=0.3)

@@ -10,7 +10,7 @@ import torch
 from recaug.lake.store import Store
 from recaug.training.checkpoint import working_folder
 from recaug.training.launchers import watch as watching
-from recaug.training.launchers.watch import Look, Watched, watch
+from recaug.training.launchers.watch import ProgressReader, Watched, watch
 from recaug.training.progress import FILE, Line, Progress, describe
 
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Store:
 
 
 def test_steps_follow_the_lines_and_a_finished_model_has_done_all(folder: Store) -> None:
-    other, look = folder.beside("2"), Look([(folder, 40), (folder.beside("2"), 10)])
+    other, look = folder.beside("2"), ProgressReader([(folder, 40), (folder.beside("2"), 10)])
     assert look.again() == (False, "")
     progress = Progress(working_folder(folder), "vae", steps_per_epoch=5, epochs=8)
     progress.last = 0.0  # long ago
@@ -48,12 +48,12 @@ def test_steps_follow_the_lines_and_a_finished_model_has_done_all(folder: Store)
 def test_a_loss_that_is_not_finite_is_left_out_of_the_line(folder: Store) -> None:
     progress = Progress(working_folder(folder), "vae", 5, 8)
     progress.epoch({"epoch": 1, "loss": float("nan"), "rows_per_second": 9.0})
-    assert Look([(folder, 40)]).again() == (True, "vae 9 rows/s")
+    assert ProgressReader([(folder, 40)]).again() == (True, "vae 9 rows/s")
 
 
 @pytest.mark.parametrize("bad", ["nonsense", "{}", '{"name": "vae", "step": "three", "steps": 40}', ""])
 def test_a_bad_line_is_skipped_and_the_next_one_counts(folder: Store, bad: str) -> None:
-    work, look = working_folder(folder), Look([(folder, 40)])
+    work, look = working_folder(folder), ProgressReader([(folder, 40)])
     work.append(FILE, bad)
     assert look.again() == (True, "")
     Progress(work, "vae", 5, 8).epoch({"epoch": 2, "rows_per_second": 1.0})
@@ -63,7 +63,7 @@ def test_a_bad_line_is_skipped_and_the_next_one_counts(folder: Store, bad: str) 
 
 def test_a_file_that_cannot_be_read_now_is_read_later(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     Progress(working_folder(folder), "vae", 5, 8).epoch({"epoch": 2, "rows_per_second": 1.0})
-    look = Look([(folder, 40)])
+    look = ProgressReader([(folder, 40)])
 
     def fail(*_: object) -> None:
         raise OSError("stale file handle")

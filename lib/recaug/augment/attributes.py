@@ -34,13 +34,15 @@ MEASURED = (
 def measure(
     rows: DataFrame, folders: Sequence[str], calibrations: Mapping[str, Calibration], ablations: bool = False
 ) -> DataFrame:
-    """Tell the test's values of each item from what else is given, and from less.
+    """Predict the hidden test values of each item in several ways, and score each prediction.
 
-    Columns: `rows` as item_attributes. Gives attribute, way, value (see training.attributes.score), and of the way
-    `vae` whether a number's interval covers it, and of the proposals (the likeliest value, of a multi-valued attribute
-    five) the probability and whether it is right. Ways: `vae`, `prior` (the most frequent values), `neighbours` (those
-    of the items that users had with it, then the most frequent); with ablations instead `without <modality>[ and
-    <another>]`, and `only <modality>`.
+    rows: of the table item_attributes.
+    Ways: `vae`, from all else that is given; `prior`, the most frequent values; `neighbours`, the values of items that
+    the same users had, then the most frequent. With ablations instead: `without <modality>[ and <another>]` and
+    `only <modality>`.
+    Gives attribute, way, value (the score, see training.attributes.score). Of the way `vae` also: covered, whether a
+    number's interval holds the truth; probabilities and right, of its proposals (the likeliest value; of a multi-valued
+    attribute the likeliest five).
     """
 
     def of_batch(model: Ensemble, batch: Known, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -25,7 +25,7 @@ class Days(NamedTuple):
         return self.first.isoformat() if self.first else None, self.last.isoformat()
 
 
-class Plan(NamedTuple):
+class IntakePlan(NamedTuple):
     """Which days an intake is about.
 
     new: whose rows nobody has taken yet. late: before them, which are read again for rows that came late; None for no
@@ -54,7 +54,7 @@ class Held(NamedTuple):
         return of_days(self.events, first, last), of_days(self.quarantine, first, last)
 
 
-class Counts(NamedTuple):
+class RowCounts(NamedTuple):
     """Rows of an intake: all, good ones, those of the last day, those that came late, and bad ones by reason."""
 
     rows: int
@@ -72,19 +72,19 @@ class Intake(NamedTuple):
 
     events: DataFrame
     quarantine: DataFrame
-    counts: Counts
+    counts: RowCounts
     written: Days
     held_events: int = 0
     held_bad: int = 0
 
 
-def plan_days(taken: dt.date | None, date: dt.date, late_days: int) -> Plan:
+def plan_days(taken: dt.date | None, date: dt.date, late_days: int) -> IntakePlan:
     """Give the days up to `date` that follow the last one taken (None: nothing is), and the late days before them."""
     if taken is None:
-        return Plan(Days(None, date), None)
+        return IntakePlan(Days(None, date), None)
     first = taken + dt.timedelta(days=1)
     late = Days(first - dt.timedelta(days=late_days), taken) if late_days else None
-    return Plan(Days(first, date), late)
+    return IntakePlan(Days(first, date), late)
 
 
 def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
@@ -92,7 +92,7 @@ def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
     return map_events(rows, events).where(in_days(days, "_event.event_time")).transform(name_files)
 
 
-def take_rows(rows: DataFrame, plan: Plan, held: Held, source: Events) -> Intake:
+def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
     """Make events of the rows that are not held yet, and a quarantine of the bad ones.
 
     rows: of mark_rows, of the days that the plan reads. Raises ContractError where the last day has no row, or no row
@@ -171,7 +171,7 @@ def events_of(good: DataFrame, gap_minutes: int, before: DataFrame | None) -> Da
     )
 
 
-def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> Counts:
+def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> RowCounts:
     """Count marked rows and the bad ones among them; rows without a time that are in no quarantine yet count alone."""
     day = F.to_date("event_time")
     total = marked.agg(
@@ -186,10 +186,10 @@ def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> Counts:
         for reason in row["reasons"]:
             reasons[reason] = reasons.get(reason, 0) + row["count"]
     rows = total["good"] + sum(row["count"] for row in by_why)
-    return Counts(rows, total["good"], total["last_day"], total["late"], dict(sorted(reasons.items())))
+    return RowCounts(rows, total["good"], total["last_day"], total["late"], dict(sorted(reasons.items())))
 
 
-def check_counts(counts: Counts, last: dt.date, path: str) -> None:
+def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
     """Raise ContractError where there is no row up to the last day, none of it, or no event."""
     if counts.rows == 0:
         raise ContractError(f"source.events.path: {path} has no row up to {last}")
@@ -222,7 +222,7 @@ def _of_days(first: dt.date | None, last: dt.date) -> Column:
     return until if first is None else until & (F.col("event_date") >= F.lit(first))
 
 
-def _before(plan: Plan, held: Held, gap_minutes: int) -> DataFrame | None:
+def _before(plan: IntakePlan, held: Held, gap_minutes: int) -> DataFrame | None:
     """The events held before the new days, of the days read or so close that their sessions may go on."""
     if plan.new.first is None or plan.read.first is None or held.events is None:
         return None

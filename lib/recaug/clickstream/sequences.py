@@ -61,10 +61,12 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
 def sequences(histories: DataFrame, max_length: int, cold_events: int) -> DataFrame:
     """Cut the histories into rows of the table `sequences`.
 
-    train: the train events, in windows of max_length that overlap by one event. validation, test: one row a user with
-    an event of that split, its history (the last max_length events) what was before it, its targets the split's
-    distinct items (0 for each one outside the vocabulary). serve: every user's history up to the end.
-    Histories hold items of the vocabulary only; n_events counts the others as well. A history may be empty.
+    train: each user's train events, in windows of max_length that overlap by one event.
+    validation, test: a row for each user with events of that split. The history is the last max_length events before
+        them; the targets are their distinct items, 0 for each item outside the vocabulary.
+    serve: a row for each user, whose history ends with the last event.
+
+    Histories hold items of the vocabulary only and may be empty; n_events counts all items.
     """
     needed = histories.select("user_id", "user_index", "fold", "times", "event_ids", "codes", *CUTS)
     return needed.mapInArrow(_cut(_Rows(max_length, cold_events)), SEQUENCES)

@@ -59,7 +59,7 @@ class Augment(Strict, kw_only=True):
         generator it is, `name` what its rows are called (the kind where it is left out), `draw` what is sampled from
         it; the other keys are the generator's own.
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
-    max_users: of the lowest user hash, of whom at most samples are drawn (null: of all).
+    max_users: samples are drawn of so many users, those of the lowest hash (null: of all).
     together: names of generators whose rows are one more arm, or choice of a policy, as in `counts+rare_items`.
     """
 

@@ -28,7 +28,7 @@ from recaug.training.inputs import log_popularity
 
 
 @dataclass(frozen=True)
-class Tables:
+class Checked:
     """The tables of the night of `date`. events: as prepare read them; negatives: of the date; candidates: of the run.
 
     candidates, training_rows: None where none are written yet.
@@ -47,7 +47,7 @@ class Tables:
     training_rows: DataFrame | None = None
 
 
-def leak_checks(tables: Tables, config: Config, arms: Sequence[Arm], generators: Train | None = None) -> list[Check]:
+def leak_checks(tables: Checked, config: Config, arms: Sequence[Arm], generators: Train | None = None) -> list[Check]:
     """Make every check; those of candidates where the run has any.
 
     arms: whose training rows are looked through. generators: the night's models.
@@ -84,7 +84,7 @@ Looks = Iterator[tuple[str, DataFrame]]  # each check's name and its leaks (exam
 
 
 def _looks(
-    tables: Tables, config: Config, arms: Sequence[Arm], events: DataFrame, keep: Callable[[DataFrame], DataFrame]
+    tables: Checked, config: Config, arms: Sequence[Arm], events: DataFrame, keep: Callable[[DataFrame], DataFrame]
 ) -> Looks:
     """Give every check. events: those that count, with their split. keep: what several of them read."""
     words, rows = keep(tables.vocabulary), tables.sequences
@@ -137,7 +137,7 @@ def _candidates(candidates: DataFrame, train: DataFrame, known: DataFrame) -> Lo
     yield "candidate_events, item", _example(items.join(known, "item_id", how="left_anti"), "item_id")
 
 
-def _training_rows(tables: Tables, rows: DataFrame, arms: Sequence[Arm], words: DataFrame, people: DataFrame) -> Looks:
+def _training_rows(tables: Checked, rows: DataFrame, arms: Sequence[Arm], words: DataFrame, people: DataFrame) -> Looks:
     """Rows of the arms that are neither the real train rows nor the arm's own candidates."""
     assert tables.candidates is not None
     learnt = rows.where(F.col("arm").isin(*(arm.name for arm in arms)))
@@ -153,7 +153,10 @@ def _training_rows(tables: Tables, rows: DataFrame, arms: Sequence[Arm], words: 
 
 
 def _too_late() -> Column:
-    """Say whether what a row of split `own` knows is of its own split or later, or of no event; train knows itself."""
+    """Say whether an event that a row knows is no earlier than the row's split `own`, or unknown.
+
+    A train row may know train events.
+    """
     return F.coalesce(F.col("rank") >= F.greatest("own", F.lit(1)), F.lit(True))
 
 
@@ -223,7 +226,7 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
     return _example(strays, "arm", "user_index", "item_index")
 
 
-def _generators(tables: Tables, generators: Train) -> Iterator[Check]:
+def _generators(tables: Checked, generators: Train) -> Iterator[Check]:
     """Compare the popularity that a generator of fold k carries with that of the train events of the other folds.
 
     Nothing of one that carries none: nothing was looked at.

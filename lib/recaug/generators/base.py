@@ -16,7 +16,7 @@ from torch import Tensor
 from recaug.config.base import Count, NonNegative, PositiveFloat, Share, Strict
 from recaug.config.generators import Entry
 from recaug.generators.histories import Histories
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.results import TrainedModel
 from recaug.training.jobs import Job
 
@@ -91,11 +91,11 @@ class Generator(Strict, Entry, kw_only=True):
         """Generated users a real user; 0 where it writes none."""
         return self.draw.histories if isinstance(self.draw, DrawHistories | DrawBoth) else 0.0
 
-    def jobs(self, inputs: Inputs) -> Sequence[Job]:
+    def jobs(self, inputs: GeneratorInputs) -> Sequence[Job]:
         """Give the models to train, one a fold that is left out; none where nothing is trained."""
         return []
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """Give what each fold's users are sampled from, as the address of a folder by fold.
 
         trained: the night's models; what is not trained writes its folders here, or finds them.

@@ -14,7 +14,7 @@ from recaug.config.base import Share, Strict
 from recaug.generators.base import DrawHistories, Generator, Names, Request
 from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
 from recaug.generators.histories import Histories
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import contexts_of, draw, history_frame, opened, sources_of
 from recaug.generators.variations import vary
 from recaug.results import TrainedModel
@@ -60,7 +60,7 @@ class Classic(Generator, kw_only=True):
     attributes: Share = 0.0
     draw: DrawHistories = DrawHistories()
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The counts that neighbours are drawn from, for every fold."""
         return of_every_fold(inputs, counts_folder(inputs, Alike(self.attributes)))
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from recaug.clickstream.terms import alike, item_terms, latent_matrix
 from recaug.config.base import Share
 from recaug.generators.base import Contexts, DrawContinuations, Generator
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.neural import counting
 from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import finish_model, model_folder
 from recaug.training.inputs import neighbours, popularity_and_head
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Likeness
+from recaug.training.models.covisitation import CountsGenerator, CoVisitation, ItemLikeness
 
 
 class Alike(NamedTuple):
@@ -46,7 +46,7 @@ class Counts(Generator, kw_only=True):
     attributes: Share = 0.0
     draw: DrawContinuations = DrawContinuations()
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The counts of all folds: a user's own are taken out when they are sampled from."""
         return of_every_fold(inputs, counts_folder(inputs, Alike(self.attributes)))
 
@@ -78,12 +78,12 @@ class LeaveOneOut:
         return fidelity
 
 
-def of_every_fold(inputs: Inputs, folder: str) -> dict[int, str]:
+def of_every_fold(inputs: GeneratorInputs, folder: str) -> dict[int, str]:
     """Give one folder for each fold."""
     return {fold: folder for fold in inputs.folds if fold is not None}
 
 
-def counts_folder(inputs: Inputs, near: Alike, earlier: bool = False) -> str:
+def counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool = False) -> str:
     """Write the counts of the train window as a model, or find it, and give its folder's address.
 
     earlier: counts of what came before an item, not after. Raises ContractError where the table that says what is alike
@@ -110,7 +110,9 @@ def counts_folder(inputs: Inputs, near: Alike, earlier: bool = False) -> str:
         if described is not None:
             describe = latent_matrix if near.by == "latents" else item_terms
             terms = describe(described, vocabulary)
-            likeness = Likeness(*map(torch.from_numpy, alike(terms, inputs.counts.neighbours, _among(events, near))))
+            likeness = ItemLikeness(
+                *map(torch.from_numpy, alike(terms, inputs.counts.neighbours, _among(events, near)))
+            )
         counts = CoVisitation(*map(torch.from_numpy, table), **counting(inputs.counts))
         meta = {"arguments": {"share": near.share}, "covisitation": counting(inputs.counts)}
         finish_model(folder, CountsGenerator(counts, likeness, share=near.share), meta)

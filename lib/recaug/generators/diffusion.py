@@ -9,7 +9,7 @@ from torch import nn
 from recaug.config.base import NonNegative, Positive, PositiveFloat, PositiveShare, Share
 from recaug.generators.learning import Watch, fast, trimmed
 from recaug.generators.neural import Neural
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_diffusion import BehaviourDiffusion
 from recaug.training.models.behaviour_vae import multinomial_nll
 from recaug.training.models.context import distinct, sample_prefixes
@@ -67,8 +67,10 @@ class DiffusionTask:
         self.model, self.config, self.discovery, self.watch = model, config, discovery, watch
         self.module: nn.Module = model
         self.chances = model.schedule.chances()
-        self.parts: Mapping[str, Part] = {
-            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.informed))
+        self.parts: Mapping[str, ParameterGroup] = {
+            "model": ParameterGroup(
+                list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.informed)
+            )
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:

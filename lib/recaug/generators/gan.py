@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share
 from recaug.generators.base import Contexts, DrawBoth
 from recaug.generators.learning import Watch, fast, trimmed
-from recaug.generators.neural import Network, Neural
+from recaug.generators.neural import NetworkModel, Neural
 from recaug.generators.rejection import reject
 from recaug.generators.samplers import Continuing, NewUsers, Seen, Several, draw, opened
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_gan import (
     DISCRIMINATOR_LOSSES,
     GENERATOR_LOSSES,
@@ -81,7 +81,7 @@ class GAN(Neural, kw_only=True):
 
     def sampler(self, folder: str) -> Several:
         """Continuations, of which some are rejected, then generated users."""
-        model = Network(opened(folder))
+        model = NetworkModel(opened(folder))
         return Several((Rejecting(model, self.draw, self.draw.oversampling), NewUsers(model, self.draw)))
 
 
@@ -109,10 +109,10 @@ class GANTask:
         betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
         warmup, rate = config.warmup_epochs, config.optimiser.learning_rate
         generator, informed = list(model.generator.parameters()), fast(model.generator.informed)
-        self.parts: Mapping[str, Part] = {
-            "likelihood": Part(generator, rate, (0.9, 0.999), informed, (0, warmup)),
-            "generator": Part(generator, rate, betas, informed, (warmup, None)),
-            "discriminator": Part(
+        self.parts: Mapping[str, ParameterGroup] = {
+            "likelihood": ParameterGroup(generator, rate, (0.9, 0.999), informed, (0, warmup)),
+            "generator": ParameterGroup(generator, rate, betas, informed, (warmup, None)),
+            "discriminator": ParameterGroup(
                 list(model.discriminator.parameters()), config.discriminator_learning_rate, betas, (), (0, None)
             ),
         }

@@ -19,7 +19,7 @@ from recaug.training.inputs import Validation, log_popularity, neighbours, valid
 TRAIN = {"split": "train"}
 
 
-class Tables(Protocol):
+class NightTables(Protocol):
     """The night's tables: vocabulary, sequences, covisitation, items and item_latents."""
 
     def read(self, name: str) -> DataFrame:
@@ -67,7 +67,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class GeneratorInputs:
     """What generators learn and sample from.
 
     models: where models lie. counts: how co-visitation is counted. folds: of the users; (None,): nobody is left out.
@@ -76,7 +76,7 @@ class Inputs:
     """
 
     models: Store
-    tables: Tables
+    tables: NightTables
     counts: CoVisitation
     seed: int
     folds: Sequence[int | None]

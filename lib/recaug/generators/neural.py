@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from recaug.clickstream.terms import Neighbours
 from recaug.config import CoVisitation, Optimiser
 from recaug.generators.base import Contexts, DrawBoth, Generator
-from recaug.generators.inputs import Inputs, LeftOut
+from recaug.generators.inputs import GeneratorInputs, LeftOut
 from recaug.generators.learning import Watch
 from recaug.generators.samplers import Continuing, NewUsers, Several, opened
 from recaug.lake.store import Store
 from recaug.results import TrainedModel
 from recaug.training.batches import Columns, row_batches
 from recaug.training.checkpoint import model_folder, start_from
-from recaug.training.loop import Batch, Task
+from recaug.training.loop import Batch, TrainingTask
 from recaug.training.models import covisitation
 from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
 from recaug.training.worker import Worker
@@ -53,7 +53,7 @@ class Neural(Generator, kw_only=True):
         """Give what the network's constructor needs beside n_items, covisitation, likeness and log_popularity."""
         raise NotImplementedError
 
-    def task(self, module: Any, discovery: bool, watch: Watch) -> Task:
+    def task(self, module: Any, discovery: bool, watch: Watch) -> TrainingTask:
         """Give what is trained of the network."""
         raise NotImplementedError
 
@@ -62,21 +62,21 @@ class Neural(Generator, kw_only=True):
         epochs = min(epochs, self.optimiser.epochs)
         return msgspec.structs.replace(self, optimiser=msgspec.structs.replace(self.optimiser, epochs=epochs))
 
-    def jobs(self, inputs: Inputs) -> list["NeuralJob"]:
+    def jobs(self, inputs: GeneratorInputs) -> list["NeuralJob"]:
         """One a fold. With inputs.before each goes on from the same fold's model, where that fits."""
         return [self._job(inputs, fold) for fold in inputs.folds]
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The trained models' own."""
         own = [model for model in trained if model.generator == self.name]
         return {model.fold: model.folder for model in own if model.fold is not None}
 
     def sampler(self, folder: str) -> Several:
         """Continuations, then generated users."""
-        model = Network(opened(folder))
+        model = NetworkModel(opened(folder))
         return Several((Continuing(model, self.draw), NewUsers(model, self.draw)))
 
-    def _job(self, inputs: Inputs, fold: int | None) -> "NeuralJob":
+    def _job(self, inputs: GeneratorInputs, fold: int | None) -> "NeuralJob":
         cold = NeuralJob(
             entry=self,
             left=inputs.left_out[fold],
@@ -169,7 +169,7 @@ class NeuralJob:
     def module(self) -> nn.Module:
         """Build the network, with the weights of the one that it goes on from."""
         near = covisitation.CoVisitation(*map(torch.from_numpy, self.left.neighbours), **counting(self.counts))
-        alike = covisitation.Likeness(*map(torch.from_numpy, self.alike)) if self.alike is not None else None
+        alike = covisitation.ItemLikeness(*map(torch.from_numpy, self.alike)) if self.alike is not None else None
         module = self.entry.network(
             n_items=self.left.n_items,
             **self.entry.arguments(),
@@ -189,7 +189,7 @@ class NeuralJob:
             return False
         return True
 
-    def task(self, worker: Worker) -> Task:
+    def task(self, worker: Worker) -> TrainingTask:
         """Build the network and what is trained of it."""
         watch = Watch(self.left.validation, self.discovery, self.seed, worker.device)
         return self.entry.task(self.module(), self.discovery, watch)
@@ -218,7 +218,7 @@ class NeuralJob:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkModel:
     """A network as samplers see it: it looks at the context alone."""
 
     module: Any

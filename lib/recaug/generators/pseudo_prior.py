@@ -13,7 +13,7 @@ from recaug.config.base import Positive, PositiveFloat
 from recaug.generators.base import Contexts, DrawHistories, Generator, Names, Request
 from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
 from recaug.generators.histories import Histories
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import draw, history_frame, opened, repeated
 from recaug.results import TrainedModel
 
@@ -40,7 +40,7 @@ class PseudoPrior(Generator, kw_only=True):
     events: Positive = 3
     draw: DrawEarlier = DrawEarlier()
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The counts of what came before, for every fold."""
         return of_every_fold(inputs, counts_folder(inputs, Alike(0.0), earlier=True))
 
@@ -51,12 +51,13 @@ class PseudoPrior(Generator, kw_only=True):
 
 @dataclass(frozen=True)
 class Earlier:
-    """Puts events in front of the histories of the fold's users with few, each drawn by the one that follows it.
+    """Puts drawn events in front of short histories: each is drawn by the event that follows it.
 
-    model: of the counts the other way round. The draws start from the first event alone: what was put in front by
-    events to come would give them away (a leak, with which such histories harmed). What the user had at any time is not
-    drawn, so that the user's own pairs do not count; of what comes later this says that it was not drawn, as the mask
-    of seen items does. A history without anything to put in front gives no row.
+    model: the counts, read against the order of time.
+    Only the first real event starts the draws. Later ones would show through what they drew: that was a leak, and such
+    histories did harm.
+    An item that the user had at any time is never drawn, so the user's own pairs do not count.
+    A history to which nothing can be added gives no row.
     """
 
     model: LeaveOneOut

@@ -6,7 +6,7 @@ from typing import Literal
 from recaug.config.base import Count
 from recaug.generators.base import DrawContinuations, Generator
 from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
 
@@ -29,7 +29,7 @@ class RareItems(Generator, kw_only=True):
     by: Literal["catalogue", "latents"] = "catalogue"
     draw: DrawContinuations = DrawContinuations()
 
-    def folders(self, inputs: Inputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
+    def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """Rare items alike, for every fold."""
         return of_every_fold(inputs, counts_folder(inputs, Alike(1.0, self.by, self.events)))
 

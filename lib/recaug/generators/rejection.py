@@ -9,11 +9,13 @@ MARGIN = 1e-6  # keeps the most real item's chance finite
 def reject(drawn: Tensor, realness: Tensor, n: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """Accept items by the ratio of real to generated density, and keep the first n accepted of each row.
 
-    An optimal discriminator's logit d is the logarithm of that ratio; an item is accepted with the probability
-    sigmoid(F), F = (d - d_max) - log(1 - exp(d - d_max - margin)) - gamma (Azadi et al. 2019, equation 8). d_max is the
-    highest of the batch; gamma the quantile of F that so many items in n are above as are to be kept.
-    drawn: (batch, n * k), 0 for none; realness: sigmoid(d), alike. Returns both as (batch, n), 0 where fewer were
-    accepted.
+    drawn: (batch, n * k) items, 0 for none. realness: sigmoid(d), of the same shape, d being the discriminator's logit.
+    Returns both as (batch, n), 0 where fewer were accepted.
+
+    An optimal discriminator's logit is the logarithm of the ratio. An item is accepted with the probability sigmoid(F),
+    F = (d - d_max) - log(1 - exp(d - d_max - margin)) - gamma, where d_max is the highest logit of the batch. gamma is
+    the quantile 1 - 1/k of the rest of F, so that about n of n * k items are accepted.
+    Source: Azadi et al. 2019, equation 8.
     """
     logits = torch.logit(realness.double(), eps=MARGIN)
     there = drawn > 0

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.generators.base import Generator, Request
-from recaug.generators.inputs import Inputs
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.registry import generators
 from recaug.generators.sampling import generate
 from recaug.night.context import Context, StageResult
@@ -61,7 +61,9 @@ def request_of(context: Context, name: str) -> Request:
     )
 
 
-def _sample(context: Context, generator: Generator, inputs: Inputs, trained: Sequence[TrainedModel]) -> DataFrame:
+def _sample(
+    context: Context, generator: Generator, inputs: GeneratorInputs, trained: Sequence[TrainedModel]
+) -> DataFrame:
     """Draw a generator's rows; `kept` are those that pass its fidelity filter."""
     train, augment = context.lake.read("sequences").where("split = 'train'"), context.config.augment
     folders, request = generator.folders(inputs, trained), request_of(context, generator.name)

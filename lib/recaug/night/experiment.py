@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 
 from recaug.config import POLICY
 from recaug.evaluate.arms import NONE, arms_of
-from recaug.evaluate.leakage import Tables
-from recaug.evaluate.tasks.recommend import Inputs, RecommendTask, RowFiles
+from recaug.evaluate.leakage import Checked
+from recaug.evaluate.tasks.recommend import RecommendInputs, RecommendTask, RowFiles
 from recaug.night.context import Context
 from recaug.night.features import content_items, item_features_of
 from recaug.results import Arm, Train
@@ -45,7 +45,7 @@ def recommend_task(context: Context) -> RecommendTask:
     trained = context.find("train")
     return RecommendTask(
         config,
-        Inputs(
+        RecommendInputs(
             tables=tables_of(context),
             catalogue=content_items(context) if config.source.items is not None else None,
             train_files=RowFiles(
@@ -61,11 +61,11 @@ def recommend_task(context: Context) -> RecommendTask:
     )
 
 
-def tables_of(context: Context) -> Tables:
+def tables_of(context: Context) -> Checked:
     """The night's tables as they are now; of events the version that prepare read."""
     lake, prepared = context.lake, context.find("prepare")
     candidates = lake.read("candidate_events") if lake.exists("candidate_events") else None
-    return Tables(
+    return Checked(
         date=context.date,
         events=lake.read("events", prepared.input_versions.get("events") if prepared is not None else None),
         items=lake.read("items"),

@@ -1,7 +1,7 @@
 """Stage 1: the source's rows that the lake does not hold yet become events, or go to quarantine with their reasons."""
 
 from recaug.clickstream import intake
-from recaug.clickstream.intake import Held, Plan
+from recaug.clickstream.intake import Held, IntakePlan
 from recaug.clickstream.items import catalogue, named_by_events
 from recaug.clickstream.source import number_rows, read_source, reading
 from recaug.lake.tables import Commit
@@ -45,7 +45,7 @@ def run(context: Context) -> StageResult:
     return StageResult(metrics, events.content_hash)
 
 
-def days(context: Context) -> Plan:
+def days(context: Context) -> IntakePlan:
     """Give the days that the night takes, by what earlier nights have recorded."""
     taken = [night.event_date for night in context.history("ingest") if night.event_date < context.date]
     return intake.plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)

@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.generators.inputs import Before, Inputs
+from recaug.generators.inputs import Before, GeneratorInputs
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.features import of_completion
@@ -36,10 +36,10 @@ class NightTables:
         return self.context.lake.snapshot_files(name, partition)
 
 
-def generator_inputs(context: Context, before: Before | None = None) -> Inputs:
+def generator_inputs(context: Context, before: Before | None = None) -> GeneratorInputs:
     """Give what the night's generators learn and sample from; before: models that they go on from."""
     config = context.config
-    return Inputs(
+    return GeneratorInputs(
         models=context.models,
         tables=NightTables(context),
         counts=config.covisitation,

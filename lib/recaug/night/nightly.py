@@ -34,7 +34,7 @@ RUN: dict[str, Callable[[Context], StageResult]] = {
 }
 
 
-class Inputs(NamedTuple):
+class StageInputs(NamedTuple):
     """What decides a stage: the same inputs, the same results.
 
     config_hash: of its sections. versions: of the tables that it reads. records: what the records that it reads
@@ -81,7 +81,7 @@ def run_night(
     return summary
 
 
-def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | None = None) -> Inputs:
+def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | None = None) -> StageInputs:
     """Look up what decides a stage now. versions: of tables, where they are known; those of other tables are added."""
     known = {} if versions is None else versions
     known |= {table: context.lake.version(table) for table in stage.reads if table not in known}
@@ -93,18 +93,18 @@ def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | 
         nights = [f"{day} {content}" for day, content in sorted(others) if (name, day) != (stage.name, context.date)]
         if nights:
             records[f"{name}, history"] = hashlib.sha256("\n".join(nights).encode()).hexdigest()[:16]
-    return Inputs(sections_hash(stage, context.config), held, records)
+    return StageInputs(sections_hash(stage, context.config), held, records)
 
 
-def is_done(context: Context, record: RunRecord | None, inputs: Inputs) -> bool:
+def is_done(context: Context, record: RunRecord | None, inputs: StageInputs) -> bool:
     """Say whether a stage's record, None where there is none, is of these inputs, and the page there if it wrote it."""
-    if record is None or Inputs(record.config_hash, record.input_versions, record.inputs) != inputs:
+    if record is None or StageInputs(record.config_hash, record.input_versions, record.inputs) != inputs:
         return False
     return record.stage != "report" or context.folder.exists("report/index.html")
 
 
 def run_stage(
-    context: Context, stage: Stage, run: Callable[[Context], StageResult], inputs: Inputs | None = None
+    context: Context, stage: Stage, run: Callable[[Context], StageResult], inputs: StageInputs | None = None
 ) -> RunRecord:
     """Run a stage on what it declares, measure it, record it; its models go to MLflow."""
     config_hash, versions, records = inputs or inputs_of(context, stage)

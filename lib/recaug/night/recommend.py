@@ -9,7 +9,7 @@ from recaug.evaluate.arms import NONE
 from recaug.evaluate.metrics import intra_list_diversity
 from recaug.night.context import Context, StageResult
 from recaug.recommend.explain import faithfulness
-from recaug.recommend.lists import best_of, histories, item_vectors, top_lists
+from recaug.recommend.lists import best_of, history_tensor, item_vectors, top_lists
 from recaug.results import Faithfulness, Recommend, Trial
 from recaug.training.checkpoint import load_recommender
 
@@ -98,5 +98,5 @@ def _looks(context: Context, users: DataFrame, folder: str) -> tuple[float, floa
         diversity.append(float(intra_list_diversity(vectors[whole]).mean()) if len(whole) and k > 1 else 0.0)
     first = torch.from_numpy(best_of(frame, folder, k, discovery, weight)[0][:, 0])
     with torch.no_grad():
-        faith = faithfulness(model, histories(frame), first, context.config.seed)
+        faith = faithfulness(model, history_tensor(frame), first, context.config.seed)
     return diversity[0], diversity[1], msgspec.convert(faith, Faithfulness)

@@ -120,5 +120,5 @@ def with_examples(night: page.Night, events: DataFrame, items: DataFrame, contin
         zip(users["series"], users["user_id"], strict=True)
     )
     longest = page.SHOWN_EVENTS * max(1, continuations)
-    histories = distributions.histories(events, sorted(shown), items, night.category, longest)
+    histories = distributions.shown_histories(events, sorted(shown), items, night.category, longest)
     return replace(night, examples=users, histories=histories.toPandas())

@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 import torch
 
-from recaug.generators.inputs import Inputs, LeftOut
+from recaug.generators.inputs import GeneratorInputs, LeftOut
 from recaug.generators.neural import counting
 from recaug.generators.registry import generators
 from recaug.lake.store import Store
@@ -34,12 +34,12 @@ def run(context: Context) -> StageResult:
     return StageResult(Train(models=models), written, trained=models)
 
 
-def jobs(context: Context, inputs: Inputs) -> list[Job]:
+def jobs(context: Context, inputs: GeneratorInputs) -> list[Job]:
     """Give every model to train; that of fold k sees no row and no count of a user of fold k."""
     return [job for generator in generators(context.config.augment.generators) for job in generator.jobs(inputs)]
 
 
-def _counts_ndcg(inputs: Inputs, left: LeftOut) -> float:
+def _counts_ndcg(inputs: GeneratorInputs, left: LeftOut) -> float:
     """NDCG@10 of the counts that a generator may be informed by, popularity where they say nothing."""
     table = CoVisitation(*map(torch.from_numpy, left.neighbours), **counting(inputs.counts))
     informed = Informed(table, torch.from_numpy(left.log_popularity))

@@ -60,7 +60,7 @@ def item_vectors(model: SASRec) -> torch.Tensor:
     return F.normalize(model.table().detach(), dim=1)
 
 
-def histories(frame: pd.DataFrame) -> torch.Tensor:
+def history_tensor(frame: pd.DataFrame) -> torch.Tensor:
     """The rows' items as (rows, length) int64."""
     items = np.frombuffer(b"".join(frame["items"]), dtype="<i4").reshape(len(frame), -1)
     return torch.from_numpy(items.astype(np.int64))
@@ -68,7 +68,7 @@ def histories(frame: pd.DataFrame) -> torch.Tensor:
 
 def _block(frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity: float) -> pd.DataFrame:
     index, value = best_of(frame, folder, k, mask_seen, diversity)
-    items = histories(frame)
+    items = history_tensor(frame)
     with torch.no_grad():
         ages, weights = reasons(occlusion(load(folder), items, torch.from_numpy(index)))
     places = (items > 0).sum(dim=1)[:, None, None] - 1 - ages

@@ -137,7 +137,7 @@ def example_users(sample: DataFrame, users: int) -> DataFrame:
     )
 
 
-def histories(
+def shown_histories(
     sample: DataFrame, users: Sequence[tuple[str, str]], items: DataFrame, attribute: str | None, longest: int
 ) -> DataFrame:
     """Read the first `longest` events of each given (series, user_id), with their titles.

@@ -78,7 +78,7 @@ class PolicyRow(NamedTuple):
     warm: PolicyLift | None
 
 
-class Worth(NamedTuple):
+class LiftCost(NamedTuple):
     """What the chosen arm's lift on the test window cost: minutes of CPU time of train and augment."""
 
     label: str
@@ -184,14 +184,14 @@ def policy(trial: Trial | None) -> list[PolicyRow]:
     ]
 
 
-def lift_per_minute(stages: Stages, generators: Sequence[Series]) -> Worth | None:
+def lift_per_minute(stages: Stages, generators: Sequence[Series]) -> LiftCost | None:
     """What the chosen arm's lift cost; None where nothing was judged. The cost is that of all generators."""
     trial = result_of(stages, Trial)
     if trial is None or trial.chosen is None or not {"train", "augment"} <= set(stages):
         return None
     lift = trial.arms[trial.chosen].lifts[trial.metric]["overall"].mean
     minutes = (stages["train"].cpu_seconds + stages["augment"].cpu_seconds) / 60
-    return Worth(str(chosen_label(trial, generators)), lift, minutes, lift / max(minutes, 1e-9))
+    return LiftCost(str(chosen_label(trial, generators)), lift, minutes, lift / max(minutes, 1e-9))
 
 
 def leaks(trial: Trial | None) -> str | None:

@@ -53,7 +53,7 @@ class Flow(NamedTuple):
     wrote: list[tuple[int, str]]
 
 
-class Cost(NamedTuple):
+class StageCost(NamedTuple):
     """What a stage, or the night, cost; share: of the longest stage's wall time."""
 
     stage: str
@@ -160,7 +160,7 @@ def curves(stages: Stages) -> pd.DataFrame:
     return frame.sort_values(["model", "measure", "epoch"], ignore_index=True)
 
 
-def costs(stages: Stages) -> list[Cost]:
+def costs(stages: Stages) -> list[StageCost]:
     """Cost of each recorded stage, and last of the night: sums of the seconds, the highest peak.
 
     The report itself is not finished yet.
@@ -173,8 +173,8 @@ def costs(stages: Stages) -> list[Cost]:
     return [*rows, _cost("night", done, 0.0)]
 
 
-def _cost(label: str, stages: Sequence[RunRecord], share: float) -> Cost:
-    return Cost(
+def _cost(label: str, stages: Sequence[RunRecord], share: float) -> StageCost:
+    return StageCost(
         stage=label,
         cpu_seconds=sum(stage.cpu_seconds for stage in stages),
         wall_seconds=sum(stage.wall_seconds for stage in stages),

@@ -23,7 +23,7 @@ from recaug.night.nightly import one_line_errors, run_night
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
 from recaug.results import Catalogue
-from recaug.studies.fits import FIT, Fitted, Tables, Variants
+from recaug.studies.fits import FIT, FitTables, Fitted, Variants
 
 CHOOSES = "ndcg@10"  # on validation
 FILE = "results.json"  # under the artifacts
@@ -154,9 +154,9 @@ def _cost(context: Context, cost: Cost, fitted: Fitted, details: Mapping[str, Ma
     return {"train_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1)}
 
 
-def _tables(context: Context) -> Tables:
+def _tables(context: Context) -> FitTables:
     task = recommend_task(context)
-    return Tables(task, task.train_rows, task.items.events)
+    return FitTables(task, task.train_rows, task.items.events)
 
 
 def _validate(task: RecommendTask, variants: Variants) -> dict[str, float]:

@@ -84,10 +84,10 @@ def _codes(rows: DataFrame, layout: Sequence[Field], n_items: int) -> np.ndarray
 
 
 def count_values(rows: DataFrame, layout: Sequence[Field]) -> tuple[np.ndarray, dict[str, int]]:
-    """Count values that are learnt from, and gaps.
+    """Count how frequent each value is among the items that are learnt from, and how many items lack an attribute.
 
-    Returns the share of the items whose field is learnt from that have each value, see AttributeVAE, and by attribute
-    the items without any value.
+    Returns the values' shares of the items that have the field, field after field (`prior` of AttributeVAE), and the
+    gaps: attribute -> items without a value.
     """
     counted, size = told_by_neighbours(layout), sum(field.size for field in told_by_neighbours(layout))
 

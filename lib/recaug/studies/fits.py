@@ -43,7 +43,7 @@ class Fitted(NamedTuple):
     parts: Sequence[str] = ()
 
 
-class Tables(NamedTuple):
+class FitTables(NamedTuple):
     """What models are fitted from and measured on. events: (n_items + 1,) of the train split."""
 
     task: RecommendTask
@@ -56,11 +56,11 @@ class Tables(NamedTuple):
         return len(self.events) - 1
 
 
-def _popularity(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _popularity(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     return Fitted({"": [Popularity(tables.events)]})
 
 
-def _als(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _als(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One factorisation for each combination of settings."""
     rows = train_events(tables.train).persist()
     grid = settings.als
@@ -84,7 +84,9 @@ def _als(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
     return Fitted(variants)
 
 
-def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _covisitation(
+    context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]
+) -> Fitted:
     """Count the train events once for each window and backward weight."""
     lake, config, grid = context.lake, context.config, settings.covisitation
     events = window_events(lake.read("events"), context.date, config.prepare).where("split = 'train'")
@@ -110,13 +112,13 @@ def _covisitation(context: Context, settings: Benchmark, tables: Tables, chosen:
     return Fitted(variants)
 
 
-def _content(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _content(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The catalogue's terms, with each decay of older events."""
     task, catalogue = tables.task, content_items(context)
     return Fitted({f"decay {decay:g}": [task.by_content(catalogue, decay)] for decay in settings.content})
 
 
-def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _vae(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """The generator's network as a recommender: from every user's rows, no fold left out."""
     (entry,) = generators([settings.vae] if settings.vae is not None else [])
     inputs = replace(generator_inputs(context), folds=(None,))
@@ -126,13 +128,13 @@ def _vae(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[
     return Fitted({"": [Network(model.folder) for model in trained]}, trained)
 
 
-def _sasrec(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _sasrec(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """One training a seed, on the real rows."""
     trained = tables.task.train(tables.task.real_jobs("sasrec", settings.seeds), "SASRec")
     return Fitted({"": [Network(model.folder) for model in trained]}, trained)
 
 
-def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
+def _blend(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
     """Each share of the chosen counts beside each seed of SASRec."""
     (counts,) = chosen["covisitation"]
     assert isinstance(counts, CoVisitationCounts)
@@ -142,7 +144,7 @@ def _blend(context: Context, settings: Benchmark, tables: Tables, chosen: Mappin
     return Fitted(variants, parts=("covisitation", "sasrec"))
 
 
-Fit = Callable[[Context, Benchmark, Tables, Mapping[str, list[Scorer]]], Fitted]
+Fit = Callable[[Context, Benchmark, FitTables, Mapping[str, list[Scorer]]], Fitted]
 
 
 FIT: dict[str, Fit] = {

@@ -18,12 +18,11 @@ Arms = Mapping[str, Sequence[str]]  # the arm without and the one with what a co
 
 
 def worth(context: Context) -> dict[str, Worth]:
-    """Compare each recommender that can read what the completion wrote with itself without it.
+    """Compare recommenders that read the completion's tables with the same ones that do not, on the validation window.
 
-    The content-based one with completed attributes and without; SASRec, where sasrec.item_features_from is `completed`,
-    with them or with the catalogue as it is in its item embedding, where it is `latents`, with these or with nothing,
-    and as many seeds as the night's arms. The test window is not read. Gives a verdict for each recommender; a night
-    then uses them where the decision is `publish`.
+    The content-based one reads completed attributes. SASRec reads what sasrec.item_features_from names: `completed`
+    against the catalogue as it is, `latents` against no item features; as many seeds as the night's arms.
+    Returns a verdict for each recommender. A night uses the tables where it is `publish`.
     """
     config, task = context.config, recommend_task(context)
     compared, scorers = _content(context, task)

@@ -17,7 +17,7 @@ from recaug.training.batches import decode, row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.inputs import Near
 from recaug.training.jobs import Plain
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.behaviour_vae import kl_divergence
 from recaug.training.models.item_fields import Seen, negative_log_likelihood, split, told_by_neighbours
@@ -165,8 +165,10 @@ class AttributeTask:
     def __init__(self, model: AttributeVAE, config: Attributes, validation: Known) -> None:
         self.model, self.config, self.validation = model, config, validation
         self.module: nn.Module = model
-        self.parts: Mapping[str, Part] = {
-            "model": Part(list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), model.informed)
+        self.parts: Mapping[str, ParameterGroup] = {
+            "model": ParameterGroup(
+                list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), model.informed
+            )
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:

@@ -20,7 +20,7 @@ from recaug.classes import class_path, import_class
 from recaug.lake.store import META, Store
 from recaug.results import Curve
 from recaug.training.models.attribute_vae import AttributeVAE
-from recaug.training.models.covisitation import CoVisitation, Likeness
+from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.sasrec import SASRec
 
 WEIGHTS = "model.safetensors"
@@ -65,7 +65,7 @@ def load_model(folder: str) -> nn.Module:
         counts, alike = _tables(state, "covisitation"), _tables(state, "likeness")
         extra["covisitation"] = CoVisitation(counts["neighbours"], counts["weights"], **settings)
         if alike:
-            extra["likeness"] = Likeness(**alike)
+            extra["likeness"] = ItemLikeness(**alike)
     module: nn.Module = import_class(meta["architecture"])(**meta["arguments"], **extra)
     module.load_state_dict(state)
     return module.eval()

@@ -13,7 +13,7 @@ from recaug.lake.store import Store
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.jobs import Plain
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
 from recaug.training.models.behaviour_vae import kl_divergence
 from recaug.training.models.image_classifier import ImageClassifier
@@ -119,11 +119,13 @@ class ImageGANTask:
     def __init__(self, model: ImageGAN, config: Images, shape: tuple[int, int, int]) -> None:
         self.model, self.config, self.shape = model, config.gan, shape
         self.module: nn.Module = model
-        self.parts: Mapping[str, Part] = {
-            "discriminator": Part(
+        self.parts: Mapping[str, ParameterGroup] = {
+            "discriminator": ParameterGroup(
                 list(model.discriminator.parameters()), config.gan.discriminator_learning_rate, (0.0, 0.99)
             ),
-            "generator": Part(list(model.generator.parameters()), config.gan.optimiser.learning_rate, (0.0, 0.99)),
+            "generator": ParameterGroup(
+                list(model.generator.parameters()), config.gan.optimiser.learning_rate, (0.0, 0.99)
+            ),
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
@@ -161,8 +163,8 @@ class ImageVAETask:
     def __init__(self, model: ImageVAE, config: Images, shape: tuple[int, int, int]) -> None:
         self.model, self.config, self.shape = model, config.vae, shape
         self.module: nn.Module = model
-        self.parts: Mapping[str, Part] = {
-            "model": Part(
+        self.parts: Mapping[str, ParameterGroup] = {
+            "model": ParameterGroup(
                 list(model.parameters()), config.vae.optimiser.learning_rate, (0.9, 0.999), (model.log_sigma,)
             )
         }
@@ -187,8 +189,8 @@ class ClassifierTask:
     def __init__(self, model: ImageClassifier, config: Images, shape: tuple[int, int, int]) -> None:
         self.model, self.shape = model, shape
         self.module: nn.Module = model
-        self.parts: Mapping[str, Part] = {
-            "model": Part(list(model.parameters()), config.classifier.optimiser.learning_rate, (0.9, 0.999))
+        self.parts: Mapping[str, ParameterGroup] = {
+            "model": ParameterGroup(list(model.parameters()), config.classifier.optimiser.learning_rate, (0.9, 0.999))
         }
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:

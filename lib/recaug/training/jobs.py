@@ -16,7 +16,7 @@ from recaug.training.checkpoint import finish_model, read_meta, weights_hash, wo
 from recaug.training.launch import launch
 from recaug.training.launchers import tasks
 from recaug.training.launchers.watch import Watched
-from recaug.training.loop import Batch, Plan, Task, fit
+from recaug.training.loop import Batch, TrainingPlan, TrainingTask, fit
 from recaug.training.worker import Worker
 
 
@@ -63,7 +63,7 @@ class Job(Protocol):
         """The same on every rank."""
         ...
 
-    def task(self, worker: Worker) -> Task:
+    def task(self, worker: Worker) -> TrainingTask:
         """Build the model and what is trained of it. Called after the seed is set."""
         ...
 
@@ -114,7 +114,7 @@ def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -
         started = time.monotonic()
         torch.manual_seed(job.seed)
         task, batches = job.task(worker), job.batches(worker)
-        plan = Plan(job.name, job.optimiser, job.steps_per_epoch, job.seed, checkpoint_epochs)
+        plan = TrainingPlan(job.name, job.optimiser, job.steps_per_epoch, job.seed, checkpoint_epochs)
         try:
             curves = fit(task, batches, worker, working_folder(job.folder), plan)
         finally:

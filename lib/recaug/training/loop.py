@@ -20,12 +20,12 @@ FAST = 20.0
 Batch = Mapping[str, Tensor]
 
 
-class Part(NamedTuple):
+class ParameterGroup(NamedTuple):
     """Parameters with an optimiser of their own.
 
-    fast: those among them that learn FAST times as fast.
-    epochs: the part learns from the first of these (from 0) to before the second, None for the training's end; its
-    learning rate rises and falls over these epochs alone.
+    fast: those among them whose learning rate is FAST times as high.
+    epochs: the first in which they learn, from 0, and the first in which they no longer do; None: the training's end.
+        The learning rate rises and falls between these two.
     """
 
     parameters: list[nn.Parameter]
@@ -50,11 +50,11 @@ class Update(NamedTuple):
     weight: Tensor
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """What is trained. module holds all weights; parts name those that are optimised together."""
 
     module: nn.Module
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ParameterGroup]
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
         """Yield the batch's updates in turn; each is applied before the next is asked for.
@@ -68,7 +68,7 @@ class Task(Protocol):
         ...
 
 
-class Plan(NamedTuple):
+class TrainingPlan(NamedTuple):
     """How long a model trains. name: in progress lines. steps_per_epoch: the same on every rank.
 
     seed: of the noise of every epoch. checkpoint_epochs: a checkpoint every so many.
@@ -81,7 +81,7 @@ class Plan(NamedTuple):
     checkpoint_epochs: int
 
 
-def fit(task: Task, batches: Iterator[Batch], worker: Worker, work: Store, plan: Plan) -> list[Curve]:
+def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Store, plan: TrainingPlan) -> list[Curve]:
     """Train, and leave every rank with the same weights.
 
     batches: without end, of this rank. work: the working folder, for checkpoints and progress lines (rank 0 writes one
@@ -129,7 +129,9 @@ class Epoch:
     sums, weights: of the losses. gradients: mean norm.
     """
 
-    def __init__(self, number: int, task: Task, optimisers: Optimisers, worker: Worker, plan: Plan) -> None:
+    def __init__(
+        self, number: int, task: TrainingTask, optimisers: Optimisers, worker: Worker, plan: TrainingPlan
+    ) -> None:
         self.number, self.task, self.optimisers, self.worker, self.plan = number, task, optimisers, worker, plan
         self.sums: dict[str, Tensor] = {}
         self.weights: dict[str, Tensor] = {}
@@ -163,7 +165,7 @@ class Epoch:
         self.sums[name] = self.sums.get(name, 0) + update.loss.detach()
         self.weights[name] = self.weights.get(name, 0) + update.weight.detach()
 
-    def _factor(self, part: Part, step: int) -> float:
+    def _factor(self, part: ParameterGroup, step: int) -> float:
         """Factor of a part's learning rate, over the epochs in which it learns."""
         first, end = part.epochs[0], self.plan.optimiser.epochs if part.epochs[1] is None else part.epochs[1]
         own_steps = (end - first) * self.plan.steps_per_epoch

@@ -15,7 +15,7 @@ from recaug.results import TrainedModel
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder
 from recaug.training.jobs import Plain, train
-from recaug.training.loop import Batch, Part, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models import sasrec, softmax
 from recaug.training.worker import Worker
 
@@ -179,7 +179,7 @@ class SASRecTask:
     def __init__(self, model: sasrec.SASRec, learning_rate: float) -> None:
         self.model = model
         self.module: nn.Module = model
-        self.parts: Mapping[str, Part] = {"model": Part(list(model.parameters()), learning_rate)}
+        self.parts: Mapping[str, ParameterGroup] = {"model": ParameterGroup(list(model.parameters()), learning_rate)}
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
         """One update a batch."""

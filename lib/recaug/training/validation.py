@@ -49,7 +49,7 @@ def validation_ndcg(
     return total / max(len(sample.histories), 1)
 
 
-def collapse(model: Samples, contexts: Tensor, seed: int, device: torch.device) -> dict[str, float]:
+def sample_diversity(model: Samples, contexts: Tensor, seed: int, device: torch.device) -> dict[str, float]:
     """How varied five sampled next items of each context are.
 
     contexts: (users, length) left-aligned; the first 1,024 count. Returns `distinct_items`, `entropy` (nats, of the

@@ -1,6 +1,6 @@
 import torch
 
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Informed, Likeness
+from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Informed, ItemLikeness
 
 
 def table(pairs: dict[tuple[int, int], float], n_items: int, **settings: float) -> CoVisitation:
@@ -57,7 +57,7 @@ def test_what_rounding_leaves_of_a_rows_own_pairs_is_no_count() -> None:
 def test_counts_continue_without_the_users_own_pairs_and_by_likeness() -> None:
     # 1 -> 2 by this user alone, 1 -> 3 by two others; 4 is like 1 in the catalogue
     near = table({(1, 2): 1.0, (1, 3): 2.0}, 4)
-    likeness = Likeness(torch.tensor([[0], [4], [0], [0], [0]]), torch.tensor([[0.0], [0.25], [0.0], [0.0], [0.0]]))
+    likeness = ItemLikeness(torch.tensor([[0], [4], [0], [0], [0]]), torch.tensor([[0.0], [0.25], [0.0], [0.0], [0.0]]))
     items, history = torch.tensor([[1]]), torch.tensor([[1, 2]])
     by_counts = CountsGenerator(near, share=0.0)
     assert by_counts.next_logits(items, history).exp().tolist() == [[0, 0, 0, 1, 0]]
@@ -78,7 +78,7 @@ def test_what_is_learned_of_the_informed_term_gets_a_gradient() -> None:
 
 
 def test_the_informed_term_knows_what_is_alike_and_learns_how_much_that_says() -> None:
-    likeness = Likeness(torch.tensor([[0], [3], [0], [0]]), torch.tensor([[0.0], [0.5], [0.0], [0.0]]))
+    likeness = ItemLikeness(torch.tensor([[0], [3], [0], [0]]), torch.tensor([[0.0], [0.5], [0.0], [0.0]]))
     popularity = torch.full((4,), -1.0)
     informed = Informed(table({(1, 2): 1.0}, 3), popularity, likeness)
     logits = informed(torch.tensor([[1, 0]]))

@@ -11,7 +11,7 @@ from torch import Tensor
 from recaug.config import Images, ImageSource, load
 from recaug.lake.store import Store
 from recaug.training.images import ClassifierTask, ImageGANTask, ImageVAETask
-from recaug.training.loop import Batch, Plan, fit
+from recaug.training.loop import Batch, TrainingPlan, fit
 from recaug.training.models.image_classifier import ImageClassifier
 from recaug.training.models.image_gan import ImageGAN, differentiable_augmentation
 from recaug.training.models.image_layers import PerceptronDecoder, to_pixels, to_unit
@@ -85,7 +85,7 @@ def test_a_generator_draws_pictures_of_the_class_that_it_is_asked_for(tmp_path: 
         batches(),
         Worker(),
         Store(tmp_path),
-        Plan(kind, optimiser, 15, seed=1, checkpoint_epochs=99),
+        TrainingPlan(kind, optimiser, 15, seed=1, checkpoint_epochs=99),
     )
     labels = torch.arange(40) % 2
     drawn = contrast(task.model.sample(labels, torch.Generator().manual_seed(0)))
@@ -104,7 +104,7 @@ def test_a_classifier_tells_the_two_classes_apart(tmp_path: Path) -> None:
         batches(),
         Worker(),
         Store(tmp_path),
-        Plan("classifier", config.classifier.optimiser, 5, seed=1, checkpoint_epochs=99),
+        TrainingPlan("classifier", config.classifier.optimiser, 5, seed=1, checkpoint_epochs=99),
     )
     unseen = halves(64, 999)
     told = task.model(to_unit(unseen["pixels"].view(-1, 28, 28, 1))).argmax(dim=1)

@@ -18,7 +18,7 @@ from recaug.config import Config
 from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED, NONE, cold_users, rows_of, training_rows
 from recaug.evaluate.fidelity import collapse
-from recaug.evaluate.leakage import Tables, leak_checks
+from recaug.evaluate.leakage import Checked, leak_checks
 from recaug.evaluate.ranking import MEASURES, user_metrics
 from recaug.evaluate.task import Check, Items
 from recaug.evaluate.two_sample import told_apart
@@ -57,7 +57,7 @@ class ArmRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Inputs:
+class RecommendInputs:
     """What a night holds for its recommenders.
 
     catalogue: what the content-based recommender goes by; None without one. train_files: of the real train rows;
@@ -65,7 +65,7 @@ class Inputs:
     generators: the night's trained ones. rows: of the arms.
     """
 
-    tables: Tables
+    tables: Checked
     catalogue: DataFrame | None
     train_files: RowFiles
     negatives_files: Sequence[str]
@@ -80,7 +80,7 @@ class RecommendTask:
     """See task.Task; its unit is a user, and its arms are parts of the night's candidates."""
 
     config: Config
-    inputs: Inputs
+    inputs: RecommendInputs
 
     unit = "user"
     slices = ("cold", "warm")

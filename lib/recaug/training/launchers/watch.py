@@ -23,7 +23,7 @@ class Watched(NamedTuple):
     trainings: Sequence[tuple[Store, int]] = ()
 
 
-class Look:
+class ProgressReader:
     """What the trainings' progress files said so far. steps: done, of all together."""
 
     def __init__(self, trainings: Sequence[tuple[Store, int]]) -> None:
@@ -66,7 +66,7 @@ class Look:
 @contextmanager
 def watch(watched: Watched, timeout_seconds: float, cancel: Callable[[], None]) -> Iterator[threading.Event]:
     """Follow progress with a bar; without a new line for so long, set the event given and cancel."""
-    ended, hung, look = threading.Event(), threading.Event(), Look(watched.trainings)
+    ended, hung, look = threading.Event(), threading.Event(), ProgressReader(watched.trainings)
 
     def follow() -> None:
         last, total = time.monotonic(), sum(steps for _, steps in watched.trainings)

@@ -44,7 +44,7 @@ class Experts(NamedTuple):
         return Experts(self.mu[chosen], self.precision[chosen], places[self.rows[kept]], shares)
 
 
-class Near(NamedTuple):
+class NeighbourShares(NamedTuple):
     """What the neighbours have that may be seen: the batch's items that have some, and their shares."""
 
     rows: Tensor
@@ -131,7 +131,7 @@ class AttributeVAE(nn.Module):
         return Experts(mu, torch.exp(-log_variance.clamp(-8, 8)), rows, shares)
 
     @staticmethod
-    def join(experts: Experts, visible: Tensor) -> tuple[Tensor, Tensor, Near]:
+    def join(experts: Experts, visible: Tensor) -> tuple[Tensor, Tensor, NeighbourShares]:
         """Posterior of the visible modalities: mu and log sigma^2, each (batch, z_dim), and what the neighbours have.
 
         visible: (batch, fields + 1) bool, at most `present`.
@@ -139,10 +139,10 @@ class AttributeVAE(nn.Module):
         certain = experts.precision * visible[:, :, None]
         precision = 1 + certain.sum(dim=1)  # with the prior's
         kept = visible[experts.rows, -1]
-        near = Near(experts.rows[kept], [part[kept] for part in experts.shares])
+        near = NeighbourShares(experts.rows[kept], [part[kept] for part in experts.shares])
         return (certain * experts.mu).sum(dim=1) / precision, -torch.log(precision), near
 
-    def decode(self, z: Tensor, near: Near, field: Field) -> Tensor:
+    def decode(self, z: Tensor, near: NeighbourShares, field: Field) -> Tensor:
         """Logits (batch, size + 1) of a coded field, -inf at 0; or mean and log sigma (batch, 2 * width)."""
         out: Tensor = self.output[name_of(field)](self.trunk(z)).float()
         if not field.coded:

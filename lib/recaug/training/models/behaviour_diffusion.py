@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recaug.training.models.context import Bag, distinct, initial_bias
-from recaug.training.models.covisitation import CoVisitation, Informed, Likeness
+from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
 
 STEP_FREQUENCIES = 5  # of the sinusoids that tell the denoiser its step
 LONGEST_PERIOD = 10_000.0
@@ -90,7 +90,7 @@ class BehaviourDiffusion(nn.Module):
         last_noise: float,
         sampling_steps: int,
         covisitation: CoVisitation | None = None,
-        likeness: Likeness | None = None,
+        likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from recaug.training.models.context import Bag, initial_bias, last_items
-from recaug.training.models.covisitation import CoVisitation, Informed, Likeness
+from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
 
 
 class ContextEncoder(nn.Module):
@@ -38,7 +38,7 @@ class Generator(nn.Module):
         z_dim: int,
         dropout: float,
         covisitation: CoVisitation | None = None,
-        likeness: Likeness | None = None,
+        likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class BehaviourGAN(nn.Module):
         spectral_norm: bool,
         minibatch_statistics: bool = False,
         covisitation: CoVisitation | None = None,
-        likeness: Likeness | None = None,
+        likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()

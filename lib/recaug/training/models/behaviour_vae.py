@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from recaug.training.models.context import Bag, distinct, initial_bias
-from recaug.training.models.covisitation import CoVisitation, Informed, Likeness
+from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
 
 
 class BehaviourVAE(nn.Module):
@@ -23,7 +23,7 @@ class BehaviourVAE(nn.Module):
         z_dim: int,
         dropout: float,
         covisitation: CoVisitation | None = None,
-        likeness: Likeness | None = None,
+        likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
     ) -> None:
         super().__init__()

@@ -65,7 +65,7 @@ class CoVisitation(nn.Module):
         return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
 
 
-class Likeness(nn.Module):
+class ItemLikeness(nn.Module):
     """Items alike in the catalogue, scored for a context as the counts are. No parameters.
 
     neighbours: (n_items + 1, M) int64, 0 for none; weights: (n_items + 1, M) float32, how alike.
@@ -105,7 +105,7 @@ class Informed(nn.Module):
         self,
         covisitation: CoVisitation,
         log_popularity: Tensor,
-        likeness: Likeness | None = None,
+        likeness: ItemLikeness | None = None,
         floor: float = 0.1,
         share: float = 0.25,
     ) -> None:
@@ -130,7 +130,7 @@ class CountsGenerator(nn.Module):
     share: of the chances that goes by likeness, and the rest by the counts; 0 without it.
     """
 
-    def __init__(self, covisitation: CoVisitation, likeness: Likeness | None = None, *, share: float) -> None:
+    def __init__(self, covisitation: CoVisitation, likeness: ItemLikeness | None = None, *, share: float) -> None:
         super().__init__()
         self.covisitation, self.likeness, self.share = covisitation, likeness, share
 

@@ -31,10 +31,11 @@ class Neighbourhood(nn.Module):
             self.register_buffer(name, table)
 
     def forward(self, items: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Share of an item's neighbours that have each value of each field, of those of whom the field is known.
+        """How frequent each value of each field is among an item's neighbours; those without the field do not count.
 
-        items: (batch,). Returns a list of (batch, tables, size), 0 where it is known of none, and the weight of those
-        of whom it is known, (batch, tables, fields).
+        items: (batch,).
+        Returns the shares, a field each (batch, tables, size), 0 where no neighbour has the field; and the summed
+        weight of the neighbours that have it, (batch, tables, fields).
         """
         near = self.neighbours[items]  # (batch, tables, M)
         codes, weights = self.codes[near], self.weights[items]  # (batch, tables, M, columns), (batch, tables, M)
