@@ -1,7 +1,6 @@
 """A shop of shoes and hats: what is hidden is told, with probabilities that hold, and what contradicts is doubted."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from recaug.augment.calibration import Calibration, calibrate, probabilities
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
 from recaug.evaluate.completion import imputed, summary
 from recaug.lake.store import Store
+from recaug.results import Predicted
 from recaug.training.attributes import AttributeJob, Known, known
 from recaug.training.checkpoint import finish_model
 from recaug.training.inputs import Near
@@ -96,32 +96,32 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def found(shop: Shop) -> dict[str, dict[str, Any]]:
+def found(shop: Shop) -> dict[str, Predicted]:
     """What is measured where nothing is taken away."""
     return summary(measure(shop.rows, shop.folders, shop.calibrations))
 
 
-def test_hidden_values_are_told_and_the_probabilities_hold(found: dict[str, dict[str, Any]]) -> None:
-    assert found["kind"]["ways"]["vae"]["mean"] > 0.9
-    assert found["kind"]["ways"]["prior"]["mean"] < 0.6
-    assert found["tags"]["ways"]["vae"]["mean"] == 1  # both are among the five likeliest of four
-    assert found["price"]["ways"]["vae"]["mean"] < 0.5 * found["price"]["ways"]["prior"]["mean"]
-    assert found["price"]["coverage"] == pytest.approx(0.9, abs=0.1)
-    shares = [one for name in ("kind", "tags") for one in found[name]["ways"].values()]
-    assert all(0 <= one["low"] <= one["mean"] <= one["high"] <= 1 for one in shares)
-    assert found["kind"]["calibration_error"] < 0.06
-    assert found["tags"]["calibration_error"] < 0.06
+def test_hidden_values_are_told_and_the_probabilities_hold(found: dict[str, Predicted]) -> None:
+    assert found["kind"].ways["vae"].mean > 0.9
+    assert found["kind"].ways["prior"].mean < 0.6
+    assert found["tags"].ways["vae"].mean == 1  # both are among the five likeliest of four
+    assert found["price"].ways["vae"].mean < 0.5 * found["price"].ways["prior"].mean
+    assert found["price"].coverage == pytest.approx(0.9, abs=0.1)
+    shares = [one for name in ("kind", "tags") for one in found[name].ways.values()]
+    assert all(0 <= one.low <= one.mean <= one.high <= 1 for one in shares)
+    assert found["kind"].calibration_error < 0.06
+    assert found["tags"].calibration_error < 0.06
     hidden = int((np.stack([np.frombuffer(row, np.int8) for row in frame()["parts"]])[:, 0] == TEST).sum())
-    assert found["kind"]["ways"]["vae"]["n"] == found["kind"]["ways"]["neighbours"]["n"] == hidden
+    assert found["kind"].ways["vae"].n == found["kind"].ways["neighbours"].n == hidden
 
 
-def test_less_is_known_without_a_modality(shop: Shop, found: dict[str, dict[str, Any]]) -> None:
-    ways = summary(measure(shop.rows, shop.folders, shop.calibrations, ablations=True))["kind"]["ways"]
+def test_less_is_known_without_a_modality(shop: Shop, found: dict[str, Predicted]) -> None:
+    ways = summary(measure(shop.rows, shop.folders, shop.calibrations, ablations=True))["kind"].ways
     assert set(ways) >= {"only words", "without words", "without words and price", "only behaviour"}
-    whole = found["kind"]["ways"]["vae"]["mean"]
-    assert 0.8 < ways["only words"]["mean"] <= 1
-    assert ways["only behaviour"]["mean"] < 0.65  # there is none
-    assert ways["without words and price"]["mean"] <= ways["without words"]["mean"] <= whole + 0.05
+    whole = found["kind"].ways["vae"].mean
+    assert 0.8 < ways["only words"].mean <= 1
+    assert ways["only behaviour"].mean < 0.65  # there is none
+    assert ways["without words and price"].mean <= ways["without words"].mean <= whole + 0.05
 
 
 def test_a_gap_is_filled_and_nothing_else(shop: Shop) -> None:
@@ -200,15 +200,15 @@ def test_the_imputer_tells_the_kind_from_the_price() -> None:
     found = imputed(rows, layout)
     assert set(found) == {"kind", "tags", "price"}  # text is not imputed
     asked = rows.parts[:, 0] == TEST
-    assert found["kind"]["n"] == asked.sum()
+    assert found["kind"].n == asked.sum()
     told = ((rows.parts[asked][:, [1, 3]] == 0).any(dim=1)).double().mean()  # tags or price are not hidden, too
-    assert found["kind"]["mean"] > 0.97 * float(told)
+    assert found["kind"].mean > 0.97 * float(told)
     of_price = rows.numbers[rows.parts[:, 3] == TEST].abs()  # what the median tells
-    assert found["price"]["mean"] < 0.7 * float(of_price.nanmean())
+    assert found["price"].mean < 0.7 * float(of_price.nanmean())
     codes = rows.codes.clone()
     codes[asked, 0] = 3 - codes[asked, 0]
-    other = imputed(Known(rows.items, codes, *rows[2:]), layout)["kind"]["mean"]
-    assert other == pytest.approx(1 - found["kind"]["mean"])  # it has not seen what it is asked
+    other = imputed(Known(rows.items, codes, *rows[2:]), layout)["kind"].mean
+    assert other == pytest.approx(1 - found["kind"].mean)  # it has not seen what it is asked
 
 
 def test_a_large_catalogue_is_not_imputed() -> None:

@@ -1,8 +1,7 @@
-"""How well the catalogue's values are told that nobody showed: by attribute, by way, and how sure the VAE may be."""
+"""How well the catalogue's hidden values are predicted: by attribute, by way, and how sure the VAE may be."""
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from pyspark.sql import functions as F
 from torch import Tensor
 
 from recaug.clickstream.attributes import TEST, VALIDATION, Field
+from recaug.results import Predicted, Reliability, Score
 from recaug.training.attributes import Known, score
 from recaug.training.models.item_fields import Seen, split
 
@@ -19,16 +19,9 @@ Z = 1.96  # of a 95 % interval of a mean
 IMPUTED_ITEMS, IMPUTED_COLUMNS = 5000, 100  # above, scikit-learn's imputer would take hours
 
 
-def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
-    """Add up what augment.attributes.measure gives.
-
-    Returns attribute -> `ways` (way -> mean, low, high, n: accuracy, recall@5 or, of a number, the mean distance in
-    normal deviates), of the VAE `calibration_error` (expected calibration error of its proposals, Guo et al. 2017: the
-    mean over the proposals of the distance between a bin's mean probability and its share of right ones), `reliability`
-    (its bins: probability, right, n) or, of a number, `coverage` (of its 90 % interval).
-    """
+def summary(measured: DataFrame) -> dict[str, Predicted]:
+    """Add up what augment.attributes.measure gives, by attribute."""
     rows = measured.where(~F.isnan("value") & F.col("value").isNotNull()).groupBy("attribute", "way")
-    evidence: dict[str, dict[str, Any]] = {}
     spread = F.coalesce(F.stddev("value"), F.lit(0.0)) / F.sqrt(F.count("*"))
     means = rows.agg(
         F.avg("value").alias("mean"),
@@ -37,12 +30,25 @@ def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
         F.avg(F.when(~F.isnan("covered"), F.col("covered"))).alias("covered"),
     )
     collected = means.orderBy("attribute", "way").collect()
-    numbers = {row["attribute"] for row in collected if row["covered"] is not None}
+    coverage = {row["attribute"]: row["covered"] for row in collected if row["covered"] is not None}  # of numbers
+    ways: dict[str, dict[str, Score]] = {}
     for row in collected:
-        entry = evidence.setdefault(row["attribute"], {"ways": {}})
-        entry["ways"][row["way"]] = _interval(row["mean"], row["error"], row["n"], row["attribute"] not in numbers)
-        if row["covered"] is not None:
-            entry["coverage"] = row["covered"]
+        score_of_way = _score(row["mean"], row["error"], row["n"], row["attribute"] not in coverage)
+        ways.setdefault(row["attribute"], {})[row["way"]] = score_of_way
+    bins = _bins(measured)
+    return {
+        attribute: Predicted(
+            ways=of_attribute,
+            calibration_error=_calibration_error(bins.get(attribute, [])),
+            reliability=bins.get(attribute, []),
+            coverage=coverage.get(attribute),
+        )
+        for attribute, of_attribute in ways.items()
+    }
+
+
+def _bins(measured: DataFrame) -> dict[str, list[Reliability]]:
+    """The proposals of each attribute in BINS by their probability."""
     proposals = measured.where(F.col("probabilities").isNotNull()).select(
         "attribute", F.explode(F.arrays_zip("probabilities", "right")).alias("proposal")
     )
@@ -52,19 +58,21 @@ def summary(measured: DataFrame) -> dict[str, dict[str, Any]]:
         F.avg(F.col("proposal")["right"].cast("double")).alias("right"),
         F.count("*").alias("n"),
     )
+    by_attribute: dict[str, list[Reliability]] = {}
     for row in bins.orderBy("attribute", "bin").collect():
-        part = {name: row[name] for name in ("probability", "right", "n")}
-        evidence[row["attribute"]].setdefault("reliability", []).append(part)
-    for entry in evidence.values():
-        if "reliability" in entry:
-            total = sum(part["n"] for part in entry["reliability"])
-            off = sum(part["n"] * abs(part["probability"] - part["right"]) for part in entry["reliability"])
-            entry["calibration_error"] = off / total
-    return evidence
+        of_bin = Reliability(probability=row["probability"], right=row["right"], n=row["n"])
+        by_attribute.setdefault(row["attribute"], []).append(of_bin)
+    return by_attribute
 
 
-def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]:
-    """What scikit-learn's IterativeImputer tells of the test's values: attribute -> mean, low, high, n.
+def _calibration_error(bins: Sequence[Reliability]) -> float | None:
+    """See Predicted; None without proposals."""
+    total = sum(of_bin.n for of_bin in bins)
+    return sum(of_bin.n * abs(of_bin.probability - of_bin.right) for of_bin in bins) / total if total else None
+
+
+def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, Score]:
+    """How well scikit-learn's IterativeImputer predicts the test's values, by attribute.
 
     Each value of an attribute is a column, text is left out. The values of the attribute that is asked for are imputed
     one after the other without their siblings: these are missing together and add up to one, so that each would be told
@@ -99,7 +107,7 @@ def imputed(rows: Known, layout: Sequence[Field]) -> dict[str, dict[str, float]]
         value = value[~np.isnan(value)]
         if len(value):
             error = value.std(ddof=min(1, len(value) - 1)) / len(value) ** 0.5
-            results[field.name] = _interval(value.mean(), error, len(value), field.coded)
+            results[field.name] = _score(value.mean(), error, len(value), field.coded)
     return results
 
 
@@ -111,7 +119,7 @@ def _columns(field: Field, part: Tensor) -> Tensor:
     return ones.masked_fill((part == 0).all(dim=1, keepdim=True), torch.nan)
 
 
-def _interval(mean: float, error: float, n: int, share: bool) -> dict[str, float]:
+def _score(mean: float, error: float, n: int, share: bool) -> Score:
     """Of a mean that is 0 or more and, as a share, 1 or less."""
     high = min(float(mean + Z * error), 1.0) if share else float(mean + Z * error)
-    return {"mean": float(mean), "low": max(float(mean - Z * error), 0.0), "high": high, "n": n}
+    return Score(mean=float(mean), low=max(float(mean - Z * error), 0.0), high=high, n=n)

@@ -9,7 +9,17 @@ import msgspec
 
 from recaug.results.base import Curve, Interval, Metric, Result, Slice, TrainedModel
 from recaug.results.night import Augment, Faithfulness, Ingest, Prepare, Publish, Recommend, Report, Sampled, Train
-from recaug.results.studies import Complete, Likeness, Pictures, PictureTrial, Problems, Worth
+from recaug.results.studies import (
+    Complete,
+    Likeness,
+    Pictures,
+    PictureTrial,
+    Predicted,
+    Problems,
+    Reliability,
+    Score,
+    Worth,
+)
 from recaug.results.trial import (
     Arm,
     ArmResult,
@@ -44,13 +54,16 @@ __all__ = [
     "PictureTrial",
     "Pictures",
     "Policy",
+    "Predicted",
     "Prepare",
     "Problems",
     "Publish",
     "Recommend",
+    "Reliability",
     "Report",
     "Result",
     "Sampled",
+    "Score",
     "Slice",
     "Train",
     "TrainedModel",

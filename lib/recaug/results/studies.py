@@ -1,7 +1,5 @@
 """What the studies that `runs` records found."""
 
-from typing import Any
-
 from recaug.results.base import Curve, Interval, Result, Slice
 
 
@@ -14,14 +12,45 @@ class Worth(Result):
     lift: dict[Slice, Interval]
 
 
+class Score(Result):
+    """A mean over n items with its 95 % interval: accuracy, recall@5, or distance in normal deviates."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class Reliability(Result):
+    """Proposals of like probability. probability: their mean; right: the share of right ones."""
+
+    probability: float
+    right: float
+    n: int
+
+
+class Predicted(Result):
+    """How well the hidden values of an attribute were predicted. ways: see augment.attributes.measure.
+
+    calibration_error: the mean over the proposals of the distance between a bin's mean probability and its share of
+        right ones (expected calibration error, Guo et al. 2017). reliability: the bins. Of a number None and empty.
+    coverage: of the 90 % interval of a number; else None.
+    """
+
+    ways: dict[str, Score]
+    calibration_error: float | None = None
+    reliability: list[Reliability] = []
+    coverage: float | None = None
+
+
 class Complete(Result):
-    """The completion of the catalogue. attributes: how well values are told, see evaluate/completion.py.
+    """The completion of the catalogue. attributes: how well the hidden values of each were predicted.
 
     gaps, filled: by attribute. completed, doubtful: rows. models: folders. curves: by model.
     """
 
     items: int
-    attributes: dict[str, dict[str, Any]]
+    attributes: dict[str, Predicted]
     gaps: dict[str, int]
     filled: dict[str, int]
     completed: int

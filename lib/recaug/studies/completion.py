@@ -94,8 +94,8 @@ def _complete(context: Context) -> StageResult:
     test = rows.where(has_part(TEST))
     some = test.orderBy(F.xxhash64("item_id")).limit(ABLATED)
     evidence = summary(measure(test, folders, calibrations).unionByName(measure(some, folders, calibrations, True)))
-    for name, way in imputed(all_rows(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
-        evidence[name]["ways"]["imputer"] = way
+    for name, score in imputed(all_rows(rows), layout).items() if job.rows <= IMPUTED_ITEMS else ():
+        evidence[name].ways["imputer"] = score
     bounds = Bounds(config.min_probability, config.max_doubt, config.tolerance)
     judged = complete(rows, folders, calibrations, bounds).persist()
     coded = lake.read("attribute_values")
