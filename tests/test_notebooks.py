@@ -21,6 +21,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for part in ("notebooks", "conf"):
         shutil.copytree(ROOT / part, folder / part)
+    conf = folder / "conf" / "notebooks.yaml"  # with absolute paths: the Java process stands elsewhere
+    conf.write_text(conf.read_text().replace("build/notebooks", f"{folder}/build/notebooks"))
     return folder
 
 

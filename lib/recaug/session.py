@@ -56,7 +56,7 @@ LOCAL = {
     "spark.ui.retainedStages": "10",
     "spark.ui.retainedTasks": "100",
     "spark.sql.ui.retainedExecutions": "10",
-    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
     # List a glob's files here rather than in a task each (305 days of Online Retail: 305 tasks, twice).
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
 }

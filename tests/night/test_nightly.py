@@ -1,7 +1,6 @@
 import datetime as dt
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -314,8 +313,7 @@ def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, ca
 
 def test_a_shops_own_generator_goes_through_a_night_to_its_page(spark, night, thin_yaml, tmp_path):
     config, summary = night
-    for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):
-        shutil.copytree(old, tmp_path / "own" / place)
+    copied(config, tmp_path / "own")
     changes = {"augment": {"generators": [{**ENTRY, "name": "repeats"}]}, "evaluate": {"seeds": 1}}
     own = load(thin_yaml(changes, "own"))
     said: list[str] = []
