@@ -217,7 +217,7 @@ def test_a_generator_is_informed_by_what_the_catalogue_says(context: Context) ->
         assert (of_each > 0).any(axis=1).all()
         assert ((of_each % 2 == np.arange(1, N_ITEMS + 1)[:, None] % 2) | (of_each == 0)).all()
     for model in by_name(run(night)).values():
-        informed = load_model(model.folder).informed
+        informed = load_model(model.folder).head.informed
         assert informed.likeness is not None
         assert informed.log_share.item() != pytest.approx(np.log(0.25))  # it was learned
 

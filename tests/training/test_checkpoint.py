@@ -83,8 +83,8 @@ def test_a_model_starts_from_one_of_another_vocabulary(tmp_path: Path) -> None:
     after = BehaviourVAE(3, covisitation=fewer, **arguments)  # type: ignore[arg-type]
     fresh = {name: value.clone() for name, value in after.state_dict().items()}
     start_from(after, str(tmp_path / "m"), torch.tensor([0, 7, 0, 2]))  # the second item is new
-    torch.testing.assert_close(after.output.weight[[1, 3]], before.output.weight[[7, 2]])
-    torch.testing.assert_close(after.output.weight[2], fresh["output.weight"][2])
+    torch.testing.assert_close(after.head.output.weight[[1, 3]], before.head.output.weight[[7, 2]])
+    torch.testing.assert_close(after.head.output.weight[2], fresh["head.output.weight"][2])
     torch.testing.assert_close(after.posterior.weight, before.posterior.weight)
     for name, value in after.named_buffers():
         torch.testing.assert_close(value, fresh[name])

@@ -69,7 +69,7 @@ class DiffusionTask:
         self.chances = model.schedule.chances()
         self.parts: Mapping[str, ParameterGroup] = {
             "model": ParameterGroup(
-                list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.informed)
+                list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.head.informed)
             )
         }
 

@@ -108,7 +108,7 @@ class GANTask:
         self.module: nn.Module = model
         betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
         warmup, rate = config.warmup_epochs, config.optimiser.learning_rate
-        generator, informed = list(model.generator.parameters()), fast(model.generator.informed)
+        generator, informed = list(model.generator.parameters()), fast(model.generator.head.informed)
         self.parts: Mapping[str, ParameterGroup] = {
             "likelihood": ParameterGroup(generator, rate, (0.9, 0.999), informed, (0, warmup)),
             "generator": ParameterGroup(generator, rate, betas, informed, (warmup, None)),

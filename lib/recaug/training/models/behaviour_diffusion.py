@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recaug.training.models.context import Bag, distinct, initial_bias
-from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
+from recaug.training.models.context import Bag, distinct
+from recaug.training.models.covisitation import CoVisitation, ItemLikeness
+from recaug.training.models.item_head import ItemHead, relative_likelihood
 
 STEP_FREQUENCIES = 5  # of the sinusoids that tell the denoiser its step
 LONGEST_PERIOD = 10_000.0
@@ -76,7 +77,7 @@ class BehaviourDiffusion(nn.Module):
     five), so that it starts from sampling_steps, not from the last.
 
     steps, first_noise, last_noise: see linear_variance. sampling_steps: of the noise that is added and removed again.
-    covisitation, likeness, log_popularity: as of BehaviourVAE.
+    covisitation, likeness, log_popularity: see ItemHead.
     """
 
     def __init__(
@@ -100,12 +101,7 @@ class BehaviourDiffusion(nn.Module):
         self.schedule = linear_variance(steps, first_noise, last_noise)
         self.bag = Bag(n_items, hidden, dropout)
         self.step = nn.Linear(2 * STEP_FREQUENCIES, hidden)
-        self.output = nn.Linear(hidden, n_items + 1)
-        bias = initial_bias(n_items, log_popularity)
-        self.informed = Informed(covisitation, bias, likeness) if covisitation is not None else None
-        with torch.no_grad():  # starts from the popularity, or the counts
-            self.output.weight.mul_(0.1)
-            self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
+        self.head = ItemHead(n_items, hidden, covisitation, likeness, log_popularity)
 
     def noise(self, batch: int, random: torch.Generator | None = None) -> Tensor:
         """Noise of expected length one in the space of items, as the first layer sees it. Returns (batch, hidden)."""
@@ -120,17 +116,15 @@ class BehaviourDiffusion(nn.Module):
 
         counted: (batch, n_items + 1), the informed term. Returns (batch, n_items + 1), -inf at padding.
         """
-        logits: Tensor = self.output(torch.tanh(seen + self.step(step_embedding(step)))).float() + counted
-        padding = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
-        padding[0] = True
-        return logits.masked_fill(padding, -torch.inf)
+        logits: Tensor = self.head(torch.tanh(seen + self.step(step_embedding(step))), counted)
+        return logits
 
     def forward(self, context: Tensor, history: Tensor, step: Tensor) -> Tensor:
         """The training pass, with fresh noise. context, history: (batch, length), see CoVisitation; step: (batch,).
 
         Returns logits (batch, n_items + 1), -inf at padding.
         """
-        counted = self.informed(context, history) if self.informed is not None else 0.0
+        counted = self.head.counted(context, history)
         return self.denoise(self.schedule.noisy(self.bag(context), self.noise(len(context)), step), step, counted)
 
     @torch.no_grad()
@@ -140,7 +134,7 @@ class BehaviourDiffusion(nn.Module):
         items: (batch, length) int64 left-aligned, 0 for padding. Returns (batch, n_items + 1), -inf at padding.
         """
         known = self.bag(items)
-        counted = self.informed(items) if self.informed is not None else 0.0
+        counted = self.head.counted(items)
 
         def noise() -> Tensor:
             return torch.zeros_like(known) if random is None else self.noise(len(items), random)
@@ -161,7 +155,7 @@ class BehaviourDiffusion(nn.Module):
         items: (batch, length), the contexts; generated: (batch, n), drawn from logits: (batch, n_items + 1).
         Returns (batch, n) in 0 to 1.
         """
-        return torch.exp(logits.gather(1, generated) - logits.max(dim=1, keepdim=True).values)
+        return relative_likelihood(generated, logits)
 
     def _expected(self, items: Tensor, known: Tensor, logits: Tensor) -> Tensor:
         """The bag of the context with as many predicted items, scaled to length one, through the first layer.

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from recaug.training.models.context import Bag, initial_bias, last_items
-from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
+from recaug.training.models.context import Bag, last_items
+from recaug.training.models.covisitation import CoVisitation, ItemLikeness
+from recaug.training.models.item_head import ItemHead
 
 
 class ContextEncoder(nn.Module):
@@ -45,22 +46,13 @@ class Generator(nn.Module):
         self.z_dim = z_dim
         self.context = ContextEncoder(n_items, hidden, dropout)
         self.hidden = nn.Linear(hidden + z_dim, hidden)
-        self.output = nn.Linear(hidden, n_items + 1)
-        bias = initial_bias(n_items, log_popularity)
-        self.informed = Informed(covisitation, bias, likeness) if covisitation is not None else None
-        with torch.no_grad():
-            self.output.weight.mul_(0.1)
-            self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
+        self.head = ItemHead(n_items, hidden, covisitation, likeness, log_popularity)
 
     def forward(self, z: Tensor, items: Tensor, history: Tensor | None = None) -> Tensor:
         """z: (batch, z_dim); items: (batch, length). Returns logits (batch, n_items + 1), -inf at padding."""
         hidden = torch.tanh(self.hidden(torch.cat([self.context(items), z], dim=1)))
-        logits: Tensor = self.output(hidden).float()
-        if self.informed is not None:
-            logits = logits + self.informed(items, history)
-        padding = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
-        padding[0] = True
-        return logits.masked_fill(padding, -torch.inf)
+        logits: Tensor = self.head(hidden, self.head.counted(items, history))
+        return logits
 
 
 class Discriminator(nn.Module):

@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from recaug.training.models.context import Bag, distinct, initial_bias
-from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
+from recaug.training.models.context import Bag, distinct
+from recaug.training.models.covisitation import CoVisitation, ItemLikeness
+from recaug.training.models.item_head import ItemHead, relative_likelihood
 
 
 class BehaviourVAE(nn.Module):
     """Multinomial VAE (Liang et al. 2018; Kingma and Welling 2014).
 
     Bag of the context -> q(z | x) = N(mu, sigma^2) -> logits over the catalogue.
-    covisitation: if given, the decoder is informed by its score of the context, and by likeness if that is given, too.
-    log_popularity: (n_items + 1,), what the output bias, or the informed term, starts from.
+    covisitation, likeness, log_popularity: see ItemHead.
     """
 
     def __init__(
@@ -30,12 +30,7 @@ class BehaviourVAE(nn.Module):
         self.bag = Bag(n_items, hidden, dropout)
         self.posterior = nn.Linear(hidden, 2 * z_dim)
         self.decode_hidden = nn.Linear(z_dim, hidden)
-        self.output = nn.Linear(hidden, n_items + 1)
-        bias = initial_bias(n_items, log_popularity)
-        self.informed = Informed(covisitation, bias, likeness) if covisitation is not None else None
-        with torch.no_grad():  # starts from the popularity (or the counts): the latent adds what differs from it
-            self.output.weight.mul_(0.1)
-            self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
+        self.head = ItemHead(n_items, hidden, covisitation, likeness, log_popularity)
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """items: (batch, length). Returns mu and log sigma^2 of q(z | x), each (batch, z_dim)."""
@@ -44,12 +39,8 @@ class BehaviourVAE(nn.Module):
 
     def decode(self, z: Tensor, context: Tensor, history: Tensor | None = None) -> Tensor:
         """z: (batch, z_dim). Returns logits (batch, n_items + 1), -inf at padding; history: see CoVisitation."""
-        logits: Tensor = self.output(torch.tanh(self.decode_hidden(z))).float()
-        if self.informed is not None:
-            logits = logits + self.informed(context, history)
-        padding = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
-        padding[0] = True
-        return logits.masked_fill(padding, -torch.inf)
+        logits: Tensor = self.head(torch.tanh(self.decode_hidden(z)), self.head.counted(context, history))
+        return logits
 
     def forward(self, context: Tensor, history: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The training pass. noise: (batch, z_dim) standard normal. Returns logits, mu, log sigma^2."""
@@ -78,7 +69,7 @@ class BehaviourVAE(nn.Module):
         items: (batch, length), the contexts; generated: (batch, n), drawn from logits: (batch, n_items + 1).
         Returns (batch, n) in 0 to 1.
         """
-        return torch.exp(logits.gather(1, generated) - logits.max(dim=1, keepdim=True).values)
+        return relative_likelihood(generated, logits)
 
 
 def multinomial_nll(logits: Tensor, items: Tensor) -> Tensor:
