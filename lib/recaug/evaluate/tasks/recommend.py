@@ -102,6 +102,16 @@ class RecommendTask:
         """Sequences' train split."""
         return self.inputs.tables.sequences.where("split = 'train'")
 
+    @cached_property
+    def log_popularity(self) -> NDArray[np.float32]:
+        """(n_items + 1,), of the train events."""
+        return log_popularity(self.inputs.tables.vocabulary)
+
+    @cached_property
+    def real_rows(self) -> int:
+        """Train rows with an event to predict."""
+        return self.train_rows.where("length >= 2").count()
+
     def candidates(self, arm: Arm) -> DataFrame:
         """What the arm adds; no row where there are no candidates."""
         tables = self.inputs.tables
@@ -123,13 +133,13 @@ class RecommendTask:
         return self._jobs(name, self.inputs.train_files, False, seeds)
 
     def _jobs(self, name: str, written: RowFiles, augmented: bool, seeds: int) -> list[SASRecJob]:
-        popularity = log_popularity(self.inputs.tables.vocabulary)
+        popularity = self.log_popularity
         job = SASRecJob(
             name=name,
             models=self.inputs.models,
             files=written.files,
             content_hash=written.content_hash,
-            real_rows=self.train_rows.where("length >= 2").count(),
+            real_rows=self.real_rows,
             seed=self.config.seed,
             n_items=len(popularity) - 1,
             log_popularity=popularity,
