@@ -9,7 +9,6 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
-from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ["01_first_night", "02_what_the_generators_learnt", "03_catalogue"]
@@ -21,36 +20,18 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for part in ("notebooks", "conf"):
         shutil.copytree(ROOT / part, folder / part)
-    conf = folder / "conf" / "notebooks.yaml"  # with absolute paths: the Java process stands elsewhere
-    conf.write_text(conf.read_text().replace("build/notebooks", f"{folder}/build/notebooks"))
     return folder
 
 
-# Takes the tests' Java process, which is warm, for a session of the kernel's: session.build finds it running.
-ATTACH = """
-from pyspark import SparkConf, SparkContext
-from pyspark.sql import SparkSession
-SparkContext._ensure_initialized()  # by PYSPARK_GATEWAY_PORT
-running = SparkContext._jvm.org.apache.spark.SparkContext.getOrCreate()
-java = SparkContext._jvm.JavaSparkContext.fromSparkContext(running)
-context = SparkContext(gateway=SparkContext._gateway, jsc=java, conf=SparkConf(_jconf=java.getConf()))
-SparkSession(context)
-"""
-
-
 @pytest.fixture(scope="module")
-def ran(checkout: Path, spark: SparkSession) -> dict[str, list[NotebookNode]]:
-    """Each notebook's cells, run by one kernel, which forgets all names in between."""
+def ran(checkout: Path) -> dict[str, list[NotebookNode]]:
+    """Each notebook's cells, run by one kernel, which forgets all names in between: so they share a Java process."""
     books = {name: nbformat.read(checkout / "notebooks" / f"{name}.ipynb", as_version=4) for name in NOTEBOOKS}
     cells = [cell for book in books.values() for cell in (new_code_cell("%reset -f"), *book.cells)]
-    whole = new_notebook(cells=[new_code_cell(ATTACH), *cells])
-    java = spark.sparkContext._gateway.java_parameters  # type: ignore[union-attr]
     place = {"metadata": {"path": str(checkout / "notebooks")}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_GATEWAY_PORT", str(java.port))
-        patch.setenv("PYSPARK_GATEWAY_SECRET", java.auth_token)
-        NotebookClient(whole, kernel_name="python3", timeout=1200, resources=place).execute()
-    done = iter(whole.cells[1:])
+    whole = new_notebook(cells=cells)
+    NotebookClient(whole, kernel_name="python3", timeout=1200, resources=place).execute()
+    done = iter(whole.cells)
     return {name: list(islice(done, 1 + len(book.cells)))[1:] for name, book in books.items()}
 
 

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -57,15 +56,32 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """Run a line's script as __main__ in this process, which must end well, and give what it printed."""
-    words = shlex.split(command)[1:]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr(sys, "argv", words)
+# Runs job after job as __main__, and prints each one's exit code.
+ONE_BY_ONE = """
+import json, runpy, sys
+for words in json.loads(sys.argv[1]):
+    sys.argv = words
+    try:
         runpy.run_path(words[0], run_name="__main__")
-    printed = capsys.readouterr()
-    assert end.value.code == 0, command + printed.err
-    return printed.out
+    except SystemExit as end:
+        print(f"--- exit {end.code}", flush=True)
+"""
+
+
+def run(commands: list[str]) -> list[str]:
+    """Run lines in one process with this interpreter, each of which must end well, and give what each printed."""
+    jobs = [shlex.split(command)[1:] for command in commands]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE, json.dumps(jobs)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    printed = re.split(r"^--- exit ", done.stdout, flags=re.M)
+    assert [rest.split()[0] for rest in printed[1:]] == ["0"] * len(commands), done.stdout + done.stderr
+    return printed[:-1]
 
 
 def submit(command: str) -> subprocess.CompletedProcess[str]:
@@ -99,8 +115,8 @@ def readable(command: str) -> bool:
 
 
 @pytest.mark.slow
-def test_the_commands_of_nights_run(shop: Path, here: None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The tests' session plans the shipped configurations and an own table's nights, and takes its log in."""
+def test_the_commands_of_nights_run(shop: Path) -> None:
+    """One Java process plans the shipped configurations and an own table's nights, and takes its log in."""
     lines = [command.replace("conf/shop.yaml", str(shop / "shop.yaml")) for command in OWN_TABLE]
     # the backfill's nights are planned only, and two of the 23
     lines = [line.replace("--until 2026-11-23", "--until 2026-11-02") for line in lines]
@@ -112,13 +128,12 @@ def test_the_commands_of_nights_run(shop: Path, here: None, capsys: pytest.Captu
     assert "--resume" in nights[1]
     (shop / "erased.txt").write_text("v1\n")
     erase = ERASE.replace("conf/shop.yaml", str(shop / "shop.yaml")).replace("erased.txt", str(shop / "erased.txt"))
-    for line in [*shipped, *plans]:
-        printed = run(line, capsys)
+    *planned, first, again, erased = run([*shipped, *plans, *nights[:2], erase])
+    for line, printed in zip([*shipped, *plans], planned, strict=True):
         assert "rows to ingest" in printed
         assert "--until" in line or line in shipped or "230 rows to ingest" in printed
-    assert "230 rows_in" in run(nights[0], capsys)
-    assert "skipped" in run(nights[1], capsys)
-    erased = run(erase, capsys)
+    assert "230 rows_in" in first
+    assert "skipped" in again
     events = DeltaTable(str(shop / "lake" / "events")).get_add_actions(flatten=True).column("num_records").to_pylist()
     assert sum(events) == 23 * 8  # the account of the testers is no customer, and v1 is erased
     assert "events             23 rows deleted" in erased
