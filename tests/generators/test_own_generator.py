@@ -66,6 +66,12 @@ class Last:
             yield frame.assign(weight=self.entry.draw.history_weight)
 
 
+class Half(Generator, kw_only=True):
+    """Has a label and no more."""
+
+    label = "half"
+
+
 ENTRY: dict[str, Any] = {
     "kind": "tests.generators.test_own_generator:Recent",
     "last": 3,
@@ -121,6 +127,8 @@ def test_every_key_of_a_generator_is_in_its_schema(kind: str) -> None:
         (ENTRY | {"kind": "nobody"}, "'nobody' is none of vae, gan, diffusion, counts"),
         (ENTRY | {"kind": "tests.nowhere:Recent"}, "a class path is package.module:Class"),
         (ENTRY | {"kind": "recaug.errors:ConfigError"}, "is no Generator"),
+        ({"kind": "tests.generators.test_own_generator:Half"}, "Half lacks colour, folders, sampler, writes"),
+        ({"kind": "recaug.generators.neural:Neural"}, "Neural lacks arguments, colour, label, network, task"),
         (ENTRY | {"last": 0}, "`$.augment.generators[0].last`"),
         (ENTRY | {"draw": {"temperature": 1.0}}, "unknown field `temperature` - at `$.augment.generators[0].draw`"),
         ({"last": 3}, "an entry with a kind"),

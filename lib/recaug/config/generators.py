@@ -1,6 +1,7 @@
 """Section augment: which generators there are, each with settings of its own, and how they are sampled."""
 
 import importlib
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,19 +24,19 @@ class Entry:
     kind: str
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """As in the column `generator`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def continuations(self) -> int:
         """Generated next items after each real event; 0 where it writes none."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def histories(self) -> float:
         """Generated users a real user; 0 where it writes none."""
-        raise NotImplementedError
 
     def rows(self, kind: str) -> bool:
         """Say whether it writes such rows: `all`, `head`, `tail` (continuations with such items) or `histories`."""
@@ -45,7 +46,7 @@ class Entry:
 def decode_entry(kind: type, value: Any) -> Any:
     """Make the generator of an entry: the hook of msgspec.convert for the type Entry."""
     if kind is not Entry:
-        raise NotImplementedError(kind)
+        raise NotImplementedError(kind)  # as msgspec wants it of a type that the hook does not know
     try:
         return importlib.import_module(REGISTRY).decode(value)
     except msgspec.ValidationError as error:  # which msgspec would pass on without the place of the entry

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,16 +96,16 @@ class Generator(Strict, Entry, kw_only=True):
         """Give the models to train, one a fold that is left out; none where nothing is trained."""
         return []
 
+    @abstractmethod
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """Give what each fold's users are sampled from, as the address of a folder by fold.
 
         trained: the night's models; what is not trained writes its folders here, or finds them.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def sampler(self, folder: str) -> "Sampler":
         """Open what one of `folders` holds. Called in Python workers."""
-        raise NotImplementedError
 
 
 class Contexts(NamedTuple):

@@ -1,5 +1,6 @@
 """Generators that are networks, cross-fitted: model k learns from every user fold but k."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -49,13 +50,13 @@ class Neural(Generator, kw_only=True):
         if self.attributes and not self.informed:
             raise ValueError("attributes is true without informed, which it adds to")
 
+    @abstractmethod
     def arguments(self) -> dict[str, Any]:
         """Give what the network's constructor needs beside n_items, covisitation, likeness and log_popularity."""
-        raise NotImplementedError
 
+    @abstractmethod
     def task(self, module: Any, discovery: bool, watch: Watch) -> TrainingTask:
         """Give what is trained of the network."""
-        raise NotImplementedError
 
     def warm(self, epochs: int) -> Self:
         """Give the settings of a model that goes on from an earlier one: at most so many epochs."""

@@ -1,7 +1,7 @@
 """The kinds of generators by their class paths; another one is named in the YAML by its own class path."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast, get_origin
 
 import msgspec
 
@@ -27,7 +27,21 @@ def resolve(kind: str) -> type[Generator]:
     generator = import_class(KINDS.get(kind, kind))
     if not issubclass(generator, Generator):
         raise ValueError(f"{kind} is no Generator; derive it from recaug.generators.base.Generator")
+    if missing := _missing(generator):
+        raise ValueError(f"{kind} lacks {', '.join(missing)}, which recaug.generators.base.Generator wants")
     return generator
+
+
+def _missing(generator: type[Generator]) -> list[str]:
+    """What every generator has to have and this one has not: methods, and class variables."""
+    variables = [
+        name
+        for base in generator.__mro__
+        for name, hint in vars(base).get("__annotations__", {}).items()
+        if get_origin(hint) is ClassVar and not hasattr(generator, name)
+    ]
+    methods = [name for name in dir(generator) if getattr(getattr(generator, name), "__isabstractmethod__", False)]
+    return sorted({*variables, *methods})
 
 
 def decode(value: Any) -> Generator:
