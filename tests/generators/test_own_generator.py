@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 from pyspark.sql import DataFrame, SparkSession
-from tests.generators.test_sampling import SCHEMA, L, histories, windows
+from tests.generators.shop import SCHEMA, L, histories, windows
 
 from recaug.classes import class_path
 from recaug.config import load, loads

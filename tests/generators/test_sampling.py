@@ -1,17 +1,17 @@
+"""What networks draw: continuations and users, of the right fold, anew by the seed."""
+
 import datetime as dt
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.generators.shop import DATE, ITEMS, SCHEMA, L, histories, sample, windows
 from tests.training.conftest import entry, small_config
 
-from recaug.generators.base import DrawBoth, DrawContinuations, DrawHistories, Request
-from recaug.generators.classic import Classic, Ways
-from recaug.generators.counts import Counts
+from recaug.generators.base import DrawBoth, Request
 from recaug.generators.gan import DrawRejecting
 from recaug.generators.histories import gather
-from recaug.generators.pseudo_prior import DrawEarlier, PseudoPrior
 from recaug.generators.samplers import draw
 from recaug.generators.sampling import generate
 from recaug.lake.content import content_hash
@@ -19,52 +19,13 @@ from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.behaviour_vae import BehaviourVAE
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation
 
-L, ITEMS = 6, 40
-SCHEMA = (
-    "user_index int, user_id string, fold int, window int, length int, items binary, times binary, "
-    "event_ids array<string>"
-)
-DATE = dt.date(2017, 2, 4)
 DRAW = {"continuations": 2, "histories": 0.5, "weight": 0.3, "history_weight": 0.2}
 
 
 def neural(kind, **changes):
     """The demo's VAE or GAN as it is sampled here."""
     return entry(small_config(), kind, draw={"vae": DrawBoth, "gan": DrawRejecting}[kind](**DRAW | changes))
-
-
-def windows(user, items):
-    """Rows of sequences' train split: windows of L that overlap by one event."""
-    rows = []
-    for window, start in enumerate(range(0, max(len(items) - 1, 1), L - 1)):
-        part = items[start : start + L]
-        times = [1_483_228_800 + 60 * (start + k) for k in range(len(part))]
-        rows.append(
-            {
-                "user_index": user,
-                "user_id": f"u{user:03}",
-                "fold": user % 2,
-                "window": window,
-                "length": len(part),
-                "items": np.array(part + [0] * (L - len(part)), "<i4").tobytes(),
-                "times": np.array(times + [0] * (L - len(part)), "<i8").tobytes(),
-                "event_ids": [f"u{user:03}e{start + k}" for k in range(len(part))],
-            }
-        )
-    return rows
-
-
-def histories(users=30, seed=0):
-    rng = np.random.default_rng(seed)
-    return {user: [int(i) for i in rng.permutation(ITEMS)[: rng.integers(1, 15)] + 1] for user in range(users)}
-
-
-@pytest.fixture
-def train(spark):
-    rows = [row for user, items in histories().items() for row in windows(user, items)]
-    return spark.createDataFrame(pd.DataFrame(rows), SCHEMA)
 
 
 def model(folder: Store, architecture: str, favourites: range) -> str:
@@ -90,12 +51,6 @@ def models(kind, tmp_path):
     return {0: model(Store(tmp_path / "a"), kind, range(1, 21)), 1: model(Store(tmp_path / "b"), kind, range(21, 41))}
 
 
-def sample(train, models, kind, seed=1, generator=None, discovery=True, date=DATE):
-    generator = generator or neural(kind)
-    request = Request(generator.name, seed, date, L, discovery, batch_rows=16)
-    return generate(train, generator, models, request, buckets=4)
-
-
 def test_windows_are_joined_to_the_history_that_they_were_cut_from():
     real = histories(5)
     rows = pd.DataFrame([row for user, items in real.items() for row in reversed(windows(user, items))])
@@ -115,7 +70,7 @@ def test_a_context_is_the_last_events_up_to_its_end():
 
 
 def test_every_event_gets_its_continuations_and_none_repeats_what_the_user_had(train, models, kind):
-    found = sample(train, models, kind).where("parent_event_id IS NOT NULL").toPandas()
+    found = sample(train, models, neural(kind)).where("parent_event_id IS NOT NULL").toPandas()
     real = histories()
     assert len(found) == 2 * sum(len(items) for items in real.values())
     for parent, group in found.groupby("parent_event_id"):
@@ -128,137 +83,14 @@ def test_every_event_gets_its_continuations_and_none_repeats_what_the_user_had(t
 
 
 def test_a_user_is_sampled_from_the_model_that_left_the_fold_out(train, models, kind):
-    found = sample(train, models, kind, discovery=False).where("parent_event_id IS NOT NULL").toPandas()
+    found = sample(train, models, neural(kind), discovery=False).where("parent_event_id IS NOT NULL").toPandas()
     fold = found["user_id"].str[1:].astype(int) % 2
     assert (found.loc[fold == 0, "item_index"] <= 20).mean() > 0.95
     assert (found.loc[fold == 1, "item_index"] > 20).mean() > 0.95
 
 
-def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_had(spark, tmp_path):
-    real = {0: [1, 2, 3], 1: [1, 2, 4], 2: [5, 6, 7, 8, 9, 10, 11, 12], 3: [1, 13]}
-    weights = torch.zeros(ITEMS + 1, ITEMS + 1)
-    for items in real.values():
-        for gap in (1, 2):
-            for first, second in zip(items[:-gap], items[gap:], strict=True):
-                weights[first, second] += 1 / gap
-    settings = {"window": 2, "backward": 0.0, "decay": 0.5}
-    near = CoVisitation(torch.arange(ITEMS + 1).repeat(ITEMS + 1, 1), weights, **settings)
-    meta = {"arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
-    train = spark.createDataFrame(
-        pd.DataFrame([row for user, items in real.items() for row in windows(user, items)]), SCHEMA
-    )
-    counts = Counts(draw=DrawContinuations(continuations=4, weight=0.3))
-    found = sample(train, dict.fromkeys((0, 1), str(tmp_path / "counts")), "counts", generator=counts).toPandas()
-    drawn = found.groupby("parent_event_id")["item_index"].agg(set).to_dict()
-    assert drawn == {
-        "u000e0": {2, 4, 13},  # 3 followed by this user's own account only
-        "u000e1": {4, 13},
-        "u000e2": {4, 13},
-        "u001e0": {2, 3, 13},
-        "u001e1": {3, 13},
-        "u001e2": {3, 13},
-        "u003e0": {2, 3, 4},
-        "u003e1": {2, 3, 4},
-    }  # nobody else had what the third user had
-    assert found["fidelity"].between(0, 1).all()
-
-
-@pytest.fixture
-def next_number(tmp_path):
-    """Counts in which each item is followed by the next one alone."""
-    weights = torch.zeros(ITEMS + 1, 1)
-    weights[1:ITEMS] = 100.0  # of many users
-    following = torch.arange(1, ITEMS + 2)[:, None] % (ITEMS + 1)
-    settings = {"window": 2, "backward": 0.0, "decay": 0.5}
-    near = CoVisitation(following, weights, **settings)
-    meta = {"arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
-    return dict.fromkeys((0, 1), str(tmp_path / "counts"))
-
-
-def varied(train, models, **shares):
-    ways = dict.fromkeys(("crop", "mask", "reorder", "substitute", "insert"), 0.0) | shares
-    classic = Classic(ways=Ways(**ways), draw=DrawHistories(histories=2.0, history_weight=0.2))
-    found = sample(train, models, "classic", generator=classic).orderBy("user_id", "event_time", "event_id").toPandas()
-    assert found["event_id"].is_unique
-    assert found["parent_event_id"].isna().all()
-    assert set(found["weight"]) == {0.2}
-    assert found["fidelity"].between(0, 1).all()
-    made = found.groupby("user_id").agg(items=("item_index", list), source=("source_users", "first"))
-    return [
-        (histories()[int(source[0][1:])][-L:], items)
-        for items, source in zip(made["items"], made["source"], strict=True)
-    ]
-
-
-def test_classic_rows_are_varied_histories(train, next_number):
-    cropped = varied(train, next_number, crop=0.5)
-    assert len(cropped) > 20
-    for source, items in cropped:
-        assert len(items) == len(source) // 2
-        assert any(source[k : k + len(items)] == items for k in range(len(source)))
-    for source, items in varied(train, next_number, mask=0.4):
-        assert len(items) < len(source)
-        assert [item for item in source if item in items] == items
-
-
-def test_what_classic_draws_is_a_neighbour_that_the_user_never_had(train, next_number):
-    substituted = varied(train, next_number, substitute=0.5)
-    assert len(substituted) > 20
-    for source, items in substituted:
-        assert len(items) == len(source)
-        changed = [(old, new) for old, new in zip(source, items, strict=True) if old != new]
-        assert 1 <= len(changed) <= len(source) // 2  # what has no new neighbour stays
-        assert all(new == old + 1 for old, new in changed)
-    for source, items in varied(train, next_number, insert=0.5):
-        added = [item for item in items if item not in source]
-        assert added
-        assert [item for item in items if item in source] == source[: len(items) - len(added)]
-        assert all(items[items.index(item) - 1] == item - 1 for item in added)
-
-
-@pytest.fixture
-def number_before(tmp_path):
-    """Counts the other way round, in which each item comes after the one before alone."""
-    weights = torch.full((ITEMS + 1, 1), 100.0)
-    weights[:2] = 0
-    settings = {"window": 2, "backward": 0.0, "decay": 0.5}
-    near = CoVisitation(torch.arange(ITEMS + 1)[:, None] - 1, weights, **settings)
-    near.neighbours[0] = 0
-    meta = {"arguments": {"share": 0.0}, "covisitation": settings}
-    finish_model(Store(tmp_path / "counts"), CountsGenerator(near, share=0.0), meta)
-    return dict.fromkeys((0, 1), str(tmp_path / "counts"))
-
-
-def test_users_with_few_events_get_earlier_ones_that_nothing_to_come_tells(train, number_before):
-    earlier = PseudoPrior(up_to=5, events=3, draw=DrawEarlier(histories=1.0, history_weight=0.2))
-    found = sample(train, number_before, "pseudo_prior", generator=earlier).orderBy("user_id", "event_time").toPandas()
-    real, expected = histories(), {}
-    for user, items in real.items():
-        earlier = []
-        for item in range(items[0] - 1, max(items[0] - 4, 0), -1):
-            if item in items:  # what the user had is not drawn, and nothing is before it
-                break
-            earlier.insert(0, item)
-        if len(items) <= 5 and earlier:
-            expected[f"u{user:03}"] = [*earlier, *items][:L]
-    assert len(expected) > 5
-    made = found.groupby("user_id").agg(items=("item_index", list), source=("source_users", "first"))
-    assert {source[0]: items for items, source in zip(made["items"], made["source"], strict=True)} == expected
-    assert len(made) == len(expected)
-    assert made.index.str.startswith("generated-").all()
-    assert found["parent_event_id"].isna().all()
-    assert found["event_id"].is_unique
-    assert found["fidelity"].between(0, 1).all()
-    assert all(times.is_unique for _, times in found.groupby("user_id")["event_time"])
-    # the first real event keeps its time: what was put in front is earlier
-    starts = found[found["item_index"] == [real[int(source[0][1:])][0] for source in found["source_users"]]]
-    assert set(starts["event_time"]) == {pd.Timestamp("2017-01-01")}
-
-
 def test_a_generated_user_is_new_has_distinct_items_and_names_its_sources(train, models, kind):
-    found = sample(train, models, kind).where("parent_event_id IS NULL").toPandas()
+    found = sample(train, models, neural(kind)).where("parent_event_id IS NULL").toPandas()
     real = histories()
     assert found["user_id"].str.startswith("generated-").all()
     lengths = {min(len(items), L) for items in real.values() if len(items) >= 3}
@@ -279,7 +111,7 @@ def test_of_a_new_user_the_model_is_told_nothing_but_length_and_times(spark, tra
 
     def drawn(rows, new_users):
         generator = neural(kind, continuations=0, histories=2.0, new_users=new_users)
-        return sample(rows, models, kind, generator=generator).orderBy(order).toPandas()
+        return sample(rows, models, generator).orderBy(order).toPandas()
 
     new = drawn(train, 1.0)
     assert new[order].equals(drawn(other, 1.0)[order])
@@ -290,15 +122,15 @@ def test_of_a_new_user_the_model_is_told_nothing_but_length_and_times(spark, tra
 
 
 def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(train, models, kind):
-    first = content_hash(sample(train, models, kind))
-    again = content_hash(sample(train.repartition(7).orderBy("length"), models, kind))
+    first = content_hash(sample(train, models, neural(kind)))
+    again = content_hash(sample(train.repartition(7).orderBy("length"), models, neural(kind)))
     assert first == again
-    assert content_hash(sample(train, models, kind, seed=2)) != first
+    assert content_hash(sample(train, models, neural(kind), seed=2)) != first
     # of another night of the same rows the same is drawn, under names of its own
     names = (
-        sample(train, models, kind)
+        sample(train, models, neural(kind))
         .select("event_id")
-        .intersect(sample(train, models, kind, date=dt.date(2017, 2, 5)).select("event_id"))
+        .intersect(sample(train, models, neural(kind), date=dt.date(2017, 2, 5)).select("event_id"))
     )
     assert names.count() == 0
 
@@ -321,20 +153,18 @@ def test_other_seeds_and_other_buckets_draw_other_items(spark, models, kind):
 @pytest.mark.parametrize("kind", ["gan"])
 def test_what_the_discriminator_rejects_is_left_out(train, models, kind):
     gan = neural("gan", oversampling=3, histories=0.0)
-    found = sample(train, models, kind, generator=gan).toPandas()
+    found = sample(train, models, gan).toPandas()
     events = sum(len(items) for items in histories().values())
     assert 0.5 * events < len(found) < 2 * events
     counts = found.groupby("parent_event_id")["item_index"].agg(["size", "nunique"])
     assert (counts["size"] == counts["nunique"]).all()
     assert set(counts["size"]) == {1, 2}
     assert set(found["weight"]) == {0.15}
-    assert content_hash(sample(train.repartition(5), models, kind, generator=gan)) == content_hash(
-        sample(train, models, kind, generator=gan)
-    )
+    assert content_hash(sample(train.repartition(5), models, gan)) == content_hash(sample(train, models, gan))
 
 
 def test_event_ids_are_unique_and_fidelity_is_a_share(train, models, kind):
-    found = sample(train, models, kind).toPandas()
+    found = sample(train, models, neural(kind)).toPandas()
     assert found["event_id"].is_unique
     assert found["fidelity"].between(0, 1).all()
     assert found["generator_version"].nunique() == 1
