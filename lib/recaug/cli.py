@@ -98,9 +98,8 @@ def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
     ]
     if stage is None:
         options.append(("--stages", {"help": f"of {','.join(STAGES)}"}))
-    return Command(f"The {stage} stage of a night." if stage else "A whole night.", options, partial(_nights, stage))(
-        argv
-    )
+    described = f"The {stage} stage of a night." if stage else "A whole night."
+    return Command(described, options, partial(_nights, stage))(argv)
 
 
 def _nights(stage: str | None, config: Config, given: Namespace) -> Work:

@@ -228,8 +228,8 @@ def _baselines(model: Ensemble, field: Field, experts: Experts, truth: Tensor) -
     prior = model.first.prior_of(field).expand(len(truth), -1)
     shares = experts.shares[model.first.by_neighbours.index(field)][:, 0]
     near = (1e-6 * prior).index_add(0, experts.rows, shares)
-    for way, logits in {"prior": prior, "neighbours": near}.items():
-        yield _rows(field, way, score(field, torch.nn.functional.pad(logits, (1, 0), value=-1.0), truth))
+    for way, frequencies in {"prior": prior, "neighbours": near}.items():
+        yield _rows(field, way, score(field, torch.nn.functional.pad(frequencies, (1, 0), value=-1.0), truth))
 
 
 def _completed(
