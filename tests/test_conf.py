@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recaug import cli
 from recaug.config import load, loads, parse_date
+from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.evaluate.arms import arms_of
 
@@ -53,7 +55,14 @@ def test_the_demo_is_among_them():
     [
         ("  dim: 64", "  dims: 64", "`dims` - at `$.sasrec`"),
         ("  dropout: 0.3", "  dropout: 1.3", "$.sasrec.dropout"),
-        ("learning_rate: 0.001", "learning_rate: 1e-3", "learning_rate"),
+        ("learning_rate: 0.001", "learning_rate: fast", "learning_rate"),
+        ("    min_lift: 0.0", "    min_lift: .nan", "got nan - at `$.evaluate.gate.min_lift`"),
+        ("  alpha: 0.75", "  alpha: .inf", "got inf - at `$.negatives.alpha`"),
+        ("seed: 2017", "seed: -1", "Expected `int` >= 0 - at `$.seed`"),
+        ("seed: 2017", "seed: 2147483648", "Expected `int` <= 2147483647 - at `$.seed`"),
+        ("  path: build/demo/lake", "  path: build/#1/lake", "path build/#1/lake has a #, at which"),
+        ("  path: build/demo/lake", "  path: build/what?/lake", "path build/what?/lake has a ?, at which"),
+        ("      user_id: household_id", "      user_id: 7", "$.source.events.columns[...]`; put it in quotes"),
         ("  heads: 2", "  heads: 3", "no multiple"),
         ("task: discovery", "task: explore", "$.prepare.task"),
         ("  catalog: null", "  catalog: main.recaug", "one of lake.path and lake.catalog"),
@@ -72,6 +81,50 @@ def test_a_wrong_key_is_an_error_that_names_its_place(old, new, said):
         loads(DEMO.replace(old, new, 1), "demo.yaml")
     assert said in str(error.value)
     assert str(error.value).startswith("demo.yaml: ")
+
+
+def test_a_key_that_stands_twice_is_refused_with_both_lines():
+    """yaml_key_twice: YAML's reader would take the last."""
+    lines = DEMO.splitlines()
+    line = next(number for number, text in enumerate(lines) if text.strip().startswith("user_id:"))
+    lines.insert(line + 2, lines[line])
+    with pytest.raises(ConfigError) as error:
+        loads("\n".join(lines), "demo.yaml")
+    said = f"line {line + 3}: the key user_id stands twice, first in line {line + 1}; remove one"
+    assert str(error.value) == f"demo.yaml: {said}"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1e-3", 0.001),  # text to YAML 1.1, which wants 1.0e-3
+        ("2.5E2", 250.0),
+        (".5", 0.5),
+        ("010", 10),  # 8 to YAML 1.1
+        ("1_000", 1000),
+        ("-3", -3),
+        ("0x1F", 31),
+        ("12:30", "12:30"),  # 750 to YAML 1.1
+        ("1.2.3", "1.2.3"),
+        ("'7'", "7"),
+    ],
+)
+def test_a_number_is_what_a_reader_takes_it_for(written, read):
+    """yaml_number_without_point."""
+    assert parse(f"a: {written}") == {"a": read}
+    assert type(parse(f"a: {written}")["a"]) is type(read)
+
+
+def test_a_night_without_generators_is_refused_before_it_begins(tmp_path, capsys):
+    """no_generators: it ended in evaluate, for want of a table."""
+    path = tmp_path / "none.yaml"
+    path.write_text(asked({"generators": []}))
+    assert cli.main(["--config", str(path), "--date", "2017-02-04"]) == 2
+    assert capsys.readouterr().err == f"error: {path}: augment.generators is empty; name one, such as kind: counts\n"
+    curve = yaml.safe_load((CONF / "bench" / "augmentation_beauty.yaml").read_text())
+    curve["augment"]["generators"] = []
+    with pytest.raises(ConfigError, match=r"no augment\.generators to draw the curves of"):
+        loads(yaml.safe_dump(curve))
 
 
 def test_the_hash_knows_what_decides_the_rows_and_nothing_else():

@@ -109,6 +109,8 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
     if last < first:
         raise ConfigError(f"--until {last} is before --date {first}")
     stages = [stage] if stage else parse_stages(given.stages)
+    if not config.augment.generators and not {"ingest", "prepare"}.issuperset(stages):
+        raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
 
     def work(spark: SparkSession) -> None:
         for day in range((last - first).days + 1):

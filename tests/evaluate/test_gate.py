@@ -1,3 +1,5 @@
+import warnings
+
 import msgspec
 import numpy as np
 import pytest
@@ -113,6 +115,31 @@ def test_a_bound_that_the_data_do_not_give_is_no_number_and_proves_nothing():
     verdict = decide("vae", unbound, SOUND, GATE)
     assert verdict.decision == "hold"
     assert "+50.0% [unknown, unknown]" in verdict.reasons[0]
+
+
+def test_of_few_hits_there_are_the_bounds_that_the_draws_give_and_no_warning():
+    """intervals_of_few_hits: a bound was nan; a draw without a user that has a value counted as 0."""
+    few, more = np.zeros((1, 60)), np.zeros((1, 60))
+    few[0, :3] = more[0, :4] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lift = relative_lift(few, more, 1000, 0.95, 7)  # a twentieth of the draws has none of the three
+        gaps = np.full((2, 40), np.nan)
+        gaps[:, 0] = 1.0
+        (alone,) = mean_intervals([gaps], 1000, 0.95, 7)
+    assert lift.low == 0.0
+    assert lift.high is None
+    assert (alone.low, alone.high) == (1.0, 1.0)
+
+
+def test_fewer_units_than_the_bound_have_a_mean_alone():
+    values, gaps = user_values(5, users=10), user_values(5, users=12)
+    gaps[:, 9:] = np.nan
+    assert relative_lift(values, values * 2, 100, 0.95, 0, 10).low == pytest.approx(1.0)
+    assert relative_lift(values[:, 1:], values[:, 1:] * 2, 100, 0.95, 0, 10) == interval(pytest.approx(1.0), None, None)
+    known, few = mean_intervals([values, gaps[:, :10]], 100, 0.95, 0, 10)
+    assert known.low is not None
+    assert few == interval(pytest.approx(np.nanmean(gaps)), None, None)
 
 
 def test_validation_chooses_the_arm_and_the_test_window_judges_that_one_alone():

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from recaug.config.base import NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
+from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
 from recaug.config.generators import Augment
 
 
@@ -13,6 +13,7 @@ class Gate(Strict, kw_only=True):
 
     metric: of the lift, a metric of the table. min_lift: the lower bound of the relative lift must be above it,
         overall, or for cold users while the overall lower bound is above -max_harm. confidence: of the interval.
+    min_units: users (queries, ...) of a slice below which its figures have no interval.
     min_ranking: a trained generator's NDCG@10 on validation users that it has not seen, over that of the other folds'
         counts; 0: no bound.
     min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
@@ -25,6 +26,7 @@ class Gate(Strict, kw_only=True):
     max_harm: NonNegative
     confidence: Annotated[float, Meta(gt=0.5, lt=1)]
     bootstraps: Positive
+    min_units: Count = 10
     min_ranking: NonNegative = 0.0
     min_coverage: Share
     min_entropy: Share

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import math
 import re
 from collections.abc import Iterable
 from functools import reduce
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
-from recaug.config.base import Strict
+from recaug.config.base import Seed, Strict
 from recaug.config.evaluate import Evaluate, Recommend
 from recaug.config.generators import Augment, decode_entry
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
 from recaug.config.source import Lake, Sources, Spark
 from recaug.config.studies import Attributes, Benchmark, Images, LearningCurve
+from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
 from recaug.errors import ConfigError
 
@@ -46,7 +47,7 @@ class Tracking(Strict, kw_only=True):
 class Config(Strict, kw_only=True):
     """One complete run."""
 
-    seed: int
+    seed: Seed
     artifacts: str
     lake: Lake
     spark: Spark = Spark()
@@ -67,8 +68,6 @@ class Config(Strict, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
-        if (self.lake.path is None) == (self.lake.catalog is None):
-            raise ValueError("set one of lake.path and lake.catalog, the other null")
         if missing := {"user_id", "item_id", "event_time"} - set(self.source.events.columns):
             raise ValueError(f"source.events.columns lacks {', '.join(sorted(missing))}")
         models = set() if self.benchmark is None else set(self.benchmark.models)
@@ -78,6 +77,8 @@ class Config(Strict, kw_only=True):
             raise ValueError("benchmark.models has vae without benchmark.vae, its settings")
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
+        if self.learning_curve is not None and not self.augment.generators:
+            raise ValueError("learning_curve has no augment.generators to draw the curves of")
         holdout = self.prepare.holdout
         if self.benchmark is not None and self.benchmark.folds > 1:
             if self.prepare.split not in ("time", "users"):
@@ -125,24 +126,37 @@ def load(path: str | Path) -> Config:
 def loads(text: str, name: str = "configuration") -> Config:
     """Parse YAML text; `name` stands for it in errors."""
     try:
-        return convert(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+        return convert(parse(text))
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{name}: {whole_path(str(error))}") from error
+        raise ConfigError(f"{name}: {in_words(str(error))}") from error
 
 
 def convert(values: Any) -> Config:
     """Make a configuration of nested dicts, such as YAML or msgspec.to_builtins give.
 
-    Raises msgspec.ValidationError that names the key.
+    Raises msgspec.ValidationError or ValueError that names the key.
     """
+    refuse_infinite(values, "$")
     return msgspec.convert(values, Config, dec_hook=decode_entry)
 
 
-def whole_path(error: str) -> str:
-    """Join the path within a generator's entry and the path of the entry, which msgspec names one after the other."""
-    return re.sub(r" - at `\$([^`]*)` - at `([^`]*)`$", r" - at `\2\1`", error)
+def refuse_infinite(values: Any, path: str) -> None:
+    """Raise ValueError that names the path of a number that is not finite."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            refuse_infinite(value, f"{path}.{key}")
+    elif isinstance(values, list):
+        for number, value in enumerate(values):
+            refuse_infinite(value, f"{path}[{number}]")
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise ValueError(f"Expected a finite number, got {values} - at `{path}`")
+
+
+def in_words(error: str) -> str:
+    """Join msgspec's two paths, that in a generator's entry and the entry's own; say how text is told from a number."""
+    joined = re.sub(r" - at `\$([^`]*)` - at `([^`]*)`$", r" - at `\2\1`", error)
+    number = re.match(r"Expected `str( \| null)?`, got `(int|float|bool|datetime|date)`", joined)
+    return f"{joined}; put it in quotes" if number else joined
 
 
 def parse_date(text: str, name: str) -> dt.date:

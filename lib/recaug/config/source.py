@@ -1,5 +1,6 @@
 """Sections lake, spark and source: where the data come from and where the tables lie."""
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -12,6 +13,15 @@ class Lake(Strict, kw_only=True):
 
     path: str | None = None
     catalog: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that it is one place, whose path readers do not take for shorter."""
+        if (self.path is None) == (self.catalog is None):
+            raise ValueError("set one of lake.path and lake.catalog, the other null")
+        if self.path is not None and (cut := re.search("[#?]", self.path)):
+            raise ValueError(
+                f"path {self.path} has a {cut[0]}, at which readers of its files end it; rename the folder"
+            )
 
 
 class Spark(Strict, kw_only=True):

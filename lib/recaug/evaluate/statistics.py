@@ -18,21 +18,30 @@ OVERALL = "overall"  # the slice of all units
 
 
 class Bootstrap(NamedTuple):
-    """Draws with replacement of units and seeds; confidence: of the interval; seed: of the draws."""
+    """Draws with replacement of units and seeds; confidence: of the interval; seed: of the draws.
+
+    min_units: with a value; fewer have a mean without bounds.
+    """
 
     draws: int
     confidence: float
     seed: int
+    min_units: int = 1
 
 
-def mean_intervals(tables: Sequence[Floats], draws: int, confidence: float, seed: int) -> list[Interval]:
+def mean_intervals(
+    tables: Sequence[Floats], draws: int, confidence: float, seed: int, min_units: int = 1
+) -> list[Interval]:
     """Mean of each metric over seeds and units, resampling both; all under the same draws.
 
-    tables: each (seeds, units), units alike in all; nan where a unit has no value, and so does not count.
+    tables: each (seeds, units), units alike in all; nan where a unit has no value, and so does not count. A draw
+    without any unit that has a value is left out.
     """
     drawn = _resampled_means(tables, draws, seed)
+    units = [int((~np.isnan(values)).any(axis=0).sum()) for values in tables]
     return [
-        _interval(float(np.nanmean(values)), means, confidence) for values, means in zip(tables, drawn, strict=True)
+        _interval(float(np.nanmean(values)), means if known >= min_units else means[:0], confidence)
+        for values, means, known in zip(tables, drawn, units, strict=True)
     ]
 
 
@@ -47,11 +56,12 @@ def relative(base: Floats, arm: Floats) -> float:
     return float(arm.mean() / base.mean() - 1)
 
 
-def relative_lift(base: Floats, arm: Floats, draws: int, confidence: float, seed: int) -> Interval:
+def relative_lift(base: Floats, arm: Floats, draws: int, confidence: float, seed: int, min_units: int = 1) -> Interval:
     """Relative lift mean(arm) / mean(base) - 1, paired: the same units and seeds are drawn for both.
 
     base, arm: (seeds, units) of a metric, seed by seed and unit by unit alike (Efron and Tibshirani 1993, chapter 8).
-    A base of zero gives a lift of 0 without bounds: nothing is proved. So does a bound that draws of zero leave open.
+    A base of zero gives a lift of 0 without bounds: nothing is proved. A bound that draws of a base of zero leave open
+    is none, and so are both of fewer than min_units units.
     Raises ValueError where the shapes differ.
 
     >>> round(relative_lift(np.ones((2, 50)), np.full((2, 50), 1.1), 100, 0.95, 0).low, 6)
@@ -61,14 +71,19 @@ def relative_lift(base: Floats, arm: Floats, draws: int, confidence: float, seed
         raise ValueError(f"base has shape {base.shape}, arm {arm.shape}; the comparison is paired")
     if base.size == 0 or base.mean() == 0:
         return Interval(mean=0.0)
+    if base.shape[1] < min_units:
+        return Interval(mean=relative(base, arm))
     below, above = _resampled_means([base, arm], draws, seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lifts = np.where(below > 0, above / below - 1, np.inf)
-        return _interval(relative(base, arm), lifts, confidence)
+    lifts = np.full_like(below, np.inf)
+    np.divide(above, below, out=lifts, where=below > 0)
+    return _interval(relative(base, arm), lifts - 1, confidence)
 
 
 def _resampled_means(tables: Sequence[Floats], bootstraps: int, seed: int) -> list[Floats]:
-    """Mean of each (seeds, units) table under the same draws of seeds and of units, with replacement."""
+    """Mean of each (seeds, units) table under the same draws of seeds and of units, with replacement.
+
+    nan where none of the drawn units has a value.
+    """
     rng, units = np.random.default_rng(seed), tables[0].shape[1]
     known = [np.where(np.isnan(table), 0.0, 1.0) for table in tables]
     means = [np.empty(bootstraps) for _ in tables]
@@ -79,7 +94,9 @@ def _resampled_means(tables: Sequence[Floats], bootstraps: int, seed: int) -> li
         weights = np.stack(drawn).astype(np.float64)  # (draws, units)
         for table, present, mean in zip(tables, known, means, strict=True):
             sums, counts = weights @ np.nan_to_num(table).T, weights @ present.T  # (draws, seeds)
-            mean[part] = (sums / np.maximum(counts, 1) * _seed_weights(len(table), bootstraps, seed)[part]).sum(axis=1)
+            of_seeds = _seed_weights(len(table), bootstraps, seed)[part]
+            mean[part] = (sums / np.maximum(counts, 1) * of_seeds).sum(axis=1)
+            mean[part][(counts == 0).any(axis=1)] = np.nan
     return means
 
 
@@ -89,8 +106,16 @@ def _seed_weights(seeds: int, bootstraps: int, seed: int) -> Floats:
 
 
 def _interval(mean: float, draws: Floats, confidence: float) -> Interval:
-    low, high = (float(bound) for bound in np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2]))
-    return Interval(mean=mean, low=low if np.isfinite(low) else None, high=high if np.isfinite(high) else None)
+    """Percentile interval of the draws that have a value; no bound where there is none, or beyond what is finite."""
+    known = draws[~np.isnan(draws)]
+    low, high = (_quantile(known, (1 + side * confidence) / 2) for side in (-1, 1))
+    return Interval(mean=mean, low=low, high=high)
+
+
+def _quantile(draws: Floats, share: float) -> float | None:
+    """Quantile between two draws; None where the upper one is infinite, or there is no draw."""
+    finite = len(draws) and np.isfinite(np.quantile(draws, share, method="higher"))
+    return float(np.quantile(draws, share)) if finite else None
 
 
 def values(table: pd.DataFrame, scorers: Sequence[str], metric: Metric) -> Floats:

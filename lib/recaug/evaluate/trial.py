@@ -48,7 +48,7 @@ class Contest:
     @property
     def bootstrap(self) -> Bootstrap:
         """As the gate has it."""
-        return Bootstrap(self.gate.bootstraps, self.gate.confidence, self.seed)
+        return Bootstrap(self.gate.bootstraps, self.gate.confidence, self.seed, self.gate.min_units)
 
     def split(self, name: str) -> pd.DataFrame:
         """The units of a split."""
