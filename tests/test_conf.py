@@ -69,6 +69,11 @@ def test_the_demo_is_among_them():
         ("      item_id: product_id\n      event", "      event", "lacks item_id"),
         ("seed: 2017", "seed: [2017", "not YAML"),
         (
+            "  event_types: [purchase]",
+            "  event_types: [purchased]",
+            "prepare.event_types: purchased is none of purchase, which source.events gives",
+        ),
+        (
             "      informed: true #",
             "      attributes: true\n      informed: false #",
             "attributes is true without informed",

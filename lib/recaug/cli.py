@@ -19,12 +19,12 @@ from pyspark.sql import SparkSession
 
 from recaug import config as configuration
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, ContractError, RecaugError
+from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError
 from recaug.evaluate.trial import refuse_leaks
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
-from recaug.night.nightly import night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.night.nightly import check_order, night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
 from recaug.report import images as images_page
@@ -94,6 +94,7 @@ def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
         DATE,
         ("--until", {"help": "last date of a backfill: one night a day from --date on"}),
         ("--resume", {"action": "store_true", "help": "skip what runs shows as done from the same inputs"}),
+        ("--again", {"action": "store_true", "help": "make a night anew that is older than the newest"}),
         ("--dry-run", {"action": "store_true", "help": "print the plan and touch nothing"}),
     ]
     if stage is None:
@@ -111,14 +112,23 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
     stages = [stage] if stage else parse_stages(given.stages)
     if not config.augment.generators and not {"ingest", "prepare"}.issuperset(stages):
         raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
+    dates = [first + dt.timedelta(days=day) for day in range((last - first).days + 1)]
 
     def work(spark: SparkSession) -> None:
-        for day in range((last - first).days + 1):
-            date = first + dt.timedelta(days=day)
-            if given.dry_run:
-                print("\n".join(plan(config, date, spark, stages)))
-            else:
+        if given.dry_run:
+            print("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
+            return
+        with one_line_errors("night"):
+            check_order(night_context(config, first, spark), stages, given.again)
+        nights = 0
+        for date in dates:
+            try:
                 run_night(config, date, spark, stages, given.resume, say=say)
+                nights += 1
+            except NoRowsError as error:
+                if date == last and not nights:
+                    raise
+                say(f"no night of {date}: {error}")
 
     return work
 
@@ -139,7 +149,7 @@ def _leaks(config: Config, given: Namespace) -> Work:
 def _forget(config: Config, given: Namespace) -> Work:
     """Users leave the lake."""
     try:
-        lines = Path(given.users).read_text(encoding="utf-8").splitlines()
+        lines = Path(given.users).read_text(encoding="utf-8-sig").splitlines()  # with a byte order mark, or without
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"--users {given.users}: {error}") from error
     users = [line.strip() for line in lines if line.strip()]

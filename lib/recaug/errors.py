@@ -22,6 +22,10 @@ class ContractError(RecaugError):
     exit_code = 3
 
 
+class NoRowsError(ContractError):
+    """The log has no row of the night's day."""
+
+
 class TrainingError(RecaugError):
     """A training failed: a rank died or raised, too few task slots, a loss that is not finite."""
 

@@ -15,6 +15,14 @@ RUNTIME = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",  # a value that cannot be cast is null, and goes to quarantine
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # A time that does not fit its pattern is null as well; Spark 2's parser is not asked, nor its calendar.
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    # The files of a slice are listed from a plan in which Delta has left out those of other slices.
+    "spark.databricks.delta.stats.skipping": "true",
     # Parquet's TIMESTAMP(NANOS), pandas' default, is unreadable to Spark otherwise; source.py converts the numbers.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     # Slices are cut along partition columns; to cut along others, Delta first computes the state of the whole table.

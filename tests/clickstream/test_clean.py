@@ -1,6 +1,7 @@
 """What is no event says why; copies go; robots go; nothing else does."""
 
 import datetime as dt
+import json
 
 import msgspec
 import pytest
@@ -9,12 +10,13 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
-from recaug.clickstream.source import map_events
+from recaug.clickstream.columns import CORRUPT, FILE
+from recaug.clickstream.mapping import map_events
 from recaug.config import Events
 from recaug.errors import ContractError
 
 SCHEMA = "who string, what string, at string, how string, cost string, n string, invoice string"
-DDL = f"{SCHEMA}, _corrupt_record string, _source string"
+DDL = f"{SCHEMA}, {CORRUPT} string, {FILE} string"
 
 
 def settings_of(day: int = 1000, minute: int = 1000, **more: object) -> Events:
@@ -65,10 +67,15 @@ def marked(spark: SparkSession, rows: list[tuple], events: Events | None = None,
         (row(what=None), "no item_id"),
         (row(at="yesterday"), "unreadable event_time"),
         (row(at=None), "unreadable event_time"),
+        (row(at="1970-01-01"), "event_time before 1990-01-01"),
+        (row(at="1989-12-31 23:59:59"), "event_time before 1990-01-01"),
+        (row(who="B\ufffdr"), "unreadable character in an id"),
+        (row(what="\ufffd"), "unreadable character in an id"),
         (row(how="stare"), "unknown event_type"),
         (row(how=None), "unknown event_type"),
         (row(cost="cheap"), "price is not a number"),
-        (row(cost="NaN"), "price is not a number"),
+        (row(who="NULL"), "no user_id"),
+        (row(what="\\N"), "no item_id"),
         (row(cost="Infinity"), "price is not a number"),
         (row(cost="-1"), "price is negative"),
         (row(n="some"), "quantity is not a number"),
@@ -91,6 +98,66 @@ def test_a_good_row_is_an_event_of_our_type(spark: SparkSession) -> None:
 
 def test_what_costs_nothing_is_an_event(spark: SparkSession) -> None:
     assert marked(spark, [row(cost="0")]).first()["reasons"] == []
+
+
+def test_what_means_that_nothing_is_said_is_missing(spark: SparkSession) -> None:
+    """missing_user_in_words, nan_price."""
+    without = [row(cost=text, n=text) for text in (None, " ", "NaN", "nan", "NA", "null", "\\N")]
+    found = marked(spark, without).select("reasons", "price", "quantity").distinct().collect()
+    assert [tuple(each) for each in found] == [([], None, None)]
+    doubles = settings_of(columns=settings_of().columns | {"price": "double(cost)"})
+    assert tuple(marked(spark, [row(cost="nan")], doubles).select("reasons", "price").first()) == ([], None)
+    own = settings_of(nulls=["guest"])
+    found = marked(spark, [row(who="guest"), row(who="NA")], own).select("user_id").collect()
+    assert [each[0] for each in found] == [None, "NA"]
+
+
+def test_a_time_that_is_not_as_its_pattern_says_is_unreadable(spark: SparkSession) -> None:
+    """lenient_time: Spark 2's parser read it, and Spark 3's ended the night."""
+    events = settings_of(columns=settings_of().columns | {"event_time": "to_timestamp(at, 'dd/MM/yyyy HH:mm')"})
+    found = marked(spark, [row(at=text) for text in ("03/01/2017 10:00", "3/1/2017 10:00", "03/01/17 10:00")], events)
+    assert [one["reasons"] for one in found.collect()] == [[], *2 * [["unreadable event_time"]]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "user"),
+    [
+        ("double(81230001)", "81230001"),
+        ("float(123)", "123"),
+        ("decimal(12.00)", "12"),
+        ("bigint(9007199254740993)", "9007199254740993"),
+        ("double('nan')", None),
+        ("binary(who)", "u"),
+    ],
+)
+def test_an_id_is_text_whatever_its_type(spark: SparkSession, sql: str, user: str | None) -> None:
+    """ids_of_other_types: a double's id was 8.1230001E7."""
+    found = marked(spark, [row()], settings_of(columns=settings_of().columns | {"user_id": sql})).first()
+    assert found["user_id"] == user
+    assert found["reasons"] == ([] if user else ["no user_id"])
+
+
+def test_what_is_no_id_is_refused(spark: SparkSession) -> None:
+    for sql, kind in (("array(who)", "array"), ("struct(who)", "struct")):
+        with pytest.raises(ContractError, match=rf"^source.events.columns.item_id: {kind}\(who\) is {kind}, not text$"):
+            marked(spark, [row()], settings_of(columns=settings_of().columns | {"item_id": sql}))
+    broken = settings_of(columns=settings_of().columns | {"item_id": "double(cost)"})
+    assert marked(spark, [row(cost="1.5")], broken).first()["reasons"] == ["an id is a fraction"]
+    assert marked(spark, [row(cost="2")], broken).first()["reasons"] == []
+
+
+def test_a_sources_columns_may_have_any_name(spark: SparkSession) -> None:
+    """underscore_columns: raw was {}, and rows without a time were taken for one another."""
+    names = ("_id", "_source", "_event", "_corrupt_record", "_robot_day", "reasons", "what else")
+    shop = {"user_id": "_id", "item_id": "_source", "event_time": "_event", "event_type": "`what else`"}
+    events = settings_of(columns=shop, rules=[{"name": "sold out", "when": "_robot_day = 'x'"}])
+    rows = [("u", "i", "never", "a", "x", "b", "see", None, "log.csv")]
+    ddl = ", ".join(f"`{name}` string" for name in (*names, CORRUPT, FILE))
+    mapped = map_events(spark.createDataFrame(rows, ddl), events)
+    robots = spark.createDataFrame([("u", dt.date(2017, 1, 1), None)], "user_id string, day date, minute long")
+    found = mark(mapped, events, robots).first()
+    assert found["reasons"] == ["unreadable event_time", "sold out"]
+    assert json.loads(found["raw"]) == dict(zip(names, rows[0], strict=False))
 
 
 def test_a_row_may_have_several_reasons_and_keeps_its_source(spark: SparkSession) -> None:

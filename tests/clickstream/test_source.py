@@ -12,7 +12,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recaug.clickstream.source import locate, map_events, name_files, number_rows, read_source, unreadable
+from recaug.clickstream.columns import CORRUPT, EVENT, FILE, POSITION
+from recaug.clickstream.mapping import map_events
+from recaug.clickstream.source import locate, name_files, number_rows, read_source, unreadable
 from recaug.config import Events
 from recaug.errors import ContractError
 
@@ -35,7 +37,7 @@ def source(path: Path | str, format_: str = "csv", **more: object) -> Events:
 
 
 def mapped(spark: SparkSession, events: Events) -> list[tuple]:
-    rows = map_events(read_source(spark, events, "source.events"), events).select("_event.*")
+    rows = map_events(read_source(spark, events, "source.events"), events).select(f"{EVENT}.*")
     picked = rows.select("user_id", "item_id", F.unix_seconds("event_time"), "event_type", "price").orderBy("user_id")
     return [tuple(row) for row in picked.collect()]
 
@@ -54,7 +56,7 @@ def test_a_csv_file_a_gzipped_one_a_folder_and_a_glob_read_alike(spark: SparkSes
 
 def test_json_lines_parquet_and_delta_read_like_csv(spark: SparkSession, tmp_path: Path) -> None:
     read_source(spark, source(_write(tmp_path, CSV)), "source.events").createOrReplaceTempView("log")
-    log = spark.table("log").drop("_corrupt_record")
+    log = spark.table("log").drop(CORRUPT)
     for format_ in ("json", "parquet", "delta"):
         log.write.format(format_).save(f"{tmp_path}/{format_}")
         assert mapped(spark, source(tmp_path / format_, format_)) == EXPECTED
@@ -65,26 +67,26 @@ def test_parquet_with_nanoseconds_as_pandas_writes_it(spark: SparkSession, tmp_p
     rows = pd.DataFrame({"who": ["u1", "u2"], "what": [1, 2], "at": time, "how": "view", "cost": [1, 2]})
     rows.to_parquet(tmp_path / "log.parquet")
     found = map_events(read_source(spark, source(tmp_path, "parquet"), "source.events"), source(tmp_path, "parquet"))
-    times = found.orderBy("who").select(F.unix_micros("_event.event_time")).collect()
+    times = found.orderBy("who").select(F.unix_micros(f"{EVENT}.event_time")).collect()
     assert [row[0] for row in times] == [TEN * 1_000_000 + 123456, None]
-    assert found.where("who = 'u1'").select("_event.item_id").first()[0] == "1"
+    assert found.where("who = 'u1'").select(f"{EVENT}.item_id").first()[0] == "1"
 
 
 def test_a_line_cut_off_or_too_long_is_marked(spark: SparkSession, tmp_path: Path) -> None:
     events = source(_write(tmp_path, CSV + "u3,i3,2017-01-01 12:00\nu4,i4,2017-01-01 12:00:00,view,1,more\n"))
     rows = read_source(spark, events, "source.events")
-    assert [row[0] for row in rows.where("_corrupt_record IS NOT NULL").select("_corrupt_record").collect()] == [
+    assert [row[0] for row in rows.where(F.col(CORRUPT).isNotNull()).select(CORRUPT).collect()] == [
         "u3,i3,2017-01-01 12:00",
         "u4,i4,2017-01-01 12:00:00,view,1,more",
     ]
     # Whatever columns a reader asks for, the bad lines are the same.
-    assert rows.where("_corrupt_record IS NOT NULL").select("who").count() == 2
+    assert rows.where(F.col(CORRUPT).isNotNull()).select("who").count() == 2
 
 
 def test_a_json_line_cut_off_is_marked(spark: SparkSession, tmp_path: Path) -> None:
     lines = '{"who":"u1","what":"i1","at":"2017-01-01","how":"view","cost":1}\n{"who":"u2","wh'
     rows = read_source(spark, source(_write(tmp_path, lines), "json"), "source.events")
-    assert [row["who"] for row in rows.collect() if row["_corrupt_record"]] == [None]
+    assert [row["who"] for row in rows.collect() if row[CORRUPT]] == [None]
 
 
 def test_blank_text_is_missing(spark: SparkSession, tmp_path: Path) -> None:
@@ -107,6 +109,13 @@ def test_a_wrong_type_is_named(spark: SparkSession, tmp_path: Path) -> None:
         mapped(spark, events)
 
 
+@pytest.mark.parametrize("sql", ["explode(split(what, 'i'))", "sum(length(what))"])
+def test_what_is_no_value_of_a_row_is_named(spark: SparkSession, tmp_path: Path, sql: str) -> None:
+    """generator_expression: a stack trace."""
+    with pytest.raises(ContractError, match=r"^source.events.columns.item_id: ['\"][^\n]*: \[[^\n]*$"):
+        mapped(spark, source(_write(tmp_path, CSV), columns=COLUMNS | {"item_id": sql}))
+
+
 def test_what_is_no_sql_is_named(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"^source.events.columns.price: 'cost \+' is no SQL expression: [^\n]*$"):
         mapped(spark, source(_write(tmp_path, CSV), columns=COLUMNS | {"price": "cost +"}))
@@ -115,8 +124,8 @@ def test_what_is_no_sql_is_named(spark: SparkSession, tmp_path: Path) -> None:
 def test_order_only_lines_give_user_item_and_position(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "log.txt.gz").write_bytes(gzip.compress(b"u1 a b  c\nu2\n\nu3\ta\n"))
     columns = {"user_id": "user", "item_id": "item", "event_time": "timestamp_seconds(position)"}
-    events = source(tmp_path / "log.txt.gz", "sequences", columns=columns)
-    rows = map_events(read_source(spark, events, "source.events"), events).select("_event.*")
+    events = source(tmp_path / "log.txt.gz", "sequences", columns=columns, earliest="1970-01-01")
+    rows = map_events(read_source(spark, events, "source.events"), events).select(f"{EVENT}.*")
     found = {tuple(row) for row in rows.select("user_id", "item_id", F.unix_seconds("event_time")).collect()}
     assert found == {
         ("u1", "a", 0),
@@ -155,12 +164,14 @@ def test_a_damaged_file_is_one_line(spark: SparkSession, tmp_path: Path) -> None
     (tmp_path / "log.parquet").write_bytes(b"PAR1 this is none")
     with pytest.raises(ContractError, match=r"^source.events.path: a file of [^\n]* is damaged or no parquet$"):
         read_source(spark, source(tmp_path / "log.parquet", "parquet"), "source.events")
-    events = source(tmp_path / "log.csv.gz")
     whole = gzip.compress((CSV * 2000).encode())
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ContractError, match=r"log.csv.gz is damaged or no csv$"):
+        read_source(spark, source(tmp_path / "log.csv.gz"), "source.events")
+    lines = source(tmp_path / "log.csv.gz", options={"header": "true", "multiLine": "false"})
     with pytest.raises((Py4JJavaError, PySparkException)) as caught:
-        read_source(spark, events, "source.events").count()
-    assert str(unreadable(caught.value, events, "source.events")).endswith("is damaged or no csv")
+        read_source(spark, lines, "source.events").count()
+    assert str(unreadable(caught.value, lines, "source.events")).endswith("is damaged or no csv")
 
 
 def test_a_file_of_a_package_is_found() -> None:
@@ -175,14 +186,14 @@ def test_positions_follow_the_files(spark: SparkSession, tmp_path: Path) -> None
     for name in "ba":
         (tmp_path / f"{name}.csv").write_text("who,n\n" + "".join(f"{name},{i}\n" for i in range(100)))
     rows: DataFrame = number_rows(read_source(spark, source(tmp_path), "source.events")).repartition(5)
-    found = [(row["who"], int(row["n"])) for row in rows.orderBy("_position").collect()]
+    found = [(row["who"], int(row["n"])) for row in rows.orderBy(POSITION).collect()]
     assert found == [(name, i) for name in "ab" for i in range(100)]
 
 
 def test_a_rows_file_is_named(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "a day.csv").write_text(CSV)
     rows = name_files(read_source(spark, source(tmp_path), "source.events"))
-    assert {row["_source"] for row in rows.collect()} == {"a%20day.csv"}
+    assert {row[FILE] for row in rows.collect()} == {"a%20day.csv"}
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -201,9 +201,16 @@ def test_rows_do_not_depend_on_partitions_or_files(spark: SparkSession, tmp_path
     [
         ([], "has no row up to 2017-01-02"),
         (LOG[:2], "has no row of 2017-01-02; give a date that the log covers"),
-        ([line("", "a", day(2))] * 3, "none of 3 rows up to 2017-01-02 is an event; 3 of them: no user_id"),
+        (
+            [line("", "a", day(2))] * 3,
+            "none of 3 rows of 2017-01-02 is an event; the commonest reason, in 3 of 3 rows: no user_id",
+        ),
+        (
+            [*LOG[:2], line("u", "a", day(2), how="BUY")],
+            "none of 1 rows of 2017-01-02 is an event; the commonest reason, in 1 of 3 rows: unknown event_type",
+        ),
     ],
-    ids=["empty", "a date without data", "every row bad"],
+    ids=["empty", "a date without data", "every row bad", "night_without_events"],
 )
 def test_a_night_without_events_writes_nothing(
     spark: SparkSession, tmp_path: Path, lines: list[str], message: str

@@ -303,12 +303,28 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(thin_yaml, here, capsys):
 
 
 def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, capsys):
-    backfill = ["--config", str(thin_yaml()), "--date", DATE, "--until", "2017-01-22", "--stages", "ingest"]
-    # the log ends with 2017-01-21: the second night has no data and says so, the first is done
-    assert cli.main(backfill) == 3
-    assert "2017-01-22" in capsys.readouterr().err
+    """closed_day_in_backfill: the days after one without a row were never made."""
+
+    def nights(first, *more):
+        code = cli.main(["--config", str(thin_yaml()), "--date", first, "--stages", "ingest", *more])
+        return code, [line.split(",")[0] for line in capsys.readouterr().out.splitlines() if "night of" in line]
+
+    # the log ends with 2017-01-21
+    code, said = nights("2017-01-20", "--until", "2017-01-22")
+    assert code == 0
+    assert [line.split(":")[0] for line in said] == [
+        "night of 2017-01-20",
+        "night of 2017-01-21",
+        "night of 2017-01-22",
+        "no night of 2017-01-22",
+    ]
     config = thin_config()
     assert runs.find(Lake(spark, config.lake.path), THIN_DAY, "ingest") is not None
+    assert nights("2017-01-22", "--until", "2017-01-23")[0] == 3
+    before = opened(config, "events").version()
+    assert nights("2017-01-20")[0] == 3
+    assert opened(config, "events").version() == before
+    assert nights("2017-01-20", "--again")[0] == 0
 
 
 def test_a_shops_own_generator_goes_through_a_night_to_its_page(spark, night, thin_yaml, tmp_path):

@@ -14,9 +14,9 @@ from recaug.errors import ContractError
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import UndeclaredTable
 from recaug.night.context import StageResult, UndeclaredRecord
-from recaug.night.nightly import RUN, inputs_of, is_done
+from recaug.night.nightly import RUN, check_order, inputs_of, is_done
 from recaug.night.stage import NIGHT, candidates_hash, sections_hash
-from recaug.results import Ingest, Publish, Result, Train, Trial, Verdict
+from recaug.results import Ingest, Prepare, Publish, Result, Train, Trial, Verdict
 from recaug.studies.completion import COMPLETE
 from recaug.studies.pictures import IMAGES
 
@@ -55,6 +55,25 @@ def changed(config: Config, key: str, value: Any) -> Config:
 def test_the_stages_are_those_of_the_night_in_its_order() -> None:
     assert tuple(NIGHT) == tuple(RUN) == STAGES
     assert all(stage.name == name for name, stage in NIGHT.items())
+
+
+def test_a_night_is_not_made_from_another_nights_tables(spark: SparkSession, tmp_path: Path) -> None:
+    """night_out_of_order: the lists of one night were written from the sequences of the next."""
+    before, after = DATE - dt.timedelta(days=1), DATE + dt.timedelta(days=1)
+    older, night, newer = (context(spark, tmp_path, date) for date in (before, DATE, after))
+    check_order(night, STAGES, again=False)
+    prepared = Prepare(users=0, events=0, items=0, cold=0, rows={}, covisitation=0, negatives=0, windows=[])
+    note(night, "prepare", StageResult(prepared, "hash"))
+    check_order(night, ["recommend"], again=False)
+    check_order(newer, STAGES, again=False)
+    check_order(newer, ["ingest"], again=False)
+    with pytest.raises(ContractError, match="recommend: the sequences are those of 2017-01-10; run prepare of"):
+        check_order(newer, ["recommend"], again=False)
+    with pytest.raises(ContractError, match=r"holds the night of 2017-01-10, later than 2017-01-09; .* with --again$"):
+        check_order(older, STAGES, again=False)
+    check_order(older, STAGES, again=True)
+    with pytest.raises(ContractError, match="train: the sequences are those of 2017-01-10"):
+        check_order(older, ["train", "augment"], again=True)
 
 
 def test_what_is_declared_is_there_and_comes_before() -> None:

@@ -80,12 +80,14 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
         "recommendations": lake.read("recommendations").where(~F.col("user_id").isin(gone)).count(),
     }
     before = {name: lake.read(name).count() for name in left}
-    (copied / "gone").write_text("\n".join([*gone, "nobody we know", ""]))
+    # erase_list_with_bom: the first id was another one, and nothing said that it was nobody's
+    (copied / "gone").write_text("\ufeff" + "\n".join([*gone, "nobody we know", ""]))
     command = ["--config", str(copied / "night.yaml"), "--users", str(copied / "gone"), "--retain-hours", "0"]
     assert cli.forget(command) == 0
     said = capsys.readouterr().out
     assert {name: lake.read(name).count() for name in left} == left
     assert all(0 < left[name] < before[name] for name in left)
+    assert said.splitlines()[-1] == "  no event           of 2 of 4 ids, such as '7771'"
     assert f"events             {before['events'] - left['events']:,} rows deleted" in said
     quarantined = {row["raw"] for row in lake.read("events_quarantine").where("source = 'x'").collect()}
     assert quarantined == {given[1][0], given[3][0]}

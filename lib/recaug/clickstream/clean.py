@@ -3,50 +3,60 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from recaug.clickstream.source import CORRUPT, expression
+from recaug.clickstream.columns import CORRUPT, EVENT, FILE, OURS, REASONS, UNPARSED
+from recaug.clickstream.mapping import AMOUNTS, expression
 from recaug.config import Events, Robots
 
-NUMBERS = ("price", "quantity")
+FRACTION = "an id is a fraction"
+ROBOTS = ("recaug_robot_day", "recaug_robot_minute")  # whether a row is one of a robot's, by day and by minute
 
 
 def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> DataFrame:
     """Give each row its event, and the reasons why it is none.
 
-    mapped: the source's columns with _source, _corrupt_record and `_event`, of source.map_events.
+    mapped: the source's columns with FILE, CORRUPT and EVENT, of mapping.map_events.
     robots: (user_id, day, minute) of find_robots, broadcast; null day or minute where the other counts.
     Gives user_id, item_id, event_type, event_time, price, quantity, query, session_id, event_id, reasons
     (array<string>, empty for an event), raw (the source's row as JSON; null for an event), source (file name).
     Raises ContractError for a rule that names no column of the source.
     """
-    event = {name: F.col(f"_event.{name}") for name in mapped.select("_event.*").columns}
+    event = {name: F.col(f"{EVENT}.{name}") for name in mapped.select(f"{EVENT}.*").columns}
+    has = [name for name in mapped.columns if name not in OURS]
     event["event_type"] = _our_type(event["event_type"], events)
-    faults = {
-        "malformed row": F.col(CORRUPT).isNotNull(),
-        "no user_id": event["user_id"].isNull(),
-        "no item_id": event["item_id"].isNull(),
-        "unreadable event_time": event["event_time"].isNull(),
-        "unknown event_type": event["event_type"].isNull(),
-        **{f"{name} is not a number": _not_a_number(event, name) for name in NUMBERS},
-        "price is negative": event["price"] < 0,
-        **{rule.name: expression(mapped, rule.when, f"source.events.rules.{rule.name}") for rule in events.rules},
-    }
+    faults = _faults(mapped, event, events)
     if robots is not None:
         mapped = _join_robots(mapped, robots)
-        faults["robot: too many events in a day"] = F.col("_robot_day")
-        faults["robot: too many events in a minute"] = F.col("_robot_minute")
+        faults |= {f"robot: too many events in a {column.rpartition('_')[2]}": F.col(column) for column in ROBOTS}
     # array_remove, unlike filter, compiles.
     said = (F.when(fault, F.lit(name)).otherwise("") for name, fault in faults.items())
     reasons = F.array_remove(F.array(*said), "")
-    has = [name for name in mapped.columns if not name.startswith("_") or name == CORRUPT]
-    raw = F.when(F.size("reasons") > 0, F.to_json(F.struct(*(F.col(f"`{name}`") for name in has))))
+    given = (F.col(f"`{name}`") for name in has)
+    raw = F.when(F.size(REASONS) > 0, F.to_json(F.struct(*given, F.col(CORRUPT).alias(UNPARSED))))
     names = ("user_id", "item_id", "event_type", "event_time", "price", "quantity", "query", "session_id")
-    return mapped.withColumn("reasons", reasons).select(
+    return mapped.withColumn(REASONS, reasons).select(
         *(event[name].alias(name) for name in names),
         event_id(event).alias("event_id"),
-        "reasons",
+        F.col(REASONS).alias("reasons"),
         raw.alias("raw"),
-        F.col("_source").alias("source"),
+        F.col(FILE).alias("source"),
     )
+
+
+def _faults(mapped: DataFrame, event: dict[str, Column], events: Events) -> dict[str, Column]:
+    """Give each reason why a row is no event, and whether it is so."""
+    return {
+        "malformed row": F.col(CORRUPT).isNotNull(),
+        "no user_id": event["user_id"].isNull(),
+        "no item_id": event["item_id"].isNull(),
+        FRACTION: event["fraction"],
+        "unreadable character in an id": _has_unreadable(event["user_id"]) | _has_unreadable(event["item_id"]),
+        "unreadable event_time": event["event_time"].isNull() & ~event["early"],
+        f"event_time before {events.earliest}": event["early"],
+        "unknown event_type": event["event_type"].isNull(),
+        **{f"{name} is not a number": _not_a_number(event, name) for name in AMOUNTS},
+        "price is negative": event["price"] < 0,
+        **{rule.name: expression(mapped, rule.when, f"source.events.rules.{rule.name}") for rule in events.rules},
+    }
 
 
 def suspect_robots(events: DataFrame, robots: Robots) -> list[str]:
@@ -111,6 +121,11 @@ def _our_type(source_type: Column, events: Events) -> Column:
     return F.create_map(*pairs)[source_type]
 
 
+def _has_unreadable(text: Column) -> Column:
+    """Say whether a text holds U+FFFD: what a reader puts for bytes that the encoding has not, in all ids alike."""
+    return F.coalesce(F.contains(text, F.lit("\ufffd")), F.lit(False))
+
+
 def _not_a_number(event: dict[str, Column], name: str) -> Column:
     """Say whether the source gives a value that is no finite number."""
     infinite = F.isnan(event[name]) | (F.abs(event[name]) == F.lit(float("inf")))
@@ -118,21 +133,21 @@ def _not_a_number(event: dict[str, Column], name: str) -> Column:
 
 
 def _join_robots(mapped: DataFrame, robots: DataFrame) -> DataFrame:
-    """Add _robot_day and _robot_minute."""
-    time = F.col("_event.event_time")
+    """Add the columns ROBOTS."""
+    time, user = F.col(f"{EVENT}.event_time"), F.col(f"{EVENT}.user_id")
     days = robots.where("day IS NOT NULL").select(
-        F.col("user_id").alias("_user"), F.col("day").alias("_day"), F.lit(True).alias("_robot_day")
+        F.col("user_id").alias("recaug_user"), F.col("day").alias("recaug_day"), F.lit(True).alias(ROBOTS[0])
     )
     minutes = robots.where("minute IS NOT NULL").select(
-        F.col("user_id").alias("_user"), F.col("minute").alias("_minute"), F.lit(True).alias("_robot_minute")
+        F.col("user_id").alias("recaug_user"), F.col("minute").alias("recaug_minute"), F.lit(True).alias(ROBOTS[1])
     )
-    on_day = (F.col("_event.user_id") == F.col("_user")) & (F.to_date(time) == F.col("_day"))
-    on_minute = (F.col("_event.user_id") == F.col("_user")) & (F.floor(F.unix_seconds(time) / 60) == F.col("_minute"))
+    on_day = (user == F.col("recaug_user")) & (F.to_date(time) == F.col("recaug_day"))
+    on_minute = (user == F.col("recaug_user")) & (F.floor(F.unix_seconds(time) / 60) == F.col("recaug_minute"))
     return (
         mapped.join(F.broadcast(days), on=on_day, how="left")
-        .drop("_user", "_day")
+        .drop("recaug_user", "recaug_day")
         .join(F.broadcast(minutes), on=on_minute, how="left")
-        .drop("_user", "_minute")
+        .drop("recaug_user", "recaug_minute")
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from recaug.clickstream.source import expression
+from recaug.clickstream.mapping import expression
 from recaug.config import ImageSource
 from recaug.errors import ContractError
 

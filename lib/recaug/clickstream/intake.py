@@ -6,11 +6,13 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.clean import FRACTION, deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.columns import EVENT
+from recaug.clickstream.mapping import map_events
 from recaug.clickstream.sessions import identify_sessions
-from recaug.clickstream.source import map_events, name_files
+from recaug.clickstream.source import name_files
 from recaug.config import Events
-from recaug.errors import ContractError
+from recaug.errors import ContractError, NoRowsError
 
 
 class Days(NamedTuple):
@@ -55,11 +57,12 @@ class Held(NamedTuple):
 
 
 class RowCounts(NamedTuple):
-    """Rows of an intake: all, good ones, those of the last day, those that came late, and bad ones by reason."""
+    """Rows of an intake: all, good ones, those of the last day and the good of them, late ones, bad ones by reason."""
 
     rows: int
     good: int
     last_day: int
+    last_day_good: int
     late: int
     reasons: dict[str, int]
 
@@ -88,8 +91,8 @@ def plan_days(taken: dt.date | None, date: dt.date, late_days: int) -> IntakePla
 
 
 def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
-    """Map a source's rows by the YAML; keep those of the days and those without a time. See source.map_events."""
-    return map_events(rows, events).where(in_days(days, "_event.event_time")).transform(name_files)
+    """Map a source's rows by the YAML; keep those of the days and those without a time. See mapping.map_events."""
+    return map_events(rows, events).where(in_days(days, f"{EVENT}.event_time")).transform(name_files)
 
 
 def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
@@ -177,6 +180,7 @@ def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> RowCounts:
     total = marked.agg(
         F.count_if(F.size("reasons") == 0).alias("good"),
         F.count_if(day == F.lit(new.last)).alias("last_day"),
+        F.count_if((day == F.lit(new.last)) & (F.size("reasons") == 0)).alias("last_day_good"),
         F.count_if(~in_days(new, "event_time")).alias("late"),
     ).first()
     assert total is not None
@@ -186,20 +190,26 @@ def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> RowCounts:
         for reason in row["reasons"]:
             reasons[reason] = reasons.get(reason, 0) + row["count"]
     rows = total["good"] + sum(row["count"] for row in by_why)
-    return RowCounts(rows, total["good"], total["last_day"], total["late"], dict(sorted(reasons.items())))
+    days = (total["last_day"], total["last_day_good"], total["late"])
+    return RowCounts(rows, total["good"], *days, dict(sorted(reasons.items())))
 
 
 def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
-    """Raise ContractError where there is no row up to the last day, none of it, or no event."""
+    """Raise NoRowsError where there is no row of the last day, ContractError where no event, or a fraction as an id."""
     if counts.rows == 0:
-        raise ContractError(f"source.events.path: {path} has no row up to {last}")
+        raise NoRowsError(f"source.events.path: {path} has no row up to {last}")
     if counts.last_day == 0:
-        raise ContractError(f"source.events.path: {path} has no row of {last}; give a date that the log covers")
-    if counts.good == 0:
+        raise NoRowsError(f"source.events.path: {path} has no row of {last}; give a date that the log covers")
+    if broken := counts.reasons.get(FRACTION):
+        raise ContractError(
+            f"source.events.columns: in {broken} rows user_id or item_id is a number that is not whole, which names "
+            "nobody; map a column of names, or cast it to text"
+        )
+    if counts.last_day_good == 0:
         worst = max(counts.reasons, key=lambda reason: counts.reasons[reason])
         raise ContractError(
-            f"source.events: none of {counts.rows} rows up to {last} is an event; {counts.reasons[worst]} of them: "
-            f"{worst}"
+            f"source.events: none of {counts.last_day} rows of {last} is an event; the commonest reason, in "
+            f"{counts.reasons[worst]} of {counts.rows} rows: {worst}"
         )
 
 

@@ -1,25 +1,28 @@
 """The catalogue: what is known of each item; what is missing stays missing."""
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.columns import POSITION
 from recaug.clickstream.images import picture_vectors
+from recaug.clickstream.mapping import as_text, expression
 from recaug.clickstream.sounds import sound_vectors
-from recaug.clickstream.source import expression
 from recaug.config import Items
 
 
 def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     """Make one row an item of a source's rows, each attribute at its last known value.
 
-    rows: the source's columns and _position, of source.number_rows. Attributes that are null, blank or no number
+    rows: the source's columns and POSITION, of source.number_rows. Attributes that are null, blank or no number
     are left out of the maps, and so is an array without a value. Gives the columns of the table items.
     Raises ContractError that names the key of a column that the source lacks.
     """
     text = {"title": items.title} | ({"text": items.text} if items.text else {})
-    columns = {f"t_{name}": _text(rows, sql, f"source.items.{name}") for name, sql in text.items()}
+    columns = {f"t_{name}": _text(rows, sql, f"source.items.{name}", items.nulls) for name, sql in text.items()}
     for name, sql in items.categorical.items():
-        columns[f"c_{name}"] = _text(rows, sql, f"source.items.categorical.{name}")
+        columns[f"c_{name}"] = _text(rows, sql, f"source.items.categorical.{name}", items.nulls)
     for name, sql in items.numeric.items():
         number = expression(rows, sql, f"source.items.numeric.{name}").cast("double")
         columns[f"n_{name}"] = F.when(~F.isnan(number), number)
@@ -37,12 +40,12 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     for name, sql in items.sounds.items():
         columns[f"v_{name}"] = sound_vectors(expression(rows, sql, f"source.items.sounds.{name}"))
     known = rows.select(
-        _text(rows, items.item_id, "source.items.item_id").alias("item_id"),
-        "_position",
+        _text(rows, items.item_id, "source.items.item_id", items.nulls).alias("item_id"),
+        POSITION,
         *(column.alias(name) for name, column in columns.items()),
     ).where("item_id IS NOT NULL")
     last = known.groupBy("item_id").agg(
-        *(F.max_by(F.col(f"`{n}`"), F.when(F.col(f"`{n}`").isNotNull(), F.col("_position"))).alias(n) for n in columns)
+        *(F.max_by(F.col(f"`{n}`"), F.when(F.col(f"`{n}`").isNotNull(), F.col(POSITION))).alias(n) for n in columns)
     )
     return last.select(
         "item_id",
@@ -72,10 +75,11 @@ def named_by_events(events: DataFrame) -> DataFrame:
     )
 
 
-def _text(rows: DataFrame, sql: str, key: str) -> Column:
-    """Read an expression as text; blank is null."""
-    trimmed = F.trim(expression(rows, sql, key).cast("string"))
-    return F.when(trimmed != "", trimmed)
+def _text(rows: DataFrame, sql: str, key: str, nulls: Sequence[str]) -> Column:
+    """Read an expression as text; blank and `nulls` are null."""
+    column = expression(rows, sql, key)
+    ((_, kind),) = rows.select(column).dtypes
+    return as_text(column, kind, nulls)
 
 
 def _map(names: dict[str, str], prefix: str, kind: str) -> Column:

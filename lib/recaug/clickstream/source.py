@@ -1,9 +1,10 @@
-"""Reads an event log or a catalogue and maps its columns, by the YAML alone."""
+"""Reads an event log or a catalogue, by the YAML alone."""
 
 import importlib.util
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, ParseException, PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from recaug.causes import causes
-from recaug.config import Events, Source
+from recaug.clickstream.columns import CORRUPT, FILE, POSITION
+from recaug.clickstream.files import alike, united
+from recaug.config import Source
 from recaug.errors import ContractError
 
+# Without pruning a line's fields are always counted. Quotes and line breaks within them as RFC 4180 has them. Files
+# of one header are read together (files.py), so it need not be compared, and may lack a name.
+CSV = {"columnPruning": "false", "mode": "PERMISSIVE", "escape": '"', "multiLine": "true"}
 ENTRIES = 256  # of an archive that are laid out at once
-# Where Spark puts a line that it cannot parse, such as one that was cut off.
-CORRUPT = "_corrupt_record"
 # What Java calls a damaged file, and Spark one that it cannot read (2064: of Spark 3.5, without a name).
 DAMAGED = ("java.io.EOFException", "java.util.zip.ZipException", "org.apache.hadoop.fs.ChecksumException")
 UNREADABLE = {
@@ -31,47 +35,65 @@ UNREADABLE = {
     "FAILED_READ_FILE.NO_HINT",
     "_LEGACY_ERROR_TEMP_2064",
 }
-# The types that a mapped column may have in the source.
-NUMBERS = {"tinyint", "smallint", "int", "bigint", "float", "double", "string", "void"}
-TIMES = {"timestamp", "timestamp_ntz", "date", "string", "void"}
 
 
 def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     """Read a source as it is: CSV columns as text, Parquet's nanoseconds as timestamps.
 
     key: the YAML's section, for errors, such as source.events.
-    Adds _corrupt_record (CSV, JSON: the line that could not be parsed, else null).
+    Adds CORRUPT (CSV, JSON: the line that could not be parsed, else null).
     Raises ContractError where nothing can be read at the path.
     """
     path = locate(source.path, key)
-    layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
-    reader = spark.read.format(layout).options(**_options(source))
     with reading(source, key):
-        df = reader.load(path)
-        if source.format == "csv":
-            schema = StructType([*df.schema.fields, StructField(CORRUPT, StringType())])
-            df = reader.schema(schema).load(path) if df.columns else df
-        if not df.columns:
+        if source.format == "delta":
+            return _read(spark, source, [path], {}, key).withColumn(CORRUPT, F.lit(None).cast("string"))
+        parts = alike(spark, source, path, key)
+        frames = [_read(spark, source, part.files, part.options, key) for part in parts]
+        filled = [(part.files[0], df) for part, df in zip(parts, frames, strict=True) if df.columns]
+        if not filled:
             raise ContractError(f"{key}.path: {source.path} is empty")
-        df = _with_timestamps(df) if source.format == "parquet" else df
-        df = _by_position(df) if source.format == "sequences" else df
-        df = _by_key(df) if source.format == "json_object" else df
-        df = _by_entry(df) if source.format == "npz" else df
-    if CORRUPT not in df.columns:
-        df = df.withColumn(CORRUPT, F.lit(None).cast("string"))
-    return df
+        df = united(filled, key)
+    return df if CORRUPT in df.columns else df.withColumn(CORRUPT, F.lit(None).cast("string"))
+
+
+def _read(spark: SparkSession, source: Source, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:
+    """Read files that are alike. Raises ContractError for two columns whose names differ by case alone."""
+    layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
+    reader = spark.read.format(layout).options(**options, **_options(source))
+    with _by_case(spark):
+        df = reader.load([*paths])
+    names = sorted(df.columns, key=str.lower)
+    for name, other in pairwise(names):
+        if name.lower() == other.lower():
+            raise ContractError(f"{key}.path: the rows have both {name} and {other}; write one name, or neither")
+    if source.format == "csv" and df.columns:
+        schema = StructType([*df.schema.fields, StructField(CORRUPT, StringType())])
+        df = reader.schema(schema).load([*paths])
+    lay_out = {"parquet": _with_timestamps, "sequences": _by_position, "json_object": _by_key, "npz": _by_entry}
+    return lay_out[source.format](df) if source.format in lay_out else df
+
+
+@contextmanager
+def _by_case(spark: SparkSession) -> Iterator[None]:
+    """Let Spark tell names apart that differ by case alone, of which it else takes one and leaves the other out."""
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        yield
+    finally:
+        spark.conf.set("spark.sql.caseSensitive", "false")
 
 
 def name_files(df: DataFrame) -> DataFrame:
-    """Add _source, the name of the file that a row comes from. Filter first: Spark filters no file behind this."""
-    return df.withColumn("_source", F.substring_index(F.input_file_name(), "/", -1))
+    """Add FILE, the name of the file that a row comes from. Filter first: Spark filters no file behind this."""
+    return df.withColumn(FILE, F.substring_index(F.input_file_name(), "/", -1))
 
 
 def number_rows(df: DataFrame) -> DataFrame:
-    """Add _position: a struct that orders rows as the files have them, and files by their path."""
+    """Add POSITION: a struct that orders rows as the files have them, and files by their path."""
     # The id's low 33 bits count within a task, which reads the blocks of a file in their order.
     row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1))
-    return df.withColumn("_position", F.struct(F.input_file_name(), F.expr("input_file_block_start()"), row))
+    return df.withColumn(POSITION, F.struct(F.input_file_name(), F.expr("input_file_block_start()"), row))
 
 
 def locate(path: str, key: str) -> str:
@@ -89,55 +111,6 @@ def locate(path: str, key: str) -> str:
     if not file.exists():
         raise ContractError(f"{key}.path: the package {name} has no {inside}")
     return str(file)
-
-
-def map_events(df: DataFrame, events: Events) -> DataFrame:
-    """Add `_event`: what the row says as an event, before any judgement.
-
-    Fields of `_event`: user_id, item_id, event_type, query, session_id (text; blank is null), event_time, price,
-    quantity, price_given and quantity_given (whether the source says anything there), unique (the text of unique_by).
-    Raises ContractError that names the key and the column where the source lacks it or has another type.
-    """
-    columns = {name: expression(df, text, f"source.events.columns.{name}") for name, text in events.columns.items()}
-    types = dict(df.select(*(column.alias(name) for name, column in columns.items())).dtypes)
-    for name in ("event_time", "price", "quantity"):
-        allowed = TIMES if name == "event_time" else NUMBERS
-        if name in types and types[name] not in allowed and not types[name].startswith("decimal"):
-            wanted = "a timestamp (timestamp_seconds(...) makes one)" if name == "event_time" else "a number"
-            raise ContractError(f"source.events.columns.{name}: {events.columns[name]} is {types[name]}, not {wanted}")
-    text, number = F.lit(None).cast("string"), F.lit(None).cast("double")
-    unique = [expression(df, name, "source.events.unique_by").cast("string") for name in events.unique_by]
-    fields = [
-        _text(columns["user_id"]).alias("user_id"),
-        _text(columns["item_id"]).alias("item_id"),
-        (_text(columns["event_type"]) if "event_type" in columns else F.lit("event")).alias("event_type"),
-        (_text(columns["query"]) if "query" in columns else text).alias("query"),
-        (_text(columns["session_id"]) if "session_id" in columns else text).alias("session_id"),
-        columns["event_time"].cast("timestamp").alias("event_time"),
-        *((columns[n].cast("double") if n in columns else number).alias(n) for n in ("price", "quantity")),
-        *(
-            (columns[n].isNotNull() if n in columns else F.lit(False)).alias(f"{n}_given")
-            for n in ("price", "quantity")
-        ),
-        F.concat_ws("\x1f", *(F.coalesce(column, F.lit("\x00")) for column in unique)).alias("unique"),
-    ]
-    return df.withColumn("_event", F.struct(*fields))
-
-
-def expression(df: DataFrame, text: str, key: str) -> Column:
-    """Read a SQL expression over the columns of `df`. Raises ContractError that names the key and what is wrong."""
-    try:
-        column = F.expr(text)
-        df.select(column)
-    except ParseException as error:
-        raise ContractError(f"{key}: {text!r} is no SQL expression: {_first_line(error)}") from error
-    except AnalysisException as error:
-        if "UNRESOLVED_COLUMN" in (error.getErrorClass() or ""):
-            missing = (error.getMessageParameters() or {}).get("objectName", text)
-            has = ", ".join(name for name in df.columns if not name.startswith("_"))
-            raise ContractError(f"{key}: the source has no column {missing}; it has {has}") from error
-        raise ContractError(f"{key}: {text!r}: {_first_line(error)}") from error
-    return column
 
 
 @contextmanager
@@ -158,10 +131,6 @@ def unreadable(error: Exception, source: Source, key: str) -> ContractError | Ex
     cases = {
         f"{key}.path: nothing at {path}": "PATH_NOT_FOUND" in why.conditions,
         f"{key}.path: {path} has no readable {source.format} file": "UNABLE_TO_INFER_SCHEMA" in why.conditions,
-        f"{key}: a time is not as its pattern says: {why.messages[-1]}": why.has(
-            "org.apache.spark.SparkUpgradeException"
-        ),
-        f"{key}.path: the files of {path} have different columns": why.says("CSV header does not conform"),
         f"{key}.path: {path} may not be read; check its permissions": denied or why.says("Permission denied"),
         f"{key}.path: a file of {path} went away while it was read": gone,
         f"{key}.path: a file of {path} is damaged or no {source.format}": broken,
@@ -172,9 +141,10 @@ def unreadable(error: Exception, source: Source, key: str) -> ContractError | Ex
 def _options(source: Source) -> Mapping[str, str]:
     """Spark's options, with those under which every reading of a file finds the same bad lines."""
     if source.format == "csv":
-        # Without pruning a line's fields are always counted; with the check a file of other columns is an error.
-        return {"columnPruning": "false", "enforceSchema": "false", "mode": "PERMISSIVE"} | source.options
-    return {"wholetext": "true"} | source.options if source.format == "json_object" else source.options
+        given = {**CSV, **source.options}
+    else:
+        given = {"wholetext": "true"} | source.options if source.format == "json_object" else source.options
+    return {**given, "columnNameOfCorruptRecord": CORRUPT}
 
 
 def _with_timestamps(df: DataFrame) -> DataFrame:
@@ -235,13 +205,3 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
     return file.getvalue()
-
-
-def _text(column: Column) -> Column:
-    """Cast to text; blank is null."""
-    trimmed = F.trim(column.cast("string"))
-    return F.when(trimmed != "", trimmed)
-
-
-def _first_line(error: PySparkException) -> str:
-    return " ".join(str(error).strip().splitlines()[0].split())

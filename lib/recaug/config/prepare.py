@@ -19,6 +19,11 @@ class Holdout(Strict, kw_only=True):
     folds: Annotated[int, Meta(ge=3)]
     fold: Count
 
+    def __post_init__(self) -> None:
+        """Check that the fold is one."""
+        if self.fold >= self.folds:
+            raise ValueError(f"prepare.holdout.fold {self.fold} is none of the {self.folds} from 0")
+
 
 class Prepare(Strict, kw_only=True):
     """Windows before the night's date D, in days: train, then validation, then test, which ends with D.
@@ -56,6 +61,11 @@ class Prepare(Strict, kw_only=True):
     head_share: Share
     user_share: PositiveShare = 1.0
     core: Positive = 1
+
+    def __post_init__(self) -> None:
+        """Check that the split has what it needs."""
+        if self.split in ("share", "users") and self.holdout is None:
+            raise ValueError(f"prepare.split {self.split} needs prepare.holdout")
 
 
 class Negatives(Strict, kw_only=True):

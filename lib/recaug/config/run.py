@@ -67,34 +67,23 @@ class Config(Strict, kw_only=True):
     images: Images | None = None
 
     def __post_init__(self) -> None:
-        """Check what spans several keys."""
-        if missing := {"user_id", "item_id", "event_time"} - set(self.source.events.columns):
+        """Check what spans several sections."""
+        events, prepare = self.source.events, self.prepare
+        if missing := {"user_id", "item_id", "event_time"} - set(events.columns):
             raise ValueError(f"source.events.columns lacks {', '.join(sorted(missing))}")
-        models = set() if self.benchmark is None else set(self.benchmark.models)
-        if "blend" in models and (missing := {"covisitation", "sasrec"} - models):
-            raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
-        if "vae" in models and self.benchmark is not None and self.benchmark.vae is None:
-            raise ValueError("benchmark.models has vae without benchmark.vae, its settings")
+        if unknown := set(prepare.event_types) - set(events.our_types or prepare.event_types):
+            raise ValueError(
+                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(events.our_types)}, which "
+                "source.events gives"
+            )
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
         if self.learning_curve is not None and not self.augment.generators:
             raise ValueError("learning_curve has no augment.generators to draw the curves of")
-        holdout = self.prepare.holdout
-        if self.benchmark is not None and self.benchmark.folds > 1:
-            if self.prepare.split not in ("time", "users"):
-                raise ValueError(f"benchmark.folds: prepare.split {self.prepare.split} has one fold")
-            if self.prepare.split == "users" and holdout is not None and self.benchmark.folds > holdout.folds:
-                raise ValueError(
-                    f"benchmark.folds {self.benchmark.folds} is above prepare.holdout.folds {holdout.folds}"
-                )
-        if self.prepare.split in ("share", "users") and holdout is None:
-            raise ValueError(f"prepare.split {self.prepare.split} needs prepare.holdout")
-        if holdout is not None and holdout.fold >= holdout.folds:
-            raise ValueError(f"prepare.holdout.fold {holdout.fold} is none of the {holdout.folds} from 0")
-        if self.prepare.min_item_users == 0 and self.source.items is None:
+        if self.benchmark is not None:
+            self.benchmark.check(prepare)
+        if prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
-        if self.sasrec.dim % self.sasrec.heads:
-            raise ValueError(f"sasrec.dim {self.sasrec.dim} is no multiple of sasrec.heads {self.sasrec.heads}")
 
     @property
     def hash(self) -> str:

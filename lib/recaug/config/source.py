@@ -1,5 +1,6 @@
 """Sections lake, spark and source: where the data come from and where the tables lie."""
 
+import datetime as dt
 import re
 from typing import Annotated, Literal
 
@@ -46,11 +47,13 @@ class Source(Strict, kw_only=True):
         position, image (PNG), label and split.
     path: `package://NAME/inside` names a file of an installed Python package.
     options: passed to Spark's reader, e.g. header, sep.
+    nulls: texts that mean that nothing is said, as a blank does.
     """
 
     path: str
     format: Literal["csv", "json", "parquet", "delta", "binaryFile", "sequences", "json_object", "npz"]
     options: dict[str, str] = {}
+    nulls: tuple[str, ...] = ("NA", "N/A", "null", "NULL", "None", "nan", "NaN", "\\N")
 
 
 class Rule(Strict, kw_only=True):
@@ -75,6 +78,7 @@ class Events(Source, kw_only=True):
     event_types: the source's value of event_type -> ours; another value is quarantined.
     unique_by: more columns of the source that tell two events apart (an invoice number, say).
     late_days: so many days before a night are read again, for rows that came after their own night.
+    earliest: a time before this day is none; 1970-01-01 is what 0 means.
     """
 
     columns: dict[
@@ -86,6 +90,14 @@ class Events(Source, kw_only=True):
     robots: Robots
     session_gap_minutes: Positive
     late_days: Annotated[int, Meta(ge=0)] = 0
+    earliest: dt.date = dt.date(1990, 1, 1)
+
+    @property
+    def our_types(self) -> tuple[str, ...]:
+        """What types events may have; none where they are the source's own, which nobody knows before it is read."""
+        if "event_type" not in self.columns:
+            return ("event",)
+        return tuple(dict.fromkeys(self.event_types.values()))
 
 
 class Items(Source, kw_only=True):

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
 from recaug.config.generators import Entry
+from recaug.config.prepare import Prepare
 from recaug.config.source import Source
 from recaug.config.training import Optimiser
 
@@ -50,6 +51,21 @@ class Benchmark(Strict, kw_only=True):
     vae: Entry | None = None
     content: list[Share]
     blend: list[Share]
+
+    def __post_init__(self) -> None:
+        """Check what a model needs beside it."""
+        if "blend" in self.models and (missing := {"covisitation", "sasrec"} - set(self.models)):
+            raise ValueError(f"benchmark.models has blend without {' and '.join(sorted(missing))}, which it mixes")
+        if "vae" in self.models and self.vae is None:
+            raise ValueError("benchmark.models has vae without benchmark.vae, its settings")
+
+    def check(self, prepare: Prepare) -> None:
+        """Raise ValueError where the split has not so many folds."""
+        holdout = prepare.holdout
+        if self.folds > 1 and prepare.split not in ("time", "users"):
+            raise ValueError(f"benchmark.folds: prepare.split {prepare.split} has one fold")
+        if prepare.split == "users" and holdout is not None and self.folds > holdout.folds:
+            raise ValueError(f"benchmark.folds {self.folds} is above prepare.holdout.folds {holdout.folds}")
 
 
 class LearningCurve(Strict, kw_only=True):

@@ -57,3 +57,8 @@ class SASRec(Strict, kw_only=True):
     mark_generated: bool = False
     full_softmax_items: Count
     optimiser: Optimiser
+
+    def __post_init__(self) -> None:
+        """Check that each head has as many numbers."""
+        if self.dim % self.heads:
+            raise ValueError(f"sasrec.dim {self.dim} is no multiple of sasrec.heads {self.heads}")

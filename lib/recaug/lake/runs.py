@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pyspark.sql import functions as F
+
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
 from recaug.results import METRICS, decode, encode
@@ -77,6 +79,16 @@ def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
     ended = "coalesce(content_hash, string(finished)) AS content"
     rows = lake.read("runs").selectExpr("stage", "event_date", ended).collect()
     return {(row["stage"], row["event_date"]): row["content"] for row in rows}
+
+
+def latest(lake: Lake, stage: str) -> tuple[dt.date | None, dt.date | None]:
+    """Give the newest night that any stage has recorded, and the night that a stage was last run for."""
+    if not lake.exists("runs"):
+        return None, None
+    last = F.max_by("event_date", F.when(F.col("stage") == stage, F.col("finished")))
+    row = lake.read("runs").agg(F.max("event_date"), last).first()
+    assert row is not None
+    return row[0], row[1]
 
 
 def _records(lake: Lake, condition: str) -> list[RunRecord]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JError
@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, RecaugError, StorageError
+from recaug.errors import ConfigError, ContractError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
@@ -79,6 +79,20 @@ def run_night(
         say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
         say(f"report:   {context.folder.address('report/index.html')}")
     return summary
+
+
+def check_order(context: Context, stages: Collection[str], again: bool) -> None:
+    """Raise ContractError where the lake holds a later night, unless it is made again, or another night's sequences."""
+    newest, prepared = runs.latest(context.lake, "prepare")
+    if newest is not None and newest > context.date and not again:
+        raise ContractError(
+            f"the lake holds the night of {newest}, later than {context.date}; begin with that one, or make this one "
+            "anew with --again"
+        )
+    own = NIGHT["prepare"].writes
+    readers = [stage for stage in stages if not set(own).isdisjoint(NIGHT[stage].reads)]
+    if readers and "prepare" not in stages and prepared not in (None, context.date):
+        raise ContractError(f"{readers[0]}: the sequences are those of {prepared}; run prepare of {context.date} first")
 
 
 def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | None = None) -> StageInputs:

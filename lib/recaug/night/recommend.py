@@ -1,7 +1,9 @@
 """List the best items for every user, with the recommender that the gate found better."""
 
 import msgspec
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -94,9 +96,15 @@ def _looks(context: Context, users: DataFrame, folder: str) -> tuple[float, floa
     diversity = []
     for asked in (weight, 0.0):
         index, _ = best_of(frame, folder, k, discovery, asked)
-        whole = index[(index > 0).all(axis=1)]
-        diversity.append(float(intra_list_diversity(vectors[whole]).mean()) if len(whole) and k > 1 else 0.0)
+        diversity.append(_diversity(index, vectors))
     first = torch.from_numpy(best_of(frame, folder, k, discovery, weight)[0][:, 0])
     with torch.no_grad():
         faith = faithfulness(model, history_tensor(frame), first, context.config.seed)
     return diversity[0], diversity[1], msgspec.convert(faith, Faithfulness)
+
+
+def _diversity(lists: NDArray[np.int64], vectors: NDArray[np.float64]) -> float:
+    """Mean diversity of the lists of two items or more; 0 where there are none. lists: (users, k), 0 where one ends."""
+    lengths = (lists > 0).sum(axis=1)
+    by_length = [intra_list_diversity(vectors[lists[lengths == n, :n]]) for n in np.unique(lengths[lengths > 1])]
+    return float(np.concatenate(by_length).mean()) if by_length else 0.0

@@ -95,7 +95,7 @@ def augmented_arms(trial: Trial, generators: Sequence[Series]) -> list[ArmResult
 def lifts(trial: Trial, generators: Sequence[Series]) -> pd.DataFrame:
     """Lifts of the gate's metric in long form, for the forest plot: slice, arm (name), window, mean, low, high.
 
-    A lift without bounds (the base found nothing) is left out.
+    A lift without bounds (the base found nothing, or of few users) is left out.
     """
     rows = [
         (label, result.arm.name, window, lift.mean, lift.low, lift.high)
@@ -131,7 +131,7 @@ def lift_table(trial: Trial | None, part: str, generators: Sequence[Series]) -> 
 
 
 def _bounded_lift(lift: Interval | None) -> Interval | None:
-    """A lift, or None where its base found nothing."""
+    """A lift, or None where it has no bounds."""
     return None if lift is None or lift.low is None or lift.high is None else lift
 
 

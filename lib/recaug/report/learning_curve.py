@@ -77,7 +77,9 @@ def render(results: Results, run_id: str, config: Config, looks: Looks) -> str:
 
 
 def lift_cell(lift: Mapping[str, Any]) -> str:
-    """`+5.6% [+3.2%, +8.1%]`; nothing for the arm that the others are held against."""
+    """`+5.6% [+3.2%, +8.1%]`, the mean alone without bounds; nothing for the arm that the others are held against."""
     if not lift:
         return ""
+    if lift["low"] is None or lift["high"] is None:
+        return f"{lift['mean']:+.1%}"
     return f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
@@ -147,7 +148,16 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"seconds": numbers.seconds, "percent": numbers.percent, "figure": numbers.figure}
+    environment.filters["between"] = _between
     return environment
+
+
+def _between(value: Any) -> Markup:
+    """The bounds of an interval (low, high), below its mean; nothing where it has not both."""
+    low, high = (value["low"], value["high"]) if isinstance(value, Mapping) else (value.low, value.high)
+    if low is None or high is None:
+        return Markup()
+    return Markup('<span class="between">{} to {}</span>').format(numbers.figure(low), numbers.figure(high))
 
 
 def training_figures(night: Night) -> list[Drawing]:

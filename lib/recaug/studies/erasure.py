@@ -9,7 +9,8 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.source import CORRUPT
+from recaug.clickstream.columns import UNPARSED
+from recaug.clickstream.mapping import as_text
 from recaug.config import Events
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
@@ -47,6 +48,7 @@ def erase(
     else:
         named = asked.withColumn("user_index", F.lit(None).cast("int"))
     named = spark.createDataFrame(named.collect(), "user_id string, user_index int")  # sequences are to lose them
+    unknown = _without_event(lake, asked)
     deleted = {}
     for name in ERASED:
         if not lake.exists(name):
@@ -61,7 +63,15 @@ def erase(
         say(f"  {name:<18} {deleted[name]:,} rows deleted")
     pages = _pages(context, users)
     say(f"  {'pages':<18} {pages:,} deleted, for they show one of them")
+    if unknown:
+        say(f"  {'no event':<18} of {len(unknown):,} of {len(set(users)):,} ids, such as {unknown[0]!r}")
     return deleted
+
+
+def _without_event(lake: Lake, users: DataFrame) -> list[str]:
+    """Those who have no event: erased before, known to the quarantine alone, or misspelt."""
+    events = lake.read("events").select("user_id") if lake.exists("events") else users.limit(0)
+    return sorted(row["user_id"] for row in users.join(events, "user_id", how="left_anti").collect())
 
 
 def _delete(lake: Lake, name: str, users: DataFrame) -> int:
@@ -88,28 +98,28 @@ def _quarantined(context: Context, users: DataFrame) -> DataFrame:
             "raw", "row.*"
         )
         named = read.select("raw", _user(read, context.config.source.events).alias("user_id"))
-        if CORRUPT in read.columns:  # a line that was cut off says no column: any word of it may be the user
-            words = read.where(F.col(CORRUPT).isNotNull())
-            words = words.select("raw", F.explode(F.split(CORRUPT, r'[\s,;|"]+')).alias("user_id"))
+        if UNPARSED in read.columns:  # a line that was cut off says no column: any word of it may be the user
+            words = read.where(F.col(UNPARSED).isNotNull())
+            words = words.select("raw", F.explode(F.split(UNPARSED, r'[\s,;|"]+')).alias("user_id"))
             named = named.unionByName(words)
     return named.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
 
 
 def _schema(rows: DataFrame) -> str | None:
     """The source's columns as the quarantined rows' JSON has them."""
-    reader = rows.sparkSession.read.option("columnNameOfCorruptRecord", UNREAD)  # else Spark takes CORRUPT for its own
+    reader = rows.sparkSession.read.option("columnNameOfCorruptRecord", UNREAD)  # else Spark takes UNPARSED for its own
     read = reader.json(rows.rdd.map(lambda row: row["raw"]))
     return read._jdf.schema().toDDL() if read.columns else None
 
 
 def _user(read: DataFrame, events: Events) -> F.Column:
     """The mapping's user; null where no quarantined row has the columns that it needs."""
-    user = F.trim(F.expr(events.columns["user_id"]).cast("string"))
+    user = F.expr(events.columns["user_id"])
     try:
-        read.select(user)
+        ((_, kind),) = read.select(user).dtypes
     except AnalysisException:
         return F.lit(None).cast("string")
-    return user
+    return as_text(user, kind, events.nulls)
 
 
 def _vacuum(lake: Lake, name: str, retain_hours: float) -> None:

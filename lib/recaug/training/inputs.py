@@ -139,12 +139,13 @@ class Validation(NamedTuple):
 def validation_sample(sequences: DataFrame, max_length: int, users: int = VALIDATION_USERS) -> Validation:
     """Take the validation rows of the lowest user indices: these are by hash, so it is a random sample.
 
-    Columns: `sequences` needs user_index, items, seen and targets; only the validation split.
+    Columns: `sequences` needs user_index, items, seen and targets; only the validation split. A fold may have none.
     """
     rows = sequences.orderBy("user_index").limit(users).select("items", "seen", "targets").toPandas()
-    histories = np.frombuffer(b"".join(map(bytes, rows["items"])), np.int32).reshape(len(rows), -1)
+    histories = np.frombuffer(b"".join(map(bytes, rows["items"])), np.int32)
+    width = len(histories) // len(rows) if len(rows) else max_length
     return Validation(
-        torch.from_numpy(histories.astype(np.int64))[:, :max_length],
+        torch.from_numpy(histories.astype(np.int64)).reshape(len(rows), width)[:, :max_length],
         _padded(rows["seen"]),
         _padded(rows["targets"]),
         torch.tensor([len(targets) for targets in rows["targets"]], dtype=torch.int64),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -44,6 +45,11 @@ STYLE: Mapping[Any, Any] = {
     "lines.solid_capstyle": "round",
     "svg.hashsalt": "recaug",
 }
+
+
+def bounds(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Both ends of intervals (low, high); nan, which is not drawn, where there is none."""
+    return rows["low"].astype(float), rows["high"].astype(float)
 
 
 class Drawn(NamedTuple):

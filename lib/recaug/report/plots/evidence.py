@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from recaug.config import Gate
-from recaug.report.plots.canvas import FAINT, FULL, INK, Canvas, canvas
+from recaug.report.plots.canvas import FAINT, FULL, INK, Canvas, bounds, canvas
 from recaug.report.series import Looks
 
 
@@ -58,7 +58,7 @@ def _over_users(axes: Axes, points: pd.DataFrame, drawing: Canvas) -> None:
         line = points[points["arm"] == arm.name].sort_values("users")
         users = line["users"] * 1.03 ** (number - (len(arms) - 1) / 2)
         axes.plot(users, line["mean"], "o-", markersize=5, color=arm.colour, label=arm.label)
-        axes.vlines(users, line["low"], line["high"], color=arm.colour, linewidth=2)
+        axes.vlines(users, *bounds(line), color=arm.colour, linewidth=2)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(sorted(points["users"].unique())))
     axes.xaxis.set_minor_locator(NullLocator())

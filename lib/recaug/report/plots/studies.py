@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from recaug.report.plots.canvas import FAINT, FULL, INK, canvas, plain, short
+from recaug.report.plots.canvas import FAINT, FULL, INK, bounds, canvas, plain, short
 
 PALETTE = ("--faint", "--teal", "--orange", "--violet", "--brown")  # of the ways beside the last
 MAIN = "--blue"
@@ -17,7 +17,7 @@ def quality(rows: pd.DataFrame) -> str:
         for part, shade, offset in (("all users", INK, 0.12), ("cold users", drawing.colour(MAIN), -0.12)):
             of_part = rows[rows["slice"] == part]
             places = np.array([len(models) - 1 - models.index(model) for model in of_part["model"]]) + offset
-            axes.hlines(places, of_part["low"], of_part["high"], color=shade, linewidth=2)
+            axes.hlines(places, *bounds(of_part), color=shade, linewidth=2)
             axes.plot(of_part["mean"], places, "o", markersize=6, color=shade, label=part)
         axes.set_yticks(np.arange(len(models))[::-1], [plain(model) for model in models])
         axes.set_xlim(left=0)
@@ -37,7 +37,7 @@ def ways(rows: pd.DataFrame) -> str:
             at = np.array([len(attributes) - 1 - attributes.index(attribute) for attribute in of_way["attribute"]])
             heights = at + 0.2 * ((len(names) - 1) / 2 - place)
             shade = drawing.colour(MAIN if way == names[-1] else PALETTE[place % len(PALETTE)])
-            axes.hlines(heights, of_way["low"], of_way["high"], color=shade, linewidth=2)
+            axes.hlines(heights, *bounds(of_way), color=shade, linewidth=2)
             axes.plot(of_way["mean"], heights, "o", markersize=6, color=shade, label=plain(way))
         axes.set_yticks(np.arange(len(attributes))[::-1], [plain(attribute) for attribute in attributes])
         axes.set_xlim(left=0)

@@ -1,0 +1,110 @@
+"""Maps a source's columns to ours, by the SQL of the YAML."""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
+
+from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from recaug.clickstream.columns import EVENT, OURS
+from recaug.config import Events
+from recaug.errors import ContractError
+
+# The types that a mapped column may have in the source (decimals where doubles), and what they are called.
+NUMBERS = {"tinyint", "smallint", "int", "bigint", "float", "double", "string", "void"}
+TIMES = {"timestamp", "timestamp_ntz", "date", "string", "void"}
+TEXTS = ("user_id", "item_id", "event_type", "query", "session_id")
+AMOUNTS = ("price", "quantity")
+TYPES: Mapping[str, tuple[set[str], str]] = {
+    **dict.fromkeys(TEXTS, (NUMBERS | TIMES | {"boolean", "binary"}, "text")),
+    **dict.fromkeys(AMOUNTS, (NUMBERS, "a number")),
+    "event_time": (TIMES, "a timestamp (timestamp_seconds(...) makes one)"),
+}
+
+
+def map_events(df: DataFrame, events: Events) -> DataFrame:
+    """Add EVENT: what the row says as an event, before any judgement.
+
+    Its fields: user_id, item_id, event_type, query, session_id (text; a value of `nulls` is null), event_time (null
+    where it is too early), early (whether it is), price, quantity, price_given and quantity_given (whether the source
+    says anything there), fraction (whether an id is one), unique (the text of unique_by).
+    Raises ContractError that names the key and the column where the source lacks it or has another type.
+    """
+    columns: dict[str, Column] = {
+        name: expression(df, text, f"source.events.columns.{name}") for name, text in events.columns.items()
+    }
+    types = dict(df.select(*(column.alias(name) for name, column in columns.items())).dtypes)
+    for name, sql in events.columns.items():
+        kind, (allowed, wanted) = types[name], TYPES[name]
+        if kind not in allowed and not (kind.startswith("decimal") and "double" in allowed):
+            raise ContractError(f"source.events.columns.{name}: {sql} is {kind.split('<')[0]}, not {wanted}")
+    text, number = F.lit(None).cast("string"), F.lit(None).cast("double")
+    texts = {name: as_text(columns[name], types[name], events.nulls) for name in TEXTS if name in columns}
+    numbers = {name: _given(columns[name], types[name], events.nulls) for name in AMOUNTS if name in columns}
+    unique = [expression(df, name, "source.events.unique_by").cast("string") for name in events.unique_by]
+    time = columns["event_time"].cast("timestamp")
+    early = time < F.lit(f"{events.earliest} 00:00:00").cast("timestamp")
+    broken = [_is_fraction(columns[name], types[name]) for name in ("user_id", "item_id")]
+    fields = [
+        *(texts.get(name, F.lit("event") if name == "event_type" else text).alias(name) for name in TEXTS),
+        F.when(~early, time).alias("event_time"),
+        F.coalesce(early, F.lit(False)).alias("early"),
+        *(numbers[name].cast("double").alias(name) if name in numbers else number.alias(name) for name in AMOUNTS),
+        *((numbers[name].isNotNull() if name in numbers else F.lit(False)).alias(f"{name}_given") for name in AMOUNTS),
+        reduce(or_, broken).alias("fraction"),
+        F.concat_ws("\x1f", *(F.coalesce(column, F.lit("\x00")) for column in unique)).alias("unique"),
+    ]
+    return df.withColumn(EVENT, F.struct(*fields))
+
+
+def expression(df: DataFrame, text: str, key: str) -> Column:
+    """Read a SQL expression over the columns of `df`. Raises ContractError that names the key and what is wrong."""
+    try:
+        column = F.expr(text)
+        df.withColumn("tried", F.struct(column))  # beside all columns and nested, where explode and sum cannot be
+    except ParseException as error:
+        raise ContractError(f"{key}: {text!r} is no SQL expression: {_first_line(error)}") from error
+    except AnalysisException as error:
+        if "UNRESOLVED_COLUMN" in (error.getErrorClass() or ""):
+            missing = (error.getMessageParameters() or {}).get("objectName", text)
+            has = ", ".join(name for name in df.columns if name not in OURS)
+            raise ContractError(f"{key}: the source has no column {missing}; it has {has}") from error
+        raise ContractError(f"{key}: {text!r}: {_first_line(error)}") from error
+    return column
+
+
+def as_text(column: Column, kind: str, nulls: Sequence[str]) -> Column:
+    """Cast to text; blank and `nulls` are null. A whole number is written without a point or an exponent.
+
+    kind: the column's type.
+    """
+    text = column.cast("string")
+    if _is_real(kind):
+        text = F.when(column == F.floor(column), column.cast("decimal(38,0)").cast("string")).otherwise(text)
+    trimmed = F.trim(text)
+    return F.when((trimmed != "") & ~trimmed.isin(*nulls), trimmed)
+
+
+def _is_fraction(column: Column, kind: str) -> Column:
+    """Say whether a number is not whole."""
+    if not _is_real(kind):
+        return F.lit(False)
+    return F.coalesce((column != F.floor(column)) & ~F.isnan(column.cast("double")), F.lit(False))
+
+
+def _is_real(kind: str) -> bool:
+    return kind in ("float", "double") or kind.startswith("decimal")
+
+
+def _given(column: Column, kind: str, nulls: Sequence[str]) -> Column:
+    """Leave out what means that nothing is said: `nulls` of a text, and nan, which is how pandas writes it."""
+    if kind == "string":
+        trimmed = F.trim(column)
+        return F.when((trimmed != "") & ~trimmed.isin(*nulls), column)
+    return F.when(~F.isnan(column), column) if kind in ("float", "double") else column
+
+
+def _first_line(error: PySparkException) -> str:
+    return " ".join(str(error).strip().splitlines()[0].split())
