@@ -78,7 +78,7 @@ def test_files_without_a_column_in_common_are_named(read: Callable[..., list[tup
     with pytest.raises(ContractError) as error:
         read()
     assert str(error.value) == (
-        "source.events.path: no column of a.csv (who, what, at) is one of b.csv (v, i2, 2017-01-02 10:00:00)"
+        "source.events.path: no column of log/a.csv (who, what, at) is one of log/b.csv (v, i2, 2017-01-02 10:00:00)"
     )
 
 
@@ -95,7 +95,8 @@ def test_every_row_below_a_folder_is_read(read: Callable[..., list[tuple]], tmp_
     """4 of 9 rows were read, or a stack trace said that directory structures conflict."""
     put(tmp_path, **{name: HEAD + line("uvw"[day - 1], day) for name, day in files.items()})
     put(tmp_path, _hidden="no,log\n", _folder__x="no,log\n")
-    assert read() == EXPECTED
+    (tmp_path / "log" / "README.txt").write_text("no log\n")
+    assert read(pathGlobFilter="*.csv") == EXPECTED
     if "a" not in files:
         return
     assert read(path="log/a.csv") == EXPECTED[:1]
@@ -137,6 +138,8 @@ def test_json_in_lines_pretty_or_an_array(read: Callable[..., list[tuple]], tmp_
     (tmp_path / "log" / "pretty.json").write_text("\ufeff" + json.dumps(records(range(2, 3))[0], indent=2))
     (tmp_path / "log" / "array.json.gz").write_bytes(gzip.compress(json.dumps(records(range(3, 4))).encode()))
     assert read("json") == EXPECTED
+    (tmp_path / "log" / "batches.json").write_text('[{"who":"x"},{"who":"y"}]\n[{"who":"z"}]')
+    assert [row[0] for row in read("json")] == ["u", "v", "w", "x", "y", "z"]
 
 
 @pytest.mark.parametrize("options", [{}, {"multiLine": "true"}])
@@ -144,9 +147,11 @@ def test_objects_over_several_lines_one_after_the_other_are_refused(
     read: Callable[..., list[tuple]], tmp_path: Path, options: dict[str, str]
 ) -> None:
     """json_multiline_first_object: of a file's objects Spark reads the first."""
-    (tmp_path / "log.json").write_text("\n".join(json.dumps(record, indent=1) for record in records(range(1, 4))))
-    with pytest.raises(ContractError, match=r"^source.events.path: log.json has several objects over several lines"):
-        read("json", "log.json", **options)
+    (tmp_path / "log").mkdir()
+    text = "\n".join(json.dumps(record, indent=1) for record in records(range(1, 4)))
+    (tmp_path / "log" / "a.json").write_text(text)
+    with pytest.raises(ContractError, match=r"^source.events.path: log/a.json has several objects over several lines"):
+        read("json", **options)
 
 
 def test_names_that_differ_by_case_are_both_named(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
@@ -170,7 +175,8 @@ def test_what_is_no_text_is_told_in_words(
     read: Callable[..., list[tuple]], tmp_path: Path, name: str, said: str
 ) -> None:
     """zip_archive: the source has no column `who`; it has PK and binary."""
-    path = tmp_path / name
+    path = tmp_path / "log" / name
+    path.parent.mkdir()
     if name == "log.zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("log.csv", HEAD + line("u", 1))
@@ -184,8 +190,8 @@ def test_what_is_no_text_is_told_in_words(
     else:
         path.write_bytes(gzip.compress((HEAD + line("u", 1)).encode()))
     with pytest.raises(ContractError) as error:
-        read(path=name)
-    assert str(error.value) == f"source.events.path: {said}"
+        read()
+    assert str(error.value) == f"source.events.path: log/{said}"
 
 
 def test_parquet_is_read_file_by_file(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
@@ -207,5 +213,5 @@ def test_a_column_of_two_types_is_named_with_its_files(read: Callable[..., list[
     with pytest.raises(ContractError) as error:
         read("parquet")
     assert str(error.value) == (
-        "source.events.path: who is bigint in a.parquet and double in b.parquet; write both alike"
+        "source.events.path: who is bigint in log/a.parquet and double in log/b.parquet; write both alike"
     )

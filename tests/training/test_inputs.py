@@ -37,3 +37,6 @@ def test_the_validation_sample_is_padded_and_counts_every_target(toy: Lake) -> N
     for history, seen in zip(sample.histories, sample.seen, strict=True):
         assert torch.equal(history.sort().values, seen.sort().values)
     assert len(validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH).targets) == USERS
+    # fold_without_validation: a fold of few users may have none to watch
+    nobody = validation_sample(toy.read("sequences").where("false"), MAX_LENGTH)
+    assert (nobody.histories.shape, len(nobody.targets), len(nobody.n_targets)) == ((0, MAX_LENGTH), 0, 0)

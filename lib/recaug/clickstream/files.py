@@ -1,8 +1,10 @@
 """Which files lie at a source's path, and which of them are alike, so that Spark reads them as one."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JJavaError
@@ -15,17 +17,18 @@ from recaug.errors import ContractError
 HEAD = 1 << 16  # bytes of a file that are looked at
 AT_ONCE = 8  # files
 TEXT = {"csv", "json", "sequences", "json_object"}  # formats of lines, whatever compresses them
-# What a file is whose first bytes are these, and what is to be done with it.
-MAGIC = (
-    (b"PK\x03\x04", "a zip archive or an Excel file, which is not read; unpack it, or write CSV"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive, which is not read; unpack it"),
-    (b"Rar!", "a RAR archive, which is not read; unpack it"),
-    (b"PAR1", "Parquet; set format: parquet"),
-    (b"Obj\x01", "Avro, which is not read; write Parquet or JSON lines"),
-    (b"ORC", "ORC, which is not read; write Parquet"),
-    (b"\x1f\x8b", "compressed by gzip; give it a name that ends with .gz"),
-    (b"BZh", "compressed by bzip2; give it a name that ends with .bz2"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstandard; give it a name that ends with .zst"),
+# What a file is that begins so, and what is to be done with it.
+BEGINNINGS = (
+    (rb"PK\x03\x04", "a zip archive or an Excel file, which is not read; unpack it, or write CSV"),
+    (rb".{257}ustar", "a tar archive, which is not read; unpack it"),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive, which is not read; unpack it"),
+    (rb"Rar!\x1a", "a RAR archive, which is not read; unpack it"),
+    (rb"\xd0\xcf\x11\xe0", "an Excel file, which is not read; write CSV"),
+    (rb"PAR1", "Parquet; set format: parquet"),
+    (rb"Obj\x01", "Avro, which is not read; write Parquet or JSON lines"),
+    (rb"\x1f\x8b", "compressed by gzip; give it a name that ends with .gz"),
+    (rb"BZh[1-9]1AY&SY", "compressed by bzip2; give it a name that ends with .bz2"),
+    (rb"\x28\xb5\x2f\xfd", "compressed by zstandard; give it a name that ends with .zst"),
 )
 # Types that a column may have in different files: none of these pairs loses or changes a value.
 SAFE = (
@@ -36,7 +39,6 @@ SAFE = (
 LINES, WHOLE = "an object a line", "one object or array a file"  # shapes of JSON
 OPTIONS = {WHOLE: {"multiLine": "true"}}
 NAMES = {"__globPaths__": "false"}  # Spark's own option for files that are names, not patterns
-TAR = 257, b"ustar"  # where a tar archive has its name
 
 
 class Alike(NamedTuple):
@@ -100,7 +102,8 @@ def united(parts: Sequence[tuple[str, DataFrame]], key: str) -> DataFrame:
 
 
 def _name(file: str) -> str:
-    return file.rsplit("/", 1)[-1]
+    """Name a file with its folder, which tells day=1/part-0 from day=2/part-0."""
+    return "/".join(file.rsplit("/", 2)[1:])
 
 
 def _names(df: DataFrame) -> str:
@@ -114,12 +117,15 @@ def _files(spark: SparkSession, source: Source, path: str, key: str) -> list[tup
 
     def below(status: Any, root: str) -> Iterator[tuple[str, str]]:
         if not status.isDirectory():
-            yield status.getPath().toString(), root
+            if wanted.accept(status.getPath()):
+                yield status.getPath().toString(), root
             return
         for child in system.listStatus(status.getPath()):
             if not _is_hidden(child.getPath().getName()):
                 yield from below(child, root)
 
+    pattern = next((value for name, value in source.options.items() if name.lower() == "pathglobfilter"), "*")
+    wanted = spark._jvm.org.apache.hadoop.fs.GlobFilter(pattern)  # type: ignore[union-attr]
     roots = system.globStatus(place)
     if not roots:
         raise ContractError(f"{key}.path: nothing at {source.path}")
@@ -153,12 +159,9 @@ def _mark(spark: SparkSession, source: Source, file: str, key: str) -> str:
     head = _head(spark, file)
     if head is None:
         return ""
-    at, tar = TAR
-    for magic, what in MAGIC:
-        if head.startswith(magic):
+    for beginning, what in BEGINNINGS:
+        if re.match(beginning, head, re.DOTALL):
             raise ContractError(f"{key}.path: {_name(file)} is {what}")
-    if head[at : at + len(tar)] == tar:
-        raise ContractError(f"{key}.path: {_name(file)} is a tar archive, which is not read; unpack it")
     if source.format == "csv" and source.options.get("header", "false").lower() == "true":
         return head.removeprefix(b"\xef\xbb\xbf").splitlines()[0].decode("latin-1") if head.strip() else ""
     if source.format == "json":
@@ -169,18 +172,14 @@ def _mark(spark: SparkSession, source: Source, file: str, key: str) -> str:
 def _shape(head: bytes, place: str) -> str:
     """Tell JSON lines from a file that is one array, or one object, over several lines."""
     text = head.decode("utf-8-sig", "replace").lstrip()
-    if text.startswith("["):
-        return WHOLE
-    try:
-        json.loads(text.split("\n", 1)[0])
-    except ValueError:
-        pass
-    else:
+    first, _, rest = text.partition("\n")
+    with suppress(ValueError):
+        json.loads(first)
         return LINES
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except ValueError:  # longer than the head, or no JSON
-        return WHOLE if "\n" in text and text.split("\n", 1)[0].strip() in ("{", "") else LINES
+        return WHOLE if rest and (first.strip() == "{" or first.startswith("[")) else LINES
     if text[end:].strip():
         raise ContractError(f"{place} has several objects over several lines each; write an object a line, or an array")
     return WHOLE

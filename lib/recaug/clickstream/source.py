@@ -26,6 +26,8 @@ from recaug.errors import ContractError
 # Without pruning a line's fields are always counted. Quotes and line breaks within them as RFC 4180 has them. Files
 # of one header are read together (files.py), so it need not be compared, and may lack a name.
 CSV = {"columnPruning": "false", "mode": "PERMISSIVE", "escape": '"', "multiLine": "true"}
+BY_CASE = "spark.sql.caseSensitive"
+AS_THEY_LIE = {"delta", "binaryFile"}  # formats whose files Spark lists itself: a table, and any number of pictures
 ENTRIES = 256  # of an archive that are laid out at once
 # What Java calls a damaged file, and Spark one that it cannot read (2064: of Spark 3.5, without a name).
 DAMAGED = ("java.io.EOFException", "java.util.zip.ZipException", "org.apache.hadoop.fs.ChecksumException")
@@ -46,7 +48,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     """
     path = locate(source.path, key)
     with reading(source, key):
-        if source.format == "delta":
+        if source.format in AS_THEY_LIE:
             return _read(spark, source, [path], {}, key).withColumn(CORRUPT, F.lit(None).cast("string"))
         parts = alike(spark, source, path, key)
         frames = [_read(spark, source, part.files, part.options, key) for part in parts]
@@ -77,11 +79,12 @@ def _read(spark: SparkSession, source: Source, paths: Sequence[str], options: Ma
 @contextmanager
 def _by_case(spark: SparkSession) -> Iterator[None]:
     """Let Spark tell names apart that differ by case alone, of which it else takes one and leaves the other out."""
-    spark.conf.set("spark.sql.caseSensitive", "true")
+    before = spark.conf.get(BY_CASE)
+    spark.conf.set(BY_CASE, "true")
     try:
         yield
     finally:
-        spark.conf.set("spark.sql.caseSensitive", "false")
+        spark.conf.set(BY_CASE, str(before))
 
 
 def name_files(df: DataFrame) -> DataFrame:
