@@ -221,6 +221,25 @@ def test_a_night_without_events_writes_nothing(
     assert not (tmp_path / "lake").exists()
 
 
+def test_more_rows_in_trouble_than_the_bound_end_the_night(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [line(f"user{n}", "vase", day(1, n / 10) if n % 10 else "soon") for n in range(110)]
+    made = context(spark, tmp_path, dt.date(2017, 1, 1))
+    events = msgspec.structs.replace(made.config.source.events, max_quarantine=0.09)
+    source = msgspec.structs.replace(made.config.source, events=events)
+    bound = dataclasses.replace(made, config=msgspec.structs.replace(made.config, source=source))
+    log(tmp_path, lines)
+    with pytest.raises(ContractError) as error:
+        ingest.run(bound)
+    assert str(error.value).startswith(
+        "source.events: 10.0% of 110 rows are no events, more than max_quarantine 9.0%; the commonest reason, in 11 "
+        'rows: unreadable event_time, as in {"who":"...","what":"...","at":"soon"'
+    )
+    assert str(error.value).endswith("mend the mapping, or raise source.events.max_quarantine")
+    assert not (tmp_path / "lake").exists()
+    log(tmp_path, lines[1:100])  # 9 of 99: too few rows to judge by
+    assert ingest.run(bound).metrics.quarantined == 9
+
+
 DATA = Path("../shared/data")
 
 

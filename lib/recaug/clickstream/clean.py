@@ -8,7 +8,7 @@ from recaug.clickstream.mapping import AMOUNTS, expression
 from recaug.config import Events, Robots
 
 FRACTION = "an id is a fraction"
-ROBOTS = ("recaug_robot_day", "recaug_robot_minute")  # whether a row is one of a robot's, by day and by minute
+ROBOTS = {f"recaug_robot_{span}": f"robot: too many events in a {span}" for span in ("day", "minute")}  # by column
 
 
 def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> DataFrame:
@@ -26,7 +26,7 @@ def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> 
     faults = _faults(mapped, event, events)
     if robots is not None:
         mapped = _join_robots(mapped, robots)
-        faults |= {f"robot: too many events in a {column.rpartition('_')[2]}": F.col(column) for column in ROBOTS}
+        faults |= {reason: F.col(column) for column, reason in ROBOTS.items()}
     # array_remove, unlike filter, compiles.
     said = (F.when(fault, F.lit(name)).otherwise("") for name, fault in faults.items())
     reasons = F.array_remove(F.array(*said), "")
@@ -135,11 +135,12 @@ def _not_a_number(event: dict[str, Column], name: str) -> Column:
 def _join_robots(mapped: DataFrame, robots: DataFrame) -> DataFrame:
     """Add the columns ROBOTS."""
     time, user = F.col(f"{EVENT}.event_time"), F.col(f"{EVENT}.user_id")
+    by_day, by_minute = ROBOTS
     days = robots.where("day IS NOT NULL").select(
-        F.col("user_id").alias("recaug_user"), F.col("day").alias("recaug_day"), F.lit(True).alias(ROBOTS[0])
+        F.col("user_id").alias("recaug_user"), F.col("day").alias("recaug_day"), F.lit(True).alias(by_day)
     )
     minutes = robots.where("minute IS NOT NULL").select(
-        F.col("user_id").alias("recaug_user"), F.col("minute").alias("recaug_minute"), F.lit(True).alias(ROBOTS[1])
+        F.col("user_id").alias("recaug_user"), F.col("minute").alias("recaug_minute"), F.lit(True).alias(by_minute)
     )
     on_day = (user == F.col("recaug_user")) & (F.to_date(time) == F.col("recaug_day"))
     on_minute = (user == F.col("recaug_user")) & (F.floor(F.unix_seconds(time) / 60) == F.col("recaug_minute"))

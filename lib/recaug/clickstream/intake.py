@@ -3,44 +3,17 @@
 import datetime as dt
 from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.clean import FRACTION, deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.clean import ROBOTS, deduplicate, find_robots, mark, suspect_robots
 from recaug.clickstream.columns import EVENT
+from recaug.clickstream.counts import RowCounts, check_counts, check_trouble, count_rows
+from recaug.clickstream.days import Days, IntakePlan, in_days, is_of_days, of_days
 from recaug.clickstream.mapping import map_events
 from recaug.clickstream.sessions import identify_sessions
 from recaug.clickstream.source import name_files
 from recaug.config import Events
-from recaug.errors import ContractError, NoRowsError
-
-
-class Days(NamedTuple):
-    """Days from the first to the last, both included; first None: all before."""
-
-    first: dt.date | None
-    last: dt.date
-
-    @property
-    def iso(self) -> tuple[str | None, str]:
-        """Both as text."""
-        return self.first.isoformat() if self.first else None, self.last.isoformat()
-
-
-class IntakePlan(NamedTuple):
-    """Which days an intake is about.
-
-    new: whose rows nobody has taken yet. late: before them, which are read again for rows that came late; None for no
-    such days.
-    """
-
-    new: Days
-    late: Days | None
-
-    @property
-    def read(self) -> Days:
-        """The days whose rows are read."""
-        return Days(self.late.first, self.new.last) if self.late else self.new
 
 
 class Held(NamedTuple):
@@ -54,17 +27,6 @@ class Held(NamedTuple):
         assert self.events is not None
         assert self.quarantine is not None
         return of_days(self.events, first, last), of_days(self.quarantine, first, last)
-
-
-class RowCounts(NamedTuple):
-    """Rows of an intake: all, good ones, those of the last day and the good of them, late ones, bad ones by reason."""
-
-    rows: int
-    good: int
-    last_day: int
-    last_day_good: int
-    late: int
-    reasons: dict[str, int]
 
 
 class Intake(NamedTuple):
@@ -81,15 +43,6 @@ class Intake(NamedTuple):
     held_bad: int = 0
 
 
-def plan_days(taken: dt.date | None, date: dt.date, late_days: int) -> IntakePlan:
-    """Give the days up to `date` that follow the last one taken (None: nothing is), and the late days before them."""
-    if taken is None:
-        return IntakePlan(Days(None, date), None)
-    first = taken + dt.timedelta(days=1)
-    late = Days(first - dt.timedelta(days=late_days), taken) if late_days else None
-    return IntakePlan(Days(first, date), late)
-
-
 def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
     """Map a source's rows by the YAML; keep those of the days and those without a time. See mapping.map_events."""
     return map_events(rows, events).where(in_days(days, f"{EVENT}.event_time")).transform(name_files)
@@ -98,14 +51,15 @@ def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
 def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
     """Make events of the rows that are not held yet, and a quarantine of the bad ones.
 
-    rows: of mark_rows, of the days that the plan reads. Raises ContractError where the last day has no row, or no row
-    is an event.
+    rows: of mark_rows, of the days that the plan reads. Raises ContractError where the last day has no row or no event,
+    and where more rows are odd than max_quarantine.
     """
     late = plan.late
     marked = without_held(rows, late, *held.days(*late)) if late else rows
     good, bad = split_bad(marked, plan.new, held.quarantine)
-    counts = count_rows(marked, bad, plan.new)
+    counts = count_rows(marked, bad, plan.new, {rule.name for rule in source.rules} | {*ROBOTS.values()})
     check_counts(counts, plan.new.last, source.path)
+    check_trouble(counts, marked, source.max_quarantine)
     events = events_of(good, source.session_gap_minutes, _before(plan, held, source.session_gap_minutes))
     if late is None or counts.late == 0:
         return Intake(events, bad, counts, plan.new)
@@ -150,7 +104,7 @@ def split_bad(marked: DataFrame, new: Days, quarantine: DataFrame | None) -> tup
     """
     undated = marked.where("event_time IS NULL")
     if quarantine is not None:
-        there = quarantine.where("NOT dated").where(~_of_days(*new))
+        there = quarantine.where("NOT dated").where(~is_of_days(*new))
         undated = undated.join(there.select("raw"), on="raw", how="left_anti").select(*undated.columns)
     bad = (
         marked.where("event_time IS NOT NULL AND size(reasons) > 0")
@@ -172,64 +126,6 @@ def events_of(good: DataFrame, gap_minutes: int, before: DataFrame | None) -> Da
         .transform(identify_sessions, gap_minutes, before)
         .withColumn("event_date", F.to_date("event_time"))
     )
-
-
-def count_rows(marked: DataFrame, bad: DataFrame, new: Days) -> RowCounts:
-    """Count marked rows and the bad ones among them; rows without a time that are in no quarantine yet count alone."""
-    day = F.to_date("event_time")
-    total = marked.agg(
-        F.count_if(F.size("reasons") == 0).alias("good"),
-        F.count_if(day == F.lit(new.last)).alias("last_day"),
-        F.count_if((day == F.lit(new.last)) & (F.size("reasons") == 0)).alias("last_day_good"),
-        F.count_if(~in_days(new, "event_time")).alias("late"),
-    ).first()
-    assert total is not None
-    by_why = bad.select("reasons").groupBy("reasons").count().collect()
-    reasons: dict[str, int] = {}
-    for row in by_why:
-        for reason in row["reasons"]:
-            reasons[reason] = reasons.get(reason, 0) + row["count"]
-    rows = total["good"] + sum(row["count"] for row in by_why)
-    days = (total["last_day"], total["last_day_good"], total["late"])
-    return RowCounts(rows, total["good"], *days, dict(sorted(reasons.items())))
-
-
-def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
-    """Raise NoRowsError where there is no row of the last day, ContractError where no event, or a fraction as an id."""
-    if counts.rows == 0:
-        raise NoRowsError(f"source.events.path: {path} has no row up to {last}")
-    if counts.last_day == 0:
-        raise NoRowsError(f"source.events.path: {path} has no row of {last}; give a date that the log covers")
-    if broken := counts.reasons.get(FRACTION):
-        raise ContractError(
-            f"source.events.columns: in {broken} rows user_id or item_id is a number that is not whole, which names "
-            "nobody; map a column of names, or cast it to text"
-        )
-    if counts.last_day_good == 0:
-        worst = max(counts.reasons, key=lambda reason: counts.reasons[reason])
-        raise ContractError(
-            f"source.events: none of {counts.last_day} rows of {last} is an event; the commonest reason, in "
-            f"{counts.reasons[worst]} of {counts.rows} rows: {worst}"
-        )
-
-
-def in_days(days: Days, column: str) -> Column:
-    """Say whether a time is of these days, or missing."""
-    end = F.lit(dt.datetime.combine(days.last + dt.timedelta(days=1), dt.time()).isoformat()).cast("timestamp")
-    inside = F.col(column) < end
-    if days.first is not None:
-        inside &= F.col(column) >= F.lit(dt.datetime.combine(days.first, dt.time()).isoformat()).cast("timestamp")
-    return inside | F.col(column).isNull()
-
-
-def of_days(rows: DataFrame, first: dt.date | None, last: dt.date) -> DataFrame:
-    """Keep the rows whose event_date is one of these days."""
-    return rows.where(_of_days(first, last))
-
-
-def _of_days(first: dt.date | None, last: dt.date) -> Column:
-    until = F.col("event_date") <= F.lit(last)
-    return until if first is None else until & (F.col("event_date") >= F.lit(first))
 
 
 def _before(plan: IntakePlan, held: Held, gap_minutes: int) -> DataFrame | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from recaug.config.base import Positive, Strict
+from recaug.config.base import Positive, Share, Strict
 
 
 class Lake(Strict, kw_only=True):
@@ -79,6 +79,8 @@ class Events(Source, kw_only=True):
     unique_by: more columns of the source that tell two events apart (an invoice number, say).
     late_days: so many days before a night are read again, for rows that came after their own night.
     earliest: a time before this day is none; 1970-01-01 is what 0 means.
+    max_quarantine: share of a night's rows, of 100 or more, that may be no events for other reasons than `rules` and
+        `robots`; above it the night ends.
     """
 
     columns: dict[
@@ -91,6 +93,7 @@ class Events(Source, kw_only=True):
     session_gap_minutes: Positive
     late_days: Annotated[int, Meta(ge=0)] = 0
     earliest: dt.date = dt.date(1990, 1, 1)
+    max_quarantine: Share = 0.05
 
     @property
     def our_types(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Stage 1: the source's rows that the lake does not hold yet become events, or go to quarantine with their reasons."""
 
 from recaug.clickstream import intake
-from recaug.clickstream.intake import Held, IntakePlan
+from recaug.clickstream.days import IntakePlan, of_days, plan_days
+from recaug.clickstream.intake import Held
 from recaug.clickstream.items import catalogue, named_by_events
 from recaug.clickstream.source import number_rows, read_source, reading
 from recaug.lake.tables import Commit
@@ -24,9 +25,9 @@ def run(context: Context) -> StageResult:
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
         taken = intake.take_rows(rows, plan, held, source)
-        of_days = {"event_date": taken.written}
-        quarantine = lake.replace(taken.quarantine, "events_quarantine", of_days, context.run_id)
-        events = lake.replace(taken.events, "events", of_days, context.run_id)
+        written = {"event_date": taken.written}
+        quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
+        events = lake.replace(taken.events, "events", written, context.run_id)
     finally:
         rows.unpersist()
     counts, new, bad = taken.counts, events.rows - taken.held_events, quarantine.rows - taken.held_bad
@@ -48,7 +49,7 @@ def run(context: Context) -> StageResult:
 def days(context: Context) -> IntakePlan:
     """Give the days that the night takes, by what earlier nights have recorded."""
     taken = [night.event_date for night in context.history("ingest") if night.event_date < context.date]
-    return intake.plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)
+    return plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)
 
 
 def estimate(context: Context) -> int:
@@ -63,7 +64,7 @@ def _write_items(context: Context) -> Commit:
     """Write the catalogue of the items source, or of all events that the lake holds up to the night."""
     lake, source = context.lake, context.config.source.items
     if source is None:
-        events = intake.of_days(lake.read("events"), None, context.date)
+        events = of_days(lake.read("events"), None, context.date)
         return lake.replace(named_by_events(events), "items", {}, context.run_id)
     with reading(source, "source.items"):
         items = catalogue(number_rows(read_source(context.spark, source, "source.items")), source).persist()
