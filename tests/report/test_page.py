@@ -20,9 +20,9 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import report
 from recaug.night.context import Context
-from recaug.report import page
+from recaug.report import learning_curve, page, plots
 from recaug.report.series import Series
-from recaug.results import Arm, ArmResult, Part, Publish
+from recaug.results import Arm, ArmResult, Interval, Part, Publish
 
 
 class Text(HTMLParser):
@@ -149,6 +149,16 @@ def test_another_configuration_s_records_do_not_belong_to_the_night(published: C
     other = msgspec.structs.replace(published.config, seed=published.config.seed + 1)
     assert published.night()
     assert set(replace(published, config=other).night()) == {"ingest"}  # which no seed decides
+
+
+def test_an_interval_without_bounds_is_its_mean_alone() -> None:
+    """intervals_of_few_hits: of few users there is a mean, and the pages of studies broke for want of bounds."""
+    shown = page.templates().from_string("{{ value | between }}")
+    assert shown.render(value={"mean": 0.1, "low": None, "high": 0.2}) == ""
+    assert shown.render(value=Interval(mean=0.15, low=0.1, high=0.2)) == '<span class="between">.1000 to .2000</span>'
+    assert learning_curve.lift_cell({"mean": 0.05, "low": None, "high": None}) == "+5.0%"
+    unbounded = {"model": "counts", "mean": 0.1, "low": None, "high": None}
+    assert "<svg" in plots.quality(pd.DataFrame([unbounded | {"slice": f"{part} users"} for part in ("all", "cold")]))
 
 
 def test_the_page_needs_nothing_outside_itself(night: page.Night) -> None:

@@ -87,7 +87,7 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     said = capsys.readouterr().out
     assert {name: lake.read(name).count() for name in left} == left
     assert all(0 < left[name] < before[name] for name in left)
-    assert said.splitlines()[-1] == "  no event           of 2 of 4 ids, such as '7771'"
+    assert said.splitlines()[-1] == f"  no event           of 2 of {len(gone) + 1} ids, such as '7771'"
     assert f"events             {before['events'] - left['events']:,} rows deleted" in said
     quarantined = {row["raw"] for row in lake.read("events_quarantine").where("source = 'x'").collect()}
     assert quarantined == {given[1][0], given[3][0]}

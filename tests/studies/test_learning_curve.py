@@ -55,7 +55,7 @@ def shop(spark, tmp_path_factory) -> Context:
     made = context(spark, tmp_path, END, **CHANGES).config
     places = msgspec.structs.replace(made.lake, path=f"{tmp_path}/lake")
     short = msgspec.structs.replace(made.sasrec, optimiser=msgspec.structs.replace(made.sasrec.optimiser, epochs=1))
-    gate = msgspec.structs.replace(made.evaluate.gate, bootstraps=50)
+    gate = msgspec.structs.replace(made.evaluate.gate, bootstraps=50, min_units=1)
     evaluate = msgspec.structs.replace(made.evaluate, gate=gate)
     config = msgspec.structs.replace(
         made, lake=places, artifacts=f"{tmp_path}/artifacts", sasrec=short, evaluate=evaluate, learning_curve=CURVE
