@@ -153,7 +153,7 @@ def test_another_configuration_s_records_do_not_belong_to_the_night(published: C
 
 def test_an_interval_without_bounds_is_its_mean_alone() -> None:
     """intervals_of_few_hits: of few users there is a mean, and the pages of studies broke for want of bounds."""
-    shown = page.templates().from_string("{{ value | between }}")
+    shown = page.templates().from_string("{{ value | between | safe }}")
     assert shown.render(value={"mean": 0.1, "low": None, "high": 0.2}) == ""
     assert shown.render(value=Interval(mean=0.15, low=0.1, high=0.2)) == '<span class="between">.1000 to .2000</span>'
     assert learning_curve.lift_cell({"mean": 0.05, "low": None, "high": None}) == "+5.0%"

@@ -38,7 +38,7 @@ def shop(folder: Path, **changes: Any) -> Path:
         "artifacts": str(folder / "artifacts"),
         "lake": {"path": str(folder / "lake")},
         "training": {"launcher": "local"},
-        "evaluate": {"gate": {"bootstraps": 100}},
+        "evaluate": {"gate": {"bootstraps": 100, "min_units": 1}},
         "images": {
             "source": {
                 "path": f"{folder}/pictures/*/*.png",

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
@@ -152,12 +151,12 @@ def templates() -> jinja2.Environment:
     return environment
 
 
-def _between(value: Any) -> Markup:
-    """The bounds of an interval (low, high), below its mean; nothing where it has not both."""
+def _between(value: Any) -> str:
+    """The bounds of an interval (low, high) as HTML, below its mean; nothing where it has not both."""
     low, high = (value["low"], value["high"]) if isinstance(value, Mapping) else (value.low, value.high)
     if low is None or high is None:
-        return Markup()
-    return Markup('<span class="between">{} to {}</span>').format(numbers.figure(low), numbers.figure(high))
+        return ""
+    return f'<span class="between">{numbers.figure(low)} to {numbers.figure(high)}</span>'
 
 
 def training_figures(night: Night) -> list[Drawing]:
