@@ -131,15 +131,18 @@ def records(days: range) -> list[dict[str, str]]:
     return [{"who": "uvw"[day - 1], "what": f"i{day}", "at": f"2017-01-0{day}T10:00:00"} for day in days]
 
 
-def test_json_in_lines_pretty_or_an_array(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"multiLine": "true"}, {"multiLine": "false"}])
+def test_json_in_lines_pretty_or_an_array(
+    read: Callable[..., list[tuple]], tmp_path: Path, options: dict[str, str]
+) -> None:
     """json_pretty: no row of such a file was one."""
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "lines.json").write_text("\n".join(map(json.dumps, records(range(1, 2)))))
     (tmp_path / "log" / "pretty.json").write_text("\ufeff" + json.dumps(records(range(2, 3))[0], indent=2))
     (tmp_path / "log" / "array.json.gz").write_bytes(gzip.compress(json.dumps(records(range(3, 4))).encode()))
-    assert read("json") == EXPECTED
+    assert read("json", **options) == EXPECTED
     (tmp_path / "log" / "batches.json").write_text('[{"who":"x"},{"who":"y"}]\n[{"who":"z"}]')
-    assert [row[0] for row in read("json")] == ["u", "v", "w", "x", "y", "z"]
+    assert [row[0] for row in read("json", **options)] == ["u", "v", "w", "x", "y", "z"]
 
 
 @pytest.mark.parametrize("options", [{}, {"multiLine": "true"}])

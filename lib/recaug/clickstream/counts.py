@@ -73,14 +73,14 @@ def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
         )
 
 
-def check_trouble(counts: RowCounts, marked: DataFrame, bound: float) -> None:
+def check_trouble(counts: RowCounts, marked: DataFrame, bound: float, rules: Collection[str]) -> None:
     """Raise ContractError where more than this share of the rows is odd, with an example whose ids are hidden.
 
     A share of fewer rows than JUDGED says nothing.
     """
     if counts.rows < JUDGED or counts.odd <= bound * counts.rows:
         return
-    worst = max(counts.reasons, key=lambda reason: counts.reasons[reason])
+    worst = max(counts.reasons.keys() - set(rules), key=lambda reason: (counts.reasons[reason], reason))
     row = marked.where(F.array_contains("reasons", worst)).select("raw", "user_id", "item_id").first()
     example = "" if row is None else row["raw"]
     for name in ("user_id", "item_id"):

@@ -37,7 +37,7 @@ SAFE = (
     {"void", "date", "timestamp", "timestamp_ntz"},
 )
 LINES, WHOLE = "an object a line", "one object or array a file"  # shapes of JSON
-OPTIONS = {WHOLE: {"multiLine": "true"}}
+OPTIONS = {LINES: {"multiLine": "false"}, WHOLE: {"multiLine": "true"}}  # whatever the YAML says of it
 NAMES = {"__globPaths__": "false"}  # Spark's own option for files that are names, not patterns
 
 
@@ -157,8 +157,8 @@ def _mark(spark: SparkSession, source: Source, file: str, key: str) -> str:
     if source.format not in TEXT:
         return ""
     head = _head(spark, file)
-    if head is None:
-        return ""
+    if head is None:  # its columns are not known, so it is read by itself
+        return file
     for beginning, what in BEGINNINGS:
         if re.match(beginning, head, re.DOTALL):
             raise ContractError(f"{key}.path: {_name(file)} is {what}")

@@ -57,9 +57,10 @@ def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> 
     late = plan.late
     marked = without_held(rows, late, *held.days(*late)) if late else rows
     good, bad = split_bad(marked, plan.new, held.quarantine)
-    counts = count_rows(marked, bad, plan.new, {rule.name for rule in source.rules} | {*ROBOTS.values()})
+    rules = {rule.name for rule in source.rules} | {*ROBOTS.values()}
+    counts = count_rows(marked, bad, plan.new, rules)
     check_counts(counts, plan.new.last, source.path)
-    check_trouble(counts, marked, source.max_quarantine)
+    check_trouble(counts, marked, source.max_quarantine, rules)
     events = events_of(good, source.session_gap_minutes, _before(plan, held, source.session_gap_minutes))
     if late is None or counts.late == 0:
         return Intake(events, bad, counts, plan.new)

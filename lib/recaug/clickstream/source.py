@@ -62,7 +62,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
 def _read(spark: SparkSession, source: Source, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:
     """Read files that are alike. Raises ContractError for two columns whose names differ by case alone."""
     layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
-    reader = spark.read.format(layout).options(**options, **_options(source))
+    reader = spark.read.format(layout).options(**{**_options(source), **options})
     with _by_case(spark):
         df = reader.load([*paths])
     names = sorted(df.columns, key=str.lower)
