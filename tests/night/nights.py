@@ -45,7 +45,6 @@ def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) ->
             "event_types": {"buy": "purchase"},
             "robots": {"max_events_per_day": 50, "max_events_per_minute": 20},
             "session_gap_minutes": 30,
-            "max_quarantine": 1.0,
         }
     }
     for section, keys in changes.items():

@@ -238,6 +238,11 @@ def test_more_rows_in_trouble_than_the_bound_end_the_night(spark: SparkSession, 
     assert not (tmp_path / "lake").exists()
     log(tmp_path, lines[1:100])  # 9 of 99: too few rows to judge by
     assert ingest.run(bound).metrics.quarantined == 9
+    log(tmp_path, lines)
+    rule = config.Rule(name="to come", when="at = 'soon'")  # the shop knows of them
+    source = msgspec.structs.replace(source, events=msgspec.structs.replace(events, rules=[rule]))
+    known = dataclasses.replace(made, config=msgspec.structs.replace(made.config, source=source))
+    assert ingest.run(known).metrics.reasons == {"to come": 11, "unreadable event_time": 11}
 
 
 DATA = Path("../shared/data")

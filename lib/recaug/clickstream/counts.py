@@ -1,7 +1,6 @@
 """Counts what rows of a log became, and refuses a log of which too little is events."""
 
 import datetime as dt
-from collections.abc import Collection
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame
@@ -18,7 +17,7 @@ SHOWN = 300  # characters of a row that an error shows
 class RowCounts(NamedTuple):
     """Rows of an intake: all, good ones, those of the last day and the good of them, late ones, bad ones by reason.
 
-    odd: bad ones for a reason that is no rule of the YAML.
+    odd: bad ones that no rule of the YAML has caught.
     """
 
     rows: int
@@ -30,7 +29,7 @@ class RowCounts(NamedTuple):
     reasons: dict[str, int]
 
 
-def count_rows(marked: DataFrame, bad: DataFrame, new: Days, rules: Collection[str]) -> RowCounts:
+def count_rows(marked: DataFrame, bad: DataFrame, new: Days, rules: frozenset[str]) -> RowCounts:
     """Count marked rows and the bad ones among them; rows without a time that are in no quarantine yet count alone.
 
     rules: names of the YAML's.
@@ -49,7 +48,7 @@ def count_rows(marked: DataFrame, bad: DataFrame, new: Days, rules: Collection[s
         for reason in row["reasons"]:
             reasons[reason] = reasons.get(reason, 0) + row["count"]
     rows = total["good"] + sum(row["count"] for row in by_why)
-    odd = sum(row["count"] for row in by_why if not set(row["reasons"]).issubset(rules))
+    odd = sum(row["count"] for row in by_why if rules.isdisjoint(row["reasons"]))
     days = (total["last_day"], total["last_day_good"], total["late"])
     return RowCounts(rows, total["good"], *days, odd, dict(sorted(reasons.items())))
 
@@ -73,14 +72,14 @@ def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
         )
 
 
-def check_trouble(counts: RowCounts, marked: DataFrame, bound: float, rules: Collection[str]) -> None:
+def check_trouble(counts: RowCounts, marked: DataFrame, bound: float, rules: frozenset[str]) -> None:
     """Raise ContractError where more than this share of the rows is odd, with an example whose ids are hidden.
 
     A share of fewer rows than JUDGED says nothing.
     """
     if counts.rows < JUDGED or counts.odd <= bound * counts.rows:
         return
-    worst = max(counts.reasons.keys() - set(rules), key=lambda reason: (counts.reasons[reason], reason))
+    worst = max(counts.reasons.keys() - rules, key=lambda reason: (counts.reasons[reason], reason))
     row = marked.where(F.array_contains("reasons", worst)).select("raw", "user_id", "item_id").first()
     example = "" if row is None else row["raw"]
     for name in ("user_id", "item_id"):

@@ -57,7 +57,7 @@ def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> 
     late = plan.late
     marked = without_held(rows, late, *held.days(*late)) if late else rows
     good, bad = split_bad(marked, plan.new, held.quarantine)
-    rules = {rule.name for rule in source.rules} | {*ROBOTS.values()}
+    rules = frozenset([*(rule.name for rule in source.rules), *ROBOTS.values()])
     counts = count_rows(marked, bad, plan.new, rules)
     check_counts(counts, plan.new.last, source.path)
     check_trouble(counts, marked, source.max_quarantine, rules)

@@ -79,8 +79,8 @@ class Events(Source, kw_only=True):
     unique_by: more columns of the source that tell two events apart (an invoice number, say).
     late_days: so many days before a night are read again, for rows that came after their own night.
     earliest: a time before this day is none; 1970-01-01 is what 0 means.
-    max_quarantine: share of a night's rows, of 100 or more, that may be no events for other reasons than `rules` and
-        `robots`; above it the night ends.
+    max_quarantine: share of a night's rows, of 100 or more, that are no events though neither `rules` nor `robots`
+        say so; above it the night ends.
     """
 
     columns: dict[
