@@ -81,6 +81,7 @@ def test_the_demo_is_among_them():
     ],
 )
 def test_a_wrong_key_is_an_error_that_names_its_place(old, new, said):
+    """Among them event_type_unknown_to_source, lake_path_with_hash, number_not_finite and seed_out_of_range."""
     assert old in DEMO
     with pytest.raises(ConfigError) as error:
         loads(DEMO.replace(old, new, 1), "demo.yaml")

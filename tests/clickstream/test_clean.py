@@ -83,6 +83,7 @@ def marked(spark: SparkSession, rows: list[tuple], events: Events | None = None,
     ],
 )
 def test_each_fault_has_its_reason(spark: SparkSession, bad: tuple, reason: str) -> None:
+    """Among them ancient_time, a stack trace once, and wrong_encoding, which made one user of two."""
     found = marked(spark, [bad]).first()
     assert found["reasons"] == [reason]
     assert found["source"] == "log.csv"

@@ -157,6 +157,12 @@ def test_objects_over_several_lines_one_after_the_other_are_refused(
         read("json", **options)
 
 
+def test_a_file_without_any_json_is_told_in_words(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_text("who,what,at\nu,i,2017-01-01\n")
+    with pytest.raises(ContractError, match=r"^source.events.path: no line of /[^\n]*/log.json is a JSON object$"):
+        read("json", "log.json")
+
+
 def test_names_that_differ_by_case_are_both_named(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
     """json_name_case, json_user_case: Spark took one of them, and the other's values were null."""
     (tmp_path / "log.json").write_text('{"who":"u","what":"i","at":"2017-01-01"}\n{"Who":"v","what":"i"}\n')

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from tests.night.nights import HEAD, context, day, line, note
@@ -218,6 +219,20 @@ def test_a_night_without_events_writes_nothing(
     log(tmp_path, lines)
     with pytest.raises(ContractError, match=f"^source.events[^\n]*{message}$"):
         ingest.run(context(spark, tmp_path, SECOND))
+    assert not (tmp_path / "lake").exists()
+
+
+def test_what_is_wrong_with_the_catalogue_is_said_of_it_before_anything_is_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """catalogue_blamed_on_events: the events were written, and blamed."""
+    log(tmp_path)
+    (tmp_path / "items").mkdir()
+    for name, stock in (("a", 1.5), ("b", True)):
+        pd.DataFrame({"what": ["vase"], "stock": [stock]}).to_parquet(tmp_path / "items" / f"{name}.parquet")
+    items = {"path": f"{tmp_path}/items", "format": "parquet", "item_id": "what", "title": "what"}
+    with pytest.raises(ContractError, match=r"^source.items.path: stock is double in items/a.parquet and boolean in"):
+        ingest.run(context(spark, tmp_path, SECOND, source={"items": items}))
     assert not (tmp_path / "lake").exists()
 
 

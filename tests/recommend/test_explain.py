@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recaug.evaluate.metrics import intra_list_diversity
+from recaug.night.recommend import _diversity
 from recaug.recommend.diversity import maximal_marginal_relevance
 from recaug.recommend.explain import LAST, REASONS, faithfulness, occlusion, reasons, without
 from recaug.training.models.sasrec import SASRec
@@ -86,3 +87,11 @@ def test_re_ranking_trades_relevance_for_difference() -> None:
     assert chosen.tolist() == [[0, 2, 1], [0, 1, -1]]
     before, after = (intra_list_diversity(alike[places][None].double().numpy()) for places in ([0, 1], [0, 2]))
     np.testing.assert_allclose([before[0], after[0]], [0.0, 1.0])
+
+
+def test_how_much_a_lists_items_differ_is_told_of_lists_that_end_before_k():
+    """k_above_catalogue: two items of a list were said to differ by 0.00."""
+    vectors = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    lists = np.array([[1, 2, 0, 0], [1, 3, 2, 0], [1, 0, 0, 0], [0, 0, 0, 0]])
+    assert _diversity(lists, vectors) == pytest.approx((1 + 2 / 3) / 2)
+    assert _diversity(lists[2:], vectors) == 0.0

@@ -56,6 +56,8 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
         if not filled:
             raise ContractError(f"{key}.path: {source.path} is empty")
         df = united(filled, key)
+        if df.columns == [CORRUPT]:
+            raise ContractError(f"{key}.path: no line of {source.path} is a JSON object")
     return df if CORRUPT in df.columns else df.withColumn(CORRUPT, F.lit(None).cast("string"))
 
 

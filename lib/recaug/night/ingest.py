@@ -1,11 +1,12 @@
 """Stage 1: the source's rows that the lake does not hold yet become events, or go to quarantine with their reasons."""
 
+from pyspark.sql import DataFrame
+
 from recaug.clickstream import intake
 from recaug.clickstream.days import IntakePlan, of_days, plan_days
-from recaug.clickstream.intake import Held
+from recaug.clickstream.intake import Held, Intake
 from recaug.clickstream.items import catalogue, named_by_events
 from recaug.clickstream.source import number_rows, read_source, reading
-from recaug.lake.tables import Commit
 from recaug.night.context import Context, StageResult
 from recaug.results import Ingest
 
@@ -22,28 +23,39 @@ def run(context: Context) -> StageResult:
     with reading(source, "source.events"):  # and nothing of the lake: what is wrong with the source shows here
         read = intake.map_rows(read_source(context.spark, source, "source.events"), source, plan.read)
         rows = intake.mark_rows(read, source)
+    items = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
         taken = intake.take_rows(rows, plan, held, source)
+        items = _read_items(context)  # before anything is written
         written = {"event_date": taken.written}
         quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
         events = lake.replace(taken.events, "events", written, context.run_id)
+        if items is None:
+            items = named_by_events(of_days(lake.read("events"), None, context.date))
+        catalogued = lake.replace(items, "items", {}, context.run_id)
     finally:
         rows.unpersist()
-    counts, new, bad = taken.counts, events.rows - taken.held_events, quarantine.rows - taken.held_bad
+        if items is not None:
+            items.unpersist()
+    return StageResult(_counted(taken, plan, events.rows, quarantine.rows, catalogued.rows), events.content_hash)
+
+
+def _counted(taken: Intake, plan: IntakePlan, events: int, quarantined: int, items: int) -> Ingest:
+    """Say what became of the rows; the others: rows of the slices as they were written."""
+    counts, new, bad = taken.counts, events - taken.held_events, quarantined - taken.held_bad
     if counts.rows != counts.good + bad or new > counts.good:
         raise AssertionError(f"rows lost: {counts.rows} in, {counts.good} good, {new} events, {bad} quarantined")
-    metrics = Ingest(
+    return Ingest(
         rows_in=counts.rows,
         events=new,
         duplicates=counts.good - new,
         quarantined=bad,
-        items=_write_items(context).rows,
+        items=items,
         reasons=counts.reasons,
         days=taken.written.iso,
         late=counts.late if plan.late else None,
     )
-    return StageResult(metrics, events.content_hash)
 
 
 def days(context: Context) -> IntakePlan:
@@ -60,16 +72,12 @@ def estimate(context: Context) -> int:
         return intake.map_rows(rows, source, days(context).new).count()
 
 
-def _write_items(context: Context) -> Commit:
-    """Write the catalogue of the items source, or of all events that the lake holds up to the night."""
-    lake, source = context.lake, context.config.source.items
+def _read_items(context: Context) -> DataFrame | None:
+    """Read the catalogue of the items source, persisted; None without one."""
+    source = context.config.source.items
     if source is None:
-        events = of_days(lake.read("events"), None, context.date)
-        return lake.replace(named_by_events(events), "items", {}, context.run_id)
+        return None
     with reading(source, "source.items"):
         items = catalogue(number_rows(read_source(context.spark, source, "source.items")), source).persist()
         items.count()
-    try:
-        return lake.replace(items, "items", {}, context.run_id)
-    finally:
-        items.unpersist()
+    return items

@@ -83,9 +83,9 @@ def _delete(lake: Lake, name: str, users: DataFrame) -> int:
 
 
 def _earlier_negatives(lake: Lake) -> int:
-    prepared = max(runs.history(lake, "prepare"), key=lambda run: run.finished, default=None)
+    _, prepared = runs.latest(lake, "prepare")
     table = lake.delta("negatives")
-    table.delete("true" if prepared is None else f"event_date <> DATE'{prepared.event_date.isoformat()}'")
+    table.delete("true" if prepared is None else f"event_date <> DATE'{prepared.isoformat()}'")
     return _last(table, "numDeletedRows")
 
 
