@@ -80,7 +80,7 @@ class Command:
         config = configuration.load(given.config)
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
         work = self.begin(config, given)
-        spark = build(config.spark, "recaug", config.training.workers)
+        spark = build(config.spark, "recaug", config.training.workers, config.source.events.time_zone)
         try:
             work(spark)
         finally:

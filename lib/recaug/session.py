@@ -12,7 +12,6 @@ from recaug.config import Spark
 
 # What every session gets, wherever it comes from.
 RUNTIME = {
-    "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",  # a value that cannot be cast is null, and goes to quarantine
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # A time that does not fit its pattern is null as well; Spark 2's parser is not asked, nor its calendar.
@@ -70,15 +69,17 @@ LOCAL = {
 }
 
 
-def build(config: Spark, app_name: str, workers: int = 1) -> SparkSession:
+def build(config: Spark, app_name: str, workers: int = 1, time_zone: str = "UTC") -> SparkSession:
     """Give the SparkSession of a run: the running one where there is one, otherwise a new one with Delta on.
 
     workers: task slots that training needs at the same time; local mode gets at least so many.
+    time_zone: of the session: of its days, and of times that name none.
     Where spark-submit started the driver, its own settings win over ours and over `config`'s.
     """
     session = SparkSession.getActiveSession() or _start(config, app_name, workers)
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
+    session.conf.set("spark.sql.session.timeZone", time_zone)
     session.conf.set("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
     return session
 

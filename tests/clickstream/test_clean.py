@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
-from recaug.clickstream.columns import CORRUPT, FILE
+from recaug.clickstream.columns import CORRUPT, FILE, POSITION
 from recaug.clickstream.mapping import map_events
 from recaug.config import Events
 from recaug.errors import ContractError
 
 SCHEMA = "who string, what string, at string, how string, cost string, n string, invoice string"
-DDL = f"{SCHEMA}, {CORRUPT} string, {FILE} string"
+PLACE = f"{POSITION} struct<path:string,block:bigint,row:bigint>"
+DDL = f"{SCHEMA}, {CORRUPT} string, {FILE} string, {PLACE}"
 
 
 def settings_of(day: int = 1000, minute: int = 1000, **more: object) -> Events:
@@ -49,7 +50,7 @@ def row(
     invoice: str | None = "a",
     bad: str | None = None,
 ) -> tuple:
-    return (who, what, at, how, cost, n, invoice, bad, "log.csv")
+    return (who, what, at, how, cost, n, invoice, bad, "log.csv", ("/log.csv", 0, 0))
 
 
 def marked(spark: SparkSession, rows: list[tuple], events: Events | None = None, robots: bool = False) -> DataFrame:
@@ -152,8 +153,8 @@ def test_a_sources_columns_may_have_any_name(spark: SparkSession) -> None:
     names = ("_id", "_source", "_event", "_corrupt_record", "_robot_day", "reasons", "what else")
     shop = {"user_id": "_id", "item_id": "_source", "event_time": "_event", "event_type": "`what else`"}
     events = settings_of(columns=shop, rules=[{"name": "sold out", "when": "_robot_day = 'x'"}])
-    rows = [("u", "i", "never", "a", "x", "b", "see", None, "log.csv")]
-    ddl = ", ".join(f"`{name}` string" for name in (*names, CORRUPT, FILE))
+    rows = [("u", "i", "never", "a", "x", "b", "see", None, "log.csv", ("/log.csv", 0, 0))]
+    ddl = ", ".join(f"`{name}` string" for name in (*names, CORRUPT, FILE)) + f", {PLACE}"
     mapped = map_events(spark.createDataFrame(rows, ddl), events)
     robots = spark.createDataFrame([("u", dt.date(2017, 1, 1), None)], "user_id string, day date, minute long")
     found = mark(mapped, events, robots).first()

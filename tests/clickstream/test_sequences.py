@@ -22,8 +22,10 @@ def events(spark: SparkSession, rows: list[tuple[str, str, int]]) -> DataFrame:
     """Rows are (user_id, item_id, day of January 2017); event ids number them."""
     timed = [(user, item, day, f"e{place:02}") for place, (user, item, day) in enumerate(rows)]
     made = spark.createDataFrame(timed, "user_id string, item_id string, day int, event_id string")
-    return made.withColumn("event_date", F.make_date(F.lit(2017), F.lit(1), "day")).withColumn(
-        "event_time", F.col("event_date").cast("timestamp")
+    return (
+        made.withColumn("event_order", F.lit(1))
+        .withColumn("event_date", F.make_date(F.lit(2017), F.lit(1), "day"))
+        .withColumn("event_time", F.col("event_date").cast("timestamp"))
     )
 
 

@@ -35,6 +35,10 @@ def test_the_windows_end_with_the_night() -> None:
     )
 
 
+def of_one_order(spark: SparkSession, rows: list[tuple], columns: str) -> DataFrame:
+    return spark.createDataFrame(rows, columns).withColumn("event_order", F.lit(1))
+
+
 def test_a_window_has_its_first_day_and_not_its_end(spark: SparkSession) -> None:
     days = spark.createDataFrame([(dt.date(2017, 1, day),) for day in range(1, 6)], "event_date date")
     found = days.transform(between, dt.date(2017, 1, 2), dt.date(2017, 1, 4)).collect()
@@ -43,7 +47,7 @@ def test_a_window_has_its_first_day_and_not_its_end(spark: SparkSession) -> None
 
 def test_discovery_keeps_the_first_event_of_each_item(spark: SparkSession) -> None:
     rows = [("u", "i", 3, "c"), ("u", "i", 1, "b"), ("u", "i", 1, "a"), ("u", "j", 2, "d"), ("v", "i", 9, "e")]
-    events = spark.createDataFrame(rows, "user_id string, item_id string, event_time int, event_id string")
+    events = of_one_order(spark, rows, "user_id string, item_id string, event_time int, event_id string")
     found = first_of_each_item(events.repartition(3).withColumn("event_time", F.timestamp_seconds("event_time")))
     assert found.columns == events.columns
     assert sorted(row["event_id"] for row in found.collect()) == ["a", "d", "e"]
@@ -51,7 +55,7 @@ def test_discovery_keeps_the_first_event_of_each_item(spark: SparkSession) -> No
 
 def test_leave_one_out_takes_the_last_two_of_three_or_more(spark: SparkSession) -> None:
     rows = [("u", 1, "d"), ("u", 5, "a"), ("u", 5, "b"), ("u", 2, "c"), ("v", 1, "e"), ("v", 2, "f"), ("w", 9, "g")]
-    events = spark.createDataFrame(rows, "user_id string, event_time int, event_id string")
+    events = of_one_order(spark, rows, "user_id string, event_time int, event_id string")
     found = split(events.repartition(3), windows(dt.date(2017, 2, 4), prepare()), prepare(split="leave_one_out"))
     assert {row["event_id"]: row["split"] for row in found.collect()} == dict.fromkeys("cdefg", "train") | {
         "a": "validation",
@@ -61,7 +65,7 @@ def test_leave_one_out_takes_the_last_two_of_three_or_more(spark: SparkSession) 
 
 def of_users(spark: SparkSession, users: int, events: int) -> DataFrame:
     rows = [(f"u{user}", event, f"{user}-{event:02}") for user in range(users) for event in range(events)]
-    return spark.createDataFrame(rows, "user_id string, event_time int, event_id string").repartition(3)
+    return of_one_order(spark, rows, "user_id string, event_time int, event_id string").repartition(3)
 
 
 def test_a_share_of_each_users_events_is_held_out(spark: SparkSession) -> None:
@@ -99,7 +103,9 @@ def test_a_share_of_the_users_is_with_all_their_events_and_among_a_larger_share(
     rows = [(f"u{user}", f"i{n}", day, f"{user}-{n}", "view") for user in range(400) for n in range(3)]
     events = spark.createDataFrame(
         rows, "user_id string, item_id string, event_date date, event_id string, event_type string"
-    ).selectExpr("*", "timestamp(event_date) AS event_time", "'s' AS session_id", "double(1) AS price")
+    ).selectExpr(
+        "*", "timestamp(event_date) AS event_time", "'s' AS session_id", "double(1) AS price", "1 AS event_order"
+    )
     found = {}
     for share in (0.1, 0.5, 1.0):
         kept = window_events(events, dt.date(2017, 2, 4), prepare(user_share=share)).groupBy("user_id").count()
@@ -131,6 +137,7 @@ def test_the_split_comes_after_the_core_and_the_core_after_the_windows(spark: Sp
         "*",
         "concat(user_id, item_id) AS event_id",
         "'view' AS event_type",
+        "1 AS event_order",
         "timestamp(event_date) AS event_time",
         "'s' AS session_id",
         "double(1) AS price",

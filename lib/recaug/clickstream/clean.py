@@ -3,27 +3,35 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from recaug.clickstream.columns import CORRUPT, EVENT, FILE, OURS, REASONS, UNPARSED
+from recaug.clickstream.columns import CORRUPT, EVENT, FILE, OURS, POSITION, REASONS, UNPARSED
 from recaug.clickstream.mapping import AMOUNTS, expression
-from recaug.config import Events, Robots
+from recaug.config import Log, Robots
 
 FRACTION = "an id is a fraction"
 ROBOTS = {f"recaug_robot_{span}": f"robot: too many events in a {span}" for span in ("day", "minute")}  # by column
 
 
-def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> DataFrame:
+PLACE = {"source": "string", "path": "bigint", "block": "bigint", "row": "bigint"}  # of a row, by its file
+
+
+def mark(mapped: DataFrame, log: Log, robots: DataFrame | None = None, key: str = "source.events") -> DataFrame:
     """Give each row its event, and the reasons why it is none.
 
-    mapped: the source's columns with FILE, CORRUPT and EVENT, of mapping.map_events.
+    mapped: the source's columns with FILE, POSITION, CORRUPT and EVENT, of mapping.map_events.
     robots: (user_id, day, minute) of find_robots, broadcast; null day or minute where the other counts.
-    Gives user_id, item_id, event_type, event_time, price, quantity, query, session_id, event_id, reasons
-    (array<string>, empty for an event), raw (the source's row as JSON; null for an event), source (file name).
+    key: the YAML's section of the log.
+    Gives user_id, item_id, event_type, event_time, price, quantity, query, session_id, event_id, ignored (whether its
+    type is one of ignore_types), reasons (array<string>, empty for an event and where it is ignored), raw (the source's
+    row as JSON; null for an event), source (file name), its_type (what the source calls its type), order (a struct
+    that orders events of one user and time).
     Raises ContractError for a rule that names no column of the source.
     """
     event = {name: F.col(f"{EVENT}.{name}") for name in mapped.select(f"{EVENT}.*").columns}
     has = [name for name in mapped.columns if name not in OURS]
-    event["event_type"] = _our_type(event["event_type"], events)
-    faults = _faults(mapped, event, events)
+    its_type = event["event_type"]
+    event["event_type"] = _our_type(its_type, log)
+    ignored = F.col(CORRUPT).isNull() & F.coalesce(its_type.isin(*log.ignore_types), F.lit(False))
+    faults = {why: ~ignored & fault for why, fault in _faults(mapped, event, log, key).items()}
     if robots is not None:
         mapped = _join_robots(mapped, robots)
         faults |= {reason: F.col(column) for column, reason in ROBOTS.items()}
@@ -39,10 +47,24 @@ def mark(mapped: DataFrame, events: Events, robots: DataFrame | None = None) -> 
         F.col(REASONS).alias("reasons"),
         raw.alias("raw"),
         F.col(FILE).alias("source"),
+        ignored.alias("ignored"),
+        its_type.alias("its_type"),
+        _order(event, log).alias("order"),
     )
 
 
-def _faults(mapped: DataFrame, event: dict[str, Column], events: Events) -> dict[str, Column]:
+def _order(event: dict[str, Column], log: Log) -> Column:
+    """What order_by says, numbers by their value; without it the file and the place in it."""
+    path, block, row = (F.col(f"{POSITION}.{part}") for part in ("path", "block", "row"))
+    place = {"source": F.col(FILE), "path": F.xxhash64(path), "block": block, "row": row}
+    by_file = {
+        name: column if log.order_by is None else F.lit(None).cast(PLACE[name]) for name, column in place.items()
+    }
+    order = {"number": event["number"], "text": event["text"], **by_file}
+    return F.struct(*(column.alias(name) for name, column in order.items()))
+
+
+def _faults(mapped: DataFrame, event: dict[str, Column], log: Log, key: str) -> dict[str, Column]:
     """Give each reason why a row is no event, and whether it is so."""
     return {
         "malformed row": F.col(CORRUPT).isNotNull(),
@@ -51,11 +73,11 @@ def _faults(mapped: DataFrame, event: dict[str, Column], events: Events) -> dict
         FRACTION: event["fraction"],
         "unreadable character in an id": _has_unreadable(event["user_id"]) | _has_unreadable(event["item_id"]),
         "unreadable event_time": event["event_time"].isNull() & ~event["early"],
-        f"event_time before {events.earliest}": event["early"],
+        f"event_time before {log.earliest}": event["early"],
         "unknown event_type": event["event_type"].isNull(),
         **{f"{name} is not a number": _not_a_number(event, name) for name in AMOUNTS},
         "price is negative": event["price"] < 0,
-        **{rule.name: expression(mapped, rule.when, f"source.events.rules.{rule.name}") for rule in events.rules},
+        **{rule.name: expression(mapped, rule.when, f"{key}.rules.{rule.name}") for rule in log.rules},
     }
 
 
@@ -92,12 +114,18 @@ def deduplicate(events: DataFrame) -> DataFrame:
     """Keep one of the rows with the same event_id: the same one wherever they lie.
 
     events: event_id with the columns that mark gives. The rows that go are copies in all that makes the event_id;
-    of those the one with the lowest price, then quantity, then session_id stays.
+    of those the one with the lowest price, then quantity, then session_id, then `order` stays.
     """
     # Copies have one user and one time, so this order puts them side by side; sessions use the same order.
-    order = ("event_time", "event_id", "price", "quantity", "session_id")
+    order = ("event_time", "event_id", "price", "quantity", "session_id", "order")
     before = F.lag("event_id").over(Window.partitionBy("user_id").orderBy(*order))
     return events.withColumn("_before", before).where("_before IS NULL OR _before != event_id").drop("_before")
+
+
+def order_events(events: DataFrame) -> DataFrame:
+    """Number each user's events by their time and, within it, by `order`, then event_id: event_order, from 1."""
+    by_order = Window.partitionBy("user_id").orderBy("event_time", "order", "event_id")
+    return events.withColumn("event_order", F.row_number().over(by_order)).drop("order")
 
 
 def event_id(event: dict[str, Column]) -> Column:
@@ -113,11 +141,11 @@ def event_id(event: dict[str, Column]) -> Column:
     return F.substring(F.sha2(F.concat_ws("\x1e", *(F.coalesce(part, F.lit("\x00")) for part in parts)), 256), 1, 32)
 
 
-def _our_type(source_type: Column, events: Events) -> Column:
+def _our_type(source_type: Column, log: Log) -> Column:
     """Translate the source's event type; null where it is unknown."""
-    if not events.event_types:
+    if not log.event_types:
         return source_type
-    pairs = [F.lit(text) for pair in events.event_types.items() for text in pair]
+    pairs = [F.lit(text) for pair in log.event_types.items() for text in pair]
     return F.create_map(*pairs)[source_type]
 
 

@@ -17,9 +17,14 @@ SHOWN = 300  # characters of a row that an error shows
 class RowCounts(NamedTuple):
     """Rows of an intake: all, good ones, those of the last day and the good of them, late ones, bad ones by reason.
 
-    odd: bad ones that no rule of the YAML has caught.
+    read: with those that were ignored, and those that the lake has had before; dated: with a time; timed: with
+    a time of day. odd: bad ones that no rule of the YAML has caught.
     """
 
+    read: int
+    ignored: int
+    dated: int
+    timed: int
     rows: int
     good: int
     last_day: int
@@ -29,11 +34,14 @@ class RowCounts(NamedTuple):
     reasons: dict[str, int]
 
 
-def count_rows(marked: DataFrame, bad: DataFrame, new: Days, rules: frozenset[str]) -> RowCounts:
+def count_rows(read: DataFrame, marked: DataFrame, bad: DataFrame, new: Days, rules: frozenset[str]) -> RowCounts:
     """Count marked rows and the bad ones among them; rows without a time that are in no quarantine yet count alone.
 
-    rules: names of the YAML's.
+    read: all rows of clean.mark; marked: those of them that are to be taken. rules: names of the YAML's.
     """
+    timed = F.col("event_time") != F.date_trunc("day", "event_time")
+    whole = read.agg(F.count("*"), F.count_if("ignored"), F.count("event_time"), F.count_if(timed)).first()
+    assert whole is not None
     day = F.to_date("event_time")
     total = marked.agg(
         F.count_if(F.size("reasons") == 0).alias("good"),
@@ -50,7 +58,8 @@ def count_rows(marked: DataFrame, bad: DataFrame, new: Days, rules: frozenset[st
     rows = total["good"] + sum(row["count"] for row in by_why)
     odd = sum(row["count"] for row in by_why if rules.isdisjoint(row["reasons"]))
     days = (total["last_day"], total["last_day_good"], total["late"])
-    return RowCounts(rows, total["good"], *days, odd, dict(sorted(reasons.items())))
+    read_rows, ignored, dated, timed = whole
+    return RowCounts(read_rows, ignored, dated, timed, rows, total["good"], *days, odd, dict(sorted(reasons.items())))
 
 
 def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:

@@ -1,19 +1,22 @@
 """Rows of a log become events, or go to quarantine with their reasons: of a batch, or of a micro-batch of a stream."""
 
 import datetime as dt
+from collections.abc import Mapping
+from functools import reduce
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.clean import ROBOTS, deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.clean import ROBOTS, deduplicate, find_robots, mark, order_events, suspect_robots
 from recaug.clickstream.columns import EVENT
 from recaug.clickstream.counts import RowCounts, check_counts, check_trouble, count_rows
 from recaug.clickstream.days import Days, IntakePlan, in_days, is_of_days, of_days
 from recaug.clickstream.mapping import map_events
 from recaug.clickstream.sessions import identify_sessions
-from recaug.clickstream.source import name_files
-from recaug.config import Events
+from recaug.clickstream.source import name_files, number_rows
+from recaug.clickstream.warnings import warn_of
+from recaug.config import Events, Log
 
 
 class Held(NamedTuple):
@@ -32,7 +35,7 @@ class Held(NamedTuple):
 class Intake(NamedTuple):
     """What rows became: events and quarantine, all that the tables are to hold of the days `written`.
 
-    held_events, held_bad: how many of them were there before.
+    held_events, held_bad: how many of them were there before. warnings: what is odd about the rows, a line each.
     """
 
     events: DataFrame
@@ -41,11 +44,13 @@ class Intake(NamedTuple):
     written: Days
     held_events: int = 0
     held_bad: int = 0
+    warnings: tuple[str, ...] = ()
 
 
-def map_rows(rows: DataFrame, events: Events, days: Days) -> DataFrame:
-    """Map a source's rows by the YAML; keep those of the days and those without a time. See mapping.map_events."""
-    return map_events(rows, events).where(in_days(days, f"{EVENT}.event_time")).transform(name_files)
+def map_rows(rows: DataFrame, log: Log, days: Days, key: str = "source.events") -> DataFrame:
+    """Map a log's rows by the YAML; keep those of the days and those without a time. See mapping.map_events."""
+    mapped = map_events(rows, log, key).where(in_days(days, f"{EVENT}.event_time"))
+    return mapped.transform(name_files).transform(number_rows)
 
 
 def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
@@ -55,24 +60,40 @@ def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> 
     and where more rows are odd than max_quarantine.
     """
     late = plan.late
-    marked = without_held(rows, late, *held.days(*late)) if late else rows
+    judged = rows.where("NOT ignored")
+    marked = without_held(judged, late, *held.days(*late)) if late else judged
     good, bad = split_bad(marked, plan.new, held.quarantine)
-    rules = frozenset([*(rule.name for rule in source.rules), *ROBOTS.values()])
-    counts = count_rows(marked, bad, plan.new, rules)
-    check_counts(counts, plan.new.last, source.path)
+    rules = frozenset([*(rule.name for log in source.logs.values() for rule in log.rules), *ROBOTS.values()])
+    counts = count_rows(rows, marked, bad, plan.new, rules)
+    check_counts(counts, plan.new.last, " and ".join(log.place for log in source.logs.values()))
     check_trouble(counts, marked, source.max_quarantine, rules)
+    warnings = warn_of(rows, counts, source)
     events = events_of(good, source.session_gap_minutes, _before(plan, held, source.session_gap_minutes))
     if late is None or counts.late == 0:
-        return Intake(events, bad, counts, plan.new)
+        return Intake(events, bad, counts, plan.new, warnings=warnings)
     there, bad_there = held.days(*late)  # the late days are written again, with what they held
     return Intake(
-        events.unionByName(there), bad.unionByName(bad_there), counts, plan.read, there.count(), bad_there.count()
+        events.unionByName(there),
+        bad.unionByName(bad_there),
+        counts,
+        plan.read,
+        there.count(),
+        bad_there.count(),
+        warnings,
     )
 
 
-def mark_rows(mapped: DataFrame, events: Events) -> DataFrame:
-    """Mark the rows as clean.mark does, persisted; robots, which are rare, cost a second reading of the source."""
-    marked = mark(mapped, events).persist()
+def mark_rows(mapped: Mapping[str, DataFrame], events: Events) -> DataFrame:
+    """Mark the rows as clean.mark does, persisted; robots, which are rare, cost a second reading of the source.
+
+    mapped: of map_rows, by the key of the log.
+    """
+
+    def marked_with(robots: DataFrame | None) -> DataFrame:
+        logs = (mark(rows, events.logs[key], robots, key) for key, rows in mapped.items())
+        return reduce(DataFrame.unionByName, logs).persist()
+
+    marked = marked_with(None)
     suspects = suspect_robots(marked, events.robots)
     if not suspects:
         return marked
@@ -80,7 +101,7 @@ def mark_rows(mapped: DataFrame, events: Events) -> DataFrame:
     caught = [tuple(row) for row in robots.collect()]
     if not caught:
         return marked
-    again = mark(mapped, events, mapped.sparkSession.createDataFrame(caught, robots.schema)).persist()
+    again = marked_with(marked.sparkSession.createDataFrame(caught, robots.schema))
     marked.unpersist()
     return again
 
@@ -122,9 +143,10 @@ def events_of(good: DataFrame, gap_minutes: int, before: DataFrame | None) -> Da
     before: events whose sessions may go on in the first of these; None for no such events.
     """
     return (
-        good.drop("reasons", "raw", "source")
+        good.drop("reasons", "raw", "source", "ignored", "its_type")
         .transform(deduplicate)
         .transform(identify_sessions, gap_minutes, before)
+        .transform(order_events)
         .withColumn("event_date", F.to_date("event_time"))
     )
 

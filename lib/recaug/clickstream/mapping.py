@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.columns import EVENT, OURS
-from recaug.config import Events
+from recaug.config import Log
 from recaug.errors import ContractError
 
 # The types that a mapped column may have in the source (decimals where doubles), and what they are called.
@@ -24,28 +24,31 @@ TYPES: Mapping[str, tuple[set[str], str]] = {
 }
 
 
-def map_events(df: DataFrame, events: Events) -> DataFrame:
+def map_events(df: DataFrame, log: Log, key: str = "source.events") -> DataFrame:
     """Add EVENT: what the row says as an event, before any judgement.
 
+    key: the YAML's section of the log.
     Its fields: user_id, item_id, event_type, query, session_id (text; a value of `nulls` is null), event_time (null
     where it is too early), early (whether it is), price, quantity, price_given and quantity_given (whether the source
-    says anything there), fraction (whether an id is one), unique (the text of unique_by).
+    says anything there), fraction (whether an id is one), unique (the text of unique_by), number and text (what
+    order_by says).
     Raises ContractError that names the key and the column where the source lacks it or has another type.
     """
     columns: dict[str, Column] = {
-        name: expression(df, text, f"source.events.columns.{name}") for name, text in events.columns.items()
+        name: expression(df, text, f"{key}.columns.{name}") for name, text in log.columns.items()
     }
     types = dict(df.select(*(column.alias(name) for name, column in columns.items())).dtypes)
-    for name, sql in events.columns.items():
+    for name, sql in log.columns.items():
         kind, (allowed, wanted) = types[name], TYPES[name]
         if kind not in allowed and not (kind.startswith("decimal") and "double" in allowed):
-            raise ContractError(f"source.events.columns.{name}: {sql} is {kind.split('<')[0]}, not {wanted}")
+            raise ContractError(f"{key}.columns.{name}: {sql} is {kind.split('<')[0]}, not {wanted}")
     text, number = F.lit(None).cast("string"), F.lit(None).cast("double")
-    texts = {name: as_text(columns[name], types[name], events.nulls) for name in TEXTS if name in columns}
-    numbers = {name: _given(columns[name], types[name], events.nulls) for name in AMOUNTS if name in columns}
-    unique = [expression(df, name, "source.events.unique_by").cast("string") for name in events.unique_by]
+    texts = {name: as_text(columns[name], types[name], log.nulls) for name in TEXTS if name in columns}
+    numbers = {name: _given(columns[name], types[name], log.nulls) for name in AMOUNTS if name in columns}
+    unique = [expression(df, name, f"{key}.unique_by").cast("string") for name in log.unique_by]
+    order = text if log.order_by is None else expression(df, log.order_by, f"{key}.order_by")
     time = columns["event_time"].cast("timestamp")
-    early = time < F.lit(f"{events.earliest} 00:00:00").cast("timestamp")
+    early = time < F.lit(f"{log.earliest} 00:00:00").cast("timestamp")
     broken = [_is_fraction(columns[name], types[name]) for name in ("user_id", "item_id")]
     fields = [
         *(texts.get(name, F.lit("event") if name == "event_type" else text).alias(name) for name in TEXTS),
@@ -55,6 +58,8 @@ def map_events(df: DataFrame, events: Events) -> DataFrame:
         *((numbers[name].isNotNull() if name in numbers else F.lit(False)).alias(f"{name}_given") for name in AMOUNTS),
         reduce(or_, broken).alias("fraction"),
         F.concat_ws("\x1f", *(F.coalesce(column, F.lit("\x00")) for column in unique)).alias("unique"),
+        order.cast("double").alias("number"),
+        order.cast("string").alias("text"),
     ]
     return df.withColumn(EVENT, F.struct(*fields))
 

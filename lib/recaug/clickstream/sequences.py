@@ -21,12 +21,12 @@ CUTS = ("train_events", "validation_start", "test_start")  # of histories
 
 
 def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> DataFrame:
-    """Put each user's events in order: by split (splits.rank), then event_time, then event_id.
+    """Put each user's events in order: by split (splits.rank), then event_time, event_order and event_id.
 
-    events: user_id, item_id, event_time, event_id, split. Gives one row a user: user_id, user_index, fold, as arrays of
-    one length times (epoch seconds), event_ids, codes (bigint: the item_index, or below 0 a hash of an item outside the
-    vocabulary), and train_events, validation_start, test_start: how many of them are train, and how many come before
-    the validation and the test events.
+    events: user_id, item_id, event_time, event_order, event_id, split. Gives one row a user: user_id, user_index, fold,
+    as arrays of one length times (epoch seconds), event_ids, codes (bigint: the item_index, or below 0 a hash of an
+    item outside the vocabulary), and train_events, validation_start, test_start: how many of them are train, and how
+    many come before the validation and the test events.
     """
     outside = -F.xxhash64("item_id").bitwiseAND(F.lit((1 << 62) - 1)) - 1
     coded = events.join(F.broadcast(vocabulary.select("item_id", "item_index")), on="item_id", how="left").select(
@@ -34,6 +34,7 @@ def histories(events: DataFrame, vocabulary: DataFrame, users: DataFrame) -> Dat
         F.struct(
             rank(F.col("split")).alias("rank"),
             F.unix_micros("event_time").alias("micros"),
+            "event_order",
             "event_id",
             F.coalesce(F.col("item_index").cast("long"), outside).alias("code"),
         ).alias("event"),

@@ -46,6 +46,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     Adds CORRUPT (CSV, JSON: the line that could not be parsed, else null).
     Raises ContractError where nothing can be read at the path.
     """
+    assert source.path is not None
     path = locate(source.path, key)
     with reading(source, key):
         if source.format in AS_THEY_LIE:
@@ -63,6 +64,7 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
 
 def _read(spark: SparkSession, source: Source, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:
     """Read files that are alike. Raises ContractError for two columns whose names differ by case alone."""
+    assert source.format is not None
     layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
     reader = spark.read.format(layout).options(**{**_options(source), **options})
     with _by_case(spark):
@@ -89,16 +91,20 @@ def _by_case(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(BY_CASE, str(before))
 
 
-def name_files(df: DataFrame) -> DataFrame:
-    """Add FILE, the name of the file that a row comes from. Filter first: Spark filters no file behind this."""
-    return df.withColumn(FILE, F.substring_index(F.input_file_name(), "/", -1))
-
-
 def number_rows(df: DataFrame) -> DataFrame:
-    """Add POSITION: a struct that orders rows as the files have them, and files by their path."""
+    """Add POSITION: a struct (path, block, row) that orders rows as the files have them, and files by their path.
+
+    Filter first: Spark filters no file behind this.
+    """
     # The id's low 33 bits count within a task, which reads the blocks of a file in their order.
     row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1))
-    return df.withColumn(POSITION, F.struct(F.input_file_name(), F.expr("input_file_block_start()"), row))
+    place = {"path": F.input_file_name(), "block": F.expr("input_file_block_start()"), "row": row}
+    return df.withColumn(POSITION, F.struct(*(column.alias(name) for name, column in place.items())))
+
+
+def name_files(df: DataFrame) -> DataFrame:
+    """Add FILE, the name of the file that a row comes from. Filter first, as for number_rows."""
+    return df.withColumn(FILE, F.substring_index(F.input_file_name(), "/", -1))
 
 
 def locate(path: str, key: str) -> str:

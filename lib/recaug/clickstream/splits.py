@@ -10,6 +10,7 @@ from recaug.config import Prepare
 from recaug.errors import ContractError
 
 SPLITS = ("train", "validation", "test")  # in the order of the windows
+BY_TIME = ("event_time", "event_order", "event_id")  # of a user's events
 HASHES = 1 << 20  # of users, for a share of them
 
 
@@ -38,14 +39,17 @@ def between(events: DataFrame, start: dt.date, end: dt.date) -> DataFrame:
 def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFrame:
     """Give the events that count in the windows up to `date`, each with its split.
 
-    events: of the lake. Gives user_id, item_id, event_time, event_id, event_date, session_id, price, split.
+    events: of the lake. Gives user_id, item_id, event_time, event_order, event_id, event_date, session_id, price,
+    split.
     """
     cut = windows(date, prepare)
     counting = between(events, cut.train_start, cut.end).where(F.col("event_type").isin(prepare.event_types))
     if prepare.user_share < 1:
         place = F.pmod(F.xxhash64(F.lit("user_share"), "user_id"), F.lit(HASHES))
         counting = counting.where(place < prepare.user_share * HASHES)
-    named = counting.select("user_id", "item_id", "event_time", "event_id", "event_date", "session_id", "price")
+    named = counting.select(
+        "user_id", "item_id", "event_time", "event_order", "event_id", "event_date", "session_id", "price"
+    )
     if prepare.task == "discovery":
         named = first_of_each_item(named)
     if prepare.core > 1:
@@ -60,11 +64,11 @@ def train_end(date: dt.date, prepare: Prepare) -> dt.date:
 
 
 def first_of_each_item(events: DataFrame) -> DataFrame:
-    """Keep each user's first event of each item (by event_time, then event_id): what discovery is about.
+    """Keep each user's first event of each item (in the order of BY_TIME): what discovery is about.
 
     Where `events` starts with the train window, what stays of a later window is what was new to the user in it.
     """
-    earliest = F.min_by(F.struct(*events.columns), F.struct("event_time", "event_id"))
+    earliest = F.min_by(F.struct(*events.columns), F.struct(*BY_TIME))
     return events.groupBy("user_id", "item_id").agg(earliest.alias("first")).select("first.*")
 
 
@@ -86,13 +90,13 @@ def core(events: DataFrame, least: int) -> DataFrame:
 def split(events: DataFrame, cut: Windows, prepare: Prepare) -> DataFrame:
     """Add `split`: train, validation, test or history. `events` needs user_id, event_id, event_time, event_date.
 
-    time: by the windows. leave_one_out: each user's last event (by event_time, then event_id) is test, the one before
-    it validation; all events of users with fewer than 3 are train. share: of each user's events, in the order of their
+    time: by the windows. leave_one_out: each user's last event (in the order of BY_TIME) is test, the one before it
+    validation; all events of users with fewer than 3 are train. share: of each user's events, in the order of their
     hash, the first holdout.share are test, and of the others the first holdout.validation_share validation. users: the
     last holdout.share of the events of a held-out user (one or more) are test or validation; the others are history,
     which is folded in for that user and never learnt from.
     """
-    from_last = F.row_number().over(Window.partitionBy("user_id").orderBy(F.desc("event_time"), F.desc("event_id")))
+    from_last = F.row_number().over(Window.partitionBy("user_id").orderBy(*map(F.desc, BY_TIME)))
     n = F.count("*").over(Window.partitionBy("user_id"))
     if prepare.split == "time":
         day = F.col("event_date")

@@ -8,7 +8,7 @@ from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, ro
 from recaug.config.generators import TOGETHER, Augment, Entry
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
-from recaug.config.source import Events, Items, Lake, Robots, Rule, Source, Sources, Spark
+from recaug.config.source import Events, Files, Items, Lake, Log, Robots, Rule, Source, Sources, Spark, UsualRows
 from recaug.config.studies import (
     ALSGrid,
     Attributes,
@@ -40,6 +40,7 @@ __all__ = [
     "Entry",
     "Evaluate",
     "Events",
+    "Files",
     "Gate",
     "Holdout",
     "ImageClassifier",
@@ -51,6 +52,7 @@ __all__ = [
     "Items",
     "Lake",
     "LearningCurve",
+    "Log",
     "Negatives",
     "Optimiser",
     "Policy",
@@ -65,6 +67,7 @@ __all__ = [
     "Strict",
     "Tracking",
     "Training",
+    "UsualRows",
     "convert",
     "load",
     "loads",

@@ -69,11 +69,9 @@ class Config(Strict, kw_only=True):
     def __post_init__(self) -> None:
         """Check what spans several sections."""
         events, prepare = self.source.events, self.prepare
-        if missing := {"user_id", "item_id", "event_time"} - set(events.columns):
-            raise ValueError(f"source.events.columns lacks {', '.join(sorted(missing))}")
-        if unknown := set(prepare.event_types) - set(events.our_types or prepare.event_types):
+        if unknown := set(prepare.event_types) - set(events.all_types or prepare.event_types):
             raise ValueError(
-                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(events.our_types)}, which "
+                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(events.all_types)}, which "
                 "source.events gives"
             )
         if self.evaluate.policy is not None:

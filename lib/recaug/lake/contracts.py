@@ -31,7 +31,8 @@ GENERATED = (
 )
 
 TABLES = {
-    "events": Table(EVENT, ("event_date",), BY_NAME),
+    # event_order: of a user's events of one time, which comes first.
+    "events": Table(f"{EVENT}, event_order int", ("event_date",), BY_NAME),
     # raw: the source's row as JSON; event_date is the night's where the row has no readable time (dated = false).
     "events_quarantine": Table(
         "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",), BY_TEXT

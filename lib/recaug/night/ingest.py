@@ -20,9 +20,12 @@ def run(context: Context) -> StageResult:
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
     lake, plan, source = context.lake, days(context), context.config.source.events
-    with reading(source, "source.events"):  # and nothing of the lake: what is wrong with the source shows here
-        read = intake.map_rows(read_source(context.spark, source, "source.events"), source, plan.read)
-        rows = intake.mark_rows(read, source)
+    mapped = {}
+    for key, log in source.logs.items():
+        with reading(log, key):  # and nothing of the lake: what is wrong with the source shows here
+            mapped[key] = intake.map_rows(read_source(context.spark, log, key), log, plan.read, key)
+    with reading(source, "source.events"):
+        rows = intake.mark_rows(mapped, source)
     items = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
@@ -55,6 +58,10 @@ def _counted(taken: Intake, plan: IntakePlan, events: int, quarantined: int, ite
         reasons=counts.reasons,
         days=taken.written.iso,
         late=counts.late if plan.late else None,
+        rows_read=counts.read,
+        ignored=counts.ignored,
+        held=counts.read - counts.ignored - counts.rows,
+        warnings=taken.warnings,
     )
 
 
@@ -66,10 +73,11 @@ def days(context: Context) -> IntakePlan:
 
 def estimate(context: Context) -> int:
     """Count the source's rows that the night would take, before anything is cleaned. Writes nothing."""
-    source = context.config.source.events
-    with reading(source, "source.events"):
-        rows = read_source(context.spark, source, "source.events")
-        return intake.map_rows(rows, source, days(context).new).count()
+    rows, new = 0, days(context).new
+    for key, log in context.config.source.events.logs.items():
+        with reading(log, key):
+            rows += intake.map_rows(read_source(context.spark, log, key), log, new, key).count()
+    return rows
 
 
 def _read_items(context: Context) -> DataFrame | None:

@@ -20,7 +20,7 @@ from recaug.night import augment, evaluate, ingest, prepare, publish, recommend,
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
-from recaug.night.summary import summarise, tell
+from recaug.night.summary import summarise, tell, warnings_of
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -71,6 +71,8 @@ def run_night(
         record = run_stage(context, NIGHT[name], RUN[name], inputs)
         versions.clear()
         say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(record)}")
+        for warning in warnings_of(record):
+            say(f"  warning: {warning}")
     summary = summarise(context)
     if "report" in stages:
         from recaug.night.tracking import log_night

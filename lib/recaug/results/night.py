@@ -4,7 +4,12 @@ from recaug.results.base import Result, TrainedModel
 
 
 class Ingest(Result):
-    """Rows of the source and what became of them. days: first and last taken, ISO; late: came after their night."""
+    """Rows of the source and what became of them.
+
+    rows_read: all; of them `ignored` are so by a rule of the YAML, and `held` the lake has had before; rows_in are the
+    others: events, duplicates and quarantined. days: first and last taken, ISO; late: came after their night; warnings:
+    what is odd, a line each.
+    """
 
     rows_in: int
     events: int
@@ -14,6 +19,10 @@ class Ingest(Result):
     reasons: dict[str, int]
     days: tuple[str | None, str]
     late: int | None = None
+    rows_read: int = 0
+    ignored: int = 0
+    held: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class Prepare(Result):
