@@ -20,7 +20,8 @@ from recaug.night import augment, evaluate, ingest, prepare, publish, recommend,
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
-from recaug.night.summary import summarise, tell, warnings_of
+from recaug.night.summary import summarise, tell
+from recaug.report.records import warnings
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -71,7 +72,7 @@ def run_night(
         record = run_stage(context, NIGHT[name], RUN[name], inputs)
         versions.clear()
         say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(record)}")
-        for warning in warnings_of(record):
+        for warning in warnings({name: record}):
             say(f"  warning: {warning}")
     summary = summarise(context)
     if "report" in stages:

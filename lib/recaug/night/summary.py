@@ -9,9 +9,9 @@ import msgspec
 from recaug.evaluate.gate import in_percent
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
+from recaug.report.records import warnings
 from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Train, Trial
 
-WARNINGS = 10
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
 Kind = TypeVar("Kind", bound=Result)
 Records = Mapping[str, RunRecord]
@@ -28,7 +28,7 @@ def summarise(context: Context) -> dict[str, Any]:
         "decision": published.decision if published else "none",
         "reasons": list(published.reasons) if published else ["the publish stage has not run"],
         "rows": _rows(records),
-        "warnings": [warning for record in records.values() for warning in warnings_of(record)],
+        "warnings": warnings(records),
         "metrics": {arm: _short(result.measured) for arm, result in trial.arms.items()} if trial else {},
         "lift": _lift(trial),
         "chosen": trial.chosen if trial else None,
@@ -38,12 +38,6 @@ def summarise(context: Context) -> dict[str, Any]:
     }
     context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
-
-
-def warnings_of(record: RunRecord) -> list[str]:
-    """What a stage found odd, WARNINGS lines at most."""
-    lines = list(getattr(record.metrics, "warnings", ()))
-    return lines if len(lines) <= WARNINGS else [*lines[: WARNINGS - 1], f"and {len(lines) - WARNINGS + 1} more"]
 
 
 def tell(record: RunRecord) -> str:
