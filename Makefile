@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test inputs mutants bench lint format clean
+.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -37,6 +37,9 @@ mutants: $(READY) ## puts one wrong line at a time into a copy of lib, and a tes
 
 bench: $(READY) ## measures the throughput of each stage
 	@$(PYTHON) tests/bench/run.py
+
+bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
+	@$(PYTHON) tests/bench/against.py $(COMMIT)
 
 lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff check
