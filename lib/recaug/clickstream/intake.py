@@ -118,6 +118,20 @@ def without_held(marked: DataFrame, late: Days, events: DataFrame, quarantine: D
     )
 
 
+def count_not_held(
+    mapped: DataFrame, log: Log, days: Mapping[dt.date, int], held: Held, key: str
+) -> dict[dt.date, int]:
+    """Count a log's rows of these days that are neither held nor ignored, by day; those of no such row left out.
+
+    mapped: of mapping.map_events. days: day -> how many rows it has at most that may not be held.
+    """
+    span = Days(min(days), max(days))
+    rows = mapped.where(F.to_date(f"{EVENT}.event_time").isin([*days])).transform(name_files).transform(number_rows)
+    judged = mark(rows, log, key=key).where("NOT ignored")
+    left = without_held(judged, span, *held.days(*span)).groupBy(F.to_date("event_time").alias("day")).count()
+    return {row["day"]: min(row["count"], days[row["day"]]) for row in left.collect()}
+
+
 def split_bad(marked: DataFrame, new: Days, quarantine: DataFrame | None) -> tuple[DataFrame, DataFrame]:
     """Split off the rows that are no events: (good as marked, bad as the table events_quarantine has them).
 

@@ -20,6 +20,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from recaug.causes import causes
 from recaug.clickstream.columns import CORRUPT, FILE, POSITION
 from recaug.clickstream.files import alike, united
+from recaug.clickstream.listing import Listing, list_files
 from recaug.config import Source
 from recaug.errors import ContractError
 
@@ -39,10 +40,10 @@ UNREADABLE = {
 }
 
 
-def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
+def read_source(spark: SparkSession, source: Source, key: str, listing: Listing | None = None) -> DataFrame:
     """Read a source as it is: CSV columns as text, Parquet's nanoseconds as timestamps.
 
-    key: the YAML's section, for errors, such as source.events.
+    key: the YAML's section, for errors, such as source.events. listing: the files that are read; None: all at the path.
     Adds CORRUPT (CSV, JSON: the line that could not be parsed, else null).
     Raises ContractError where nothing can be read at the path.
     """
@@ -50,8 +51,9 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     path = locate(source.path, key)
     with reading(source, key):
         if source.format in AS_THEY_LIE:
-            return _read(spark, source, [path], {}, key).withColumn(CORRUPT, F.lit(None).cast("string"))
-        parts = alike(spark, source, path, key)
+            return _as_it_lies(spark, source, path, key, listing).withColumn(CORRUPT, F.lit(None).cast("string"))
+        files = list_files(spark, source, path, key) if listing is None else listing.files
+        parts = alike(spark, source, files, key)
         frames = [_read(spark, source, part.files, part.options, key) for part in parts]
         filled = [(part.files[0], df) for part, df in zip(parts, frames, strict=True) if df.columns]
         if not filled:
@@ -60,6 +62,15 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
         if df.columns == [CORRUPT]:
             raise ContractError(f"{key}.path: no line of {source.path} is a JSON object")
     return df if CORRUPT in df.columns else df.withColumn(CORRUPT, F.lit(None).cast("string"))
+
+
+def _as_it_lies(spark: SparkSession, source: Source, path: str, key: str, listing: Listing | None) -> DataFrame:
+    """Read what Spark lists itself; of a table the version that is listed, and of that the files that are named."""
+    if listing is None or listing.version is None:
+        return _read(spark, source, [path], {}, key)
+    df = _read(spark, source, [path], {"versionAsOf": str(listing.version)}, key)
+    names = [file.path for file in listing.files]
+    return df.where(F.input_file_name().isin(names)) if names else df
 
 
 def _read(spark: SparkSession, source: Source, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from recaug.config.base import NonNegative, Positive, PositiveFloat, Share, Strict
+from recaug.config.dated import check_dated, is_dated
 
 
 class Lake(Strict, kw_only=True):
@@ -42,7 +43,8 @@ class Files(Strict, kw_only=True):
     """A table: files at a path, or a table or view of the catalogue.
 
     path: one file, folder or glob. `{date:%Y-%m-%d}` in it stands for a day, in any strftime form: a night opens what
-        is named after its days alone. `package://NAME/inside` names a file of an installed Python package.
+        is named after its days alone; of a catalogue, the last one up to the night. `package://NAME/inside` names
+        a file of an installed Python package.
     format: one that Spark reads, or `sequences`: text lines `user item item ...` in order of time, which give the
         columns user, item and position (from 0); or `json_object`: files of one JSON object each, whose entries give
         the columns key and values (an array of texts); or `npz`: NumPy archives with the arrays images (n, height,
@@ -68,10 +70,16 @@ class Files(Strict, kw_only=True):
             raise ValueError("format, options and names are of files; set path, or leave them out")
         if self.names and self.format != "csv":
             raise ValueError(f"names are of a CSV without a header; {self.format} has names")
+        if self.path is not None:
+            check_dated(self.path)
+            if is_dated(self.path) and self.format in ("delta", "binaryFile", "npz"):
+                raise ValueError(f"path {self.path} has {{date}}, which is of files of rows; {self.format} has none")
 
     def check_place(self, places: dict[str, str | None]) -> None:
         """Raise ValueError unless exactly one of these is given."""
         given = [name for name, place in places.items() if place is not None]
+        for name in (name for name in given if name != "path" and is_dated(places[name])):
+            raise ValueError(f"{name} has {{date}}, which stands for a day in a path of files alone")
         if len(given) != 1:
             raise ValueError(f"set one of {', '.join(places)}; {' and '.join(given) or 'none'} is set")
 
@@ -94,6 +102,8 @@ class Source(Files, kw_only=True):
         """Check that a query has its inputs."""
         if (self.sql is None) != (not self.inputs):
             raise ValueError("sql and inputs go together: the query, and the tables that it reads by name")
+        for name in (name for name, files in self.inputs.items() if is_dated(files.path)):
+            raise ValueError(f"inputs.{name} has {{date}} in its path; a query reads whole inputs: write * there")
         super().__post_init__()
 
     def check_place(self, places: dict[str, str | None]) -> None:

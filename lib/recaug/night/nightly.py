@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, ContractError, RecaugError, StorageError
+from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
@@ -179,9 +179,14 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
     held = {name: context.lake.version(name) for name in set().union(*reads.values())}
     source = config.source.events
     late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
+    places = " and ".join(f"{log.place} ({log.format})" if log.format else log.place for log in source.logs.values())
+    try:
+        estimated = f"{ingest.estimate(context)}{late}"
+    except NoRowsError as error:
+        estimated = str(error)
     return [
         f"night of {date}, run {context.run_id}",
-        f"source: {source.path} ({source.format}), {ingest.estimate(context):,} rows to ingest{late}",
+        f"source: {places}: {estimated}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
             f"{stage}: reads {', '.join(_version(name, held[name]) for name in tables) or 'the source'}"

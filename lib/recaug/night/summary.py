@@ -48,8 +48,10 @@ def tell(record: RunRecord) -> str:
         case Train() as trained:
             return ", ".join(f"{model.name} {model.seconds:.0f} s" for model in trained.models)
         case metrics:
-            counts = msgspec.to_builtins(metrics).items()
-            return ", ".join(f"{value:,} {key}" for key, value in counts if isinstance(value, int))
+            counts = msgspec.to_builtins(metrics)
+            asked = {field.name for field in msgspec.structs.fields(metrics) if field.required}  # of others no zeros
+            shown = {name: value for name, value in counts.items() if isinstance(value, int)}
+            return ", ".join(f"{value:,} {name}" for name, value in shown.items() if value or name in asked)
 
 
 def _trial(trial: Trial) -> str:
@@ -73,7 +75,9 @@ def _rows(records: Records) -> dict[str, int | None]:
     """Rows through the night; 0 of a stage that has not run."""
     ingest, augment = _of_stage(records, Ingest), _of_stage(records, Augment)
     publish, recommend = _of_stage(records, Publish), _of_stage(records, Recommend)
+    apart = ("rows_read", "ignored", "held", "later", "earlier", "too_late")  # what else became of those read
     return {
+        **{name.removeprefix("rows_"): getattr(ingest, name) if ingest else 0 for name in apart},
         "in": ingest.rows_in if ingest else None,
         "events": ingest.events if ingest else 0,
         "duplicates": ingest.duplicates if ingest else 0,
