@@ -11,7 +11,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from recaug.clickstream.columns import CORRUPT
-from recaug.config import Source
+from recaug.config import Files
 from recaug.errors import ContractError
 
 HEAD = 1 << 16  # bytes of a file that are looked at
@@ -60,7 +60,7 @@ class _Kind(NamedTuple):
     mark: str
 
 
-def alike(spark: SparkSession, source: Source, path: str, key: str) -> list[Alike]:
+def alike(spark: SparkSession, source: Files, path: str, key: str) -> list[Alike]:
     """Sort the files at a path, folders below it included, into those that are alike; in the order of their names.
 
     Files whose names begin with a dot or an underscore are none, as to Spark. Raises ContractError that names a file
@@ -110,7 +110,7 @@ def _names(df: DataFrame) -> str:
     return ", ".join(name for name in df.columns if name != CORRUPT)
 
 
-def _files(spark: SparkSession, source: Source, path: str, key: str) -> list[tuple[str, str]]:
+def _files(spark: SparkSession, source: Files, path: str, key: str) -> list[tuple[str, str]]:
     """Every file at the path, with the folder that the path names. Raises ContractError where there is none."""
     place = spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
     system = place.getFileSystem(spark._jsc.hadoopConfiguration())
@@ -150,7 +150,7 @@ def _partitioned(file: str, root: str) -> tuple[str | None, tuple[str, ...]]:
     return "/".join([root, *folders[:plain]]), keys
 
 
-def _mark(spark: SparkSession, source: Source, file: str, key: str) -> str:
+def _mark(spark: SparkSession, source: Files, file: str, key: str) -> str:
     """Tell what sets a file apart from others of the source."""
     if source.format == "parquet":
         return _schema(spark, file)

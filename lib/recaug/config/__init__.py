@@ -3,12 +3,13 @@
 Every key stands in the shipped files under conf/ with its unit; what runs is what is written.
 """
 
-from recaug.config.base import Strict
+from recaug.config.base import Strict, twins
 from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
 from recaug.config.generators import TOGETHER, Augment, Entry
+from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
-from recaug.config.source import Events, Files, Items, Lake, Log, Robots, Rule, Source, Sources, Spark, UsualRows
+from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Sources, UsualRows
 from recaug.config.studies import (
     ALSGrid,
     Attributes,
@@ -73,4 +74,5 @@ __all__ = [
     "loads",
     "parse_date",
     "round_epochs",
+    "twins",
 ]

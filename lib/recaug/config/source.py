@@ -1,41 +1,12 @@
-"""Sections lake, spark and source: where the data come from and where the tables lie."""
+"""Section source: where the data come from, and what they mean."""
 
 import datetime as dt
-import re
 import zoneinfo
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from recaug.config.base import NonNegative, Positive, PositiveFloat, Share, Strict
-
-
-class Lake(Strict, kw_only=True):
-    """Where the tables are: a folder (`path`) or a schema of a catalogue (`catalog`), one of both."""
-
-    path: str | None = None
-    catalog: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check that it is one place, whose path readers do not take for shorter."""
-        if (self.path is None) == (self.catalog is None):
-            raise ValueError("set one of lake.path and lake.catalog, the other null")
-        if self.path is not None and (cut := re.search("[#?]", self.path)):
-            raise ValueError(
-                f"path {self.path} has a {cut[0]}, at which readers of its files end it; rename the folder"
-            )
-
-
-class Spark(Strict, kw_only=True):
-    """How the session is built where the job builds it (local mode); spark-submit's own settings win.
-
-    master: e.g. `local[2]`; null takes spark-submit's, or local[*].
-    settings: any `spark.*` key, passed on as it is.
-    """
-
-    master: str | None = None
-    shuffle_partitions: Positive = 2
-    settings: dict[str, str] = {}
+from recaug.config.base import NonNegative, Positive, PositiveFloat, Share, Strict, twins
 
 
 class Files(Strict, kw_only=True):
@@ -66,14 +37,34 @@ class Files(Strict, kw_only=True):
             raise ValueError(f"path {self.path} has no format; set one, such as format: csv")
         if self.path is None and (self.format or self.options or self.names):
             raise ValueError("format, options and names are of files; set path, or leave them out")
-        if self.names and self.format != "csv":
+        if self.names:
+            self._check_names()
+
+    def _check_names(self) -> None:
+        """Raise ValueError unless the columns have no names but these, each another."""
+        if self.format != "csv":
             raise ValueError(f"names are of a CSV without a header; {self.format} has names")
+        given = {name.lower(): value for name, value in self.options.items()}
+        if given.get("header", "false").lower() == "true":
+            raise ValueError("names are of a CSV without a header; leave out names, or options.header")
+        if twice := twins(self.names):
+            raise ValueError(f"names has both {twice[0]} and {twice[1]}; give each column a name of its own")
 
     def check_place(self, places: dict[str, str | None]) -> None:
         """Raise ValueError unless exactly one of these is given."""
         given = [name for name, place in places.items() if place is not None]
         if len(given) != 1:
             raise ValueError(f"set one of {', '.join(places)}; {' and '.join(given) or 'none'} is set")
+
+    @property
+    def place(self) -> str:
+        """What errors call it."""
+        return self.path or self.table or "the query"
+
+    @property
+    def place_key(self) -> str:
+        """The key that says where it is."""
+        return "path" if self.path is not None else "table" if self.table is not None else "sql"
 
 
 class Source(Files, kw_only=True):
@@ -94,16 +85,13 @@ class Source(Files, kw_only=True):
         """Check that a query has its inputs."""
         if (self.sql is None) != (not self.inputs):
             raise ValueError("sql and inputs go together: the query, and the tables that it reads by name")
+        if twice := twins(self.inputs):
+            raise ValueError(f"inputs has both {twice[0]} and {twice[1]}, which SQL takes for one; rename one")
         super().__post_init__()
 
     def check_place(self, places: dict[str, str | None]) -> None:
         """Do as Files.check_place, with the query as one more place."""
         super().check_place({**places, "sql": self.sql})
-
-    @property
-    def place(self) -> str:
-        """What errors call it."""
-        return self.path or self.table or "the query"
 
 
 class Rule(Strict, kw_only=True):

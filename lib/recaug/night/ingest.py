@@ -4,9 +4,11 @@ from pyspark.sql import DataFrame
 
 from recaug.clickstream import intake
 from recaug.clickstream.days import IntakePlan, of_days, plan_days
+from recaug.clickstream.failures import reading
 from recaug.clickstream.intake import Held, Intake
 from recaug.clickstream.items import catalogue, named_by_events
-from recaug.clickstream.source import number_rows, read_source, reading
+from recaug.clickstream.positions import number_rows
+from recaug.clickstream.source import read_source
 from recaug.night.context import Context, StageResult
 from recaug.results import Ingest
 
