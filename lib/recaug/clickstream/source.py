@@ -2,6 +2,7 @@
 
 from pyspark.sql import DataFrame, SparkSession
 
+from recaug.clickstream.explode import exploded
 from recaug.clickstream.failures import reading
 from recaug.clickstream.queries import read_query, read_table
 from recaug.clickstream.readers import read_files
@@ -9,7 +10,7 @@ from recaug.config import Source
 
 
 def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
-    """Read a source as it is: files, a table or a query.
+    """Read a source as it is: files, a table or a query, each element of an array as a row where `explode` says so.
 
     key: the YAML's section, for errors, such as source.events.
     Adds CORRUPT (what could not be parsed, else null); a table's and a query's rows have FILE and POSITION, too.
@@ -17,7 +18,9 @@ def read_source(spark: SparkSession, source: Source, key: str) -> DataFrame:
     """
     with reading(source, key):
         if source.path is not None:
-            return read_files(spark, source, key)
-        if source.table is not None:
-            return read_table(spark, source.table, key)
-        return read_query(spark, source, key)
+            df = read_files(spark, source, key)
+        elif source.table is not None:
+            df = read_table(spark, source.table, key)
+        else:
+            df = read_query(spark, source, key)
+        return df if source.explode is None else exploded(df, source.explode, key)
