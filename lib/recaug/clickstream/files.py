@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recaug.clickstream.columns import CORRUPT
 from recaug.clickstream.listing import File
-from recaug.config import Source
+from recaug.config import Files
 from recaug.errors import ContractError
 
 HEAD = 1 << 16  # bytes of a file that are looked at
@@ -61,7 +61,7 @@ class _Kind(NamedTuple):
     mark: str
 
 
-def alike(spark: SparkSession, source: Source, files: Sequence[File], key: str) -> list[Alike]:
+def alike(spark: SparkSession, source: Files, files: Sequence[File], key: str) -> list[Alike]:
     """Sort files into those that are alike; in the order of their names.
 
     Raises ContractError that names a file that cannot be read as what the YAML says.
@@ -119,7 +119,7 @@ def _partitioned(file: str, root: str) -> tuple[str | None, tuple[str, ...]]:
     return "/".join([root, *folders[:plain]]), keys
 
 
-def _mark(spark: SparkSession, source: Source, file: str, key: str) -> str:
+def _mark(spark: SparkSession, source: Files, file: str, key: str) -> str:
     """Tell what sets a file apart from others of the source."""
     if source.format == "parquet":
         return _schema(spark, file)

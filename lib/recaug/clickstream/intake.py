@@ -13,8 +13,8 @@ from recaug.clickstream.columns import EVENT
 from recaug.clickstream.counts import RowCounts, check_counts, check_trouble, count_rows
 from recaug.clickstream.days import Days, IntakePlan, in_days, is_of_days, of_days
 from recaug.clickstream.mapping import map_events
+from recaug.clickstream.positions import name_files, number_rows
 from recaug.clickstream.sessions import identify_sessions
-from recaug.clickstream.source import name_files, number_rows
 from recaug.clickstream.warnings import warn_of
 from recaug.config import Events, Log
 

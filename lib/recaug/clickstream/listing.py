@@ -11,7 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from recaug.clickstream.days import Days
-from recaug.config import Source
+from recaug.config import Files
 from recaug.config.dated import any_day, day_of, is_dated, named_after
 from recaug.errors import ContractError, NoRowsError
 
@@ -48,7 +48,7 @@ class Listing(NamedTuple):
     version: int | None = None
 
 
-def list_files(spark: SparkSession, source: Source, path: str, key: str, named: Named | None = None) -> list[File]:
+def list_files(spark: SparkSession, source: Files, path: str, key: str, named: Named | None = None) -> list[File]:
     """List every file at the path, folders below it included, by name.
 
     Files whose names begin with a dot or an underscore are none, as to Spark. named: days of a path with {date}; None:

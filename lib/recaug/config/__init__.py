@@ -4,13 +4,14 @@ All but artifacts, lake and source has a default, that of a log with times, as t
 conf/ say what differs. docs/configuration.md lists every key.
 """
 
-from recaug.config.base import Strict
+from recaug.config.base import Strict, twins
 from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
 from recaug.config.generators import TOGETHER, Augment, Entry
 from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images, ImageSource, ImageVAE
+from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
-from recaug.config.source import Events, Files, Items, Lake, Log, Robots, Rule, Source, Sources, Spark, UsualRows
+from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Sources, UsualRows
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
 
@@ -62,4 +63,5 @@ __all__ = [
     "loads",
     "parse_date",
     "round_epochs",
+    "twins",
 ]

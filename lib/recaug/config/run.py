@@ -16,8 +16,9 @@ from recaug.config.base import Seed, Strict
 from recaug.config.evaluate import Evaluate, Recommend
 from recaug.config.generators import Augment, decode_entry
 from recaug.config.images import Images
+from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
-from recaug.config.source import Lake, Sources, Spark
+from recaug.config.source import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
 from recaug.config.training import SASRec, Training

@@ -9,11 +9,13 @@ from pyspark.sql import DataFrame
 
 from recaug.clickstream import intake
 from recaug.clickstream.days import Days, IntakePlan, of_days, plan_days
+from recaug.clickstream.failures import reading
 from recaug.clickstream.intake import Held, Intake
 from recaug.clickstream.items import catalogue, named_by_events
 from recaug.clickstream.listing import Listing, Named, list_files
 from recaug.clickstream.mapping import map_events
-from recaug.clickstream.source import number_rows, read_source, reading
+from recaug.clickstream.positions import number_rows
+from recaug.clickstream.source import read_source
 from recaug.clickstream.warnings import warn_of_late, warn_of_rows
 from recaug.config import Items
 from recaug.config.dated import is_dated

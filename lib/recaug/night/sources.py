@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 from recaug.clickstream.census import Choice, Seen, behind, choose, count_days, remembered, total
 from recaug.clickstream.days import IntakePlan
+from recaug.clickstream.failures import reading
 from recaug.clickstream.listing import Listing, Named, day_named, decoded, list_files, list_table, plain
-from recaug.clickstream.source import locate, read_source, reading
+from recaug.clickstream.readers import locate
+from recaug.clickstream.source import read_source
 from recaug.config import Log
 from recaug.config.dated import is_dated, named_after
 from recaug.errors import NoRowsError
