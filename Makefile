@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test mutants bench lint format clean
+.PHONY: help setup demo demo-catalogue test mutants bench docs lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -34,6 +34,9 @@ mutants: $(READY) ## puts one wrong line at a time into a copy of lib, and a tes
 
 bench: $(READY) ## measures the throughput of each stage
 	@$(PYTHON) tests/bench/run.py
+
+docs: $(READY) ## writes docs/configuration.md from the structs of the configuration
+	@$(PYTHON) -m recaug.config.reference
 
 lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff check

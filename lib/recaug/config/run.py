@@ -39,14 +39,18 @@ PLACES = (
 
 
 class Tracking(Strict, kw_only=True):
-    """MLflow: a server's address, or null for a folder under `artifacts`."""
+    """MLflow. uri: a server's address, or null for a folder under `artifacts`. experiment: that the runs belong to."""
 
     uri: str | None = None
     experiment: str = "recaug"
 
 
 class Config(Strict, kw_only=True):
-    """One complete run: all but artifacts, lake and source has a default; studies that nobody asks for are null."""
+    """One complete run: all but artifacts, lake and source has a default.
+
+    seed: of all random numbers. artifacts: folder of the models, of each night's report and summary, and of MLflow's
+        runs. benchmark, learning_curve, attributes, images: a study; null where none is asked for.
+    """
 
     seed: Seed = 0
     artifacts: str
