@@ -58,6 +58,7 @@ class Command:
         """Run it to its exit code; an error that a user can meet becomes one line on stderr."""
         parser = argparse.ArgumentParser(description=self.description)
         parser.add_argument("--config", required=True, help="one run's YAML")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
         given = parser.parse_args(argv)
@@ -77,7 +78,7 @@ class Command:
         return 0
 
     def _run(self, given: Namespace) -> None:
-        config = configuration.load(given.config)
+        config = configuration.load(given.config, given.set)
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
         work = self.begin(config, given)
         spark = build(config.spark, "recaug", config.training.workers, config.source.events.time_zone)
