@@ -33,7 +33,7 @@ def given_keys(values: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any
         for number, value in enumerate(values):
             yield from given_keys(value, f"{path}[{number}]")
     elif isinstance(values, dict):
-        for key in {*values} - ({"kind"} if path else {"artifacts", "source"}):
+        for key in {*values} - ({"kind"} if path else {"artifacts"}):
             yield f"{path}.{key}", values, key
             yield from given_keys(values[key], f"{path}.{key}")
 
