@@ -87,7 +87,8 @@ def look(context: Context, plan: IntakePlan) -> Looked:
             continue
         try:
             with reading(log, key):
-                looked.logs[key] = _look(context, key, plan, known.get(key, []), any(known.values()))
+                looked.logs[key] = _look(context, key, plan, known.get(key, []))
+
         except NoRowsError as error:
             errors.append(error)
     if errors and len(errors) == len(logs):
@@ -105,7 +106,7 @@ def look(context: Context, plan: IntakePlan) -> Looked:
 
 
 def remember(context: Context, looked: Looked) -> None:
-    """Write what the night knows of the files of all logs, where it is not what was known before."""
+    """Write what the newest night knows of the files of all logs, where it is not what was known before."""
     known = _known(context.lake)
     after = {
         key: remembered(known.get(key, []), view.choice, view.counted, context.date)
@@ -139,14 +140,14 @@ def _known(lake: Lake) -> dict[str, list[Seen]]:
     }
 
 
-def _look(context: Context, key: str, plan: IntakePlan, known: Sequence[Seen], is_known: bool) -> Look:
-    """Look at a log's files. is_known: whether any night has counted files."""
+def _look(context: Context, key: str, plan: IntakePlan, known: Sequence[Seen]) -> Look:
+    """Look at a log's files."""
     log = context.config.source.events.logs[key]
     listed = _list(context, key, log, plan, known)
-    choice = choose(listed.files, known, context.date, plan.new, all_listed=not is_dated(log.path))
+    choice = choose(listed.files, known, context.date, plan, all_listed=not is_dated(log.path))
     counted, choice, addresses = _count(context, key, choice, listed)
     own = [*counted, *choice.own]
-    late = behind(choice, counted, plan) if is_known else {}
+    late = behind(choice, counted, plan)
 
     def listing(files: Iterable[Seen]) -> Listing:
         names = {seen.path for seen in files}
