@@ -6,7 +6,7 @@ import pytest
 from msgspec import inspect as types
 
 from recaug.config import Config, Optimiser, Prepare
-from recaug.config.reference import PAGE, in_words, in_yaml, page, said, sections
+from recaug.config.reference import PAGE, in_words, in_yaml, page, said, sections, split_at_keys
 from recaug.generators.gan import GAN
 from recaug.generators.registry import classes
 
@@ -42,6 +42,10 @@ def test_keys_are_told_from_prose():
     _, keys = said(GAN)
     assert "stand twice" in keys["name"]  # the field own_name
     assert keys["informed"].startswith("adds the co-visitation score")  # of the class that it derives from
+    assert split_at_keys("A b: of c. d, e: of f; b: of g, where e: is none.", {"b", "d", "e"}) == (
+        "A b: of c.",
+        {"d": "of f", "e": "of f", "b": "of g, where e: is none."},
+    )
 
 
 def test_types_and_defaults_are_in_words():
