@@ -154,12 +154,12 @@ def test_positions_of_a_prefix_are_counted_from_its_end() -> None:
     torch.manual_seed(0)
     model = sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=6, prefixes=True)
     torch.nn.init.normal_(model.positions.weight)
-    first, second = torch.tensor([[3]]), torch.tensor([[1, 3]])
-    states = model.last(first), model.last(second)
+    alone, followed = torch.tensor([[3]]), torch.tensor([[3, 4]])
+    states = model(alone)[0, 0], model(followed)[0, 0]  # of the same event, which sees nothing else
     with torch.no_grad():
         model.positions.weight[1] += torch.randn(DIM)  # of the last event but one
-    torch.testing.assert_close(model.last(first), states[0])
-    assert not torch.allclose(model.last(second), states[1])
+    torch.testing.assert_close(model(alone)[0, 0], states[0])
+    assert not torch.allclose(model(followed)[0, 0], states[1])
 
 
 def test_layers_that_see_later_events_need_prefixes() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 from recaug.training.models.sasrec import SASRec
 
 CHUNK = 256  # positions whose logits over the negatives are held at once
-POSITIONS, ITEMS = 512, 512  # of the catalogue's logits: held at once, and computed at once, in the cache
+POSITIONS, ITEMS = 1024, 512  # of the catalogue's logits: held at once, and computed at once, in the cache
 
 
 class _FullSoftmax(torch.autograd.Function):
