@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recaug.training.loop import Batch
 
-ROWS = 128  # prefixes that are padded to the longest of them
+ROWS = 256  # prefixes that are padded to the longest of them
 
 
 class Prefixes(NamedTuple):
