@@ -135,7 +135,7 @@ def test_the_demo_is_among_them():
         ("  heads: 2", "  heads: 3", "no multiple"),
         ("  layers: sasrec", "  layers: bsarec", "bsarec sees a whole row: set sasrec.prefix_events"),
         (
-            "  layers: sasrec",
+            "  prefix_events: 0",
             "  prefix_events: 50",
             "sasrec.prefix_events 50 is more than prepare.max_length 50 leaves beside a target: set it to 49 or less",
         ),
