@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test mutants bench lint format clean
+.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -29,11 +29,17 @@ demo-catalogue: $(READY) ## fills the gaps of the same shop's catalogue, and mea
 test: $(READY) ## runs every test, in two processes (PYTEST_ARGS="-k sessions -x" for some)
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+inputs: $(READY) ## reads 1,324 logs with a fault each, and compares what an independent reader says (INPUTS="--each 3")
+	@PYTHONPATH=. $(PYTHON) -m tests.inputs.check $(INPUTS)
+
 mutants: $(READY) ## puts one wrong line at a time into a copy of lib, and a test must fail (MUTANTS="gate-harm --jobs 1")
 	@$(PYTHON) tests/mutants/run.py $(MUTANTS)
 
 bench: $(READY) ## measures the throughput of each stage
 	@$(PYTHON) tests/bench/run.py
+
+bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
+	@$(PYTHON) tests/bench/against.py $(COMMIT)
 
 lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff check

@@ -1,5 +1,7 @@
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -8,6 +10,7 @@ from recaug.config import load, loads, parse_date
 from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.evaluate.arms import arms_of
+from recaug.generators.registry import KINDS
 
 CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
@@ -119,6 +122,49 @@ def test_a_number_is_what_a_reader_takes_it_for(written, read):
     """yaml_number_without_point."""
     assert parse(f"a: {written}") == {"a": read}
     assert type(parse(f"a: {written}")["a"]) is type(read)
+
+
+def least() -> dict[str, Any]:
+    """What every configuration says, of the demo's shop."""
+    demo = msgspec.to_builtins(load(CONF / "demo.yaml"))
+    return {key: demo[key] for key in ("artifacts", "lake", "source")}
+
+
+@pytest.mark.parametrize("types", [{"purchase": "purchase"}, {"view": "view", "buy": "purchase"}, {}])
+def test_the_places_and_the_source_are_a_whole_configuration(types):
+    values = least()
+    values["source"]["events"]["event_types"] = types
+    config = loads(yaml.safe_dump(values, sort_keys=False))
+    assert config.augment.names == ["vae", "counts"]
+    assert config.evaluate.policy is not None
+    assert (config.training.launcher, config.training.workers) == ("horovod", 2)
+    assert config.generated_type == next(iter(types.values()), "event")
+    assert (config.benchmark, config.learning_curve, config.attributes, config.images) == (None,) * 4
+    for key in least():
+        with pytest.raises(ConfigError, match=f"missing required field `{key}`"):
+            loads(yaml.safe_dump({other: value for other, value in values.items() if other != key}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_alone_is_a_generator_that_draws(kind):
+    (entry,) = loads(yaml.safe_dump(least() | {"augment": {"generators": [{"kind": kind}]}})).augment.generators
+    assert entry.name == entry.kind == kind
+    assert entry.continuations or entry.histories
+
+
+def test_a_study_needs_its_date_alone():
+    source = {"path": "pictures.npz", "format": "npz", "image_id": "position", "image": "image", "label": "label"}
+    studies = {
+        "benchmark": {"date": "2017-02-04"},
+        "learning_curve": {"date": "2017-02-04"},
+        "attributes": {},
+        "images": {"source": source},
+    }
+    config = loads(yaml.safe_dump(least() | studies))
+    assert "vae" not in config.benchmark.models
+    assert config.learning_curve.shares[-1] == 1
+    assert config.attributes.optimiser.clip_norm == 20
+    assert config.images.vae.optimiser.clip_norm == 1000
 
 
 def test_a_night_without_generators_is_refused_before_it_begins(tmp_path, capsys):

@@ -5,7 +5,7 @@ import torch
 from pyspark.sql import SparkSession
 
 from recaug.augment.pictures import as_png, distances, enhance, enhanced, sampled
-from recaug.clickstream.source import png
+from recaug.clickstream.layouts import png
 from recaug.config import Enhancement
 from recaug.evaluate.images import fidelity_and_diversity, nearest_allowed
 from recaug.lake.store import Store

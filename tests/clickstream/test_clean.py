@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from recaug.clickstream.clean import deduplicate, find_robots, mark, suspect_robots
+from recaug.clickstream.clean import deduplicate, find_robots, mark, order_events, suspect_robots
 from recaug.clickstream.columns import CORRUPT, FILE, POSITION
 from recaug.clickstream.mapping import map_events
 from recaug.config import Events
@@ -261,3 +261,28 @@ def test_no_row_is_lost_and_cleaning_twice_changes_nothing(spark: SparkSession, 
     kept = once.collect()
     assert sorted(one["event_id"] for one in kept) == sorted(set(good))
     assert sorted(map(str, deduplicate(once).collect())) == sorted(map(str, kept))
+
+
+def test_rows_of_ignored_types_are_neither_events_nor_in_quarantine(spark: SparkSession) -> None:
+    rows = [row(), row(how="scroll", what=None), row(how="scroll", bad="cut off"), row(how="share")]
+    found = marked(spark, rows, settings_of(ignore_types=["scroll"])).collect()
+    assert [one["ignored"] for one in found] == [False, True, False, False]
+    assert [bool(one["reasons"]) for one in found] == [False, False, True, True]
+    assert found[1]["raw"] is None
+
+
+@pytest.mark.parametrize("by", ["n", "int(n)", None, "0"])
+def test_events_of_one_time_are_ordered(spark: SparkSession, by: str | None) -> None:
+    """order_within_day: by a column, its numbers by value; else by the place in the file; by 0 in no order."""
+    places = [("/a.csv", 0, 2), ("/a.csv", 0, 1), ("/a.csv", 7, 0), ("/b.csv", 0, 0)]
+    items = "hgfe"
+    rows = [
+        (*row(what=item, n=n)[:-2], place[0][1:], place)
+        for item, n, place in zip(items, ["10", "9", "8", "7"], places, strict=True)
+    ]
+    ordered = order_events(marked(spark, rows, settings_of(order_by=by)).repartition(3)).orderBy("event_order")
+    there = ordered.collect()
+    assert [one["event_order"] for one in there] == [1, 2, 3, 4]
+    by_hash = "".join(one["item_id"] for one in sorted(there, key=lambda one: one["event_id"]))
+    wanted = {"n": "efgh", "int(n)": "efgh", None: "ghfe", "0": by_hash}[by]
+    assert "".join(one["item_id"] for one in there) == wanted

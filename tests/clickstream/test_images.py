@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recaug.clickstream.images import grid, images, numbered
-from recaug.clickstream.source import png, read_source
+from recaug.clickstream.layouts import png
+from recaug.clickstream.source import read_source
 from recaug.config import ImageSource
 from recaug.errors import ContractError
 

@@ -9,8 +9,10 @@ from pyspark.sql import SparkSession
 from tests.clickstream.test_sounds import tone, wav
 
 from recaug.clickstream.items import catalogue, named_by_events
+from recaug.clickstream.layouts import png
+from recaug.clickstream.positions import number_rows
 from recaug.clickstream.sounds import RATE, log_mel
-from recaug.clickstream.source import number_rows, png, read_source
+from recaug.clickstream.source import read_source
 from recaug.config import Items
 from recaug.errors import ContractError
 

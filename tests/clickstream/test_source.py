@@ -13,8 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.clickstream.columns import CORRUPT, EVENT, FILE, POSITION
+from recaug.clickstream.failures import unreadable
 from recaug.clickstream.mapping import map_events
-from recaug.clickstream.source import locate, name_files, number_rows, read_source, unreadable
+from recaug.clickstream.positions import name_files, number_rows
+from recaug.clickstream.readers import locate
+from recaug.clickstream.source import read_source
 from recaug.config import Events
 from recaug.errors import ContractError
 

@@ -145,3 +145,20 @@ def test_the_split_comes_after_the_core_and_the_core_after_the_windows(spark: Sp
     found = window_events(events, dt.date(2017, 2, 4), prepare(split="leave_one_out", core=2)).collect()
     of_u = {row["item_id"]: row["split"] for row in found if row["user_id"] == "u"}
     assert of_u == {"m": "train", "l": "validation", "j": "test"}
+
+
+def test_without_event_types_every_event_of_the_windows_counts(spark: SparkSession) -> None:
+    events = spark.createDataFrame([("i", "view"), ("j", "cart"), ("k", "tap")], "item_id string, event_type string")
+    events = events.selectExpr(
+        "*",
+        "'u' AS user_id",
+        "item_id AS event_id",
+        "date'2017-01-10' AS event_date",
+        "timestamp'2017-01-10' AS event_time",
+        "1 AS event_order",
+        "'s' AS session_id",
+        "double(1) AS price",
+    )
+    for asked, expected in (([], "ijk"), (["view"], "i"), (["view", "tap"], "ik")):
+        found = window_events(events, dt.date(2017, 2, 4), prepare(event_types=asked))
+        assert sorted(row["item_id"] for row in found.collect()) == list(expected)

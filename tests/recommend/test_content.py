@@ -85,6 +85,16 @@ def test_items_alike_are_those_of_the_highest_cosine_squared_and_ties_go_to_the_
     assert few.weights[3, 0] == found.weights[3, 0]
 
 
+def test_items_of_which_nothing_is_said_are_alike_to_none(spark: SparkSession) -> None:
+    schema = "item_id string, title string, categorical map<string,string>, text string, " + MANY
+    items = spark.createDataFrame([(item, None, {}, None, {}) for item in "abc"], schema)
+    vocabulary = spark.createDataFrame([("a", 1), ("b", 2), ("c", 3)], "item_id string, item_index int")
+    found = alike(item_terms(items, vocabulary), 2)
+    assert len(found.items) == 4
+    assert not found.items.any()
+    assert not found.weights.any()
+
+
 def test_several_values_and_what_was_completed_are_terms(spark: SparkSession) -> None:
     schema = "item_id string, title string, categorical map<string,string>, text string, " + MANY
     rows = [("a", None, {"brand": "x"}, None, {"tags": ["new", "sale"]}), ("b", None, {}, None, {"tags": ["sale"]})]

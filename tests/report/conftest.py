@@ -71,6 +71,7 @@ def events(spark: SparkSession) -> DataFrame:
             "quantity": bought["quantity"].astype(float),
             "query": None,
             "event_date": bought["transaction_timestamp"].dt.date,
+            "event_order": 1,
         }
     )
     return spark.createDataFrame(rows, TABLES["events"].columns).cache()
@@ -286,6 +287,9 @@ METRICS: dict[str, Result] = {
         items=4000,
         reasons={"no user_id": 1},
         days=(None, "2017-01-28"),
+        rows_read=13020,
+        ignored=20,
+        warnings=("one user has 3000 of 13020 rows: a robot?",),
     ),
     "prepare": Prepare(
         users=150,

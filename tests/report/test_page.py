@@ -137,6 +137,8 @@ def test_a_night_without_candidates_still_shows_the_real_distributions(
     assert "evaluate, publish, recommend are not recorded" in read.text
     assert night.quarantine is not None
     assert list(night.quarantine["reason"]) == ["no user_id"]
+    assert "one user has 3000 of 13020 rows: a robot?" in read.text
+    assert "20 ignored by a rule" in read.text
     assert len(html) > 50_000
 
 

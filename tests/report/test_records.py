@@ -81,7 +81,7 @@ def test_lists_are_told_with_their_reasons() -> None:
 
 
 def test_a_flow_names_only_what_was_counted() -> None:
-    (flow,) = records.flows({"ingest": stage("ingest")}, {"rows_in": 10, "events": 9})
+    (flow,) = records.flows({"ingest": stage("ingest")}, {"rows_read": 10, "events": 9})
     assert flow == records.Flow("ingest", [(10, "rows of the source")], [(9, "events")])
 
 
@@ -100,3 +100,12 @@ def test_counts_are_those_of_the_stages() -> None:
     assert (counted["items"], counted["vocabulary"]) == (4, 3)
     assert (counted["train"], counted["candidates"], counted["dropped"]) == (2, 6, 3)
     assert counted["recommenders"] == 2 * 3
+
+
+def test_warnings_are_ten_lines_at_most() -> None:
+    assert records.warnings({}) == []
+    lines = tuple(f"odd {n}" for n in range(12))
+    taken = Ingest(
+        rows_in=1, events=1, duplicates=0, quarantined=0, items=1, reasons={}, days=(None, "2017-02-04"), warnings=lines
+    )
+    assert records.warnings({"ingest": stage("ingest", metrics=taken)}) == [*lines[:9], "and 3 more"]

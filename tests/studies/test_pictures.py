@@ -14,7 +14,7 @@ from tests.conftest import THIN_DAY, merged
 from tests.night.nights import logged
 
 from recaug import cli
-from recaug.clickstream.source import png
+from recaug.clickstream.layouts import png
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from torch import Tensor
 
-from recaug.clickstream.source import png
+from recaug.clickstream.layouts import png
 from recaug.config import Enhancement
 from recaug.training.checkpoint import load_model
 from recaug.training.models.image_gan import ImageGAN

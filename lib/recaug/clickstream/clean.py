@@ -123,8 +123,8 @@ def deduplicate(events: DataFrame) -> DataFrame:
 
 
 def order_events(events: DataFrame) -> DataFrame:
-    """Number each user's events by their time and, within it, by `order`, then event_id: event_order, from 1."""
-    by_order = Window.partitionBy("user_id").orderBy("event_time", "order", "event_id")
+    """Number a user's events of one time by `order`, then event_id: event_order, from 1."""
+    by_order = Window.partitionBy("user_id", "event_time").orderBy("order", "event_id")
     return events.withColumn("event_order", F.row_number().over(by_order)).drop("order")
 
 

@@ -18,6 +18,10 @@ class Days(NamedTuple):
         """Both as text."""
         return self.first.isoformat() if self.first else None, self.last.isoformat()
 
+    def has(self, day: dt.date) -> bool:
+        """Say whether a day is one of them."""
+        return (self.first is None or self.first <= day) and day <= self.last
+
 
 class IntakePlan(NamedTuple):
     """Which days an intake is about.

@@ -1,17 +1,18 @@
-"""Which files lie at a source's path, and which of them are alike, so that Spark reads them as one."""
+"""Which of a source's files are alike, so that Spark reads them as one."""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from recaug.clickstream.columns import CORRUPT
-from recaug.config import Source
+from recaug.clickstream.listing import File
+from recaug.config import Files
 from recaug.errors import ContractError
 
 HEAD = 1 << 16  # bytes of a file that are looked at
@@ -60,18 +61,16 @@ class _Kind(NamedTuple):
     mark: str
 
 
-def alike(spark: SparkSession, source: Source, path: str, key: str) -> list[Alike]:
-    """Sort the files at a path, folders below it included, into those that are alike; in the order of their names.
+def alike(spark: SparkSession, source: Files, files: Sequence[File], key: str) -> list[Alike]:
+    """Sort files into those that are alike; in the order of their names.
 
-    Files whose names begin with a dot or an underscore are none, as to Spark. Raises ContractError that names a file
-    that cannot be read as what the YAML says.
+    Raises ContractError that names a file that cannot be read as what the YAML says.
     """
-    files = _files(spark, source, path, key)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        marks = list(pool.map(lambda file: _mark(spark, source, file, key), (file for file, _ in files)))
+        marks = list(pool.map(lambda file: _mark(spark, source, file.path, key), files))
     kinds: dict[_Kind, list[str]] = {}
-    for (file, root), mark in zip(files, marks, strict=True):
-        kinds.setdefault(_Kind(*_partitioned(file, root), mark), []).append(file)
+    for file, mark in zip(files, marks, strict=True):
+        kinds.setdefault(_Kind(*_partitioned(file.path, file.root), mark), []).append(file.path)
     return [
         Alike(names, NAMES | OPTIONS.get(kind.mark, {}) | ({"basePath": kind.base} if kind.base else {}))
         for kind, names in kinds.items()
@@ -110,36 +109,6 @@ def _names(df: DataFrame) -> str:
     return ", ".join(name for name in df.columns if name != CORRUPT)
 
 
-def _files(spark: SparkSession, source: Source, path: str, key: str) -> list[tuple[str, str]]:
-    """Every file at the path, with the folder that the path names. Raises ContractError where there is none."""
-    place = spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
-    system = place.getFileSystem(spark._jsc.hadoopConfiguration())
-
-    def below(status: Any, root: str) -> Iterator[tuple[str, str]]:
-        if not status.isDirectory():
-            if wanted.accept(status.getPath()):
-                yield status.getPath().toString(), root
-            return
-        for child in system.listStatus(status.getPath()):
-            if not _is_hidden(child.getPath().getName()):
-                yield from below(child, root)
-
-    pattern = next((value for name, value in source.options.items() if name.lower() == "pathglobfilter"), "*")
-    wanted = spark._jvm.org.apache.hadoop.fs.GlobFilter(pattern)  # type: ignore[union-attr]
-    roots = system.globStatus(place)
-    if not roots:
-        raise ContractError(f"{key}.path: nothing at {source.path}")
-    folders = ((root, root.getPath() if root.isDirectory() else root.getPath().getParent()) for root in roots)
-    files = sorted(file for root, folder in folders for file in below(root, folder.toString()))
-    if not files:
-        raise ContractError(f"{key}.path: {source.path} has no readable {source.format} file")
-    return files
-
-
-def _is_hidden(name: str) -> bool:
-    return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
-
-
 def _partitioned(file: str, root: str) -> tuple[str | None, tuple[str, ...]]:
     """Give the folder below which a file's partition folders lie, and their keys; none without such."""
     *folders, _ = file.removeprefix(root).strip("/").split("/")
@@ -150,7 +119,7 @@ def _partitioned(file: str, root: str) -> tuple[str | None, tuple[str, ...]]:
     return "/".join([root, *folders[:plain]]), keys
 
 
-def _mark(spark: SparkSession, source: Source, file: str, key: str) -> str:
+def _mark(spark: SparkSession, source: Files, file: str, key: str) -> str:
     """Tell what sets a file apart from others of the source."""
     if source.format == "parquet":
         return _schema(spark, file)

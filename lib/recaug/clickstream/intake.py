@@ -13,8 +13,8 @@ from recaug.clickstream.columns import EVENT
 from recaug.clickstream.counts import RowCounts, check_counts, check_trouble, count_rows
 from recaug.clickstream.days import Days, IntakePlan, in_days, is_of_days, of_days
 from recaug.clickstream.mapping import map_events
+from recaug.clickstream.positions import name_files, number_rows
 from recaug.clickstream.sessions import identify_sessions
-from recaug.clickstream.source import name_files, number_rows
 from recaug.clickstream.warnings import warn_of
 from recaug.config import Events, Log
 
@@ -116,6 +116,20 @@ def without_held(marked: DataFrame, late: Days, events: DataFrame, quarantine: D
         .unionByName(good.join(events.select("event_id"), "event_id", how="left_anti"))
         .unionByName(bad.join(quarantine.select("raw"), "raw", how="left_anti"))
     )
+
+
+def count_not_held(
+    mapped: DataFrame, log: Log, days: Mapping[dt.date, int], held: Held, key: str
+) -> dict[dt.date, int]:
+    """Count a log's rows of these days that are neither held nor ignored, by day; those of no such row left out.
+
+    mapped: of mapping.map_events. days: day -> how many rows it has at most that may not be held.
+    """
+    span = Days(min(days), max(days))
+    rows = mapped.where(F.to_date(f"{EVENT}.event_time").isin([*days])).transform(name_files).transform(number_rows)
+    judged = mark(rows, log, key=key).where("NOT ignored")
+    left = without_held(judged, span, *held.days(*span)).groupBy(F.to_date("event_time").alias("day")).count()
+    return {row["day"]: min(row["count"], days[row["day"]]) for row in left.collect()}
 
 
 def split_bad(marked: DataFrame, new: Days, quarantine: DataFrame | None) -> tuple[DataFrame, DataFrame]:

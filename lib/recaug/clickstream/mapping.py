@@ -70,13 +70,13 @@ def expression(df: DataFrame, text: str, key: str) -> Column:
         column = F.expr(text)
         df.withColumn("tried", F.struct(column))  # beside all columns and nested, where explode and sum cannot be
     except ParseException as error:
-        raise ContractError(f"{key}: {text!r} is no SQL expression: {_first_line(error)}") from error
+        raise ContractError(f"{key}: {text!r} is no SQL expression: {first_line(error)}") from error
     except AnalysisException as error:
         if "UNRESOLVED_COLUMN" in (error.getErrorClass() or ""):
             missing = (error.getMessageParameters() or {}).get("objectName", text)
             has = ", ".join(name for name in df.columns if name not in OURS)
             raise ContractError(f"{key}: the source has no column {missing}; it has {has}") from error
-        raise ContractError(f"{key}: {text!r}: {_first_line(error)}") from error
+        raise ContractError(f"{key}: {text!r}: {first_line(error)}") from error
     return column
 
 
@@ -111,5 +111,6 @@ def _given(column: Column, kind: str, nulls: Sequence[str]) -> Column:
     return F.when(~F.isnan(column), column) if kind in ("float", "double") else column
 
 
-def _first_line(error: PySparkException) -> str:
+def first_line(error: PySparkException) -> str:
+    """What Spark says is wrong, without the plan and the query that it shows below."""
     return " ".join(str(error).strip().splitlines()[0].split())

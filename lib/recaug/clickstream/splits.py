@@ -43,7 +43,9 @@ def window_events(events: DataFrame, date: dt.date, prepare: Prepare) -> DataFra
     split.
     """
     cut = windows(date, prepare)
-    counting = between(events, cut.train_start, cut.end).where(F.col("event_type").isin(prepare.event_types))
+    counting = between(events, cut.train_start, cut.end)
+    if prepare.event_types:
+        counting = counting.where(F.col("event_type").isin(prepare.event_types))
     if prepare.user_share < 1:
         place = F.pmod(F.xxhash64(F.lit("user_share"), "user_id"), F.lit(HASHES))
         counting = counting.where(place < prepare.user_share * HASHES)

@@ -1,28 +1,18 @@
 """One run's YAML as typed structs, a file a section; an unknown or wrong key is an error that names its path.
 
-Every key stands in the shipped files under conf/ with its unit; what runs is what is written.
+All but artifacts, lake and source has a default, that of a log with times, as the demo's night uses it; the files of
+conf/ say what differs. docs/configuration.md lists every key.
 """
 
-from recaug.config.base import Strict
+from recaug.config.base import Strict, twins
 from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
 from recaug.config.generators import TOGETHER, Augment, Entry
+from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images, ImageSource, ImageVAE
+from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
-from recaug.config.source import Events, Files, Items, Lake, Log, Robots, Rule, Source, Sources, Spark, UsualRows
-from recaug.config.studies import (
-    ALSGrid,
-    Attributes,
-    Benchmark,
-    CountsGrid,
-    Enhancement,
-    ImageClassifier,
-    ImageGAN,
-    Images,
-    ImageSource,
-    ImageVAE,
-    ItemEnhancement,
-    LearningCurve,
-)
+from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Sources, UsualRows
+from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
 
 __all__ = [
@@ -73,4 +63,5 @@ __all__ = [
     "loads",
     "parse_date",
     "round_epochs",
+    "twins",
 ]

@@ -1,5 +1,7 @@
 """What every section of the configuration is made of."""
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -16,3 +18,9 @@ Seed = Annotated[int, Meta(ge=0, lt=2**31)]  # what every generator of random nu
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A section of the YAML; a key that is not a field is an error."""
+
+
+def twins(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two of the names that are one to SQL, which knows no case; None without such."""
+    ordered = sorted(names, key=str.lower)
+    return next((pair for pair in pairwise(ordered) if pair[0].lower() == pair[1].lower()), None)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
@@ -19,19 +20,22 @@ class Gate(Strict, kw_only=True):
     min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
         items' distribution over the real one's. max_duplicates: share of generated histories equal to another one.
     max_copies: share of generated histories equal to a real one.
+
+    The bound of the ranking is that of the nights that publish: what ranks worse than the counts, which nobody has to
+    train, has nothing to add to them.
     """
 
-    metric: Literal["ndcg@10", "hr@10", "recall@20"]
-    min_lift: float
-    max_harm: NonNegative
-    confidence: Annotated[float, Meta(gt=0.5, lt=1)]
-    bootstraps: Positive
+    metric: Literal["ndcg@10", "hr@10", "recall@20"] = "ndcg@10"
+    min_lift: float = 0.0
+    max_harm: NonNegative = 0.02
+    confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
+    bootstraps: Positive = 2000
     min_units: Count = 10
-    min_ranking: NonNegative = 0.0
-    min_coverage: Share
-    min_entropy: Share
-    max_duplicates: Share
-    max_copies: Share
+    min_ranking: NonNegative = 0.9
+    min_coverage: Share = 0.2
+    min_entropy: Share = 0.8
+    max_duplicates: Share = 0.01
+    max_copies: Share = 0.0
 
 
 POLICY = "policy"  # the arm that the policy chooses
@@ -47,13 +51,17 @@ class Policy(Strict, kw_only=True):
     first_epochs: of the recommender's training in the first round; each round keeps the better half and trains it twice
         as long, up to sasrec.optimiser.epochs. epochs: of all rounds and trainings together; where less is left than
         the better half would need, fewer go on. What they cost in CPU seconds is recorded.
+
+    By default it chooses whose rows, at their weight or at twice it, once for all that a generator writes.
     """
 
-    rows: Annotated[list[Literal["all", "head", "tail", "histories"]], Meta(min_length=1)]
-    shares: Annotated[list[PositiveShare], Meta(min_length=1)]
-    weights: Annotated[list[PositiveFloat], Meta(min_length=1)]
-    first_epochs: Positive
-    epochs: Positive
+    rows: Annotated[list[Literal["all", "head", "tail", "histories"]], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["all"]
+    )
+    shares: Annotated[list[PositiveShare], Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1.0])
+    weights: Annotated[list[PositiveFloat], Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1.0, 2.0])
+    first_epochs: Positive = 3
+    epochs: Positive = 60
 
     def __post_init__(self) -> None:
         """Check what spans several values."""
@@ -63,7 +71,9 @@ class Policy(Strict, kw_only=True):
     def check(self, augment: Augment) -> None:
         """Raise ValueError where the generators write no such rows, or the epochs do not last for the first round."""
         if not augment.generators:
-            raise ValueError("evaluate.policy has no generators to choose from")
+            raise ValueError(
+                "evaluate.policy has no generators to choose from: name some in augment.generators, or set it to null"
+            )
         written = [rows for names in augment.groups for rows in augment.rows_of(names, self.rows)]
         if missing := set(self.rows) - set(written):
             raise ValueError(f"evaluate.policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
@@ -85,10 +95,10 @@ class Evaluate(Strict, kw_only=True):
     policy: what it chooses is the only arm with generated rows. null: each generator is one.
     """
 
-    seeds: Positive
+    seeds: Positive = 3
     blend: Share = 0.0
-    policy: Policy | None = None
-    gate: Gate
+    policy: Policy | None = Policy()
+    gate: Gate = Gate()
 
 
 class Recommend(Strict, kw_only=True):
@@ -97,5 +107,5 @@ class Recommend(Strict, kw_only=True):
     diversity: weight of maximal marginal relevance; 0 leaves the lists in the order of the scores.
     """
 
-    k: Positive
+    k: Positive = 20
     diversity: Share = 0.0

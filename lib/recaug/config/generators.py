@@ -11,6 +11,7 @@ from recaug.config.base import Positive, Strict
 
 TOGETHER = "+"  # between the generators of an arm that has the rows of several
 REGISTRY = "recaug.generators.registry"  # by name, for imports run downwards only
+USUAL = ({"kind": "vae"}, {"kind": "counts"})  # what a night of which nothing is said generates with
 RESERVED = ("none", "policy")  # arms of the evaluation
 
 
@@ -62,11 +63,13 @@ class Augment(Strict, kw_only=True):
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     max_users: samples are drawn of so many users, those of the lowest hash (null: of all).
     together: names of generators whose rows are one more arm, or choice of a policy, as in `counts+rare_items`.
+
+    The default is the VAE and the counts, the two whose rows lifted Beauty and Toys; the policy chooses among them.
     """
 
-    generators: list[Entry]
-    buckets: Positive
-    batch_rows: Positive
+    generators: list[Entry] = msgspec.field(default_factory=lambda: [decode_entry(Entry, each) for each in USUAL])
+    buckets: Positive = 16
+    batch_rows: Positive = 128
     max_users: Positive | None = None
     together: list[list[str]] = []
 

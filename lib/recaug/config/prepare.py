@@ -14,10 +14,10 @@ class Holdout(Strict, kw_only=True):
     many; fold: the one that is the test, the next one the validation (`users`).
     """
 
-    share: Annotated[float, Meta(gt=0, lt=1)]
-    validation_share: Annotated[float, Meta(gt=0, lt=1)]
-    folds: Annotated[int, Meta(ge=3)]
-    fold: Count
+    share: Annotated[float, Meta(gt=0, lt=1)] = 0.25
+    validation_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
+    folds: Annotated[int, Meta(ge=3)] = 5
+    fold: Count = 0
 
     def __post_init__(self) -> None:
         """Check that the fold is one."""
@@ -35,7 +35,7 @@ class Prepare(Strict, kw_only=True):
     holdout: of the splits `share` and `users`.
     task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
         masks those already seen.
-    event_types: which of our event types make a sequence.
+    event_types: which of our event types make a sequence; [] for all that the source gives.
     min_item_users: an item enters the vocabulary when so many users of the train window had it; 0: so does the whole
         catalogue, whose new items only generated rows can teach the recommender.
     max_length: events of a sequence; a longer history is cut into windows that overlap by one event.
@@ -45,20 +45,22 @@ class Prepare(Strict, kw_only=True):
     user_share: of the users, the first by a hash; the others are not looked at. A smaller share's are among a larger's.
     core: users and items with so many events or more are kept, until all that are left have as many. Published data
         sets are made so (k-core), with the held-out events counted too: for comparison with them, not for a shop.
+
+    The defaults are of whole weeks, so that each day of the week weighs as much in every window.
     """
 
-    split: Literal["time", "leave_one_out", "share", "users"]
+    split: Literal["time", "leave_one_out", "share", "users"] = "time"
     holdout: Holdout | None = None
-    task: Literal["repeat", "discovery"]
-    event_types: list[str]
-    train_days: Positive
-    validation_days: Positive
-    test_days: Positive
-    min_item_users: Count
-    max_length: Annotated[int, Meta(ge=4)]
-    folds: Annotated[int, Meta(ge=2)]
-    cold_events: Count
-    head_share: Share
+    task: Literal["repeat", "discovery"] = "discovery"
+    event_types: list[str] = []
+    train_days: Positive = 21
+    validation_days: Positive = 7
+    test_days: Positive = 7
+    min_item_users: Count = 3
+    max_length: Annotated[int, Meta(ge=4)] = 50
+    folds: Annotated[int, Meta(ge=2)] = 2
+    cold_events: Count = 5
+    head_share: Share = 0.5
     user_share: PositiveShare = 1.0
     core: Positive = 1
 
@@ -71,8 +73,8 @@ class Prepare(Strict, kw_only=True):
 class Negatives(Strict, kw_only=True):
     """Negatives drawn in proportion to popularity^alpha (0: uniform), never one of the user's own items."""
 
-    alpha: NonNegative
-    per_user: Positive
+    alpha: NonNegative = 0.75
+    per_user: Positive = 100
 
 
 class CoVisitation(Strict, kw_only=True):
@@ -82,9 +84,12 @@ class CoVisitation(Strict, kw_only=True):
     backward: weight of a pair against the order of time (1: order does not matter).
     decay: weight of the history's older events at scoring, per event.
     neighbours: kept for each item.
+
+    The defaults are of baskets, in which the order says little; where only an order is known, a narrower window with
+    `backward` below 1 and a quicker decay counts better.
     """
 
-    window: Positive
-    backward: NonNegative
-    decay: Share
-    neighbours: Positive
+    window: Positive = 50
+    backward: NonNegative = 1.0
+    decay: Share = 0.95
+    neighbours: Positive = 100

@@ -15,9 +15,11 @@ import msgspec
 from recaug.config.base import Seed, Strict
 from recaug.config.evaluate import Evaluate, Recommend
 from recaug.config.generators import Augment, decode_entry
+from recaug.config.images import Images
+from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
-from recaug.config.source import Lake, Sources, Spark
-from recaug.config.studies import Attributes, Benchmark, Images, LearningCurve
+from recaug.config.source import Sources
+from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
 from recaug.errors import ConfigError
@@ -45,21 +47,21 @@ class Tracking(Strict, kw_only=True):
 
 
 class Config(Strict, kw_only=True):
-    """One complete run."""
+    """One complete run: all but artifacts, lake and source has a default; studies that nobody asks for are null."""
 
-    seed: Seed
+    seed: Seed = 2017
     artifacts: str
     lake: Lake
     spark: Spark = Spark()
     source: Sources
-    prepare: Prepare
-    negatives: Negatives
-    covisitation: CoVisitation
-    training: Training
-    sasrec: SASRec
-    augment: Augment
-    evaluate: Evaluate
-    recommend: Recommend
+    prepare: Prepare = Prepare()
+    negatives: Negatives = Negatives()
+    covisitation: CoVisitation = CoVisitation()
+    training: Training = Training()
+    sasrec: SASRec = SASRec()
+    augment: Augment = msgspec.field(default_factory=Augment)
+    evaluate: Evaluate = Evaluate()
+    recommend: Recommend = Recommend()
     tracking: Tracking = Tracking()
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
@@ -82,6 +84,11 @@ class Config(Strict, kw_only=True):
             self.benchmark.check(prepare)
         if prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
+
+    @property
+    def generated_type(self) -> str:
+        """What type generated events have: the first of those that make a sequence, as far as the YAML names them."""
+        return next(iter((*self.prepare.event_types, *self.source.events.our_types)), "event")
 
     @property
     def hash(self) -> str:

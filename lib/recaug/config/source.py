@@ -1,48 +1,21 @@
-"""Sections lake, spark and source: where the data come from and where the tables lie."""
+"""Section source: where the data come from, and what they mean."""
 
 import datetime as dt
-import re
 import zoneinfo
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from recaug.config.base import NonNegative, Positive, PositiveFloat, Share, Strict
-
-
-class Lake(Strict, kw_only=True):
-    """Where the tables are: a folder (`path`) or a schema of a catalogue (`catalog`), one of both."""
-
-    path: str | None = None
-    catalog: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check that it is one place, whose path readers do not take for shorter."""
-        if (self.path is None) == (self.catalog is None):
-            raise ValueError("set one of lake.path and lake.catalog, the other null")
-        if self.path is not None and (cut := re.search("[#?]", self.path)):
-            raise ValueError(
-                f"path {self.path} has a {cut[0]}, at which readers of its files end it; rename the folder"
-            )
-
-
-class Spark(Strict, kw_only=True):
-    """How the session is built where the job builds it (local mode); spark-submit's own settings win.
-
-    master: e.g. `local[2]`; null takes spark-submit's, or local[*].
-    settings: any `spark.*` key, passed on as it is.
-    """
-
-    master: str | None = None
-    shuffle_partitions: Positive = 2
-    settings: dict[str, str] = {}
+from recaug.config.base import NonNegative, Positive, PositiveFloat, Share, Strict, twins
+from recaug.config.dated import check_dated, is_dated
 
 
 class Files(Strict, kw_only=True):
     """A table: files at a path, or a table or view of the catalogue.
 
     path: one file, folder or glob. `{date:%Y-%m-%d}` in it stands for a day, in any strftime form: a night opens what
-        is named after its days alone. `package://NAME/inside` names a file of an installed Python package.
+        is named after its days alone; of a catalogue, the last one up to the night. `package://NAME/inside` names
+        a file of an installed Python package.
     format: one that Spark reads, or `sequences`: text lines `user item item ...` in order of time, which give the
         columns user, item and position (from 0); or `json_object`: files of one JSON object each, whose entries give
         the columns key and values (an array of texts); or `npz`: NumPy archives with the arrays images (n, height,
@@ -66,14 +39,40 @@ class Files(Strict, kw_only=True):
             raise ValueError(f"path {self.path} has no format; set one, such as format: csv")
         if self.path is None and (self.format or self.options or self.names):
             raise ValueError("format, options and names are of files; set path, or leave them out")
-        if self.names and self.format != "csv":
+        if self.names:
+            self._check_names()
+        if self.path is not None:
+            check_dated(self.path)
+            if is_dated(self.path) and self.format in ("delta", "binaryFile", "npz"):
+                raise ValueError(f"path {self.path} has {{date}}, which is of files of rows; {self.format} has none")
+
+    def _check_names(self) -> None:
+        """Raise ValueError unless the columns have no names but these, each another."""
+        if self.format != "csv":
             raise ValueError(f"names are of a CSV without a header; {self.format} has names")
+        given = {name.lower(): value for name, value in self.options.items()}
+        if given.get("header", "false").lower() == "true":
+            raise ValueError("names are of a CSV without a header; leave out names, or options.header")
+        if twice := twins(self.names):
+            raise ValueError(f"names has both {twice[0]} and {twice[1]}; give each column a name of its own")
 
     def check_place(self, places: dict[str, str | None]) -> None:
         """Raise ValueError unless exactly one of these is given."""
         given = [name for name, place in places.items() if place is not None]
+        for name in (name for name in given if name != "path" and is_dated(places[name])):
+            raise ValueError(f"{name} has {{date}}, which stands for a day in a path of files alone")
         if len(given) != 1:
             raise ValueError(f"set one of {', '.join(places)}; {' and '.join(given) or 'none'} is set")
+
+    @property
+    def place(self) -> str:
+        """What errors call it."""
+        return self.path or self.table or "the query"
+
+    @property
+    def place_key(self) -> str:
+        """The key that says where it is."""
+        return "path" if self.path is not None else "table" if self.table is not None else "sql"
 
 
 class Source(Files, kw_only=True):
@@ -94,16 +93,15 @@ class Source(Files, kw_only=True):
         """Check that a query has its inputs."""
         if (self.sql is None) != (not self.inputs):
             raise ValueError("sql and inputs go together: the query, and the tables that it reads by name")
+        for name in (name for name, files in self.inputs.items() if is_dated(files.path)):
+            raise ValueError(f"inputs.{name} has {{date}} in its path; a query reads whole inputs: write * there")
+        if twice := twins(self.inputs):
+            raise ValueError(f"inputs has both {twice[0]} and {twice[1]}, which SQL takes for one; rename one")
         super().__post_init__()
 
     def check_place(self, places: dict[str, str | None]) -> None:
         """Do as Files.check_place, with the query as one more place."""
         super().check_place({**places, "sql": self.sql})
-
-    @property
-    def place(self) -> str:
-        """What errors call it."""
-        return self.path or self.table or "the query"
 
 
 class Rule(Strict, kw_only=True):

@@ -1,32 +1,34 @@
-"""Sections of the studies: benchmark, learning_curve, attributes and images."""
+"""Sections of the studies: benchmark, learning_curve and attributes."""
 
 import datetime as dt
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
 from recaug.config.generators import Entry
 from recaug.config.prepare import Prepare
-from recaug.config.source import Source
 from recaug.config.training import Optimiser
+
+Model = Literal["popularity", "als", "content", "covisitation", "vae", "sasrec", "blend"]
 
 
 class CountsGrid(Strict, kw_only=True):
     """Settings of the co-visitation counts to try, in every combination; see CoVisitation."""
 
-    window: list[Positive]
-    backward: list[NonNegative]
-    decay: list[Share]
+    window: list[Positive] = msgspec.field(default_factory=lambda: [5, 20])
+    backward: list[NonNegative] = msgspec.field(default_factory=lambda: [0.5, 1.0])
+    decay: list[Share] = msgspec.field(default_factory=lambda: [0.8, 0.95])
 
 
 class ALSGrid(Strict, kw_only=True):
     """Settings of Spark's implicit ALS (Hu, Koren and Volinsky 2008) to try, in every combination."""
 
-    rank: list[Positive]
-    regularisation: list[PositiveFloat]
-    alpha: list[PositiveFloat]
-    iterations: Positive
+    rank: list[Positive] = msgspec.field(default_factory=lambda: [64])
+    regularisation: list[PositiveFloat] = msgspec.field(default_factory=lambda: [0.01, 0.1])
+    alpha: list[PositiveFloat] = msgspec.field(default_factory=lambda: [1.0, 10.0])
+    iterations: Positive = 10
 
 
 class Benchmark(Strict, kw_only=True):
@@ -34,7 +36,7 @@ class Benchmark(Strict, kw_only=True):
 
     date: the night whose windows, or leave-one-out, are compared.
     models: in the table's order. vae: a generator's network, from every user's rows; content: by the catalogue's words
-        and attributes; blend: a mixture of covisitation and sasrec.
+        and attributes; blend: a mixture of covisitation and sasrec. All but vae, which needs settings of its own.
     vae: the settings of that network, an entry as of augment.generators, of which nothing is drawn.
     seeds: of each deep model. content: decays of older events to try. blend: shares of covisitation to try.
     folds: of the cross-validation. With prepare.split `time` their nights lie step_days apart and end with `date`
@@ -42,15 +44,17 @@ class Benchmark(Strict, kw_only=True):
     """
 
     date: dt.date
-    models: list[Literal["popularity", "als", "content", "covisitation", "vae", "sasrec", "blend"]]
-    seeds: Positive
+    models: list[Model] = msgspec.field(
+        default_factory=lambda: ["popularity", "als", "content", "covisitation", "sasrec", "blend"]
+    )
+    seeds: Positive = 3
     folds: Positive = 1
     step_days: Positive = 7
-    covisitation: CountsGrid
-    als: ALSGrid
+    covisitation: CountsGrid = CountsGrid()
+    als: ALSGrid = ALSGrid()
     vae: Entry | None = None
-    content: list[Share]
-    blend: list[Share]
+    content: list[Share] = msgspec.field(default_factory=lambda: [0.8, 0.95, 1.0])
+    blend: list[Share] = msgspec.field(default_factory=lambda: [0.2, 0.4, 0.6, 0.8])
 
     def __post_init__(self) -> None:
         """Check what a model needs beside it."""
@@ -75,7 +79,9 @@ class LearningCurve(Strict, kw_only=True):
     """
 
     date: dt.date
-    shares: Annotated[list[PositiveShare], Meta(min_length=1)]
+    shares: Annotated[list[PositiveShare], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: [0.1, 0.25, 0.5, 1.0]
+    )
 
 
 class ItemEnhancement(Strict, kw_only=True):
@@ -85,10 +91,19 @@ class ItemEnhancement(Strict, kw_only=True):
     title or text to be typed wrongly, or to be left out.
     """
 
-    copies: Positive
+    copies: Positive = 3
     noise: NonNegative = 0.0
     typos: Share = 0.0
     dropped_words: Share = 0.0
+
+
+class AttributesOptimiser(Optimiser, kw_only=True):
+    """As the completion of Beauty and Toys is trained. batch_rows: items a step, over all ranks together."""
+
+    epochs: Positive = 20
+    batch_rows: Positive = 256
+    learning_rate: PositiveFloat = 0.002
+    clip_norm: PositiveFloat = 20.0
 
 
 class Attributes(Strict, kw_only=True):
@@ -110,114 +125,32 @@ class Attributes(Strict, kw_only=True):
     min_probability: a gap is filled from it on, else it stays. max_doubt: a given value below it is listed as doubtful;
         one of several, below so much of its share of the catalogue.
     tolerance: a number counts as right that is off by so much of the truth.
+
+    Where the shipped shops differ, the width, dropout and members are those of Beauty and Toys, the largest of them.
     """
 
     text: list[Literal["title", "text"]] = []
-    text_buckets: Positive = 4096
-    min_items: Positive
-    neighbours: Positive
-    behaviour_dim: Count
+    text_buckets: Positive = 1024
+    min_items: Positive = 2
+    neighbours: Positive = 100
+    behaviour_dim: Count = 32
     classic: ItemEnhancement | None = None
-    members: Positive = 1
-    hidden: Positive
-    z_dim: Positive
-    dropout: Share
-    drop: Share
-    drop_behaviour: Share
-    beta: NonNegative
-    anneal_share: Share
-    validation_share: PositiveShare
-    test_share: PositiveShare
-    min_probability: Share
-    max_doubt: Share
+    members: Positive = 5
+    hidden: Positive = 256
+    z_dim: Positive = 128
+    dropout: Share = 0.4
+    drop: Share = 0.5
+    drop_behaviour: Share = 0.1
+    beta: NonNegative = 0.001
+    anneal_share: Share = 0.5
+    validation_share: PositiveShare = 0.05
+    test_share: PositiveShare = 0.3
+    min_probability: Share = 0.8
+    max_doubt: Share = 0.01
     tolerance: PositiveFloat = 0.1
-    optimiser: Optimiser
+    optimiser: AttributesOptimiser = AttributesOptimiser()
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to learn from")
-
-
-class ImageSource(Source, kw_only=True):
-    """Labelled pictures: SQL expressions over the source's columns.
-
-    image: the bytes of a picture, or the path of a file that the executors see. split: train, validation or test; null:
-        a tenth each is held out, by a hash of image_id.
-    """
-
-    image_id: str
-    image: str
-    label: str
-    split: str | None = None
-
-
-class Enhancement(Strict, kw_only=True):
-    """Classic enhancement of pictures, each by numbers of its own.
-
-    noise: standard deviation, of values from 0 to 1. rotation: degrees, to both sides. scaling: share, up and down.
-    flip: left to right, every other one.
-    """
-
-    noise: NonNegative
-    rotation: NonNegative
-    scaling: Share
-    flip: bool
-
-
-class ImageGAN(Strict, kw_only=True):
-    """Class-conditional GAN of pictures.
-
-    width: channels of the last convolution. ema: decay of the averaged weights that samples come from. augmentation:
-    the discriminator sees pictures through differentiable augmentation (Zhao et al. 2020), for small sets.
-    """
-
-    z_dim: Positive
-    width: Positive
-    loss: Literal["non_saturating", "hinge"]
-    spectral_norm: bool
-    augmentation: bool
-    ema: Share
-    discriminator_learning_rate: PositiveFloat
-    optimiser: Optimiser
-
-
-class ImageVAE(Strict, kw_only=True):
-    """Class-conditional VAE of pictures; the pixels' sigma is learnt."""
-
-    z_dim: Positive
-    width: Positive
-    beta: NonNegative
-    optimiser: Optimiser
-
-
-class ImageClassifier(Strict, kw_only=True):
-    """Judges pictures: trained on real ones, with and without generated ones, and asked about real ones."""
-
-    width: Positive
-    dropout: Share
-    optimiser: Optimiser
-
-
-class Images(Strict, kw_only=True):
-    """Generated pictures and what they are worth, jobs/generate_images.py.
-
-    size, channels: pictures are cut to size x size, grey or red, green and blue. network: of GAN and VAE.
-    generators: `vae`, `gan`, and `classic`: real pictures enhanced; each is an arm beside the real pictures alone.
-    per_class: so many real pictures a class, each a comparison of its own; null: all. generated: pictures an arm adds
-    for each real one. seeds: of the classifiers. epoch_steps: of an epoch, whatever the number of pictures.
-    """
-
-    source: ImageSource
-    size: Literal[28, 32]
-    channels: Literal[1, 3]
-    network: Literal["convolutional", "perceptron"]
-    generators: Annotated[list[Literal["vae", "gan", "classic"]], Meta(min_length=1)]
-    per_class: Annotated[list[Positive | None], Meta(min_length=1)]
-    generated: Positive
-    seeds: Positive
-    epoch_steps: Positive
-    classic: Enhancement
-    gan: ImageGAN
-    vae: ImageVAE
-    classifier: ImageClassifier

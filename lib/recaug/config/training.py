@@ -13,22 +13,23 @@ class Training(Strict, kw_only=True):
     workers: ranks of a model, each one task slot; 1 for tasks and local.
     timeout_seconds: without progress for so long, the training is ended.
     checkpoint_epochs: a checkpoint every so many epochs.
-    warm_epochs: of a generator that goes on from the last night's weights; null: every night trains from nothing.
+    warm_epochs: of a generator that goes on from the last night's weights; null: every night trains from nothing, as
+        where there is one night alone.
     """
 
-    launcher: Literal["horovod", "torch_distributor", "tasks", "local"]
-    workers: Positive
-    timeout_seconds: Positive = 600
+    launcher: Literal["horovod", "torch_distributor", "tasks", "local"] = "horovod"
+    workers: Positive = 2
+    timeout_seconds: Positive = 120
     checkpoint_epochs: Positive = 5
-    warm_epochs: Positive | None = None
+    warm_epochs: Positive | None = 2
 
 
 class Optimiser(Strict, kw_only=True):
     """AdamW with warm-up and cosine decay. batch_rows: sequences a step, over all ranks together."""
 
-    epochs: Positive
-    batch_rows: Positive
-    learning_rate: PositiveFloat
+    epochs: Positive = 6
+    batch_rows: Positive = 64
+    learning_rate: PositiveFloat = 0.001
     weight_decay: NonNegative = 0.0
     warmup_share: Share = 0.1
     clip_norm: PositiveFloat = 1.0
@@ -48,15 +49,15 @@ class SASRec(Strict, kw_only=True):
     """
 
     layers: Literal["sasrec", "ligr"] = "sasrec"
-    dim: Positive
-    blocks: Positive
-    heads: Positive
-    dropout: Share
+    dim: Positive = 64
+    blocks: Positive = 2
+    heads: Positive = 2
+    dropout: Share = 0.3
     item_features: Count = 0
     item_features_from: Literal["catalogue", "completed", "latents"] = "catalogue"
     mark_generated: bool = False
-    full_softmax_items: Count
-    optimiser: Optimiser
+    full_softmax_items: Count = 2000
+    optimiser: Optimiser = Optimiser()
 
     def __post_init__(self) -> None:
         """Check that each head has as many numbers."""

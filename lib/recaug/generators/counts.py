@@ -34,7 +34,8 @@ class Alike(NamedTuple):
 class Counts(Generator, kw_only=True):
     """Continuations by leave-one-out co-visitation counts, which need no training.
 
-    attributes: share of the chances that goes to items alike in the catalogue's words and attributes.
+    attributes: share of the chances that goes to items alike in the catalogue's words and attributes; an item of which
+        the catalogue says nothing has none.
     """
 
     label = "counts"
@@ -43,7 +44,7 @@ class Counts(Generator, kw_only=True):
     writes = frozenset({"continuations"})
 
     kind: Literal["counts"] = "counts"
-    attributes: Share = 0.0
+    attributes: Share = 0.2
     draw: DrawContinuations = DrawContinuations()
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:

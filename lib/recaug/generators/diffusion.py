@@ -8,11 +8,18 @@ from torch import nn
 
 from recaug.config.base import NonNegative, Positive, PositiveFloat, PositiveShare, Share
 from recaug.generators.learning import Watch, fast, trimmed
-from recaug.generators.neural import Neural
+from recaug.generators.neural import NetworkOptimiser, Neural
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_diffusion import BehaviourDiffusion
 from recaug.training.models.behaviour_vae import multinomial_nll
 from recaug.training.models.context import distinct, sample_prefixes
+
+
+class DiffusionOptimiser(NetworkOptimiser, kw_only=True):
+    """AdamW, as of Optimiser, with the small steps that Beauty and Toys want."""
+
+    epochs: Positive = 4
+    learning_rate: PositiveFloat = 0.0003
 
 
 class Diffusion(Neural, kw_only=True):
@@ -28,13 +35,14 @@ class Diffusion(Neural, kw_only=True):
     network: ClassVar[type[nn.Module]] = BehaviourDiffusion
 
     kind: Literal["diffusion"] = "diffusion"
-    hidden: Positive
-    dropout: Share
+    hidden: Positive = 200
+    dropout: Share = 0.5
     steps: Positive = 5
     first_noise: PositiveFloat = 0.01
     last_noise: PositiveShare = 0.1
     sampling_steps: Positive = 1
     reconstruction: NonNegative = 0.5
+    optimiser: DiffusionOptimiser = DiffusionOptimiser()
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share
 from recaug.generators.base import Contexts, DrawBoth
 from recaug.generators.learning import Watch, fast, trimmed
-from recaug.generators.neural import NetworkModel, Neural
+from recaug.generators.neural import NetworkModel, NetworkOptimiser, Neural
 from recaug.generators.rejection import reject
 from recaug.generators.samplers import Continuing, NewUsers, Seen, Several, draw, opened
 from recaug.training.loop import Batch, ParameterGroup, Update
@@ -29,7 +29,16 @@ from recaug.training.models.context import distinct, sample_prefixes
 class DrawRejecting(DrawBoth):
     """oversampling: continuations drawn for each to be kept; the discriminator rejects the others. 1: none is."""
 
+    temperature: PositiveFloat = 1.0
+    weight: NonNegative = 0.3
+    histories: NonNegative = 0.1
     oversampling: Positive = 1
+
+
+class GANOptimiser(NetworkOptimiser, kw_only=True):
+    """epochs: those of maximum likelihood included, so that half of them are of the game."""
+
+    epochs: Positive = 4
 
 
 class GAN(Neural, kw_only=True):
@@ -47,18 +56,19 @@ class GAN(Neural, kw_only=True):
     network: ClassVar[type[nn.Module]] = BehaviourGAN
 
     kind: Literal["gan"] = "gan"
-    hidden: Positive
-    z_dim: Positive
-    dropout: Share
-    warmup_epochs: Count
-    loss: Literal["non_saturating", "hinge", "wasserstein"]
-    spectral_norm: bool
+    hidden: Positive = 200
+    z_dim: Positive = 64
+    dropout: Share = 0.5
+    warmup_epochs: Count = 2
+    loss: Literal["non_saturating", "hinge", "wasserstein"] = "non_saturating"
+    spectral_norm: bool = True
     minibatch_statistics: bool = False
-    gradient_penalty: NonNegative
-    likelihood_weight: NonNegative
-    gumbel_temperature: PositiveFloat
-    discriminator_learning_rate: PositiveFloat
-    discriminator_items: Positive
+    gradient_penalty: NonNegative = 0.0
+    likelihood_weight: NonNegative = 1.0
+    gumbel_temperature: PositiveFloat = 1.0
+    discriminator_learning_rate: PositiveFloat = 0.005
+    discriminator_items: Positive = 16
+    optimiser: GANOptimiser = GANOptimiser()
     draw: DrawRejecting = DrawRejecting()
 
     def arguments(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recaug.clickstream.terms import Neighbours
 from recaug.config import CoVisitation, Optimiser
+from recaug.config.base import Positive, PositiveFloat
 from recaug.generators.base import Contexts, DrawBoth, Generator
 from recaug.generators.inputs import GeneratorInputs, LeftOut
 from recaug.generators.learning import Watch
@@ -28,6 +29,14 @@ from recaug.training.worker import Worker
 NOT_LEARNT = ("draw", "name")  # keys of an entry that do not decide the weights
 
 
+class NetworkOptimiser(Optimiser, kw_only=True):
+    """AdamW, as of Optimiser, of a generator's network."""
+
+    epochs: Positive = 8
+    batch_rows: Positive = 128
+    clip_norm: PositiveFloat = 5.0
+
+
 class Neural(Generator, kw_only=True):
     """A network with next_logits(items, random) and fidelity(items, generated, logits), as BehaviourVAE has them.
 
@@ -40,9 +49,9 @@ class Neural(Generator, kw_only=True):
     network: ClassVar[type[nn.Module]]
     writes = frozenset({"continuations", "histories"})
 
-    informed: bool
+    informed: bool = True
     attributes: bool = False
-    optimiser: Optimiser
+    optimiser: NetworkOptimiser = NetworkOptimiser()
     draw: DrawBoth = DrawBoth()
 
     def __post_init__(self) -> None:

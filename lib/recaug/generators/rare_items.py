@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from recaug.config.base import Count
+from recaug.config.base import Count, NonNegative
 from recaug.generators.base import DrawContinuations, Generator
 from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
 from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
+
+
+class DrawRare(DrawContinuations):
+    """Half as many continuations as other counts', and lighter: an item alike is the weaker ground."""
+
+    continuations: Count = 4
+    weight: NonNegative = 0.2
 
 
 class RareItems(Generator, kw_only=True):
@@ -27,7 +34,7 @@ class RareItems(Generator, kw_only=True):
     kind: Literal["rare_items"] = "rare_items"
     events: Count = 5
     by: Literal["catalogue", "latents"] = "catalogue"
-    draw: DrawContinuations = DrawContinuations()
+    draw: DrawRare = DrawRare()
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """Rare items alike, for every fold."""

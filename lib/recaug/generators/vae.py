@@ -28,12 +28,12 @@ class VAE(Neural, kw_only=True):
     network: ClassVar[type[nn.Module]] = BehaviourVAE
 
     kind: Literal["vae"] = "vae"
-    hidden: Positive
-    z_dim: Positive
-    dropout: Share
-    beta: NonNegative
-    anneal_share: Share
-    free_bits: NonNegative
+    hidden: Positive = 200
+    z_dim: Positive = 64
+    dropout: Share = 0.5
+    beta: NonNegative = 0.2
+    anneal_share: Share = 0.5
+    free_bits: NonNegative = 0.0
     predicts: Literal["to_come", "history"] = "to_come"
 
     def arguments(self) -> dict[str, Any]:

@@ -37,6 +37,12 @@ TABLES = {
     "events_quarantine": Table(
         "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",), BY_TEXT
     ),
+    # Rows of each file of the logs by day (null: without a time; 0 rows: a file without any). size: bytes; modified:
+    # epoch milliseconds; both null of a Delta table's files. event_date: the night that saw the file so first; gone:
+    # the first to which it was so no more.
+    "source_files": Table(
+        "log string, path string, size bigint, modified bigint, day date, rows bigint, event_date date, gone date"
+    ),
     "items": Table(
         "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
         "vectors map<string,array<float>>, multi_valued map<string,array<string>>"

@@ -31,7 +31,7 @@ def run(context: Context) -> StageResult:
         .join(F.broadcast(vocabulary), "item_index", how="inner")
         .withColumns(
             {
-                "event_type": F.lit(config.prepare.event_types[0]),
+                "event_type": F.lit(config.generated_type),
                 "event_date": F.lit(context.date),
                 "run_id": F.lit(context.run_id),
             }

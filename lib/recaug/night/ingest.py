@@ -1,18 +1,40 @@
 """Stage 1: the source's rows that the lake does not hold yet become events, or go to quarantine with their reasons."""
 
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from pyspark.sql import DataFrame
 
 from recaug.clickstream import intake
-from recaug.clickstream.days import IntakePlan, of_days, plan_days
+from recaug.clickstream.days import Days, IntakePlan, of_days, plan_days
+from recaug.clickstream.failures import reading
 from recaug.clickstream.intake import Held, Intake
 from recaug.clickstream.items import catalogue, named_by_events
-from recaug.clickstream.source import number_rows, read_source, reading
+from recaug.clickstream.listing import Listing, Named, list_files
+from recaug.clickstream.mapping import map_events
+from recaug.clickstream.positions import number_rows
+from recaug.clickstream.source import read_source
+from recaug.clickstream.warnings import warn_of_late, warn_of_rows
+from recaug.config import Items
+from recaug.config.dated import is_dated
+from recaug.errors import ContractError
 from recaug.night.context import Context, StageResult
+from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
 
 
+class Written(NamedTuple):
+    """Rows of the slices as they were written."""
+
+    events: int
+    quarantined: int
+    items: int
+
+
 def run(context: Context) -> StageResult:
-    """Write the night's events, events_quarantine and the items.
+    """Write the night's events, events_quarantine and the items, and what it knows of the source's files.
 
     The night takes what lies after the last recorded ingest night before its date D, up to the end of D; a first night
     takes the whole history. A rerun takes the same rows and replaces what it wrote. Of the late_days before, it takes
@@ -20,16 +42,17 @@ def run(context: Context) -> StageResult:
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
     lake, plan, source = context.lake, days(context), context.config.source.events
-    mapped = {}
-    for key, log in source.logs.items():
-        with reading(log, key):  # and nothing of the lake: what is wrong with the source shows here
-            mapped[key] = intake.map_rows(read_source(context.spark, log, key), log, plan.read, key)
+    looked = look(context, plan)
+    mapped = _mapped(context, looked, plan.read)  # and nothing of the lake: what is wrong with the source shows here
     with reading(source, "source.events"):
         rows = intake.mark_rows(mapped, source)
     items = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
         taken = intake.take_rows(rows, plan, held, source)
+        _check_whole(context, looked, plan, taken)
+        late = _too_late(context, looked, held)
+        said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, taken.counts.last_day))
         items = _read_items(context)  # before anything is written
         written = {"event_date": taken.written}
         quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
@@ -37,31 +60,94 @@ def run(context: Context) -> StageResult:
         if items is None:
             items = named_by_events(of_days(lake.read("events"), None, context.date))
         catalogued = lake.replace(items, "items", {}, context.run_id)
+        remember(context, looked)  # last: what a crash has cut short is new to the next run
     finally:
         rows.unpersist()
         if items is not None:
             items.unpersist()
-    return StageResult(_counted(taken, plan, events.rows, quarantine.rows, catalogued.rows), events.content_hash)
+    written_rows = Written(events.rows, quarantine.rows, catalogued.rows)
+    return StageResult(_counted(taken, plan, looked, written_rows, late, said), events.content_hash)
 
 
-def _counted(taken: Intake, plan: IntakePlan, events: int, quarantined: int, items: int) -> Ingest:
-    """Say what became of the rows; the others: rows of the slices as they were written."""
-    counts, new, bad = taken.counts, events - taken.held_events, quarantined - taken.held_bad
+def _mapped(context: Context, looked: Looked, days: Days) -> dict[str, DataFrame]:
+    """Map the rows of each log: of its files those that the night opens."""
+    mapped = {}
+    for key, log in context.config.source.events.logs.items():
+        view = looked.logs.get(key)
+        if log.path is not None and (view is None or not view.listing.files):
+            continue
+        with reading(log, key):
+            rows = read_source(context.spark, log, key, view and view.listing)
+            mapped[key] = intake.map_rows(rows, log, days, key)
+    return mapped
+
+
+def _check_whole(context: Context, looked: Looked, plan: IntakePlan, taken: Intake) -> None:
+    """Raise ContractError where files, of which alone the logs are, have not the rows that were counted in them."""
+    logs = context.config.source.events.logs
+    counted = sum(rows for day, rows in looked.rows.items() if day is None or plan.read.has(day))
+    if taken.counts.read != counted and all(log.path is not None for log in logs.values()):
+        place = " or ".join(log.place for log in logs.values())
+        raise ContractError(
+            f"source.events.path: a file of {place} changed while it was read, from {counted} rows to "
+            f"{taken.counts.read}; make the night again when all files are whole"
+        )
+
+
+def _too_late(context: Context, looked: Looked, held: Held) -> Counter[dt.date]:
+    """Count the rows of days before those that are read that no night has taken, by day."""
+    late: Counter[dt.date] = Counter()
+    for key, view in looked.logs.items():
+        if view.behind:
+            log = context.config.source.events.logs[key]
+            with reading(log, key):
+                rows = map_events(read_source(context.spark, log, key, view.late), log, key)
+                late.update(intake.count_not_held(rows, log, view.behind, held, key))
+    return late
+
+
+def _unusual(context: Context, rows: int) -> tuple[str, ...]:
+    """Warn where the night's day has few rows, or many, next to those before; if that is to end it, ContractError."""
+    usual = context.config.source.events.usual_rows
+    nights = [night for night in context.history("ingest") if night.event_date < context.date]
+    before = [night.metrics.day_rows for night in nights if night.metrics.day_rows is not None]
+    said = warn_of_rows(rows, before[-usual.nights :], context.date, usual)
+    if said and usual.otherwise == "end":
+        raise ContractError(f"{said[0]}; if it is so, set source.events.usual_rows.otherwise: warn")
+    return said
+
+
+def _counted(
+    taken: Intake, plan: IntakePlan, looked: Looked, written: Written, late: Counter[dt.date], said: Sequence[str]
+) -> Ingest:
+    """Say what became of the rows. late: too late, by day; said: warnings besides those of the rows."""
+    counts, new, bad = taken.counts, written.events - taken.held_events, written.quarantined - taken.held_bad
     if counts.rows != counts.good + bad or new > counts.good:
         raise AssertionError(f"rows lost: {counts.rows} in, {counts.good} good, {new} events, {bad} quarantined")
+    others = {day: rows for day, rows in looked.rows.items() if day is not None and not plan.read.has(day)}
+    later, before = (
+        sum(rows for day, rows in others.items() if (day > plan.read.last) == is_later) for is_later in (True, False)
+    )
     return Ingest(
         rows_in=counts.rows,
         events=new,
         duplicates=counts.good - new,
         quarantined=bad,
-        items=items,
+        items=written.items,
         reasons=counts.reasons,
         days=taken.written.iso,
         late=counts.late if plan.late else None,
-        rows_read=counts.read,
+        rows_read=counts.read + later + before,
         ignored=counts.ignored,
         held=counts.read - counts.ignored - counts.rows,
-        warnings=taken.warnings,
+        later=later,
+        earlier=before - late.total(),
+        too_late=late.total(),
+        day_rows=counts.last_day,
+        files=looked.files,
+        files_skipped=looked.skipped,
+        versions=looked.versions,
+        warnings=(*taken.warnings, *said),
     )
 
 
@@ -71,13 +157,21 @@ def days(context: Context) -> IntakePlan:
     return plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)
 
 
-def estimate(context: Context) -> int:
-    """Count the source's rows that the night would take, before anything is cleaned. Writes nothing."""
-    rows, new = 0, days(context).new
+def estimate(context: Context) -> str:
+    """Say what the night would read: files, and rows before anything is cleaned. Writes nothing.
+
+    Only files that no night has seen are opened. Raises NoRowsError as `run` does.
+    """
+    plan = days(context)
+    looked = look(context, plan)
+    rows = sum(number for day, number in looked.rows.items() if day is not None and plan.new.has(day))
+    rows += sum(seen.days.get(None, 0) for view in looked.logs.values() for seen in view.own)
     for key, log in context.config.source.events.logs.items():
-        with reading(log, key):
-            rows += intake.map_rows(read_source(context.spark, log, key), log, new, key).count()
-    return rows
+        if log.path is None:
+            with reading(log, key):
+                rows += intake.map_rows(read_source(context.spark, log, key), log, plan.new, key).count()
+    files = f"{looked.files:,} of {looked.files + looked.skipped:,} files, " if looked.logs else ""
+    return f"{files}{rows:,} rows to ingest"
 
 
 def _read_items(context: Context) -> DataFrame | None:
@@ -86,6 +180,17 @@ def _read_items(context: Context) -> DataFrame | None:
     if source is None:
         return None
     with reading(source, "source.items"):
-        items = catalogue(number_rows(read_source(context.spark, source, "source.items")), source).persist()
+        rows = read_source(context.spark, source, "source.items", _newest(context, source))
+        items = catalogue(number_rows(rows), source).persist()
         items.count()
     return items
+
+
+def _newest(context: Context, source: Items) -> Listing | None:
+    """List the catalogue's files of the last day up to the night, where its path names days."""
+    if not is_dated(source.path):
+        return None
+    path = str(source.path)
+    files = list_files(context.spark, source, path, "source.items", Named(Days(None, context.date)))
+    newest = max(file.day for file in files if file.day is not None)
+    return Listing([file for file in files if file.day == newest])

@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, ContractError, RecaugError, StorageError
+from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
@@ -20,7 +20,8 @@ from recaug.night import augment, evaluate, ingest, prepare, publish, recommend,
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
-from recaug.night.summary import summarise, tell, warnings_of
+from recaug.night.summary import summarise, tell
+from recaug.report.records import warnings
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -71,7 +72,7 @@ def run_night(
         record = run_stage(context, NIGHT[name], RUN[name], inputs)
         versions.clear()
         say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(record)}")
-        for warning in warnings_of(record):
+        for warning in warnings({name: record}):
             say(f"  warning: {warning}")
     summary = summarise(context)
     if "report" in stages:
@@ -178,9 +179,14 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
     held = {name: context.lake.version(name) for name in set().union(*reads.values())}
     source = config.source.events
     late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
+    places = " and ".join(f"{log.place} ({log.format})" if log.format else log.place for log in source.logs.values())
+    try:
+        estimated = f"{ingest.estimate(context)}{late}"
+    except NoRowsError as error:
+        estimated = str(error)
     return [
         f"night of {date}, run {context.run_id}",
-        f"source: {source.path} ({source.format}), {ingest.estimate(context):,} rows to ingest{late}",
+        f"source: {places}: {estimated}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
             f"{stage}: reads {', '.join(_version(name, held[name]) for name in tables) or 'the source'}"

@@ -29,7 +29,7 @@ NIGHT: Mapping[str, Stage] = {
         Stage(
             "ingest",
             reads=(),
-            writes=("events", "events_quarantine", "items"),
+            writes=("events", "events_quarantine", "items", "source_files"),
             sections=("source",),
             history=("ingest",),  # the days that an earlier night has taken are taken
         ),

@@ -9,9 +9,9 @@ import msgspec
 from recaug.evaluate.gate import in_percent
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
+from recaug.report.records import warnings
 from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Train, Trial
 
-WARNINGS = 10
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
 Kind = TypeVar("Kind", bound=Result)
 Records = Mapping[str, RunRecord]
@@ -28,7 +28,7 @@ def summarise(context: Context) -> dict[str, Any]:
         "decision": published.decision if published else "none",
         "reasons": list(published.reasons) if published else ["the publish stage has not run"],
         "rows": _rows(records),
-        "warnings": [warning for record in records.values() for warning in warnings_of(record)],
+        "warnings": warnings(records),
         "metrics": {arm: _short(result.measured) for arm, result in trial.arms.items()} if trial else {},
         "lift": _lift(trial),
         "chosen": trial.chosen if trial else None,
@@ -40,12 +40,6 @@ def summarise(context: Context) -> dict[str, Any]:
     return summary
 
 
-def warnings_of(record: RunRecord) -> list[str]:
-    """What a stage found odd, WARNINGS lines at most."""
-    lines = list(getattr(record.metrics, "warnings", ()))
-    return lines if len(lines) <= WARNINGS else [*lines[: WARNINGS - 1], f"and {len(lines) - WARNINGS + 1} more"]
-
-
 def tell(record: RunRecord) -> str:
     """Say in a line what a stage did."""
     match record.metrics:
@@ -54,8 +48,10 @@ def tell(record: RunRecord) -> str:
         case Train() as trained:
             return ", ".join(f"{model.name} {model.seconds:.0f} s" for model in trained.models)
         case metrics:
-            counts = msgspec.to_builtins(metrics).items()
-            return ", ".join(f"{value:,} {key}" for key, value in counts if isinstance(value, int))
+            counts = msgspec.to_builtins(metrics)
+            asked = {field.name for field in msgspec.structs.fields(metrics) if field.required}  # of others no zeros
+            shown = {name: value for name, value in counts.items() if isinstance(value, int)}
+            return ", ".join(f"{value:,} {name}" for name, value in shown.items() if value or name in asked)
 
 
 def _trial(trial: Trial) -> str:
@@ -79,7 +75,9 @@ def _rows(records: Records) -> dict[str, int | None]:
     """Rows through the night; 0 of a stage that has not run."""
     ingest, augment = _of_stage(records, Ingest), _of_stage(records, Augment)
     publish, recommend = _of_stage(records, Publish), _of_stage(records, Recommend)
+    apart = ("rows_read", "ignored", "held", "later", "earlier", "too_late")  # what else became of those read
     return {
+        **{name.removeprefix("rows_"): getattr(ingest, name) if ingest else 0 for name in apart},
         "in": ingest.rows_in if ingest else None,
         "events": ingest.events if ingest else 0,
         "duplicates": ingest.duplicates if ingest else 0,

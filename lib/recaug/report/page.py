@@ -114,6 +114,7 @@ def render(night: Night) -> str:
         "decision": records.decision(stages),
         "verdict": records.verdict(stages, night.date, generators),
         "reasons": records.reasons(stages),
+        "warnings": records.warnings(stages),
         "counts": counts,
         "flows": records.flows(stages, counts),
         "training": training_figures(night),

@@ -18,8 +18,15 @@ Kind = TypeVar("Kind", bound=Result)
 # The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.
 FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "ingest": (
-        {"rows_in": "rows of the source"},
-        {"events": "events", "duplicates": "duplicates dropped", "quarantined": "quarantined", "items": "items"},
+        {"rows_read": "rows of the source"},
+        {
+            "events": "events",
+            "duplicates": "duplicates dropped",
+            "quarantined": "quarantined",
+            "ignored": "ignored by a rule",
+            "held": "taken before",
+            "items": "items",
+        },
     ),
     "prepare": (
         {"window_events": "events of the windows"},
@@ -42,6 +49,7 @@ FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "publish": ({"candidates": "candidate rows"}, {"augmented": "rows published"}),
     "recommend": ({"serve": "users"}, {"recommendations": "recommendations"}),
 }
+WARNINGS = 10
 UNPLOTTED = frozenset({"epoch", "seconds", "rows_per_second", "communication"})  # of a curve
 
 
@@ -78,8 +86,9 @@ def _counted(metrics: Result) -> dict[str, int]:
     rows: dict[str, int] = {}
     match metrics:
         case Ingest():
-            rows = {"rows_in": metrics.rows_in, "events": metrics.events, "items": metrics.items}
-            rows |= {"duplicates": metrics.duplicates, "quarantined": metrics.quarantined}
+            names = ("rows_read", "events", "items", "duplicates", "quarantined")
+            rows = {name: getattr(metrics, name) for name in names}
+            rows |= {name: number for name in ("ignored", "held") if (number := getattr(metrics, name))}
         case Prepare():
             pairs = {"covisitation": metrics.covisitation, "negatives": metrics.negatives}
             rows = {**metrics.rows, "window_events": metrics.events, "vocabulary": metrics.items, **pairs}
@@ -103,6 +112,13 @@ def flows(stages: Stages, rows: Mapping[str, int]) -> list[Flow]:
         return [(rows[key], label) for key, label in labels.items() if key in rows]
 
     return [Flow(stage, known(reads), known(writes)) for stage, (reads, writes) in FLOWS.items() if stage in stages]
+
+
+def warnings(stages: Stages) -> list[str]:
+    """What the stages found odd about the log: WARNINGS lines at most, the last of which counts the others."""
+    ingested = result_of(stages, Ingest)
+    lines = [] if ingested is None else list(ingested.warnings)
+    return lines if len(lines) <= WARNINGS else [*lines[: WARNINGS - 1], f"and {len(lines) - WARNINGS + 1} more"]
 
 
 def decision(stages: Stages) -> str:

@@ -6,9 +6,12 @@ from recaug.results.base import Result, TrainedModel
 class Ingest(Result):
     """Rows of the source and what became of them.
 
-    rows_read: all; of them `ignored` are so by a rule of the YAML, and `held` the lake has had before; rows_in are the
-    others: events, duplicates and quarantined. days: first and last taken, ISO; late: came after their night; warnings:
-    what is odd, a line each.
+    rows_read: all of the files that the night was given; of them `ignored` are so by a rule of the YAML, `held` the
+    lake has had before, `later` are of days after the night, which takes them then, `earlier` of days before those that
+    it reads, and `too_late` are of such days as well, but no night has taken them; rows_in are the others: events,
+    duplicates and quarantined. days: first and last taken, ISO; late: came after their night; day_rows: of the night's
+    own day; files: that the night was given, files_skipped: those that it left alone; versions: of Delta tables;
+    warnings: what is odd, a line each.
     """
 
     rows_in: int
@@ -22,6 +25,13 @@ class Ingest(Result):
     rows_read: int = 0
     ignored: int = 0
     held: int = 0
+    later: int = 0
+    earlier: int = 0
+    too_late: int = 0
+    day_rows: int | None = None
+    files: int = 0
+    files_skipped: int = 0
+    versions: dict[str, int] = {}
     warnings: tuple[str, ...] = ()
 
 

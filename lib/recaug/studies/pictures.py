@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from recaug.augment.pictures import as_png, decoded
 from recaug.clickstream.images import grid
-from recaug.clickstream.source import png
+from recaug.clickstream.layouts import png
 from recaug.errors import ConfigError, TrainingError
 from recaug.evaluate.gate import Words
 from recaug.evaluate.images import (

@@ -1,0 +1,46 @@
+"""What Spark raises while it reads a source, in words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from recaug.causes import causes
+from recaug.config import Files
+from recaug.errors import ContractError
+
+# What Java calls a damaged file, and Spark one that it cannot read (2064: of Spark 3.5, without a name).
+DAMAGED = ("java.io.EOFException", "java.util.zip.ZipException", "org.apache.hadoop.fs.ChecksumException")
+UNREADABLE = {
+    "CANNOT_READ_FILE_FOOTER",
+    "FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER",
+    "FAILED_READ_FILE.NO_HINT",
+    "_LEGACY_ERROR_TEMP_2064",
+}
+
+
+@contextmanager
+def reading(source: Files, key: str) -> Iterator[None]:
+    """Turn what Spark raises while it reads a source into a ContractError; errors of another kind stay as they are."""
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        raise unreadable(error, source, key) from error
+
+
+def unreadable(error: Exception, source: Files, key: str) -> ContractError | Exception:
+    """Say in one line why a source could not be read; an error of another kind comes back as it is."""
+    why, place = causes(error), source.place
+    at = f"{key}.{source.place_key}:"
+    denied = why.has("java.nio.file.AccessDeniedException", "org.apache.hadoop.security.AccessControlException")
+    gone = why.has("java.io.FileNotFoundException", "java.nio.file.NoSuchFileException")
+    broken = why.has(*DAMAGED) or not why.conditions.isdisjoint(UNREADABLE)
+    cases = {
+        f"{at} nothing at {place}": "PATH_NOT_FOUND" in why.conditions,
+        f"{at} {place} has no readable {source.format} file": "UNABLE_TO_INFER_SCHEMA" in why.conditions,
+        f"{at} {place} may not be read; check its permissions": denied or why.says("Permission denied"),
+        f"{at} a file of {place} went away while it was read": gone,
+        f"{at} a file of {place} is damaged or no {source.format or 'table'}": broken,
+    }
+    return next((ContractError(words) for words, is_so in cases.items() if is_so), error)

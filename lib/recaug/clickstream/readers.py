@@ -1,0 +1,108 @@
+"""Reads files, by what the YAML says of them and what they are."""
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+from recaug.clickstream.columns import CORRUPT
+from recaug.clickstream.files import alike, united
+from recaug.clickstream.layouts import by_entry, by_key, by_position, with_timestamps
+from recaug.clickstream.listing import Listing, list_files
+from recaug.config import Files, twins
+from recaug.errors import ContractError
+
+# Without pruning a line's fields are always counted. Quotes and line breaks within them as RFC 4180 has them. Files
+# of one header are read together (files.py), so it need not be compared, and may lack a name.
+CSV = {"columnPruning": "false", "mode": "PERMISSIVE", "escape": '"', "multiLine": "true"}
+BY_CASE = "spark.sql.caseSensitive"
+AS_THEY_LIE = {"delta", "binaryFile"}  # formats whose files Spark lists itself: a table, and any number of pictures
+
+
+def read_files(spark: SparkSession, source: Files, key: str, listing: Listing | None = None) -> DataFrame:
+    """Read files as they are: CSV columns as text, Parquet's nanoseconds as timestamps.
+
+    listing: the files that are read; None: all at the path.
+    Adds CORRUPT (CSV, JSON: the line that could not be parsed, else null).
+    Raises ContractError where nothing can be read at the path.
+    """
+    assert source.path is not None
+    path = locate(source.path, key)
+    if source.format in AS_THEY_LIE:
+        return _as_it_lies(spark, source, path, key, listing).withColumn(CORRUPT, F.lit(None).cast("string"))
+    files = list_files(spark, source, path, key) if listing is None else listing.files
+    parts = alike(spark, source, files, key)
+    frames = [_read(spark, source, part.files, part.options, key) for part in parts]
+    filled = [(part.files[0], df) for part, df in zip(parts, frames, strict=True) if df.columns]
+    if not filled:
+        raise ContractError(f"{key}.path: {source.path} is empty")
+    df = united(filled, key)
+    if df.columns == [CORRUPT]:
+        raise ContractError(f"{key}.path: no line of {source.path} is a JSON object")
+    return df if CORRUPT in df.columns else df.withColumn(CORRUPT, F.lit(None).cast("string"))
+
+
+def _as_it_lies(spark: SparkSession, source: Files, path: str, key: str, listing: Listing | None) -> DataFrame:
+    """Read what Spark lists itself; of a table the version that is listed, and of that the files that are named."""
+    if listing is None or listing.version is None:
+        return _read(spark, source, [path], {}, key)
+    df = _read(spark, source, [path], {"versionAsOf": str(listing.version)}, key)
+    names = [file.path for file in listing.files]
+    return df.where(F.input_file_name().isin(names)) if names else df
+
+
+def _read(spark: SparkSession, source: Files, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:
+    """Read files that are alike. Raises ContractError for two columns whose names differ by case alone."""
+    assert source.format is not None
+    layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
+    reader = spark.read.format(layout).options(**{**_options(source), **options})
+    with _by_case(spark):
+        df = reader.load([*paths])
+    if twice := twins(df.columns):
+        raise ContractError(f"{key}.path: the rows have both {twice[0]} and {twice[1]}; write one name, or neither")
+    if source.format == "csv" and df.columns:
+        schema = StructType([*df.schema.fields, StructField(CORRUPT, StringType())])
+        df = reader.schema(schema).load([*paths])
+    lay_out = {"parquet": with_timestamps, "sequences": by_position, "json_object": by_key, "npz": by_entry}
+    return lay_out[source.format](df) if source.format in lay_out else df
+
+
+@contextmanager
+def _by_case(spark: SparkSession) -> Iterator[None]:
+    """Let Spark tell names apart that differ by case alone, of which it else takes one and leaves the other out."""
+    before = spark.conf.get(BY_CASE)
+    spark.conf.set(BY_CASE, "true")
+    try:
+        yield
+    finally:
+        spark.conf.set(BY_CASE, str(before))
+
+
+def _options(source: Files) -> Mapping[str, str]:
+    """Spark's options, with those under which every reading of a file finds the same bad lines."""
+    if source.format == "csv":
+        given = {**CSV, **source.options}
+    else:
+        given = {"wholetext": "true"} | source.options if source.format == "json_object" else source.options
+    return {**given, "columnNameOfCorruptRecord": CORRUPT}
+
+
+def locate(path: str, key: str) -> str:
+    """Give a path that Spark reads; package://NAME/inside is a file of an installed Python package.
+
+    Raises ContractError where there is no such package or no such file in it.
+    """
+    if not path.startswith("package://"):
+        return path
+    name, _, inside = path.removeprefix("package://").partition("/")
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ContractError(f"{key}.path: no Python package {name} is installed; install it or set another path")
+    file = Path(next(iter(spec.submodule_search_locations))) / inside
+    if not file.exists():
+        raise ContractError(f"{key}.path: the package {name} has no {inside}")
+    return str(file)

@@ -1,0 +1,33 @@
+"""Sections lake and spark: where the tables lie, and the session that reads and writes them."""
+
+import re
+
+from recaug.config.base import Positive, Strict
+
+
+class Lake(Strict, kw_only=True):
+    """Where the tables are: a folder (`path`) or a schema of a catalogue (`catalog`), one of both."""
+
+    path: str | None = None
+    catalog: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that it is one place, whose path readers do not take for shorter."""
+        if (self.path is None) == (self.catalog is None):
+            raise ValueError("set one of lake.path and lake.catalog, the other null")
+        if self.path is not None and (cut := re.search("[#?]", self.path)):
+            raise ValueError(
+                f"path {self.path} has a {cut[0]}, at which readers of its files end it; rename the folder"
+            )
+
+
+class Spark(Strict, kw_only=True):
+    """How the session is built where the job builds it (local mode); spark-submit's own settings win.
+
+    master: e.g. `local[2]`; null takes spark-submit's, or local[*].
+    settings: any `spark.*` key, passed on as it is.
+    """
+
+    master: str | None = None
+    shuffle_partitions: Positive = 2
+    settings: dict[str, str] = {}
