@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from recaug.propose.columns import Column
 
-_MONEY = re.compile(r"^[^\d+-]{0,6}([+-]?[\d.,' \u00a0\u202f]*\d)[^\d]{0,8}$")
+# Signs of money stand before or after: one or two signs, an ISO code, or a few small letters after the number.
+_MONEY = re.compile(
+    r"^(?:[^\w\s+.,-]{1,2}|[A-Z]{1,2}\$|[A-Z]{3}|[Kk]r\.?|Rs\.?)?\s?"
+    r"([+-]?\d[\d.,' \u00a0\u202f]*|[+-]?\.\d+)"
+    r"(?<=\d)\s?(?:[^\w\s]{1,2}|[^\W\d_]{1,5}\.?)?$"
+)
 
 
 class Amount(NamedTuple):
@@ -63,7 +68,7 @@ def _marks(written: list[str]) -> tuple[str, str | None]:
         elif len(signs) > 1:
             last["." if signs[0] == "," else ","] += 1
     decimal = last.most_common(1)[0][0] if last else "."
-    between = [sign for sign in ("." if decimal == "," else ",", "'", " ", "\u00a0", "\u202f")]
+    between = ("." if decimal == "," else ",", "'", " ", "\u00a0", "\u202f")
     return decimal, next((sign for sign in between if any(sign in core for core in written)), None)
 
 

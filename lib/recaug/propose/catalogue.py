@@ -30,7 +30,11 @@ def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> 
         keys["names"] = Entry([*sample.names], "no header")
     table = sample.views[0].table
     item, why = _item(table, set(known), key)
-    sql = f"regexp_replace({item.sql}, '[.]0$', '')" if item.native == "text" and item.share(r"\d+\.0") > 0.9 else item.sql
+    sql = (
+        f"regexp_replace({item.sql}, '[.]0$', '')"
+        if item.native == "text" and item.share(r"\d+\.0") > 0.9
+        else item.sql
+    )
     keys["item_id"] = Entry(sql, why)
     if sample.format == "json_object":
         keys["title"] = Entry("cast(null AS string)", "an object of lists has no titles")
@@ -38,7 +42,9 @@ def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> 
         return keys
     free = [column for column in table.columns if column.name != item.name and column.filled > 0.01]
     title = _title(free)
-    keys["title"] = Entry(title.sql, f"{title.distinct:,} texts") if title else Entry("cast(null AS string)", "no column is a name")
+    keys["title"] = (
+        Entry(title.sql, f"{title.distinct:,} texts") if title else Entry("cast(null AS string)", "no column is a name")
+    )
     return keys | _attributes([column for column in free if column is not title], sample)
 
 
@@ -54,7 +60,9 @@ def _item(table: Table, known: set[str], key: str) -> tuple[Column, str]:
         raise ContractError(f"{key} has no columns")
     score, shared, column = max(scored, key=lambda each: each[0])
     if shared < 0.02 and score < 0.5:
-        raise ContractError(f"{key} has no column of the events' items; it has {', '.join(c.name for c in table.columns[:8])}")
+        raise ContractError(
+            f"{key} has no column of the events' items; it has {', '.join(c.name for c in table.columns[:8])}"
+        )
     return column, f"{shared:.0%} of the values are items of the events' sample"
 
 
@@ -100,7 +108,11 @@ def _is_amount(column: Column) -> bool:
     heard = ideas(column.name)
     if heard.keys() & {"price", "quantity", "rating"}:
         return True
-    return not heard.keys() & {"group", "item", "label"} and not re.search(r"(?i)id$|code|nr$", column.name) and column.distinct > 50
+    return (
+        not heard.keys() & {"group", "item", "label"}
+        and not re.search(r"(?i)id$|code|nr$", column.name)
+        and column.distinct > 50
+    )
 
 
 def _separator(column: Column) -> str | None:

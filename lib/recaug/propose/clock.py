@@ -18,7 +18,21 @@ PARTS = {
     "minute": "minute min minuto minuut dakika минута 分 분",
 }
 RANGES = {"year": (1995, 2040), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
-ODD = ("birth", "geburt", "naiss", "expir", "deliver", "ship", "due", "regist", "signup", "updat", "modif", "end", "until")
+ODD = (
+    "birth",
+    "geburt",
+    "naiss",
+    "expir",
+    "deliver",
+    "ship",
+    "due",
+    "regist",
+    "signup",
+    "updat",
+    "modif",
+    "end",
+    "until",
+)
 ODD += ("release", "publish", "valid", "load", "ingest", "export", "import", "process", "receiv", "sent", "partition")
 
 
@@ -47,7 +61,9 @@ def weight(time: Time, table: Table) -> float:
     score = 2 * filled + 1.5 * heard + 1.2 * time.has_clock + 0.8 * (steps > 0.95) - 1.5 * odd + 1.0 * spread
     if time.zone == "UTC" and time.evidence.endswith("seconds") and not named:  # numbers that may be ids
         years = (time.moments.max() - time.moments.min()).days / 365
-        score -= 0.0 if steps > 0.9 or (years < 4 and not time.columns[0].is_unique and time.columns[0].distinct > 10) else 4
+        score -= (
+            0.0 if steps > 0.9 or (years < 4 and not time.columns[0].is_unique and time.columns[0].distinct > 10) else 4
+        )
     return score - 0.1 * (time.other is not None)
 
 

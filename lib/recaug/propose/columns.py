@@ -15,6 +15,7 @@ Native = Literal["text", "integer", "real", "boolean", "time", "array"]
 NULLS = ("NA", "N/A", "null", "NULL", "None", "nan", "NaN", "\\N")  # the configuration's own default
 # Other marks that shops write where nothing is known; taken as such only beside other values.
 MARKS = {"-", "--", "?", "n/a", "#n/a", "na", "nil", "null", "none", "nan", "(null)", "(none)", "(not set)", "<na>"}
+WORDS = MARKS - {"na", "nil", "none", "nan"} | {"undefined"}  # those that no text means otherwise
 MARKS |= {"undefined", "(not provided)", "\\n", "n.a.", "k.a.", "nul", "nd", "n/d", "s/d", "missing", "[null]", "#nv"}
 INTEGER = r"[+-]?\d+"
 REAL = r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?"
@@ -187,6 +188,18 @@ def _text(value: Any, marks: frozenset[str]) -> str | None:
         value = value.decode("utf-8", "replace")
     trimmed = str(value).strip()
     return None if trimmed in marks else trimmed
+
+
+def without_marks(column: Column) -> Column:
+    """Leave out other marks that mean that nothing is said: in numbers any, in texts those that mean nothing else."""
+    marks = {value for value in column.counts.index if value.lower() in MARKS}
+    if not marks or column.native != "text":
+        return column
+    rest = [value for value in column.looked_at if value not in marks]
+    number = sum(re.fullmatch(r"[^\d]{0,4}[+-]?[\d.,]+[^\d]{0,4}", value) is not None for value in rest) > 0.98 * len(rest)
+    marks = marks if number and rest else {value for value in marks if value.lower() in WORDS}
+    values = np.array([None if value in marks else value for value in column.values], dtype=object)
+    return Column(column.name, column.sql, column.native, values, column.marks | marks)
 
 
 def quoted(path: Sequence[str]) -> str:

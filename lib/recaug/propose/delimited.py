@@ -72,7 +72,9 @@ def cut_lines(texts: Sequence[str]) -> Fields | None:
 def split_rows(text: str, cut: Cut, most: int = sys.maxsize) -> list[list[str]]:
     """Cut the lines of a text."""
     if len(cut.sep) > 1:
-        lines = [line for line in text.splitlines()[:most] if line and not (cut.comment and line.startswith(cut.comment))]
+        lines = [
+            line for line in text.splitlines()[:most] if line and not (cut.comment and line.startswith(cut.comment))
+        ]
         rows = [[_bare(field) for field in line.split(cut.sep)] for line in lines]
         return rows
     reader = csv.reader(

@@ -61,7 +61,11 @@ def propose(sample: Sample, is_part: bool = False) -> Draft | str:
     is_part: whether there are more files than were looked at.
     """
     tried = [(view, find_roles(view.table)) for view in sample.views]
-    good = [(roles.score - 0.5 * (view.explode is not None), view, roles) for view, roles in tried if isinstance(roles, Roles)]
+    good = [
+        (roles.score - 0.5 * (view.explode is not None), view, roles)
+        for view, roles in tried
+        if isinstance(roles, Roles)
+    ]
     if not good:
         return next(roles for _, roles in tried if isinstance(roles, str))
     score, view, roles = max(good, key=lambda each: each[0])
@@ -142,6 +146,8 @@ def default_type(roles: Roles) -> tuple[str, str, str]:
     if graded and "quantity" not in roles.choices:
         prose = any(column.is_prose and column.name not in roles.taken for column in table.columns)
         return ("review" if prose else "rating"), f"no column is a type; {graded[0]} grades", ""
+    if grades := next((column.name for column in table.columns if _is_grade(column, roles)), None):
+        return "rating", f"no column is a type; {grades} grades", "may be review"
     if "session" in ideas(roles.user.name) and "quantity" not in roles.choices:
         return "view", "no column is a type; rows of sessions are views", "may be purchase"
     if "quantity" in roles.choices or speaks("order"):
@@ -154,6 +160,16 @@ def default_type(roles: Roles) -> tuple[str, str, str]:
     if "price" in roles.choices or (roles.time is not None and not roles.time.has_clock):
         return "purchase", "no column is a type; a price, or a day without a time, is of purchases", "may be view"
     return "view", "no column says what was done", "may be purchase"
+
+
+def _is_grade(column: Column, roles: Roles) -> bool:
+    """Whether a column without a name holds grades: few numbers up to 10, high ones more often than low ones."""
+    if ideas(column.name) or column.name in roles.taken or not column.is_number or not 3 <= column.distinct <= 21:
+        return False
+    numbers = column.numbers[~np.isnan(column.numbers)]
+    within = bool((numbers >= 0).all() and (numbers <= 10).all())
+    apart = max(tie(roles.item.codes, column.codes), tie(roles.user.codes, column.codes)) < 0.5
+    return within and apart and float(np.median(numbers)) > (numbers.min() + numbers.max()) / 2
 
 
 def _tell_apart(roles: Roles, log: Log, records: NDArray[np.int64]) -> None:
@@ -169,13 +185,16 @@ def _tell_apart(roles: Roles, log: Log, records: NDArray[np.int64]) -> None:
     if not rows and same and unique and (left := same_events(roles, unique)):
         quantity = [roles.amounts["quantity"].column] if "quantity" in roles.amounts else []
         unique += [column for column in quantity if same_events(roles, [*unique, column]) < left]
+    order = _order_by(roles, free, log)
+    if not unique and same and order is not None:  # a place in the session, say, tells two events of one day apart
+        unique = [next(column for column in free if column.sql in order.value)]
     if unique:
         left = same_events(roles, unique)
         why = f"{same} rows agree in user, item, time and type, {left} with it" if same else "tells rows apart"
         log.keys["unique_by"] = Entry([column.sql for column in unique], why)
     elif same:
         log.keys["unique_by"] = Entry([], f"{same} rows agree in user, item, time and type: copies, counted once")
-    if (order := _order_by(roles, free, log)) is not None:
+    if order is not None:
         log.keys["order_by"] = order
 
 
@@ -186,7 +205,11 @@ def _is_row_id(column: Column, log: Log, records: NDArray[np.int64]) -> bool:
     if log.explode is not None and column.name.startswith(f"{log.explode}."):
         return False
     own = column.distinct >= 0.995 * len(np.unique(records[column.codes >= 0]))
-    return own and not column.has_fractions and not ideas(column.name).keys() & {"time", "price", "label", "order"} - {"order"}
+    return (
+        own
+        and not column.has_fractions
+        and not ideas(column.name).keys() & {"time", "price", "label", "order"} - {"order"}
+    )
 
 
 def _order_by(roles: Roles, free: Sequence[Column], log: Log) -> Entry | None:
@@ -227,7 +250,11 @@ def _rules(roles: Roles) -> list[tuple[str, str, str]]:
     if "quantity" in roles.amounts:
         amount = roles.amounts["quantity"]
         negative = int((amount.numbers < 0).sum())
-        sql = amount.sql if amount.column.native in ("integer", "real") or "cast" in amount.sql else f"cast({amount.sql} AS double)"
+        sql = (
+            amount.sql
+            if amount.column.native in ("integer", "real") or "cast" in amount.sql
+            else f"cast({amount.sql} AS double)"
+        )
         if negative:
             why = f"{negative:,} rows of negative {amount.column.name}: cancellations, no events"
             rules.append(("cancelled", f"{sql} < 0", why))
@@ -248,7 +275,9 @@ def _nobody(user: Column) -> tuple[str, float] | None:
     if len(counts) < 3 or counts.iloc[0] < max(5 * counts.iloc[1], 0.02 * user.rows):
         return None
     value = str(counts.index[0])
-    named = re.fullmatch(r"-?[019]|0+|(?i:anon\w*|guest|gast|invite|unknown|unbekannt|null|none|nobody|invitado|гость|游客)", value)
+    named = re.fullmatch(
+        r"-?[019]|0+|(?i:anon\w*|guest|gast|invite|unknown|unbekannt|null|none|nobody|invitado|гость|游客)", value
+    )
     return (value, float(counts.iloc[0] / user.rows)) if named else None
 
 
@@ -298,7 +327,9 @@ def _with_item(table: Table, item: Column, roles: Roles) -> Roles:
     names = () if roles.time is None else roles.time.names
     time = next((time for time in times_of(table) if time.names == names), None)
     other = Roles(table, pair, time, type_column=table[roles.type_column.name] if roles.type_column else None)
-    other.choices = {role: choice for role, choice in roles.choices.items() if role not in ("item_id", "price", "quantity")}
+    other.choices = {
+        role: choice for role, choice in roles.choices.items() if role not in ("item_id", "price", "quantity")
+    }
     other.choices["item_id"] = Choice(item.sql, (item.name,), f"{item.distinct:,} values in {prefix}")
     inner = Table(tuple(column for column in table.columns if column.name.startswith(f"{prefix}.")), table.places)
     own = Roles(inner, pair, None, choices=dict(other.choices))
@@ -313,9 +344,15 @@ def _split_types(log: Log, second: Log) -> None:
     if "event_types" not in second.keys or second.roles.type_column is None:
         return
     own, others = second.keys["event_types"].value, log.keys["event_types"].value
-    ignored = [value for value in (*others, *(log.keys["ignore_types"].value if "ignore_types" in log.keys else [])) if value not in own]
+    ignored = [
+        value
+        for value in (*others, *(log.keys["ignore_types"].value if "ignore_types" in log.keys else []))
+        if value not in own
+    ]
     if "ignore_types" in log.keys:
-        log.keys["ignore_types"] = Entry(log.keys["ignore_types"].value, "their items are in the log below, or they have none")
+        log.keys["ignore_types"] = Entry(
+            log.keys["ignore_types"].value, "their items are in the log below, or they have none"
+        )
     if ignored:
         second.keys["ignore_types"] = Entry(ignored)
 
@@ -402,7 +439,11 @@ def _prepare(moments: "pd.Series[Any]", types: Sequence[str], is_whole: bool) ->
     span = span if is_whole else f"the sample spans {span}"
     kinds = {"event_types": Entry(made)}
     if days < 4:
-        why = f"{span}: too few to cut by time" if days > 1 else "one day, or the order alone: a user's last event is the test"
+        why = (
+            f"{span}: too few to cut by time"
+            if days > 1
+            else "one day, or the order alone: a user's last event is the test"
+        )
         return {"split": Entry("leave_one_out", why), **kinds, **_windows(max(days - 2, 1), 1)}
     part = min(max(round(days * 0.12), 1), 30)
     return {"split": Entry("time", span), **kinds, **_windows(min(days - 2 * part, 180), part)}

@@ -93,7 +93,7 @@ def tell(data: bytes) -> Encoding:
     broken = data.decode("utf-8", "replace").count("\ufffd") - data[-4:].decode("utf-8", "replace").count("\ufffd")
     if broken <= beyond / 100:
         return Encoding("utf-8", "UTF-8", False, f"{beyond} bytes beyond ASCII are UTF-8")
-    return _legacy(b"\n".join(line for line in data.splitlines() if not line.isascii())[:200_000], beyond)
+    return _legacy(b"\n".join(line for line in data.splitlines() if not line.isascii())[:40_000], beyond)
 
 
 def _legacy(lines: bytes, beyond: int) -> Encoding:
@@ -130,6 +130,9 @@ def _single(lines: bytes, name: str, letters: str | None) -> float:
     odd += len(re.findall(r"(?<=[^\W\d_A-Z])[^\W\d_a-zà-ÿа-яёα-ώء-يא-ת](?=[a-zà-ÿа-яё])", text)) if letters else 0
     odd += len(re.findall(r"(?<=[a-zß-ÿ])[À-ÞĄĆĘŁŃŚŹŻĞŞİ](?=[a-zß-ÿ])", text)) if not letters else 0
     if letters:
+        if name == "cp874":  # what stands above or below a letter follows one
+            odd += len(re.findall(r"(?<![ก-ฮัิีึืุู็-๎])[ัิีึืุู็-๎]|[เ-ไ](?![ก-ฮ])", text))
+            odd += len(beyond) * (len(re.findall(r"[ะ-ูเ-ไ็-๎]", text)) < 0.25 * len(beyond)) // 3
         good = sum(re.match(letters, letter) is not None for letter in beyond)
         swapped = len(re.findall(r"\b[а-яё][А-ЯЁ]{2,}", text))  # KOI8-R read as Windows' has small and large swapped
         vowels = sum(letter in VOWELS for letter in text.lower()) / len(beyond)

@@ -33,7 +33,11 @@ def choose(place: Place, key: str) -> Chosen:
     if not drafts:
         raise ContractError(_refusal(place, key, whys))
     draft, files = max(drafts, key=lambda each: (round(each[0].score), sum(file.size for file in each[1])))
-    logs = [f"{other[0].inside} may be a log as well: give it to --events" for less, other in drafts if other is not files and _rows(less) > 0.1 * _rows(draft)]
+    logs = [
+        f"{other[0].inside} may be a log as well: give it to --events"
+        for less, other in drafts
+        if other is not files and _rows(less) > 0.1 * _rows(draft)
+    ]
     whys = [(name, why.removeprefix(f"{key}: ")) for name, why in whys]
     return Chosen(files, draft, (*logs, *(f"{name}: {why}" for name, why in whys)))
 

@@ -1,14 +1,16 @@
 """Lays records with fields of fields and arrays out as tables: one without, and one for each array that is exploded."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from recaug.propose.columns import Column, Native, Table, quoted, texts
+from recaug.propose.columns import Column, Native, Table, quoted, texts, without_marks
 
 Record = dict[str, Any]
 Path = tuple[str, ...]
@@ -113,7 +115,28 @@ def _leaves(value: Any, path: Path, explode: Path | None) -> Iterator[tuple[Path
 def _column(path: Path, values: list[Any], nulls: Sequence[str]) -> Column:
     native = _native(values)
     moments = pd.Series(pd.to_datetime(values, utc=True, errors="coerce")) if native == "time" else None
-    return Column(".".join(path), quoted(path), native, texts(values, nulls), moments=moments)
+    return without_marks(Column(".".join(path), quoted(path), native, texts(values, nulls), moments=moments))
+
+
+def with_fields(column: Column) -> Iterator[Column]:
+    """Give a column of text, and where its values are JSON objects also what their fields are."""
+    yield column
+    if column.share(r"(?s)\{.*\}") < 0.9 or not column.given:
+        return
+    records = [_object(value) for value in column.values]
+    leaves = [dict(_leaves(record, (), None)) for record in records]
+    for path in dict.fromkeys(path for row in leaves for path in row):
+        place = "$" + "".join(f".{name}" if name.isidentifier() else f"['{name}']" for name in path)
+        quote = '"' if "'" in place else "'"
+        sql = f"get_json_object({column.sql}, {quote}{place}{quote})"
+        yield Column(".".join((column.name, *path)), sql, "text", texts([row.get(path) for row in leaves]))
+
+
+def _object(text: str | None) -> Record:
+    with suppress(ValueError):
+        value = json.loads(text or "{}")
+        return value if isinstance(value, dict) else {}
+    return {}
 
 
 def _native(values: Sequence[Any]) -> Native:

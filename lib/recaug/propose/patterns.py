@@ -16,7 +16,7 @@ _LONG = "january february march april may june july august september october nov
 _WEEKDAY = r"(?:(?P<weekday>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*),?\s+)?"
 _MONTH = r"(?P<name>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*)\.?"
 _CLOCK = (
-    r"(?:(?P<glue>T|\s+|:|,\s*|_|-|\s+at\s+)(?P<hour>\d{1,2})(?P<colon>[:.時时시h])(?P<minute>\d{2})[分분]?"
+    r"(?:(?P<glue>T|\s+|:|,\s*|_|-|\s+at\s+)(?P<hour>\d{1,2})(?:(?P<colon>[:.時时시h])(?P<minute>\d{2})[分분]?)?"
     r"(?:(?P<colon2>[:.])?(?P<second>\d{2})[秒초]?(?P<point>[.,])?(?P<fraction>(?<=[.,])\d{1,9})?)?"
     r"(?P<gap>\s*)(?P<half>[AaPp]\.?[Mm]\.?)?(?P<word>\s*(?:Uhr|h))?)?"
 )
@@ -107,8 +107,11 @@ def _parts(text: str, kind: str, match: re.Match[str]) -> Parts | None:
     if not within or int(groups.get("hour", "0")) > 24 or int(groups.get("minute", "0")) > 59:
         return None
     kept = ("sep", "sep2", "glue", "colon", "colon2", "second", "point", "half", "word", "weekday")
-    shape = [kind, *(f"{name}{groups[name] if name in ('sep', 'sep2', 'glue') else ''}" for name in kept if name in groups)]
-    shape += ["zone"] * ("zone" in groups) + ["hour"] * ("hour" in groups) + [str(len(groups["y"]))]
+    shape = [
+        kind,
+        *(f"{name}{groups[name] if name in ('sep', 'sep2', 'glue') else ''}" for name in kept if name in groups),
+    ]
+    shape += [name for name in ("zone", "hour", "minute") if name in groups] + [str(len(groups["y"]))]
     return Parts(text, "|".join(shape), order, groups, first, second)
 
 
@@ -157,7 +160,7 @@ def _is_iso(part: Parts) -> bool:
         return False
     if groups.get("glue", "T") not in ("T", " ") or groups.get("colon", ":") != ":" or groups.get("point", ".") != ".":
         return False
-    return "second" in groups or ("zone" not in groups)
+    return "second" in groups or ("zone" not in groups and ("minute" in groups or "hour" not in groups))
 
 
 def _pattern(parts: Sequence[Parts], order: Order) -> str:
@@ -200,7 +203,9 @@ def _letters(parts: Sequence[Parts], order: Order) -> list[tuple[str, str]]:
     }  # fmt: skip
     fields = dates[sample.shape.split("|")[0]]
     if "hour" in sample.groups:
-        fields += [("hour", width("hour", "h" if sample.half else "H")), ("minute", "mm")]
+        fields.append(("hour", width("hour", "h" if sample.half else "H")))
+    if "minute" in sample.groups:
+        fields.append(("minute", "mm"))
     if "second" in sample.groups:
         fields.append(("second", "ss"))
     if "fraction" in sample.groups:

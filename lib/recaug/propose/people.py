@@ -93,7 +93,20 @@ class People:
         if not pairs:
             return None
         best = max(pairs, key=lambda pair: pair.score)
+        if not ideas(best.user.column.name).keys() & {"user", "session", "order"}:
+            best = best._replace(user=self._owner(best.user, best.item, users))
         return best._replace(users=tuple(users), items=tuple(items))
+
+    def _owner(self, user: Scored, item: Scored, users: Sequence[Scored]) -> Scored:
+        """Of ids without names: who has several of what comes in bursts, as a user has sessions."""
+        for other in users:
+            column = other.column
+            if column.name in (user.column.name, item.column.name) or not column.is_code or column.distinct < 8:
+                continue
+            coarser = column.distinct < user.column.distinct and tie(user.column.codes, column.codes) > 0.97
+            if coarser and self.bursts(column) > 0.3 and tie(item.column.codes, column.codes) < 0.5:
+                return other
+        return user
 
     def as_user(self, column: Column) -> Scored:
         """What speaks for a column as the user: its name, bursts, and that it comes again."""
@@ -102,6 +115,7 @@ class People:
         score -= 0.5 if heard.get("session", 0.0) > heard.get("user", 0.0) else 0.0
         score -= _against(heard, NO_USER, "user") + 1.5 * (column.distinct < 5) + 2.0 * column.is_prose
         score += 2.5 * column.filled + 2 * bursts + 0.3 * column.is_code + _again(column)
+        score -= 0.6 * (column.share(r"[^@\s]+@[^@\s]+") > 0.5)  # an id serves as well, and is nobody's address
         again = len(column.given) / max(column.distinct, 1)
         why = f"{column.distinct:,} values, {again:.1f} rows each"
         return Scored(column, score, f"{why}, {bursts:.0%} of them in bursts" if bursts > 0.3 else why)

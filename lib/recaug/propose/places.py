@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pyarrow import ArrowInvalid, fs
 
-from recaug.clickstream.source import locate
+from recaug.clickstream.readers import locate
 from recaug.errors import ContractError
 
 # How paths write a day: what matches it, and its strftime form.

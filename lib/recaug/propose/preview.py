@@ -19,7 +19,8 @@ from recaug.clickstream.clean import ROBOTS
 from recaug.clickstream.counts import check_trouble, count_rows
 from recaug.clickstream.days import Days
 from recaug.clickstream.intake import map_rows, mark_rows, split_bad
-from recaug.clickstream.source import read_source, reading
+from recaug.clickstream.failures import reading
+from recaug.clickstream.source import read_source
 from recaug.clickstream.warnings import warn_of
 from recaug.config import Events
 from recaug.errors import ContractError
@@ -82,7 +83,10 @@ def sampled(events: Events, place: Place, folder: Path) -> Events:
         days = re.sub(r"\{date:([^}]*)\}", lambda match: re.sub(r"%\w", "*", match[1]), inside)
         return f"{folder}/{days}" if days else str(folder)
 
-    changes = [{"path": there(log.path), "format": "parquet" if log.format == "delta" else log.format} for log in events.logs.values()]
+    changes = [
+        {"path": there(log.path), "format": "parquet" if log.format == "delta" else log.format}
+        for log in events.logs.values()
+    ]
     more = [msgspec.structs.replace(log, **change) for log, change in zip(events.more, changes[1:], strict=True)]
     return msgspec.structs.replace(events, more=more, **changes[0])
 
@@ -106,7 +110,7 @@ def _tell(rows: DataFrame, events: Events, until: Days) -> Iterator[str]:
     rules = frozenset([*(rule.name for log in events.logs.values() for rule in log.rules), *ROBOTS.values()])
     good, bad = split_bad(judged, until, None)
     counts = count_rows(rows, judged, bad, until, rules)
-    shown = good.select(*COLUMNS).take(SHOWN)
+    shown = good.orderBy("event_time").select(*COLUMNS).take(SHOWN)
     yield f"The first {len(shown)} events of the sample:"
     yield from _table([[_cell(value) for value in row] for row in shown])
     copies = counts.good - good.select("event_id").distinct().count()

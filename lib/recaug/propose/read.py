@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recaug.errors import ContractError
-from recaug.propose.columns import NULLS, Column, Table, quoted, texts
+from recaug.propose.columns import NULLS, Column, Table, quoted, texts, without_marks
 from recaug.propose.delimited import cut_lines, sequence_lines, spark_names, split_rows
 from recaug.propose.encodings import Encoding, tell
-from recaug.propose.nested import Record, View, views
+from recaug.propose.nested import Record, View, views, with_fields
 from recaug.propose.places import File, Place
 from recaug.propose.slices import Slices, read_slices, refuse, some_of
 
@@ -66,7 +66,9 @@ def _parquet(place: Place, files: Sequence[File], key: str) -> Sample:
             with place.system.open_input_file(file.path) as stream:
                 table = _some_rows(pq.ParquetFile(stream), ROWS // len(files))
         except (pa.ArrowException, OSError) as error:
-            raise ContractError(f"{key}: {file.inside} is damaged or no Parquet: {str(error).splitlines()[0]}") from error
+            raise ContractError(
+                f"{key}: {file.inside} is damaged or no Parquet: {str(error).splitlines()[0]}"
+            ) from error
         whole &= len(table[0]) == table[1]
         parts[file] = table[0]
         rows = table[0].to_pylist()
@@ -100,7 +102,10 @@ def _take(file: pq.ParquetFile, groups: list[int], most: int) -> Iterator[pa.Rec
 
 def _encoding(slices: Sequence[Slices]) -> Encoding:
     """The encoding of the first file that has more than ASCII; of several the legacy one, which reads both."""
-    told = [tell(part.head + b"".join(part.tails)) if part.head[:2] not in (b"\xff\xfe", b"\xfe\xff") else tell(part.head) for part in slices]
+    told = [
+        tell(part.head + b"".join(part.tails)) if part.head[:2] not in (b"\xff\xfe", b"\xfe\xff") else tell(part.head)
+        for part in slices
+    ]
     return next((encoding for encoding in told if not encoding.is_utf8), told[0])
 
 
@@ -131,7 +136,18 @@ def _json(slices: Sequence[Slices], decoded: Sequence[str], encoding: Encoding, 
     unsure = {"options": f"encoding could be {encoding.other}"} if encoding.other else {}
     found = list(views(records, places, NULLS))
     whole = all(part.is_whole for part in slices)
-    return Sample([part.file for part in slices], "json", options, (), evidence | _words(encoding), found, records, parts, unsure, whole)
+    return Sample(
+        [part.file for part in slices],
+        "json",
+        options,
+        (),
+        evidence | _words(encoding),
+        found,
+        records,
+        parts,
+        unsure,
+        whole,
+    )
 
 
 def _words(encoding: Encoding) -> dict[str, str]:
@@ -242,13 +258,23 @@ def _lines(slices: Sequence[Slices], decoded: Sequence[str], encoding: Encoding,
     padded = [np.mean([value != value.strip() for value in values[:500]]) > 0.9 for values in zip(*body, strict=True)]
     if sum(padded) >= fields.width / 2 or (fields.header and any(name != name.strip() for name in fields.header)):
         options |= {"ignoreLeadingWhiteSpace": "true", "ignoreTrailingWhiteSpace": "true"}
-        columns = [Column(name.strip(), quoted([name.strip()]), "text", column.values, column.marks) for name, column in zip(names, columns, strict=True)]
-    table = Table(tuple(columns[:WIDE]), np.array(places, dtype=np.int64))
-    evidence = {"format": f"{fields.even:.0%} of lines have {fields.width} fields", "options": fields.evidence, "names": fields.evidence}
+        columns = [
+            Column(name.strip(), quoted([name.strip()]), "text", column.values, column.marks)
+            for name, column in zip(names, columns, strict=True)
+        ]
+    columns = [each for column in columns[:WIDE] for each in with_fields(without_marks(column))]
+    table = Table(tuple(columns), np.array(places, dtype=np.int64))
+    evidence = {
+        "format": f"{fields.even:.0%} of lines have {fields.width} fields",
+        "options": fields.evidence,
+        "names": fields.evidence,
+    }
     evidence |= {"options": f"{encoding.evidence}; {fields.evidence}"} if _words(encoding) else {}
     unsure = {"options": f"encoding could be {encoding.other}"} if encoding.other else {}
     given = () if fields.header else tuple(names)
-    return Sample(files, "csv", options, given, evidence, [View(None, table, np.arange(len(body)))], [], parts, unsure, whole)
+    return Sample(
+        files, "csv", options, given, evidence, [View(None, table, np.arange(len(body)))], [], parts, unsure, whole
+    )
 
 
 def _marks(values: Sequence[str]) -> frozenset[str]:
@@ -260,5 +286,8 @@ def _by_position(rows: Sequence[Sequence[str]]) -> Table:
     users = [row[0] for row in rows for _ in row[1:]]
     items = [item for row in rows for item in row[1:]]
     at = [str(place) for row in rows for place in range(len(row) - 1)]
-    columns = tuple(Column(name, name, "text", texts(values)) for name, values in (("user", users), ("item", items), ("position", at)))
+    columns = tuple(
+        Column(name, name, "text", texts(values))
+        for name, values in (("user", users), ("item", items), ("position", at))
+    )
     return Table(columns, np.zeros(len(users), dtype=np.int64))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recaug.propose.actions import known, meaning
 from recaug.propose.amounts import Amount, read_amount
 from recaug.propose.clock import times_of, weight
-from recaug.propose.columns import MARKS, NULLS, Column, Table, tie
+from recaug.propose.columns import NULLS, Column, Table, tie
 from recaug.propose.people import Pair, People, Scored
 from recaug.propose.times import Time
 from recaug.propose.words import Idea, ideas
@@ -18,7 +18,22 @@ from recaug.propose.words import Idea, ideas
 USER, ITEM, TIMELESS = 3.0, 1.7, 4.0  # what must speak for a user, an item, and an item where there is no time
 CLOSE = 0.8  # candidates whose scores are so near are both shown
 TYPES = 40  # values that an event type may have
-NO_PRICE = ("disc", "rabatt", "tax", "vat", "mwst", "ship", "versand", "remise", "descuento", "sconto", "скидк", "fee", "lat", "lon")
+NO_PRICE = (
+    "disc",
+    "rabatt",
+    "tax",
+    "vat",
+    "mwst",
+    "ship",
+    "versand",
+    "remise",
+    "descuento",
+    "sconto",
+    "скидк",
+    "fee",
+    "lat",
+    "lon",
+)
 
 
 class Choice(NamedTuple):
@@ -130,7 +145,12 @@ def _time(time: Time, times: Sequence[Time]) -> Choice:
     if time.other is not None:
         return Choice(time.sql, time.names, time.evidence, f"may be {time.other[0]}: no value tells day from month")
     rival = next((other for other in times[1:] if not set(other.names) & set(time.names)), None)
-    if rival is not None and rival.has_clock and ideas(rival.names[0]).get("time") and rival.moments.notna().mean() > 0.9:
+    if (
+        rival is not None
+        and rival.has_clock
+        and ideas(rival.names[0]).get("time")
+        and rival.moments.notna().mean() > 0.9
+    ):
         return Choice(time.sql, time.names, f"{time.evidence}; {', '.join(rival.names)} is a time as well")
     return Choice(time.sql, time.names, time.evidence)
 
@@ -140,16 +160,25 @@ def _find_type(roles: Roles) -> None:
     best, most = None, 0.0
     for column in roles.table.columns:
         heard = ideas(column.name)
-        if column.name in roles.taken or not 1 <= column.distinct <= TYPES or column.filled < 0.5 or column.has_fractions:
+        if (
+            column.name in roles.taken
+            or not 1 <= column.distinct <= TYPES
+            or column.filled < 0.5
+            or column.has_fractions
+        ):
             continue
         if column.is_integer and (column.numbers < 0).any() or column.native in ("time", "real"):
             continue
         sure = known([*map(str, column.given[:5000])])
-        named = heard.get("type", 0.0) - max((heard.get(idea, 0.0) for idea in ("group", "rating", "order", "item", "time")), default=0)
+        named = heard.get("type", 0.0) - max(
+            (heard.get(idea, 0.0) for idea in ("group", "rating", "order", "item", "time")), default=0
+        )
         if column.distinct == 1 and (sure < 1 or named <= 0):
             continue
         decided = max(tie(roles.item.codes, column.codes), tie(roles.user.codes, column.codes) if sure < 0.3 else 0.0)
-        score = 3 * sure + 1.5 * max(named, 0) - 2 * (decided > 0.9 and column.distinct > 1) - 0.5 * (column.filled < 0.9)
+        score = (
+            3 * sure + 1.5 * max(named, 0) - 2 * (decided > 0.9 and column.distinct > 1) - 0.5 * (column.filled < 0.9)
+        )
         if (sure > 0.3 or named > 0.4) and score > most:
             best, most = column, score
     if best is not None:
@@ -194,7 +223,9 @@ def _price(roles: Roles, amount: Amount) -> float:
     if not len(numbers) or (numbers < 0).mean() > 0.3 or any(word in amount.column.name.lower() for word in NO_PRICE):
         return 0.0
     against: tuple[Idea, ...] = ("quantity", "rating", "group", "rank", "time", "order", "user", "label")
-    score = 2.2 * heard.get("price", 0.0) - 2 * max(heard.get(idea, 0.0) - heard.get("price", 0.0) / 2 for idea in against)
+    score = 2.2 * heard.get("price", 0.0) - 2 * max(
+        heard.get(idea, 0.0) - heard.get("price", 0.0) / 2 for idea in against
+    )
     kept = tie(roles.item.codes, amount.column.codes)
     decimal = amount.fractions > 0.2 or bool(amount.words)
     score += 1.3 * kept * decimal + 0.8 * decimal + 0.3 * kept
@@ -206,11 +237,15 @@ def _quantity(roles: Roles, amount: Amount) -> float:
     heard, numbers = ideas(amount.column.name), amount.numbers[~np.isnan(amount.numbers)]
     if not len(numbers) or amount.fractions > 0.5:
         return 0.0
-    score = 2 * heard.get("quantity", 0.0) - 2 * max(heard.get(idea, 0.0) for idea in ("rating", "group", "rank", "time"))
+    score = 2 * heard.get("quantity", 0.0) - 2 * max(
+        heard.get(idea, 0.0) for idea in ("rating", "group", "rank", "time")
+    )
     if score > 0 or heard or "price" not in roles.amounts:
         return score
     shares = [float((numbers == number).mean()) for number in (1, 2, 3)]
-    small = shares[0] > 0.4 and shares[0] > shares[1] > shares[2] and (numbers < 1000).all() and (numbers >= -1000).all()
+    small = (
+        shares[0] > 0.4 and shares[0] > shares[1] > shares[2] and (numbers < 1000).all() and (numbers >= -1000).all()
+    )
     apart = max(tie(roles.item.codes, amount.column.codes), tie(roles.user.codes, amount.column.codes)) < 0.4
     return 1.0 * (small and apart and amount.column.distinct > 1)
 
@@ -222,7 +257,11 @@ def _find_session(roles: Roles) -> None:
         heard = ideas(column.name)
         if column.name in roles.taken or column.distinct < 2 or column.is_unique or column.filled < 0.5:
             continue
-        if column.has_fractions or heard.keys() & {"order", "group", "item", "time", "price", "quantity"} and "session" not in heard:
+        if (
+            column.has_fractions
+            or heard.keys() & {"order", "group", "item", "time", "price", "quantity"}
+            and "session" not in heard
+        ):
             continue
         belongs = tie(column.codes, roles.user.codes)
         finer = column.distinct > 1.02 * roles.user.distinct
@@ -246,7 +285,9 @@ def _find_query(roles: Roles) -> None:
             continue
         if tie(roles.item.codes, column.codes) < 0.9:
             words = float(np.mean([len(value.split()) for value in column.looked_at]))
-            roles.choices["query"] = Choice(column.sql, (column.name,), f"{column.distinct:,} texts of {words:.1f} words")
+            roles.choices["query"] = Choice(
+                column.sql, (column.name,), f"{column.distinct:,} texts of {words:.1f} words"
+            )
             return
 
 
@@ -255,7 +296,7 @@ def marks_of(roles: Roles) -> list[str]:
     marks: set[str] = set()
     for column in roles.table.columns:
         if column.name in roles.taken:
-            marks |= {value for value in column.counts.index if value.lower() in MARKS and value not in NULLS}
+            marks |= column.marks - set(NULLS)
     return sorted(marks)
 
 

@@ -59,8 +59,12 @@ def read_slices(place: Place, file: File, key: str) -> Slices:
     name = file.inside if place.is_folder else place.given
     packed = next((codec for magic, codec in MAGIC.items() if start.startswith(magic)), None)
     if packed is not None and not file.path.endswith(CODECS[packed]):
-        raise ContractError(f"{key}: {name} is compressed by {packed}; give it a name that ends with {CODECS[packed][0]}")
-    if packed is None and (ending := next((end for ends in CODECS.values() for end in ends if name.endswith(end)), None)):
+        raise ContractError(
+            f"{key}: {name} is compressed by {packed}; give it a name that ends with {CODECS[packed][0]}"
+        )
+    if packed is None and (
+        ending := next((end for ends in CODECS.values() for end in ends if name.endswith(end)), None)
+    ):
         raise ContractError(f"{key}: {name} is not compressed, though its name ends with {ending}; rename it")
     refuse(start, f"{key}: {name}")
     slices = _unpacked(place.system, file, packed, f"{key}: {name}") if packed else _plain(place.system, file)

@@ -62,6 +62,9 @@ _STEMS: Mapping[Idea, str] = {
 }
 
 
+BARE = {"id", "key", "no", "nr", "number", "code", "uuid", "value", "ref", "s", "pk"}  # what names nothing by itself
+
+
 def split(name: str) -> list[str]:
     """Cut a column's name into small words without accents: `userId`, `user_id` and `USER ID` are user, id."""
     base = re.sub(r":(token|token_seq|float|float_seq)$", "", name)
@@ -82,10 +85,12 @@ def ideas(name: str) -> dict[Idea, float]:
     A dotted path speaks by its last part, and half as loud by the one before it.
     """
     *parents, leaf = re.split(r"\.(?=\S)", name.strip().rstrip("."))
-    weights = _weigh(split(leaf))
-    if parents:
+    words = split(leaf)
+    weights = _weigh(words)
+    if parents:  # customer.id is of the customer as customer_id is
+        quiet = 0.0 if words and set(words) <= BARE else 1.0
         for idea, weight in _weigh(split(parents[-1])).items():
-            weights.setdefault(idea, weight / 2)
+            weights.setdefault(idea, weight / (1 + quiet))
     return weights
 
 

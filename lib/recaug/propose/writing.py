@@ -27,11 +27,21 @@ def write(draft: Draft, path: str, out: Path, head: str, items: Mapping[str, Ent
 def _lines(draft: Draft, path: str, out: Path, head: str, items: Mapping[str, Entry], compact: int) -> list[str]:
     """Lay the keys out; the more compact, the more of them on a line."""
     sample, folder = draft.sample, f"build/{re.sub(r'[^A-Za-z0-9_.-]', '_', out.stem)}"
-    lines = [_cut(f"# {head}"), f"artifacts: {folder}/artifacts", f"lake: {{path: {folder}/lake}}", "source:", "  events:"]
+    lines = [
+        _cut(f"# {head}"),
+        f"artifacts: {folder}/artifacts",
+        f"lake: {{path: {folder}/lake}}",
+        "source:",
+        "  events:",
+    ]
     lines += _line("    ", "path", Entry(path))
     lines += _line("    ", "format", Entry(sample.format, sample.evidence.get("format", "")))
     if sample.options:
-        lines += _line("    ", "options", Entry(sample.options, sample.evidence.get("options", ""), sample.unsure.get("options", "")))
+        lines += _line(
+            "    ",
+            "options",
+            Entry(sample.options, sample.evidence.get("options", ""), sample.unsure.get("options", "")),
+        )
     if sample.names:
         lines += _line("    ", "names", Entry([*sample.names], f"no header: {sample.evidence.get('names', '')}"))
     lines += _log("    ", draft.log, compact > 1)
