@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against lint format clean
+.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against docs lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -40,6 +40,9 @@ bench: $(READY) ## measures the throughput of each stage
 
 bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
 	@$(PYTHON) tests/bench/against.py $(COMMIT)
+
+docs: $(READY) ## writes docs/configuration.md from the structs of the configuration
+	@$(PYTHON) -m recaug.config.reference
 
 lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff check

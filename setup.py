@@ -27,6 +27,7 @@ BASE = [
     "psutil>=5.9",  # CPU seconds of a stage, those of its worker processes included
     "mlflow-skinny>=2.19,<3",  # tracking in a plain folder; from 3 on it needs pydantic 2 and a server
     "requests>=2.31",  # the errors of a tracking server that is away, as mlflow raises them
+    "charset-normalizer>=2.0",  # tells the encoding of files that are not UTF-8; requests asks for it, too
     "msgspec>=0.18",  # typed configuration whose errors name the path; has no dependencies
     "pillow>=9.4",  # reads and writes pictures
     "safetensors>=0.4",  # weights that load without executing code

@@ -82,6 +82,12 @@ THIN = {
 }
 
 
+def shipped(name: str) -> dict[str, Any]:
+    """A shipped configuration with every key, those too that its file leaves to their defaults."""
+    values: dict[str, Any] = msgspec.to_builtins(load(Path(__file__).parents[1] / "conf" / f"{name}.yaml"))
+    return values
+
+
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """`base` with the nested keys of `changes` in place of its own; entries with a kind are merged with that kind's."""
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
@@ -130,9 +136,8 @@ def write_thin(root: Path, source: Path, changes: dict[str, Any]) -> Path:
         "lake": {"path": str(root / "lake")},
         "source": {"events": {"path": str(source)}, "items": {"path": str(source.with_name("products.parquet"))}},
     }
-    base = yaml.safe_load((Path(__file__).parents[1] / "conf" / "demo.yaml").read_text())
     path = root / "night.yaml"
-    path.write_text(yaml.safe_dump(merged(merged(merged(base, THIN), places), changes)))
+    path.write_text(yaml.safe_dump(merged(merged(merged(shipped("demo"), THIN), places), changes)))
     return path
 
 

@@ -1,12 +1,15 @@
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
+from tests.conftest import shipped
 
 from recaug import cli
-from recaug.config import load, loads, parse_date
+from recaug.config import convert, load, loads, parse_date
 from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.evaluate.arms import arms_of
@@ -16,7 +19,7 @@ CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
     [*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml"), *CONF.glob("catalogue/*.yaml"), *CONF.glob("images/*.yaml")]
 )
-DEMO = (CONF / "demo.yaml").read_text()
+DEMO = yaml.safe_dump(shipped("demo"), sort_keys=False)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -24,16 +27,79 @@ def test_every_shipped_configuration_loads(path):
     assert load(path).seed is not None
 
 
+def given_keys(values: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Each key of a YAML that has a default: its place, and the mapping that it stands in."""
+    if isinstance(values, list):
+        for number, value in enumerate(values):
+            yield from given_keys(value, f"{path}[{number}]")
+    elif isinstance(values, dict):
+        for key in {*values} - ({"kind"} if path else {"artifacts", "source"}):
+            yield f"{path}.{key}", values, key
+            yield from given_keys(values[key], f"{path}.{key}")
+
+
+def said_for_nothing(values: dict[str, Any]) -> list[str]:
+    """The keys of a YAML without which it would mean the same."""
+    whole, same = convert(values), []
+    for path, mapping, key in [*given_keys(values)]:
+        value = mapping.pop(key)
+        with contextlib.suppress(ValueError):  # what cannot be left out is said for something
+            same += [path] if convert(values) == whole else []
+        mapping[key] = value
+    return same
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_file_says_only_what_differs_from_the_defaults(path):
+    assert said_for_nothing(parse(path.read_text())) == []
+
+
+def test_what_is_said_for_nothing_is_noticed():
+    values = parse((CONF / "demo.yaml").read_text())
+    values |= {"recommend": {"k": 20, "diversity": 0.1}, "tracking": {}}
+    values["augment"]["generators"][1] |= {"optimiser": {"epochs": 4, "batch_rows": 64}, "z_dim": 65}
+    noticed = [".augment.generators[1].optimiser.epochs", ".recommend.k", ".tracking"]
+    assert sorted(said_for_nothing(values)) == noticed
+
+
+def without_a_key(section: Any, values: Any, path: str = "") -> list[str]:
+    """The keys of a section, and of those within it, that nested values do not name."""
+    if isinstance(section, list):
+        return [key for part, value in zip(section, values, strict=True) for key in without_a_key(part, value, path)]
+    if not isinstance(section, msgspec.Struct):
+        return []
+    missing = []
+    for field in msgspec.structs.fields(section):
+        place = f"{path}.{field.encode_name}"
+        if field.encode_name in values:
+            missing += without_a_key(getattr(section, field.name), values[field.encode_name], place)
+        else:
+            missing.append(place)
+    return missing
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_resolved_configuration_names_every_key_and_means_the_same(path):
+    config = load(path)
+    values = msgspec.to_builtins(config)
+    assert without_a_key(config, values) == []
+    resolved = loads(yaml.safe_dump(values))
+    assert resolved == config
+    assert resolved.hash == config.hash
+    del values["augment"]["generators"][0]["draw"]["min_fidelity"], values["seed"]
+    assert without_a_key(config, values) == [".seed", ".augment.generators.draw.min_fidelity"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("  test_share: 0.2", "  test_share: 0.95", "validation_share and test_share leave nothing to learn from"),
         ("    numeric: {}", "    numeric: {brand: price}", "two attributes are called brand"),
-        ("  text: [title]", "  text: [titel]", "$.attributes.text[0]"),
+        ("  text:\n  - title", "  text:\n  - titel", "$.attributes.text[0]"),
     ],
 )
 def test_a_catalogue_that_cannot_be_completed_names_its_place(old, new, said):
-    text = (CONF / "catalogue" / "complete_journey.yaml").read_text()
+    text = yaml.safe_dump(shipped("catalogue/complete_journey"), sort_keys=False)
     assert old in text
     with pytest.raises(ConfigError) as error:
         loads(text.replace(old, new, 1))
@@ -72,13 +138,13 @@ def test_the_demo_is_among_them():
         ("      item_id: product_id\n      event", "      event", "lacks item_id"),
         ("seed: 2017", "seed: [2017", "not YAML"),
         (
-            "  event_types: [purchase]",
-            "  event_types: [purchased]",
+            "  event_types:\n  - purchase\n",
+            "  event_types:\n  - purchased\n",
             "prepare.event_types: purchased is none of purchase, which source.events gives",
         ),
         (
-            "      informed: true #",
-            "      attributes: true\n      informed: false #",
+            "    informed: true\n    attributes: false\n",
+            "    informed: false\n    attributes: true\n",
             "attributes is true without informed",
         ),
     ],
@@ -126,7 +192,7 @@ def test_a_number_is_what_a_reader_takes_it_for(written, read):
 
 def least() -> dict[str, Any]:
     """What every configuration says, of the demo's shop."""
-    demo = msgspec.to_builtins(load(CONF / "demo.yaml"))
+    demo = shipped("demo")
     return {key: demo[key] for key in ("artifacts", "lake", "source")}
 
 
@@ -173,7 +239,7 @@ def test_a_night_without_generators_is_refused_before_it_begins(tmp_path, capsys
     path.write_text(asked({"generators": []}))
     assert cli.main(["--config", str(path), "--date", "2017-02-04"]) == 2
     assert capsys.readouterr().err == f"error: {path}: augment.generators is empty; name one, such as kind: counts\n"
-    curve = yaml.safe_load((CONF / "bench" / "augmentation_beauty.yaml").read_text())
+    curve = shipped("bench/augmentation_beauty")
     curve["augment"]["generators"] = []
     with pytest.raises(ConfigError, match=r"no augment\.generators to draw the curves of"):
         loads(yaml.safe_dump(curve))
@@ -266,7 +332,7 @@ def test_ways_without_any_share_are_refused():
 
 
 def test_the_benchmarks_network_has_settings_of_its_own():
-    values = yaml.safe_load((CONF / "bench" / "beauty.yaml").read_text())
+    values = shipped("bench/beauty")
     del values["benchmark"]["vae"]
     with pytest.raises(ConfigError, match=r"benchmark\.models has vae without benchmark\.vae"):
         loads(yaml.safe_dump(values))

@@ -28,7 +28,7 @@ OWN_TABLE = [command for command in COMMANDS if "conf/shop.yaml" in command and 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop's JSON lines of three weeks, and conf/shop.yaml: the demo's with README's sections in place of its own."""
+    """A shop's JSON lines of three weeks, and conf/shop.yaml: README's, with its places."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "clicks").mkdir()
     midnight = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -46,11 +46,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for user in range(10)
     ]
     (folder / "clicks" / "log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    values = yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text())
-    (given,) = map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.M | re.S))
-    values["source"] = given["source"]
+    (values,) = map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.M | re.S))
     values["source"]["events"]["path"] = str(folder / "clicks")
-    values["prepare"] |= given["prepare"]
     values["lake"]["path"], values["artifacts"] = str(folder / "lake"), str(folder / "artifacts")
     (folder / "shop.yaml").write_text(yaml.safe_dump(values))
     return folder

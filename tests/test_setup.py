@@ -31,6 +31,7 @@ DATABRICKS_15_4 = {
     "psutil": "5.9.0",
     "mlflow-skinny": "2.19.0",
     "requests": "2.31.0",
+    "charset-normalizer": "2.0.4",
     "pillow": "9.4.0",
     "safetensors": "0.4.2",
     "scikit-learn": "1.3.0",

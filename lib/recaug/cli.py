@@ -59,12 +59,13 @@ class Command:
         """Run it to its exit code; an error that a user can meet becomes one line on stderr."""
         parser = argparse.ArgumentParser(description=self.description)
         parser.add_argument("--config", required=True, help="one run's YAML")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
         return _exit_code(partial(self._run, parser.parse_args(argv)))
 
     def _run(self, given: Namespace) -> None:
-        config = configuration.load(given.config)
+        config = configuration.load(given.config, given.set)
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
         work = self.begin(config, given)
         spark = build(config.spark, "recaug", config.training.workers, config.source.events.time_zone)

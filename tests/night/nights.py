@@ -4,10 +4,10 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pyspark.sql import SparkSession
+from tests.conftest import shipped
 
 from recaug.config import convert
 from recaug.lake.runs import RunRecord, record
@@ -35,7 +35,7 @@ def day(number: int, hour: float = 12) -> dt.datetime:
 
 def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) -> Context:
     """Make a night of `date` over the log in `folder`/log, with changes to the sections of the demo's configuration."""
-    given = yaml.safe_load(Path("conf/demo.yaml").read_text(encoding="utf-8"))
+    given = shipped("demo")
     given["source"] = {
         "events": {
             "path": f"{folder}/log",

@@ -14,7 +14,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from recaug.config import STAGES
+from recaug.config import STAGES, loads
 from recaug.errors import StorageError
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
@@ -202,6 +202,14 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
         report.run(context)
     assert context.folder.list("report/*") == ["report/index.html"]
     assert context.folder.read("report/index.html") == b"the old one"
+
+
+def test_above_the_page_lies_what_the_night_ran_with(published: Context) -> None:
+    report.run(published)
+    written = published.folder.read(report.CONFIG).decode()
+    assert loads(written) == published.config
+    assert "  event_types: [purchase] # given\n" in written
+    assert "  train_days: 21 # default\n" in written
 
 
 def test_continuations_stand_beside_the_event_that_they_follow(night: page.Night) -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
-from tests.conftest import THIN_DAY, merged
+from tests.conftest import THIN_DAY, merged, shipped
 from tests.night.nights import logged
 
 from recaug import cli
@@ -34,7 +34,7 @@ DATE = THIN_DAY.isoformat()
 def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a catalogue completed on two Horovod ranks, and what the job printed."""
     folder = tmp_path_factory.mktemp("catalogue")
-    given = yaml.safe_load((ROOT / "conf" / "catalogue" / "complete_journey.yaml").read_text())
+    given = shipped("catalogue/complete_journey")
     places = {
         "artifacts": str(folder / "artifacts"),
         "lake": {"path": str(folder / "lake")},

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
-from tests.conftest import THIN_DAY, merged
+from tests.conftest import THIN_DAY, merged, shipped
 from tests.night.nights import logged
 
 from recaug import cli
@@ -18,7 +18,6 @@ from recaug.clickstream.layouts import png
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 
-ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
 BRIEF = {"batch_rows": 16, "epochs": 1}
 
@@ -33,7 +32,7 @@ def shop(folder: Path, **changes: Any) -> Path:
             pixels[:, bright] += 150
             (folder / "pictures" / kind / f"{number}.png").write_bytes(png(pixels))
     (folder / "pictures" / "left" / "broken.png").write_bytes(b"\x89PNG but not for long")
-    given = yaml.safe_load((ROOT / "conf" / "images" / "clothing.yaml").read_text())
+    given = shipped("images/clothing")
     small = {
         "artifacts": str(folder / "artifacts"),
         "lake": {"path": str(folder / "lake")},

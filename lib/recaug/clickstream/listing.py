@@ -11,6 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from recaug.clickstream.days import Days
+from recaug.clickstream.encodings import option
 from recaug.config import Files
 from recaug.config.dated import any_day, day_of, is_dated, named_after
 from recaug.errors import ContractError, NoRowsError
@@ -57,7 +58,7 @@ def list_files(spark: SparkSession, source: Files, path: str, key: str, named: N
     hadoop = spark._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]
     globs = [hadoop.Path(glob) for glob in _globs(path, named)]
     system = globs[0].getFileSystem(spark._jsc.hadoopConfiguration())
-    pattern = next((value for name, value in source.options.items() if name.lower() == "pathglobfilter"), "*")
+    pattern = option(source, "pathGlobFilter") or "*"
     wanted = hadoop.GlobFilter(pattern)
 
     def below(status: Any, root: str, day: dt.date | None) -> Iterator[File]:

@@ -1,7 +1,7 @@
 """Reads files, by what the YAML says of them and what they are."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from recaug.clickstream.columns import CORRUPT
-from recaug.clickstream.files import alike, united
+from recaug.clickstream.files import Alike, alike, united
 from recaug.clickstream.layouts import by_entry, by_key, by_position, with_timestamps
 from recaug.clickstream.listing import Listing, list_files
 from recaug.config import Files, twins
@@ -19,6 +19,7 @@ from recaug.errors import ContractError
 # Without pruning a line's fields are always counted. Quotes and line breaks within them as RFC 4180 has them. Files
 # of one header are read together (files.py), so it need not be compared, and may lack a name.
 CSV = {"columnPruning": "false", "mode": "PERMISSIVE", "escape": '"', "multiLine": "true"}
+DEFAULTS = {(name, value) for name in ("encoding", "charset") for value in ("utf-8", "utf8")}
 BY_CASE = "spark.sql.caseSensitive"
 AS_THEY_LIE = {"delta", "binaryFile"}  # formats whose files Spark lists itself: a table, and any number of pictures
 
@@ -36,7 +37,7 @@ def read_files(spark: SparkSession, source: Files, key: str, listing: Listing | 
         return _as_it_lies(spark, source, path, key, listing).withColumn(CORRUPT, F.lit(None).cast("string"))
     files = list_files(spark, source, path, key) if listing is None else listing.files
     parts = alike(spark, source, files, key)
-    frames = [_read(spark, source, part.files, part.options, key) for part in parts]
+    frames = [_read(spark, source, part, key) for part in parts]
     filled = [(part.files[0], df) for part, df in zip(parts, frames, strict=True) if df.columns]
     if not filled:
         raise ContractError(f"{key}.path: {source.path} is empty")
@@ -49,26 +50,40 @@ def read_files(spark: SparkSession, source: Files, key: str, listing: Listing | 
 def _as_it_lies(spark: SparkSession, source: Files, path: str, key: str, listing: Listing | None) -> DataFrame:
     """Read what Spark lists itself; of a table the version that is listed, and of that the files that are named."""
     if listing is None or listing.version is None:
-        return _read(spark, source, [path], {}, key)
-    df = _read(spark, source, [path], {"versionAsOf": str(listing.version)}, key)
+        return _read(spark, source, Alike([path], {}), key)
+    df = _read(spark, source, Alike([path], {"versionAsOf": str(listing.version)}), key)
     names = [file.path for file in listing.files]
     return df.where(F.input_file_name().isin(names)) if names else df
 
 
-def _read(spark: SparkSession, source: Files, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:
+def _read(spark: SparkSession, source: Files, part: Alike, key: str) -> DataFrame:
     """Read files that are alike. Raises ContractError for two columns whose names differ by case alone."""
     assert source.format is not None
     layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
-    reader = spark.read.format(layout).options(**{**_options(source), **options})
+    reader = spark.read.format(layout).options(**{**_options(source), **part.options})
     with _by_case(spark):
-        df = reader.load([*paths])
+        df = reader.load(part.files)
+    if source.format == "csv" and df.columns:
+        schema = _named(df.schema, source, len(part.folders))
+        df = reader.schema(schema.add(CORRUPT, StringType())).load(part.files)
     if twice := twins(df.columns):
         raise ContractError(f"{key}.path: the rows have both {twice[0]} and {twice[1]}; write one name, or neither")
-    if source.format == "csv" and df.columns:
-        schema = StructType([*df.schema.fields, StructField(CORRUPT, StringType())])
-        df = reader.schema(schema).load([*paths])
     lay_out = {"parquet": with_timestamps, "sequences": by_position, "json_object": by_key, "npz": by_entry}
     return lay_out[source.format](df) if source.format in lay_out else df
+
+
+def _named(schema: StructType, source: Files, folders: int) -> StructType:
+    """Name a CSV's columns: by the YAML, or by the header, of whose names blanks about them are no part.
+
+    schema: of Spark, which has read a row. folders: how many of its columns, the last ones, are of partition folders.
+    """
+    end = len(schema) - folders
+    columns, partitions = schema.fields[:end], schema.fields[end:]
+    if source.names and len(columns) != len(source.names):  # the first row is cut off
+        return StructType([*(StructField(name, StringType()) for name in source.names), *partitions])
+    names = source.names or (column.name.strip(" \t\ufeff") or f"_c{n}" for n, column in enumerate(columns))
+    named = (StructField(name, column.dataType) for name, column in zip(names, columns, strict=True))
+    return StructType([*named, *partitions])
 
 
 @contextmanager
@@ -84,10 +99,12 @@ def _by_case(spark: SparkSession) -> Iterator[None]:
 
 def _options(source: Files) -> Mapping[str, str]:
     """Spark's options, with those under which every reading of a file finds the same bad lines."""
+    # Named, UTF-8 is read without looking for a byte order mark, which ends the reading of a JSON that is one array.
+    given = {name: value for name, value in source.options.items() if (name.lower(), value.lower()) not in DEFAULTS}
     if source.format == "csv":
-        given = {**CSV, **source.options}
-    else:
-        given = {"wholetext": "true"} | source.options if source.format == "json_object" else source.options
+        given = {**CSV, **given}
+    elif source.format == "json_object":
+        given = {"wholetext": "true", **given}
     return {**given, "columnNameOfCorruptRecord": CORRUPT}
 
 

@@ -13,7 +13,8 @@ class Gate(Strict, kw_only=True):
     """Publishes only what held-out real data prove.
 
     metric: of the lift, a metric of the table. min_lift: the lower bound of the relative lift must be above it,
-        overall, or for cold users while the overall lower bound is above -max_harm. confidence: of the interval.
+        overall, or for cold users while the overall lower bound is above -max_harm. max_harm: so much of the metric may
+        a gain for cold users cost overall. confidence: of the interval. bootstraps: draws of the users for it.
     min_units: users (queries, ...) of a slice below which its figures have no interval.
     min_ranking: a trained generator's NDCG@10 on validation users that it has not seen, over that of the other folds'
         counts; 0: no bound.
@@ -90,6 +91,7 @@ def round_epochs(options: int, epochs: int) -> int:
 class Evaluate(Strict, kw_only=True):
     """The same recommender with and without the candidates: same budget, several seeds.
 
+    seeds: trainings of the recommender with each arm.
     blend: share of the co-visitation counts in a mixture with each arm's recommender, which is measured beside it;
         0: none. The gate judges the recommender alone.
     policy: what it chooses is the only arm with generated rows. null: each generator is one.
@@ -104,6 +106,7 @@ class Evaluate(Strict, kw_only=True):
 class Recommend(Strict, kw_only=True):
     """Top-k lists for every user.
 
+    k: items a user.
     diversity: weight of maximal marginal relevance; 0 leaves the lists in the order of the scores.
     """
 

@@ -13,6 +13,7 @@ from recaug.config.training import Optimiser
 class ImageSource(Source, kw_only=True):
     """Labelled pictures: SQL expressions over the source's columns.
 
+    image_id: what tells pictures apart. label: the picture's class.
     image: the bytes of a picture, or the path of a file that the executors see. split: train, validation or test; null:
         a tenth each is held out, by a hash of image_id.
     """
@@ -65,6 +66,8 @@ class ClassifierOptimiser(Optimiser, kw_only=True):
 class ImageGAN(Strict, kw_only=True):
     """Class-conditional GAN of pictures.
 
+    z_dim: numbers of the noise. loss: non-saturating, or hinge. spectral_norm: of the discriminator's layers.
+    discriminator_learning_rate: of its own AdamW.
     width: channels of the last convolution. ema: decay of the averaged weights that samples come from. augmentation:
     the discriminator sees pictures through differentiable augmentation (Zhao et al. 2020), for small sets.
     """
@@ -80,7 +83,10 @@ class ImageGAN(Strict, kw_only=True):
 
 
 class ImageVAE(Strict, kw_only=True):
-    """Class-conditional VAE of pictures; the pixels' sigma is learnt."""
+    """Class-conditional VAE of pictures; the pixels' sigma is learnt.
+
+    z_dim: latent dimensions. width: channels of the last convolution. beta: weight of the KL.
+    """
 
     z_dim: Positive = 32
     width: Positive = 24
@@ -89,7 +95,10 @@ class ImageVAE(Strict, kw_only=True):
 
 
 class ImageClassifier(Strict, kw_only=True):
-    """Judges pictures: trained on real ones, with and without generated ones, and asked about real ones."""
+    """Judges pictures: trained on real ones, with and without generated ones, and asked about real ones.
+
+    width: channels of the first convolution. dropout: chance that a feature is left out in a training step.
+    """
 
     width: Positive = 24
     dropout: Share = 0.3

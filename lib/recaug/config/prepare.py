@@ -33,6 +33,7 @@ class Prepare(Strict, kw_only=True):
         of each user's, drawn by hash, whatever their time. `users`: users of whom no event is learnt from, their last
         share of events held out and the others folded in as their history.
     holdout: of the splits `share` and `users`.
+    train_days, validation_days, test_days: of each window; where the split is not by time they hold the log together.
     task: `repeat` may recommend what the user had before; `discovery` counts only products new to the user and
         masks those already seen.
     event_types: which of our event types make a sequence; [] for all that the source gives.
@@ -71,7 +72,10 @@ class Prepare(Strict, kw_only=True):
 
 
 class Negatives(Strict, kw_only=True):
-    """Negatives drawn in proportion to popularity^alpha (0: uniform), never one of the user's own items."""
+    """Negatives drawn in proportion to popularity^alpha, never one of the user's own items.
+
+    alpha: exponent of the popularity; 0: uniform. per_user: draws a user.
+    """
 
     alpha: NonNegative = 0.75
     per_user: Positive = 100

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -17,6 +17,7 @@ from recaug.config.evaluate import Evaluate, Recommend
 from recaug.config.generators import Augment, decode_entry
 from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
+from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
 from recaug.config.source import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
@@ -40,16 +41,20 @@ PLACES = (
 
 
 class Tracking(Strict, kw_only=True):
-    """MLflow: a server's address, or null for a folder under `artifacts`."""
+    """MLflow. uri: a server's address, or null for a folder under `artifacts`. experiment: that the runs belong to."""
 
     uri: str | None = None
     experiment: str = "recaug"
 
 
-class Config(Strict, kw_only=True):
-    """One complete run: all but artifacts, lake and source has a default; studies that nobody asks for are null."""
+class Config(Strict, kw_only=True, dict=True):
+    """One complete run: all but artifacts, lake and source has a default.
 
-    seed: Seed = 2017
+    seed: of all random numbers. artifacts: folder of the models, of each night's report and summary, and of MLflow's
+        runs. benchmark, learning_curve, attributes, images: a study; null where none is asked for.
+    """
+
+    seed: Seed = 0
     artifacts: str
     lake: Lake
     spark: Spark = Spark()
@@ -86,6 +91,15 @@ class Config(Strict, kw_only=True):
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
 
     @property
+    def origins(self) -> Mapping[str, str] | None:
+        """Where each value comes from that is no default, by its place; None for what no YAML gave."""
+        return self.__dict__.get("origins")
+
+    def written(self) -> str:
+        """Write it as YAML, each value with where it comes from; read again, it means the same."""
+        return resolved(msgspec.to_builtins(self), self.origins)
+
+    @property
     def generated_type(self) -> str:
         """What type generated events have: the first of those that make a sequence, as far as the YAML names them."""
         return next(iter((*self.prepare.event_types, *self.source.events.our_types)), "event")
@@ -108,21 +122,26 @@ class Config(Strict, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
 
 
-def load(path: str | Path) -> Config:
-    """Read one run's YAML. Raises ConfigError that names the file and the key."""
+def load(path: str | Path, settings: Sequence[str] = ()) -> Config:
+    """Read one run's YAML, with settings such as `sasrec.dim=32` on top. Raises ConfigError that names file and key."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give --config an existing YAML file") from error
-    return loads(text, str(path))
+    return loads(text, str(path), settings)
 
 
-def loads(text: str, name: str = "configuration") -> Config:
+def loads(text: str, name: str = "configuration", settings: Sequence[str] = ()) -> Config:
     """Parse YAML text; `name` stands for it in errors."""
     try:
-        return convert(parse(text))
+        values = parse(text)
+        origins = overlay(values, settings) if isinstance(values, dict) else {}
+        config = convert(values)
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{name}: {in_words(str(error))}") from error
+        what = " ".join([name, *(f"{SET} {setting}" for setting in settings)])
+        raise ConfigError(f"{what}: {in_words(str(error))}") from error
+    config.__dict__["origins"] = origins  # beside the fields, for they decide nothing
+    return config
 
 
 def convert(values: Any) -> Config:

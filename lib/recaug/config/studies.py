@@ -15,7 +15,10 @@ Model = Literal["popularity", "als", "content", "covisitation", "vae", "sasrec",
 
 
 class CountsGrid(Strict, kw_only=True):
-    """Settings of the co-visitation counts to try, in every combination; see CoVisitation."""
+    """Settings of the co-visitation counts to try, in every combination.
+
+    window, backward, decay: as of the section covisitation.
+    """
 
     window: list[Positive] = msgspec.field(default_factory=lambda: [5, 20])
     backward: list[NonNegative] = msgspec.field(default_factory=lambda: [0.5, 1.0])
@@ -23,7 +26,11 @@ class CountsGrid(Strict, kw_only=True):
 
 
 class ALSGrid(Strict, kw_only=True):
-    """Settings of Spark's implicit ALS (Hu, Koren and Volinsky 2008) to try, in every combination."""
+    """Settings of Spark's implicit ALS (Hu, Koren and Volinsky 2008) to try, in every combination.
+
+    rank: numbers a user and an item. regularisation: weight of their squares. alpha: how much surer an event makes.
+    iterations: of the alternation.
+    """
 
     rank: list[Positive] = msgspec.field(default_factory=lambda: [64])
     regularisation: list[PositiveFloat] = msgspec.field(default_factory=lambda: [0.01, 0.1])
@@ -35,10 +42,12 @@ class Benchmark(Strict, kw_only=True):
     """What jobs/benchmark_recommenders.py compares: validation chooses each model's settings, the test is seen once.
 
     date: the night whose windows, or leave-one-out, are compared.
-    models: in the table's order. vae: a generator's network, from every user's rows; content: by the catalogue's words
-        and attributes; blend: a mixture of covisitation and sasrec. All but vae, which needs settings of its own.
+    models: in the table's order, among them `vae`, a generator's network from every user's rows; `content`, by the
+        catalogue's words and attributes; `blend`, a mixture of covisitation and sasrec. By default all but vae, which
+        needs settings of its own.
     vae: the settings of that network, an entry as of augment.generators, of which nothing is drawn.
     seeds: of each deep model. content: decays of older events to try. blend: shares of covisitation to try.
+    step_days: between the nights of two folds.
     folds: of the cross-validation. With prepare.split `time` their nights lie step_days apart and end with `date`
         (rolling origin); with `users` each holds out other users. The table is over the users of all folds.
     """
@@ -112,8 +121,8 @@ class Attributes(Strict, kw_only=True):
     The modalities are every categorical, multi-valued, numeric and vector attribute, the text and the behaviour: what
     is known of the items that users had together with this one.
 
-    text: which of the columns title and text make the text modality, as words and pairs of words hashed into
-        text_buckets. min_items: a value that fewer items have is neither learnt nor filled in.
+    text: which of the columns title and text make the text modality, as words and pairs of words. text_buckets: that
+        these are hashed into. min_items: a value that fewer items have is neither learnt nor filled in.
     neighbours: kept for each item, by co-visitation and over one item between. behaviour_dim: numbers an item, singular
         vectors of the co-visitation.
     classic: enhanced copies of the items to learn from; null: none.

@@ -25,7 +25,11 @@ class Training(Strict, kw_only=True):
 
 
 class Optimiser(Strict, kw_only=True):
-    """AdamW with warm-up and cosine decay. batch_rows: sequences a step, over all ranks together."""
+    """AdamW with warm-up and cosine decay.
+
+    epochs: of a training. batch_rows: sequences a step, over all ranks together. learning_rate: after the warm-up.
+    weight_decay: of AdamW. warmup_share: of the steps. clip_norm: of the gradient, at most.
+    """
 
     epochs: Positive = 6
     batch_rows: Positive = 64
@@ -38,6 +42,8 @@ class Optimiser(Strict, kw_only=True):
 class SASRec(Strict, kw_only=True):
     """Self-attentive sequential recommendation (Kang and McAuley 2018).
 
+    dim: numbers of an item's embedding. blocks: of attention and feed-forward layers. heads: of the attention. dropout:
+        chance that a number is left out in a training step.
     layers: `sasrec`, or `ligr`: a learned gate on each residual and a SwiGLU layer (Borisyuk et al. 2024).
     item_features: so many numbers of the catalogue, and the train events' numbers, enter the items' embedding; 0: the
         embedding knows items by their index alone. item_features_from: `catalogue`, singular values of its terms;

@@ -49,12 +49,13 @@ class DrawHistories(Draw):
 
 
 class DrawBoth(DrawContinuations):
-    """Continuations and histories; see DrawContinuations and DrawHistories.
+    """Continuations and histories.
 
+    histories: generated users a real user. history_weight: of each of their events, in the recommender's loss.
     new_users: share of the generated users that are drawn from the prior; the others vary real ones.
 
     The defaults draw few and sharply, as the VAE's rows that lift Beauty and Toys are drawn: it is flatter than the
-    counts that inform it. No histories: where they were measured, more users of the same kind did not help.
+    counts that inform it. They draw no histories, for more users of the same kind did not help where it was measured.
     """
 
     continuations: Count = 2
@@ -71,7 +72,9 @@ class Generator(Strict, Entry, kw_only=True):
     A subclass has a field `draw`, a Draw of its own: what a generator cannot do is no key.
     label, colour (CSS, on light and on dark paper): on the page. rows_label: what an arm of its rows is called there,
     the label where it is empty. writes: `continuations`, `histories` or both.
+    kind: of the registry, or a class path `package.module:Class`.
     own_name: the key `name`, so that one kind can stand twice with different settings.
+    draw: what is sampled from it.
     """
 
     label: ClassVar[str]

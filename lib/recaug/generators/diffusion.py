@@ -25,6 +25,7 @@ class DiffusionOptimiser(NetworkOptimiser, kw_only=True):
 class Diffusion(Neural, kw_only=True):
     """Behaviour diffusion: noise on the bag of a prefix, and a denoiser that says what is to come.
 
+    hidden: numbers of the denoiser's hidden layer. dropout: share of the bag that a training step hides.
     steps: of the noise. first_noise, last_noise: its variance at the first and the last step, where the bag has length
         one; it rises linearly between them. sampling_steps: so many are added and removed when it is sampled.
     reconstruction: weight of the likelihood of the whole bag, beside that of what is to come.

@@ -27,7 +27,10 @@ from recaug.training.models.context import distinct, sample_prefixes
 
 
 class DrawRejecting(DrawBoth):
-    """oversampling: continuations drawn for each to be kept; the discriminator rejects the others. 1: none is."""
+    """Continuations and histories of the GAN, whose discriminator can reject what is drawn.
+
+    oversampling: continuations drawn for each to be kept; the discriminator rejects the others. 1: none is.
+    """
 
     temperature: PositiveFloat = 1.0
     weight: NonNegative = 0.3
@@ -44,8 +47,10 @@ class GANOptimiser(NetworkOptimiser, kw_only=True):
 class GAN(Neural, kw_only=True):
     """Behaviour GAN: noise and context to the next item, straight-through Gumbel-softmax.
 
-    warmup_epochs: maximum likelihood first. loss: `non_saturating` (Goodfellow et al. 2014), `hinge`, `wasserstein`
-        (with gradient penalty). likelihood_weight: share of the likelihood that stays in the generator's loss.
+    hidden: numbers of a hidden layer. z_dim: of the noise. dropout: share of the bag that a training step hides.
+    warmup_epochs: of maximum likelihood, first. loss: `non_saturating` (Goodfellow et al. 2014), `hinge`, `wasserstein`
+        (with gradient penalty). gradient_penalty: its weight; `wasserstein` wants 10. spectral_norm: of the
+        discriminator's layers. likelihood_weight: share of the likelihood that stays in the generator's loss.
     minibatch_statistics: the discriminator sees how far a batch's items spread (Karras et al. 2018).
     gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
     discriminator_items: items to come, and as many generated ones, that it judges of each row of a step.

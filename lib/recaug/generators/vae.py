@@ -18,6 +18,8 @@ from recaug.training.models.context import distinct, sample_prefixes
 class VAE(Neural, kw_only=True):
     """Behaviour VAE: multinomial likelihood, KL annealed to `beta` over `anneal_share` of the steps.
 
+    hidden: numbers of a hidden layer. z_dim: latent dimensions. dropout: share of the bag that a training step hides.
+    beta: weight of the KL. anneal_share: of the steps, over which it rises from 0.
     free_bits: nats a latent dimension that the KL does not punish.
     predicts: what comes after a prefix of the history (`to_come`), or the `history` itself, whose bag is then seen
         through the dropout alone (Liang et al. 2018).

@@ -20,6 +20,7 @@ from recaug.results import Ingest, Report
 EXAMPLES = 10  # generated users that the page shows
 LAST_NIGHTS = 14
 PAGE = "report/index.html"  # of the night's folder
+CONFIG = "config.yaml"  # of the night's folder: each value with where it comes from
 SHOWN_USERS = "shown_users.json"  # beside a page: the real users whom it names
 
 
@@ -27,7 +28,8 @@ def run(context: Context) -> StageResult:
     """Write `<artifacts>/<date>/report/index.html` from what is recorded so far; stages that are missing are left out.
 
     Beside it SHOWN_USERS, by which erasure knows the pages to delete, and once the night is evaluated model_card.md and
-    data_card.md. Raises StorageError where one cannot be written; the old one then stays.
+    data_card.md; above it CONFIG, what the night ran with. Raises StorageError where one cannot be written; the old one
+    then stays.
     """
     night, folder = collect(context), context.folder
     html, shown = page.render(night), str(PurePath(PAGE).with_name(SHOWN_USERS))
@@ -38,6 +40,7 @@ def run(context: Context) -> StageResult:
     folder.write(shown, json.dumps(users))
     for name, text in cards(night, context.config).items():
         folder.write(str(PurePath(PAGE).with_name(name)), text)
+    folder.write(CONFIG, context.config.written())
     return StageResult(Report(bytes=len(html.encode())))
 
 
