@@ -9,8 +9,9 @@ import numpy as np
 from recaug.errors import ContractError
 from recaug.propose.amounts import read_amount
 from recaug.propose.columns import Column, Table
-from recaug.propose.draft import Entry
-from recaug.propose.read import Sample
+from recaug.propose.logs import Entry
+from recaug.propose.roles import whole_id
+from recaug.propose.samples import Sample
 from recaug.propose.words import ideas
 
 ATTRIBUTES = 10  # that are proposed, of each kind
@@ -30,12 +31,7 @@ def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> 
         keys["names"] = Entry([*sample.names], "no header")
     table = sample.views[0].table
     item, why = _item(table, set(known), key)
-    sql = (
-        f"regexp_replace({item.sql}, '[.]0$', '')"
-        if item.native == "text" and item.share(r"\d+\.0") > 0.9
-        else item.sql
-    )
-    keys["item_id"] = Entry(sql, why)
+    keys["item_id"] = Entry(whole_id(item), why)
     if sample.format == "json_object":
         keys["title"] = Entry("cast(null AS string)", "an object of lists has no titles")
         keys["multi_valued"] = Entry({"values": "values"}, "the list of each entry")

@@ -18,7 +18,7 @@ PARTS = {
     "minute": "minute min minuto minuut dakika минута 分 분",
 }
 RANGES = {"year": (1995, 2040), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
-ODD = (
+ODD: tuple[str, ...] = (
     "birth",
     "geburt",
     "naiss",
@@ -59,7 +59,7 @@ def weight(time: Time, table: Table) -> float:
     named = heard > 0 or len(time.names) > 1
     steps = ascending(time.moments, table)
     score = 2 * filled + 1.5 * heard + 1.2 * time.has_clock + 0.8 * (steps > 0.95) - 1.5 * odd + 1.0 * spread
-    if time.zone == "UTC" and time.evidence.endswith("seconds") and not named:  # numbers that may be ids
+    if time.is_number and not named:  # numbers that may be ids
         years = (time.moments.max() - time.moments.min()).days / 365
         score -= (
             0.0 if steps > 0.9 or (years < 4 and not time.columns[0].is_unique and time.columns[0].distinct > 10) else 4

@@ -196,7 +196,9 @@ def without_marks(column: Column) -> Column:
     if not marks or column.native != "text":
         return column
     rest = [value for value in column.looked_at if value not in marks]
-    number = sum(re.fullmatch(r"[^\d]{0,4}[+-]?[\d.,]+[^\d]{0,4}", value) is not None for value in rest) > 0.98 * len(rest)
+    number = sum(re.fullmatch(r"[^\d]{0,4}[+-]?[\d.,]+[^\d]{0,4}", value) is not None for value in rest) > 0.98 * len(
+        rest
+    )
     marks = marks if number and rest else {value for value in marks if value.lower() in WORDS}
     values = np.array([None if value in marks else value for value in column.values], dtype=object)
     return Column(column.name, column.sql, column.native, values, column.marks | marks)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pandas as pd
 from pyspark.sql import SparkSession
 
 from recaug.config import Spark
@@ -14,8 +15,8 @@ from recaug.config.source import Sources
 from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.propose.catalogue import propose_items
-from recaug.propose.draft import Entry
 from recaug.propose.groups import Chosen, choose, kinds
+from recaug.propose.logs import Entry
 from recaug.propose.places import Place, day_form, look, pattern_of
 from recaug.propose.preview import preview, sampled, write_sample
 from recaug.propose.read import read_sample
@@ -60,7 +61,7 @@ def _is_by_day(chosen: Chosen) -> bool:
     off = [
         abs((moment.date() - of_files[place]).days)
         for moment, place in zip(time.moments, table.places, strict=True)
-        if moment == moment  # no NaT
+        if not pd.isna(moment)
     ]
     return sum(distance <= 1 for distance in off) >= 0.95 * len(off)
 

@@ -142,7 +142,7 @@ def _quotes(text: str, cut: Cut) -> Cut:
     scores = []
     for number, choice in enumerate(cuts):
         rows = split_rows(text, choice)
-        width, often = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+        _, often = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
         shown = sum('"' in field[:1] + field[-1:] or "'" == field[:1] == field[-1:] for row in rows for field in row)
         clean = 1 - shown / max(sum(map(len, rows)), 1)
         scores.append((round(often / max(len(rows), 1), 3), round(clean, 2), -number))
@@ -156,10 +156,8 @@ def _header(parts: Sequence[list[list[str]]], width: int) -> tuple[list[str] | N
         return None, "the first line is as the others"
     if len(parts) > 1 and all(part[0] == first for part in parts) and not any(map(_is_value, first)):
         return first, "each file begins with the same names"
-    if place := next((place for place, cell in enumerate(first) if _is_value(cell)), None):
-        return None, f"{first[place][:20]!r} in the first line is a value"
-    if _is_value(first[0]):
-        return None, f"{first[0][:20]!r} in the first line is a value"
+    if value := next(filter(_is_value, first), None):
+        return None, f"{value[:20]!r} in the first line is a value"
     columns = list(zip(*body, strict=True))
     for cell, column in zip(first, columns, strict=True):
         given = [value for value in column if value.strip()]

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from recaug.errors import ContractError
 from recaug.propose.draft import Draft, propose
 from recaug.propose.places import File, Place, kind_of_name
-from recaug.propose.read import Sample, read_sample
+from recaug.propose.read import read_sample
+from recaug.propose.samples import Sample
 from recaug.propose.slices import MANY
 
 KINDS = 8  # kinds of files that are looked at, those of most bytes

@@ -11,8 +11,8 @@ import pandas as pd
 
 Order = Literal["ymd", "dmy", "mdy"]
 
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_LONG = "january february march april may june july august september october november december".split()
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG = re.compile("january|february|march|april|may|june|july|august|september|october|november|december")
 _WEEKDAY = r"(?:(?P<weekday>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*),?\s+)?"
 _MONTH = r"(?P<name>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*)\.?"
 _CLOCK = (
@@ -38,7 +38,7 @@ _UNIX = re.compile(
 
 
 class Parts(NamedTuple):
-    """The parts of a time. shape: equal for times of one pattern. order: None where the first two numbers may be either.
+    """The parts of a time. shape: of its pattern. order: None where the first two numbers may be either.
 
     first, second: numbers, of the day and the month in the order of the text.
     """
@@ -97,6 +97,7 @@ def parse(text: str) -> Parts | None:
 
 def _parts(text: str, kind: str, match: re.Match[str]) -> Parts | None:
     groups = {name: value for name, value in match.groupdict().items() if value}
+    order: Order | None
     month = _month(groups["name"]) if "name" in groups else int(groups.get("m") or 0)
     if kind == "1":
         first, second, order = int(groups["a"]), int(groups["b"]), None
@@ -192,11 +193,12 @@ def _letters(parts: Sequence[Parts], order: Order) -> list[tuple[str, str]]:
         return letter if any(len(part.groups.get(name, "00")) == 1 for part in parts) else letter * 2
 
     year = "y" * len(sample.groups["y"])
-    long = all(part.groups.get("name", "").lower() in _LONG for part in parts)
+    long = all(_LONG.fullmatch(part.groups.get("name", "").lower()) for part in parts)
     long = long and any(len(part.groups["name"]) > 3 for part in parts)
+    a, b = ("d", "M") if order == "dmy" else ("M", "d")
     dates: dict[str, list[tuple[str, str]]] = {
         "0": [("y", year), ("m", width("m", "M")), ("d", width("d", "d"))],
-        "1": [("a", width("a", "d" if order == "dmy" else "M")), ("b", width("b", "M" if order == "dmy" else "d")), ("y", year)],
+        "1": [("a", width("a", a)), ("b", width("b", b)), ("y", year)],
         "2": [("d", width("d", "d")), ("name", "MMMM" if long else "MMM"), ("y", year)],
         "3": [("name", "MMMM" if long else "MMM"), ("d", width("d", "d")), ("y", year)],
         "packed": [("y", "yyyy"), ("m", "MM"), ("d", "dd")],

@@ -148,9 +148,9 @@ class People:
     def _finer(self, column: Column) -> str | None:
         """An id of more values that decides this one, as a product decides its category."""
         for other in self.ids:
-            if other.distinct > 1.5 * column.distinct and not other.is_unique and not other.is_prose:
-                if tie(other.codes, column.codes) > 0.99 and tie(column.codes, other.codes) < 0.8:
-                    return None if self.bursts(other) > 0.5 else other.name
+            finer = other.distinct > 1.5 * column.distinct and not other.is_unique and not other.is_prose
+            if finer and tie(other.codes, column.codes) > 0.99 and tie(column.codes, other.codes) < 0.8:
+                return None if self.bursts(other) > 0.5 else other.name
         return None
 
     def _apart(self, user: Column, item: Column) -> float:
@@ -176,7 +176,7 @@ def may_be_id(column: Column) -> bool:
 
 def _is_time(read: Time, chosen: Time | None) -> bool:
     """Whether a column that reads as a time is one, and no id whose digits are as many."""
-    if read is chosen or not read.evidence.endswith("seconds"):
+    if read is chosen or not read.is_number:
         return True
     return chosen is None or any(ideas(name).get("time") for name in read.names)
 

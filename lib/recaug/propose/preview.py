@@ -5,7 +5,7 @@ import datetime as dt
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ from pyspark.sql import functions as F
 from recaug.clickstream.clean import ROBOTS
 from recaug.clickstream.counts import check_trouble, count_rows
 from recaug.clickstream.days import Days
-from recaug.clickstream.intake import map_rows, mark_rows, split_bad
 from recaug.clickstream.failures import reading
+from recaug.clickstream.heads import LINES
+from recaug.clickstream.intake import map_rows, mark_rows, split_bad
 from recaug.clickstream.source import read_source
 from recaug.clickstream.warnings import warn_of
 from recaug.config import Events
 from recaug.errors import ContractError
+from recaug.propose.objects import Objects
 from recaug.propose.places import File, Place
-from recaug.propose.read import Sample
+from recaug.propose.samples import Sample
 from recaug.propose.slices import Slices
 
 SHOWN = 10  # events
@@ -43,9 +45,8 @@ def write_sample(place: Place, sample: Sample, folder: Path) -> None:
             pq.write_table(part, target, version="2.6")
         elif isinstance(part, Slices):
             target.write_bytes(_packed(_text_of(part), part.packed))
-        else:
-            shape, records, slices = part
-            target.write_bytes(_packed(_json_of(shape, records, slices), slices.packed))
+        elif isinstance(part, Objects):
+            target.write_bytes(_packed(_json_of(part), part.part.packed))
 
 
 def _text_of(part: Slices) -> bytes:
@@ -56,10 +57,11 @@ def _text_of(part: Slices) -> bytes:
     return b"".join([part.head[: part.head.rfind(b"\n") + 1], *tails])
 
 
-def _json_of(shape: str, records: Sequence[Mapping[str, Any]], part: Slices) -> bytes:
-    if shape == "lines" or part.is_whole:
-        return _text_of(part)
-    return json.dumps([*records], ensure_ascii=False).encode()
+def _json_of(objects: Objects) -> bytes:
+    """The objects of what was read, in the shape that the file has."""
+    if objects.shape == LINES or objects.part.is_whole:
+        return _text_of(objects.part)
+    return json.dumps(objects.records, ensure_ascii=False).encode()
 
 
 def _packed(data: bytes, codec: str | None) -> bytes:
@@ -114,7 +116,9 @@ def _tell(rows: DataFrame, events: Events, until: Days) -> Iterator[str]:
     yield f"The first {len(shown)} events of the sample:"
     yield from _table([[_cell(value) for value in row] for row in shown])
     copies = counts.good - good.select("event_id").distinct().count()
-    yield f"{counts.read:,} rows: {counts.good - copies:,} events, {copies:,} copies, {counts.rows - counts.good:,} to quarantine, {counts.ignored:,} ignored"
+    became = {"events": counts.good - copies, "copies": copies, "to quarantine": counts.rows - counts.good}
+    became["ignored"] = counts.ignored
+    yield f"{counts.read:,} rows: {', '.join(f'{number:,} {what}' for what, number in became.items())}"
     for reason, number in sorted(counts.reasons.items(), key=lambda pair: -pair[1]):
         yield f"  quarantine: {number:,} {reason}"
     for number, name in _ignored(rows):

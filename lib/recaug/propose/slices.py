@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import fs
 
-from recaug.clickstream.files import BEGINNINGS
+from recaug.clickstream.heads import BEGINNINGS
 from recaug.errors import ContractError
 from recaug.propose.places import File, Place
 

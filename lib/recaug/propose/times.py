@@ -3,15 +3,16 @@
 import datetime as dt
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recaug.propose.columns import Column
 from recaug.propose.patterns import Order, Parts, parse, pattern_sql
 
-Moments = "pd.Series[Any]"
+Moments: TypeAlias = "pd.Series[Any]"
 EARLIEST, LATEST = pd.Timestamp("1995-01-01"), pd.Timestamp("2040-01-01")
 # Digits of whole numbers since 1970: unit, and how Spark's SQL reads them.
 UNITS = (
@@ -27,17 +28,18 @@ class Time(NamedTuple):
 
     sql: an expression that Spark reads as a timestamp. moments: without zone, of UTC where the values have an offset.
     read: share of the given values that are times. has_clock: whether some are not midnight. zone: how the values name
-    one, None where they name none. other: evidence and sql of another reading that is as good.
+    one, None where they name none. is_number: since 1970. other: sql and evidence of a reading that is as good.
     """
 
     columns: tuple[Column, ...]
     sql: str
-    moments: "pd.Series[Any]"
+    moments: Moments
     read: float
     has_clock: bool
     zone: str | None
     evidence: str
     other: tuple[str, str] | None = None
+    is_number: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,7 +59,13 @@ def read_time(column: Column) -> Time | None:
     return _text(column)
 
 
-def _time(column: Column, sql: str, moments: "pd.Series[Any]", zone: str | None, evidence: str) -> Time | None:
+def since(seconds: NDArray[np.float64]) -> Moments:
+    """Seconds since 1970 as timestamps; NaT where they are none."""
+    sane = pd.Series(seconds).where(lambda numbers: numbers.abs() < 1e11)
+    return pd.Series(pd.to_datetime(sane, unit="s", errors="coerce"))
+
+
+def _time(column: Column, sql: str, moments: Moments, zone: str | None, evidence: str) -> Time | None:
     """Make a time of what was read, unless too little of it is a time of this age."""
     sane = moments.where((moments > EARLIEST) & (moments < LATEST))
     given = len(column.given)
@@ -73,17 +81,19 @@ def _epoch(column: Column) -> Time | None:
     """Read numbers as time since 1970, by the digits before the point."""
     whole = [value.split(".")[0].lstrip("-") for value in column.looked_at if "e" not in value.lower()]
     digits, often = Counter(map(len, whole)).most_common(1)[0] if whole else (0, 0)
-    share = sum(len(value) == digits for value in whole) / max(len(whole), 1)
+    share = often / max(len(whole), 1)
     for unit, per_second, lengths, sql in UNITS:
         if digits not in lengths or share < 0.6:
             continue
         fractions = column.has_fractions
-        moments = pd.Series(pd.to_datetime(column.numbers / per_second, unit="s", errors="coerce"))
+        moments = since(column.numbers / per_second)
         if column.native == "integer":
             inner = column.sql
         else:
             inner = f"cast({column.sql} AS {'double' if fractions and unit == 'seconds' else 'bigint'})"
-        return _time(column, sql.format(inner), moments, "UTC", f"{share:.0%} of values have {digits} digits: {unit}")
+        why = f"{share:.0%} of values have {digits} digits: {unit}"
+        time = _time(column, sql.format(inner), moments, "UTC", why)
+        return time and time._replace(is_number=True)
     return None
 
 
@@ -91,7 +101,7 @@ def read_serial(column: Column) -> Time | None:
     """Read numbers as a spreadsheet's days since 1899-12-30."""
     if not column.is_number or not 0.9 < np.mean((column.numbers > 36_000) & (column.numbers < 55_000)) <= 1:
         return None
-    moments = pd.Series(pd.to_datetime((column.numbers - 25_569) * 86_400, unit="s", errors="coerce"))
+    moments = since((column.numbers - 25_569) * 86_400)
     sql = f"timestamp_seconds((cast({column.sql} AS double) - 25569) * 86400)"
     return _time(column, sql, moments, None, "numbers of 36,000 to 55,000: a spreadsheet's days since 1899-12-30")
 
@@ -131,7 +141,7 @@ def _order(parts: list[Parts]) -> tuple[Order, str, Order | None]:
     return ("dmy", "", "mdy") if dmy_first else ("mdy", "", "dmy")
 
 
-def _moments(column: Column, order: Order) -> "pd.Series[Any]":
+def _moments(column: Column, order: Order) -> Moments:
     """The values as timestamps, of UTC where they have an offset; NaT where they are none."""
     known: dict[str, Any] = {}
     for value in column.counts.index:

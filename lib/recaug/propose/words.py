@@ -12,33 +12,34 @@ Idea = Literal[
 # Latin stems match from the start of a word, and anywhere in it from five letters on (compounds: Kundennummer); others
 # anywhere. `=` before a stem: the whole word; `==`: the whole name.
 _STEMS: Mapping[Idea, str] = {
-    "user": """user customer client client kunde kundin cliente klant klient kund visitor besuch visiteur visitante
-        visitatore bezoeker member mitglied membre miembro membro shopper buyer kaufer kaeufer acheteur comprador koper
-        kjoper household haushalt konto reviewer rater pelanggan utilis usuari utent nutzer benutzer gebruik uzytkown
-        anvand brug uporabnik felhasznal zakaznik vasarlo vevo asiakas kayttaja musteri kullanic uye patron consumer
-        subscriber person anonymous profile cookie account compte cuenta ==who ==qui ==wer ==uid ==cid ==vid ==mid
-        покупател клиент пользовател посетител заказчик користувач покупец 用户 用戶 会员 會員 会員 顧客 客户 客戶 買家 买家
-        ユーザ お客 購入者 고객 회원 사용자 구매자 πελατ χρηστ عميل مستخدم زبون לקוח משתמש ลูกค้า ผู้ใช้ ग्राहक""",
+    "user": """user customer client kunde kundin cliente klant klient kund visitor besuch visiteur visitante
+        visitatore bezoeker member mitglied membre miembro membro shopper buyer kaufer kaeufer acheteur comprador
+        koper kjoper household haushalt konto reviewer rater pelanggan utilis usuari utent nutzer benutzer gebruik
+        uzytkown anvand brug uporabnik felhasznal zakaznik vasarlo vevo asiakas kayttaja musteri kullanic uye patron
+        consumer subscriber person anonymous profile cookie account compte cuenta ==who ==qui ==wer ==uid ==cid ==vid
+        ==mid покупател клиент пользовател посетител заказчик користувач покупец 用户 用戶 会员 會員 会員 顧客 客户
+        客戶 買家 买家 ユーザ お客 購入者 고객 회원 사용자 구매자 πελατ χρηστ عميل مستخدم زبون לקוח משתמש ลูกค้า
+        ผู้ใช้ ग्राहक""",
     "item": """item product produkt artikel article articul articol artigo produit producto produto prodott towar
         tovar sku =asin =isbn =ean =gtin =upc =plu stockcode goods =ware =waren =vare =vara tuote zbozi termek urun
         =mal movie =film =book =buch listing material merchandis proizvod vyrobok cikk ==aid ==pid ==iid ==gid ==what
-        =nomenclature barang товар продукт артикул номенклатур 商品 产品 產品 製品 品番 品目 物品 宝贝 アイテム 상품 제품 품목
-        προϊον προιον منتج مוצר מוצר פריט สินค้า उत्पाद""",
+        =nomenclature barang товар продукт артикул номенклатур 商品 产品 產品 製品 品番 品目 物品 宝贝 アイテム 상품
+        제품 품목 προϊον προιον منتج مוצר מוצר פריט สินค้า उत्पाद""",
     "time": """time date datum zeit uhr fecha hora heure =data =ora dataora tijd czas tarih zaman saat =ts ==at ==when
         =dt created occurred moment horodat tidspunkt =tid =tag =jour =dia =giorno =kiedy =quand =cuando =cuándo
-        created updated =cas =ido idopont datetime epoch дата врем час 时间 時間 時刻 日時 日期 日付 시간 날짜 일시 일자
+        updated =cas =ido idopont datetime epoch дата врем час 时间 時間 時刻 日時 日期 日付 시간 날짜 일시 일자
         ημερομ ωρα تاريخ وقت תאריך זמן วันที่ เวลา""",
     "price": """price preis prix precio preco prezz prijs =cena ceny =cen =ar =pris prisen hinta fiyat tutar betrag
         montant importe import =valor amount revenue umsatz sales =sum =total kosten coste costo =cost cost valeur
         einzelpreis paid gmv =harga цена цены стоимост сумма ціна вартіст 价格 價格 単価 单价 單價 価格 金額 金额 售价
         가격 단가 금액 τιμη سعر מחיר ราคา""",
     "quantity": """quantit qty menge anzahl stueck stuck =stk cantidad quantidad aantal hoeveelh ilosc adet miktar
-        =units unidades =count pieces =pcs antal antall maara =qta =cant =qte =qtd =num mnozstv mennyis =db kolicin jumlah
-        количеств кол-во колво кіл 数量 個数 件数 点数 수량 개수 ποσοτ كمية כמות จำนวน""",
+        =units unidades =count pieces =pcs antal antall maara =qta =cant =qte =qtd =num mnozstv mennyis =db kolicin
+        jumlah количеств кол-во колво кіл 数量 個数 件数 点数 수량 개수 ποσοτ كمية כמות จำนวน""",
     "type": """event action aktion aktivit =type =typ =tipo =art =kind behavio verhalten ereignis evenement evento
-        eventi azion accion acao gebeurten actie zdarzen akcj udalost esemeny akce activit interact =verb =op operation
-        hendelse handelse handling tapahtum eylem olay islem vorgang =hit событи действи акци тип подія дія 行为 行為 动作
-        動作 事件 イベント 操作 行動 種別 類型 类型 행동 이벤트 유형 ενεργει حدث פעולה กิจกรรม""",
+        eventi azion accion acao gebeurten actie zdarzen akcj udalost esemeny akce activit interact =verb =op
+        operation hendelse handelse handling tapahtum eylem olay islem vorgang =hit событи действи акци тип подія дія
+        行为 行為 动作 動作 事件 イベント 操作 行動 種別 類型 类型 행동 이벤트 유형 ενεργει حدث פעולה กิจกรรม""",
     "session": """session sitzung seance sesion sessao sessione sessie sesja relace munkamenet istunto oturum =visit
         =visite =visita =bezoek =besuch =sid сесси сеанс сесія 会话 會話 セッション 세션 συνεδρ جلسة סשן""",
     "order": """order bestell auftrag commande pedido ordine ordre zamowien objednav rendeles tilaus siparis invoice
@@ -47,8 +48,8 @@ _STEMS: Mapping[Idea, str] = {
         заказ счет чек корзин накладн замовл 订单 訂單 注文 单号 單號 伝票 購入番号 주문 παραγγελ طلب הזמנה""",
     "query": """query search suche suchbegr recherch busqued =busca ricerc zoek zapytan szukan hledan keres arama
         keyword =term phrase =q запрос поиск пошук 搜索 查询 查詢 検索 关键词 キーワード 검색 αναζητ بحث חיפוש""",
-    "rating": """rating overall score =stars =star bewertung =note calificac valutaz ocena hodnocen ertekel =puan grade
-        relevan =voto sterne оценк рейтинг 评分 評価 評分 평점 βαθμολ""",
+    "rating": """rating overall score =stars =star bewertung =note calificac valutaz ocena hodnocen ertekel =puan
+        grade relevan =voto sterne оценк рейтинг 评分 評価 評分 평점 βαθμολ""",
     "label": """name =title titel titre titulo titolo descri bezeich beschreib omschrij nazwa opis nazev nombre =nom
         =nome benenn libell designat =isim =adi =ad caption label text body наимен назван опис имя 名称 名稱 名前 品名
         标题 説明 이름 명칭 상품명 ονομα اسم שם ชื่อ""",
@@ -56,7 +57,8 @@ _STEMS: Mapping[Idea, str] = {
         region =city stadt =ville ciudad =store =shop filial device browser channel kanal colour color farbe currency
         wahrung waehrung devise moneda status segment department abteil =page =lang sprache =class gender tier =zip
         postal =plz =ip agent referr =url =path platform =os campaign coupon warehouse lager supplier vendor seller
-        merchant brend категор бренд страна город магазин статус 类目 類目 分类 分類 品牌 国家 カテゴリ ブランド 카테고리""",
+        merchant brend категор бренд страна город магазин статус 类目 類目 分类 分類 品牌 国家 カテゴリ ブランド
+        카테고리""",
     "rank": """=rank =position =pos =seq sequence ==order =nr =index =step =schritt =line =zeile =row rowid row_id
         =folge =reihenfolge порядок 序号 順番 순번""",
 }

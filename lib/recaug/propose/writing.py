@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recaug.config.text import parse
-from recaug.propose.draft import Draft, Entry, Log
+from recaug.propose.draft import Draft
+from recaug.propose.logs import Entry, Log
 
 LINES = 40  # at most
 WIDTH = 120  # of a line, where values allow
@@ -80,9 +81,8 @@ def _log(indent: str, log: Log, compact: bool) -> list[str]:
     for key in ("event_types", "ignore_types", "unique_by", "order_by", "nulls"):
         if key in log.keys:
             lines += _line(indent, key, log.keys[key])
-    rules = log.keys["rules"].value if "rules" in log.keys else []
-    lines += [f"{indent}rules:"] * bool(rules)
-    return lines + [_cut(f"{indent}  - {flow(rule)} # {why}", len(indent + flow(rule)) + 4) for rule, why in rules]
+    lines += [f"{indent}rules:"] * bool(log.rules)
+    return lines + [_cut(f"{indent}  - {flow(rule)} # {why}", len(indent + flow(rule)) + 4) for rule, why in log.rules]
 
 
 def _line(indent: str, key: str, entry: Entry) -> list[str]:
