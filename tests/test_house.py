@@ -11,7 +11,7 @@ FILES = sorted(LIB.rglob("*.py"))
 FLOORS = (
     {"__init__", "results", "errors", "classes", "causes", "config"},
     {"session", "lake", "clickstream", "training"},
-    {"generators", "augment", "recommend"},
+    {"generators", "augment", "recommend", "propose"},
     {"evaluate"},
     {"report"},
     {"night", "studies"},

@@ -25,6 +25,7 @@ from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import check_order, night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
 from recaug.report import images as images_page
@@ -61,21 +62,7 @@ class Command:
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
-        given = parser.parse_args(argv)
-        # py4j logs, to the root logger, the stack traces of errors that it raises as well
-        logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
-        try:
-            self._run(given)
-        except RecaugError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            return error.exit_code
-        except (Py4JError, ConnectionError):
-            if not _java_died():
-                raise
-            died = "killed, or out of memory (spark.driver.memory)? Run it again with --resume"
-            print(f"error: Spark's Java process died; {died}", file=sys.stderr)
-            return 1
-        return 0
+        return _exit_code(partial(self._run, parser.parse_args(argv)))
 
     def _run(self, given: Namespace) -> None:
         config = configuration.load(given.config, given.set)
@@ -87,6 +74,35 @@ class Command:
         finally:
             with contextlib.suppress(Py4JError, OSError):  # a JVM that died has nothing to stop
                 spark.stop()
+
+
+def _exit_code(run: Callable[[], None]) -> int:
+    """Run to an exit code; an error that a user can meet becomes one line on stderr."""
+    # py4j logs, to the root logger, the stack traces of errors that it raises as well
+    logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
+    try:
+        run()
+    except RecaugError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except (Py4JError, ConnectionError):
+        if not _java_died():
+            raise
+        died = "killed, or out of memory (spark.driver.memory)? Run it again with --resume"
+        print(f"error: Spark's Java process died; {died}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def init(argv: Sequence[str] | None = None) -> int:
+    """Propose the YAML of a shop's log from a sample of its files. Returns the exit code: 0, 2 or 3."""
+    parser = argparse.ArgumentParser(description="Proposes the YAML of a shop's log from a sample of its files.")
+    parser.add_argument("--events", required=True, help="the log: a file, a folder or a glob")
+    parser.add_argument("--items", help="the catalogue, if there is one: a file, a folder or a glob")
+    parser.add_argument("--out", required=True, type=Path, help="the YAML file to write")
+    parser.add_argument("--force", action="store_true", help="write it though it is there")
+    given = parser.parse_args(argv)
+    return _exit_code(partial(run_init, given.events, given.items, given.out, given.force, say))
 
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:

@@ -1,12 +1,12 @@
 """Tells the encoding of a text file from its first bytes, and refuses what its reader would take for another."""
 
 import codecs
-import re
 from typing import NamedTuple
 
 from pyspark.errors import IllegalArgumentException
 from pyspark.sql import SparkSession
 
+from recaug.clickstream.letters import rank
 from recaug.config import Files
 from recaug.errors import ContractError
 
@@ -17,32 +17,8 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-# Encodings with a byte or two a letter, by Python's name: Java's. Of those that read a text alike the first is told.
-OLD = {
-    "cp1252": "windows-1252",
-    "cp1250": "windows-1250",
-    "cp1251": "windows-1251",
-    "cp1253": "windows-1253",
-    "cp1254": "windows-1254",
-    "cp1255": "windows-1255",
-    "cp1256": "windows-1256",
-    "cp1257": "windows-1257",
-    "iso8859_2": "ISO-8859-2",
-    "koi8_r": "KOI8-R",
-    "cp866": "IBM866",
-    "cp850": "IBM850",
-    "mac_roman": "x-MacRoman",
-    "cp932": "windows-31j",
-    "euc_jp": "EUC-JP",
-    "gb18030": "GB18030",
-    "big5": "Big5",
-    "cp949": "x-windows-949",
-    "cp1258": "windows-1258",
-    "cp874": "x-windows-874",
-}
 STRAY = 1e-4  # share of a text's letters that may be no UTF-8 before it is none: pasted, or cut off by another program
 EVIDENT = 3  # letters beyond ASCII that are UTF-8: by chance no other text has so many, and nothing else beside them
-LOOKED_AT = 4000  # bytes of words with letters beyond ASCII that are looked at
 
 
 class Coding(NamedTuple):
@@ -117,17 +93,8 @@ def _without_bom(head: bytes) -> str | None:
 
 
 def _old(head: bytes) -> tuple[str, ...]:
-    """Name the likeliest encoding of text that is no UTF-8, and the next that reads it as other letters."""
-    from charset_normalizer import from_bytes
-
-    words = b" ".join(word for word in re.split(rb"[\s,;|\"]+", head) if not word.isascii())[:LOOKED_AT]
-    readings = [(reading, name) for name in OLD if (reading := from_bytes(words, cp_isolation=[name]).best())]
-    ranked = sorted(readings, key=lambda pair: (pair[0].chaos, -pair[0].coherence))
-    if not ranked:
-        return ("windows-1252",)
-    (best, first), *others = ranked
-    other = next((name for reading, name in others if str(reading) != str(best)), others[0][1] if others else None)
-    return (OLD[first],) if other is None else (OLD[first], OLD[other])
+    """Name the likeliest encoding of text that is no UTF-8, and where it is not sure the next."""
+    return tuple(name for name, _ in rank(head)[:2])
 
 
 def _known(spark: SparkSession, name: str, key: str) -> str:

@@ -1,0 +1,135 @@
+"""Proposes the section items: which column of a catalogue is the item, its title, and what its attributes are."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recaug.errors import ContractError
+from recaug.propose.amounts import read_amount
+from recaug.propose.columns import Column, Table
+from recaug.propose.logs import Entry
+from recaug.propose.roles import whole_id
+from recaug.propose.samples import Sample
+from recaug.propose.words import ideas
+
+ATTRIBUTES = 10  # that are proposed, of each kind
+LONG = 60  # letters on average, from which a text is a description
+
+
+def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> dict[str, Entry]:
+    """Propose the keys of the catalogue.
+
+    known: items of the events, by which its column is told. Raises ContractError where none is like them.
+    """
+    keys = {"path": Entry(path), "format": Entry(sample.format, sample.evidence.get("format", ""))}
+    if sample.options:
+        unsure = sample.unsure.get("options", "")
+        keys["options"] = Entry(sample.options, sample.evidence.get("options", ""), unsure)
+    if sample.names:
+        keys["names"] = Entry([*sample.names], "no header")
+    table = sample.views[0].table
+    item, why = _item(table, set(known), key)
+    keys["item_id"] = Entry(whole_id(item), why)
+    if sample.format == "json_object":
+        keys["title"] = Entry("cast(null AS string)", "an object of lists has no titles")
+        keys["multi_valued"] = Entry({"values": "values"}, "the list of each entry")
+        return keys
+    free = [column for column in table.columns if column.name != item.name and column.filled > 0.01]
+    title = _title(free)
+    keys["title"] = (
+        Entry(title.sql, f"{title.distinct:,} texts") if title else Entry("cast(null AS string)", "no column is a name")
+    )
+    return keys | _attributes([column for column in free if column is not title], sample)
+
+
+def _item(table: Table, known: set[str], key: str) -> tuple[Column, str]:
+    """The column whose values are the items of the events."""
+    scored = []
+    for column in table.columns:
+        values = {value.removesuffix(".0") for value in column.counts.index}
+        shared = len(values & known) / max(min(len(known), len(values)), 1)
+        named = ideas(column.name).get("item", 0.0) * (not column.is_prose) - ideas(column.name).get("label", 0.0)
+        scored.append((shared + 0.3 * named + 0.3 * column.is_unique, shared, column))
+    if not scored:
+        raise ContractError(f"{key} has no columns")
+    score, shared, column = max(scored, key=lambda each: each[0])
+    if shared < 0.02 and score < 0.5:
+        raise ContractError(
+            f"{key} has no column of the events' items; it has {', '.join(c.name for c in table.columns[:8])}"
+        )
+    return column, f"{shared:.0%} of the values are items of the events' sample"
+
+
+def _title(columns: Sequence[Column]) -> Column | None:
+    """The column of names: called so, of texts that mostly differ."""
+    scored = []
+    for column in columns:
+        heard = ideas(column.name)
+        if column.native != "text" or column.is_number or column.distinct < 2 or column.share(r"https?://.*") > 0.5:
+            continue
+        letters = float(np.mean([len(value) for value in column.looked_at]))
+        differ = column.distinct / max(len(column.given), 1)
+        score = 2 * heard.get("label", 0.0) + differ + column.is_prose - heard.get("group", 0.0)
+        scored.append((score - 1.5 * (letters > 2 * LONG), column))
+    best = max(scored, key=lambda pair: pair[0], default=None)
+    return best[1] if best is not None and best[0] > 1.2 else None
+
+
+def _attributes(columns: Sequence[Column], sample: Sample) -> dict[str, Entry]:
+    """Sort the other columns into categories, lists of categories, numbers and one long text."""
+    kinds: dict[str, dict[str, str]] = {"categorical": {}, "multi_valued": _arrays(sample), "numeric": {}}
+    text = None
+    for column in columns:
+        amount = read_amount(column)
+        letters = float(np.mean([len(value) for value in column.looked_at]))
+        several = _separator(column)
+        if column.native in ("time", "array") or column.share(r"https?://.*") > 0.5 or column.distinct < 2:
+            continue
+        if amount is not None and (amount.fractions > 0.01 or _is_amount(column)):
+            kinds["numeric"][column.name] = amount.sql
+        elif several:
+            kinds["multi_valued"][column.name] = f"split({column.sql}, '[{several}] *')"
+        elif column.is_prose and letters > LONG and not text:
+            text = column
+        elif column.distinct <= max(0.5 * len(column.given), 20):
+            kinds["categorical"][column.name] = column.sql
+    keys = {kind: Entry(dict([*named.items()][:ATTRIBUTES])) for kind, named in kinds.items() if named}
+    return keys | ({"text": Entry(text.sql, f"texts of {LONG} letters and more")} if text else {})
+
+
+def _is_amount(column: Column) -> bool:
+    """Whether whole numbers are amounts rather than names: they are called so, or are many and spread."""
+    heard = ideas(column.name)
+    if heard.keys() & {"price", "quantity", "rating"}:
+        return True
+    return (
+        not heard.keys() & {"group", "item", "label"}
+        and not re.search(r"(?i)id$|code|nr$", column.name)
+        and column.distinct > 50
+    )
+
+
+def _separator(column: Column) -> str | None:
+    """What stands between several values of a text, such as genres."""
+    if column.native != "text" or column.is_number:
+        return None
+    for sign in "|;,/":
+        parts = [value.split(sign) for value in column.looked_at]
+        many = float(np.mean([len(part) > 1 for part in parts]))
+        short = float(np.mean([len(word.strip().split()) <= 3 for part in parts for word in part]))
+        words = {word.strip() for part in parts for word in part}
+        if many > 0.2 and short > 0.95 and len(words) < 0.5 * sum(map(len, parts)):
+            return sign
+    return None
+
+
+def _arrays(sample: Sample) -> dict[str, str]:
+    """Arrays of texts of the records."""
+    arrays: dict[str, Any] = {}
+    for record in sample.records[:500]:
+        for name, value in record.items():
+            if isinstance(value, list) and value and not isinstance(value[0], dict | list):
+                arrays[name] = f"`{name}`" if not re.fullmatch(r"[A-Za-z_]\w*", name) else name
+    return arrays

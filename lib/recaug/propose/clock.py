@@ -1,0 +1,132 @@
+"""Finds when rows happened: a column, a date and a clock, or year, month and day apart."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from recaug.propose.columns import Column, Table
+from recaug.propose.times import Time, read_serial, read_time
+from recaug.propose.words import ideas, split
+
+CLOCK = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
+PARTS = {
+    "year": "year yr jahr annee ano anno rok jaar yil aar ar год рік 年 년 έτος",
+    "month": "month mon monat mois mes mese maand miesiac ay maned manad месяц місяць 月 월 μήνας",
+    "day": "day tag jour dia giorno dag dzien den gun nap день число 日 일 ημέρα",
+    "hour": "hour hr stunde heure hora ora uur godzina saat час 时 時 시",
+    "minute": "minute min minuto minuut dakika минута 分 분",
+}
+RANGES = {"year": (1995, 2040), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
+ODD: tuple[str, ...] = (
+    "birth",
+    "geburt",
+    "naiss",
+    "expir",
+    "deliver",
+    "ship",
+    "due",
+    "regist",
+    "signup",
+    "updat",
+    "modif",
+    "end",
+    "until",
+)
+ODD += ("release", "publish", "valid", "load", "ingest", "export", "import", "process", "receiv", "sent", "partition")
+
+
+def times_of(table: Table) -> list[Time]:
+    """Everything in the table that can be when its rows happened, the likeliest first."""
+    read = [time for column in table.columns if (time := _read(column)) is not None]
+    read += _with_clock(table, read)
+    if (apart := _apart(table)) is not None:
+        read.append(apart)
+    return sorted(read, key=lambda time: -weight(time, table))
+
+
+def _read(column: Column) -> Time | None:
+    time = read_time(column)
+    return time if time is not None or "time" not in ideas(column.name) else read_serial(column)
+
+
+def weight(time: Time, table: Table) -> float:
+    """How likely it is that rows happened then."""
+    heard = max((ideas(name).get("time", 0.0) for name in time.names), default=0.0)
+    filled = float(time.moments.notna().mean())
+    odd = any(word in " ".join(split(name)) for name in time.names for word in ODD)
+    spread = time.moments.nunique() > 1 or table.rows < 3
+    named = heard > 0 or len(time.names) > 1
+    steps = ascending(time.moments, table)
+    score = 2 * filled + 1.5 * heard + 1.2 * time.has_clock + 0.8 * (steps > 0.95) - 1.5 * odd + 1.0 * spread
+    if time.is_number and not named:  # numbers that may be ids
+        years = (time.moments.max() - time.moments.min()).days / 365
+        score -= (
+            0.0 if steps > 0.9 or (years < 4 and not time.columns[0].is_unique and time.columns[0].distinct > 10) else 4
+        )
+    return score - 0.1 * (time.other is not None)
+
+
+def ascending(moments: "pd.Series[pd.Timestamp]", table: Table) -> float:
+    """Share of the steps from row to row of a file that do not go back."""
+    stamps, places = moments.to_numpy(), table.places
+    known = ~np.isnat(stamps)
+    stamps, places = stamps[known], places[known]
+    inside = places[1:] == places[:-1]
+    forward = stamps[1:] >= stamps[:-1]
+    return float(forward[inside].mean()) if inside.any() else 0.0
+
+
+def _with_clock(table: Table, read: list[Time]) -> Iterator[Time]:
+    """Dates together with a column of times of day."""
+    clocks = [column for column in table.columns if len(column.given) and column.share(CLOCK) > 0.95]
+    for clock in clocks:
+        for date in read:
+            if date.has_clock or len(date.columns) > 1 or date.columns[0].native == "time":
+                continue
+            column = date.columns[0]
+            values = [
+                None if day is None or hour is None else f"{day} {hour}"
+                for day, hour in zip(column.values, clock.values, strict=True)
+            ]
+            joined = Column(
+                f"{column.name} and {clock.name}",
+                f"concat_ws(' ', {column.sql}, {clock.sql})",
+                "text",
+                np.array(values, dtype=object),
+            )
+            if (time := read_time(joined)) is not None:
+                yield time._replace(columns=(column, clock))
+
+
+def _apart(table: Table) -> Time | None:
+    """Year, month and day in columns of their own, with the hour and the minute where they are there."""
+    parts = {part: column for part in PARTS if (column := _part(table, part)) is not None}
+    if not {"year", "month", "day"} <= parts.keys():
+        return None
+    kept = [part for part in PARTS if part in parts]
+    if "hour" not in kept:
+        kept = kept[:3]
+    frame = pd.DataFrame({part: parts[part].numbers for part in kept})
+    moments = pd.Series(pd.to_datetime(frame, errors="coerce"))
+    columns = tuple(parts[part] for part in kept)
+    names = [column.sql for column in columns]
+    sql = f"make_date({', '.join(names)})"
+    if "hour" in kept:
+        sql = f"make_timestamp({', '.join([*names, '0'][:5] if 'minute' not in kept else names)}, 0)"
+    words = ", ".join(column.name for column in columns)
+    has_clock = "hour" in kept
+    return Time(columns, sql, moments, float(moments.notna().mean()), has_clock, None, f"{words} are apart")
+
+
+def _part(table: Table, part: str) -> Column | None:
+    """The column of whole numbers that is named as a part of a time, and keeps to its range."""
+    low, high = RANGES[part]
+    for column in table.columns:
+        words = split(column.name)
+        if not words or words[-1] not in PARTS[part].split() or not column.is_integer:
+            continue
+        numbers = column.numbers[~np.isnan(column.numbers)]
+        if len(numbers) and ((numbers >= low) & (numbers <= high)).mean() > 0.99:
+            return column
+    return None
