@@ -3,9 +3,6 @@
 import argparse
 import contextlib
 import datetime as dt
-import logging
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from recaug import config as configuration
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError
+from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.evaluate.trial import refuse_leaks
+from recaug.exits import exit_code
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
@@ -62,7 +59,7 @@ class Command:
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
-        return _exit_code(partial(self._run, parser.parse_args(argv)))
+        return exit_code(partial(self._run, parser.parse_args(argv)))
 
     def _run(self, given: Namespace) -> None:
         config = configuration.load(given.config, given.set)
@@ -76,24 +73,6 @@ class Command:
                 spark.stop()
 
 
-def _exit_code(run: Callable[[], None]) -> int:
-    """Run to an exit code; an error that a user can meet becomes one line on stderr."""
-    # py4j logs, to the root logger, the stack traces of errors that it raises as well
-    logging.getLogger().addFilter(lambda record: "py4j" not in record.pathname)
-    try:
-        run()
-    except RecaugError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
-    except (Py4JError, ConnectionError):
-        if not _java_died():
-            raise
-        died = "killed, or out of memory (spark.driver.memory)? Run it again with --resume"
-        print(f"error: Spark's Java process died; {died}", file=sys.stderr)
-        return 1
-    return 0
-
-
 def init(argv: Sequence[str] | None = None) -> int:
     """Propose the YAML of a shop's log from a sample of its files. Returns the exit code: 0, 2 or 3."""
     parser = argparse.ArgumentParser(description="Proposes the YAML of a shop's log from a sample of its files.")
@@ -102,7 +81,7 @@ def init(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="the YAML file to write")
     parser.add_argument("--force", action="store_true", help="write it though it is there")
     given = parser.parse_args(argv)
-    return _exit_code(partial(run_init, given.events, given.items, given.out, given.force, say))
+    return exit_code(partial(run_init, given.events, given.items, given.out, given.force, say))
 
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
@@ -203,16 +182,6 @@ def _page(context: Context, section: str) -> str:
 
 def _results(context: Context) -> str:
     return f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}"
-
-
-def _java_died() -> bool:
-    """Say whether the Java process that this one started has ended."""
-    java = getattr(SparkContext._gateway, "proc", None)
-    if java is None:
-        return False
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        java.wait(timeout=2)
-    return java.poll() is not None
 
 
 leaks = Command("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)

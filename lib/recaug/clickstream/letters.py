@@ -57,6 +57,8 @@ OLDEST = ("cp850", "cp852", "mac_roman", "cp866", "iso8859_5", "cp1258")
 RARE = 0.1  # what speaks against an encoding of machines of long ago
 ENOUGH = 0.7  # of the letters must be a language's, for its encoding to be sure
 CLOSE = 0.04  # encodings whose scores are so near cannot be told apart by this
+FEW = 3  # different letters beyond ASCII, below which nothing is sure
+MANY = 20  # letters, in which a language's commonest ones are
 LOOKED_AT = 8000  # bytes of words with letters beyond ASCII that are looked at
 PYTHON = {java: name for name, (java, *_) in [*SINGLE.items(), *DOUBLE.items()]}
 
@@ -78,8 +80,8 @@ def rank(data: bytes) -> list[tuple[str, float]]:
     ]
     if rivals:
         best, rivals = _second_opinion(text, best, rivals)
-    elif scores[best] < ENOUGH:
-        rivals = others[:1]
+    elif scores[best] < ENOUGH or len({letter for letter in _decoded(text, best) or "" if letter > "\x7f"}) < FEW:
+        rivals = [name for name in others if _decoded(text, name) != _decoded(text, best)][:1]
     return [(_java(name), max(scores[name], 0.0)) for name in (best, *rivals)]
 
 
@@ -123,9 +125,13 @@ def _single(data: bytes, name: str, letters: str | None) -> float:
 
 
 def _likely(text: str, letters: str, beyond: int) -> float:
-    """Text of Cyrillic and Greek letters with few vowels is none."""
-    vowels = sum(letter in VOWELS for letter in text.lower()) / beyond
-    return 1.0 if vowels > 0.3 or not letters.startswith(("[А", "[Α")) else 0.9
+    """Text of Cyrillic or Greek letters with few vowels, or without letters that every text has, is none."""
+    if not letters.startswith(("[А", "[Α")):
+        return 1.0
+    small = text.lower()
+    vowels = sum(letter in VOWELS for letter in small) / beyond
+    common = "ыьэюяіїў" if letters.startswith("[А") else "άέήίόύώ"
+    return 0.9 if vowels <= 0.3 or (beyond > MANY and not any(letter in common for letter in small)) else 1.0
 
 
 def _misread(text: str, name: str) -> float:
