@@ -76,7 +76,8 @@ class Source(Files, kw_only=True):
 
     sql: a query over `inputs`, each of which it calls by its name, such as SELECT * FROM orders JOIN lines USING (id).
     explode: an array in which each element is a row: its name then means the element, as in events.aid. A dotted path
-        explodes each array on its way. A row whose array is empty stays one row, in which nothing is said.
+        explodes each array on its way. A row whose array is empty stays one row, in which nothing is said; two
+        alike elements of one array are two rows, no copies.
     nulls: texts that mean that nothing is said, as a blank does.
     """
 
