@@ -9,7 +9,7 @@ LATIN = (
     "áéíóúñü¿¡ºª",
     "áâãàçéêíóôõúºª",
     "àèéìòù",
-    "åäöæøé",
+    "åäöæøéàü",
     "éëïóèöü",
     "ąćęłńóśźż",
     "áčďéěíňóřšťúůýž",
@@ -55,6 +55,7 @@ DOUBLE: dict[str, tuple[str, str, range]] = {
 }
 OLDEST = ("cp850", "cp852", "mac_roman", "cp866", "iso8859_5", "cp1258")
 RARE = 0.1  # what speaks against an encoding of machines of long ago
+USUAL = 0.05  # what speaks for the commonest, where few letters tell
 ENOUGH = 0.7  # of the letters must be a language's, for its encoding to be sure
 CLOSE = 0.04  # encodings whose scores are so near cannot be told apart by this
 FEW = 3  # different letters beyond ASCII, below which nothing is sure
@@ -73,6 +74,7 @@ def rank(data: bytes) -> list[tuple[str, float]]:
     scores = {name: _single(text, name, letters) for name, (_, letters) in SINGLE.items()}
     scores |= {name: _double(text, name) for name in DOUBLE}
     scores |= {name: scores[name] - RARE for name in OLDEST}
+    scores["cp1252"] += USUAL if scores["cp1252"] else 0.0
     ranked = sorted(scores, key=lambda name: -scores[name])
     best, *others = ranked
     rivals = [

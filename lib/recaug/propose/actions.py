@@ -56,7 +56,8 @@ def meaning(value: str) -> Meaning:
     joined = "".join(words)
     for ours, pattern in _PATTERNS.items():
         if any(pattern.search(word) for word in (*words, "_".join(words), joined)):
-            return Meaning(ours, True)
+            done = ours == "checkout" and re.search("complet|success|done|finish|abgeschl|termin", joined)
+            return Meaning("purchase" if done else ours, True)
     return Meaning(re.sub(r"[^\w]+", "_", plain(value)).strip("_") or value, False)
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recaug.propose.columns import NULLS, Column, tie
-from recaug.propose.roles import Roles
+from recaug.propose.roles import Roles, counts_up
 from recaug.propose.words import ideas
 
+SAME = 0.02  # share of rows that agree in user, item, time and type, from which times are too coarse
 GUESTS = 0.02  # share of rows without a user, from which a rule names them
 NOBODY = re.compile(
     r"-?[019]|0+|(?i:anon\w*|guest\w*|gast|invit[eé]\w*|unknown|unbekannt|null|none|nobody|undefined|гость|游客|ゲスト)"
@@ -94,24 +94,19 @@ def _is_basket(column: Column, roles: Roles) -> bool:
 
 def find_order(roles: Roles) -> Order | None:
     """Find what orders rows of one time, where times are days alone: a count within the user, or over the file."""
-    if roles.time is not None and roles.time.has_clock:
+    by_day = roles.time is None or not roles.time.has_clock
+    if not by_day and same_events(roles) < SAME * roles.table.rows:
         return None
     for column in roles.free:
         if not column.is_integer or column.filled < 0.98 or column.name.startswith("_c"):
             continue
         sql = column.sql if column.native == "integer" else f"cast({column.sql} AS bigint)"
-        if ideas(column.name).keys() & {"rank", "order"} and _counts_up(column, roles.user):
-            return Order(column, sql, f"grows by 1 from row to row of a {roles.user.name}")
-        if column.is_unique and column.ascends:
+        within = [by for by in (roles.user, roles.session) if by is not None and counts_up(column, by)]
+        if within and (ideas(column.name).keys() & {"rank", "order"} or not by_day):
+            return Order(column, sql, f"grows by 1 from row to row of a {within[0].name}")
+        if by_day and column.is_unique and column.ascends:
             return Order(column, sql, "unique, and grows from row to row")
     return None
-
-
-def _counts_up(column: Column, user: Column) -> bool:
-    """Whether numbers grow by 1 within a user, mostly."""
-    frame = pd.DataFrame({"user": user.codes, "number": column.numbers})
-    steps = frame.groupby("user")["number"].diff().dropna()
-    return len(steps) > 0 and float((steps == 1).mean()) > 0.7
 
 
 def find_rules(roles: Roles) -> Iterator[tuple[str, str, str]]:
@@ -127,6 +122,8 @@ def find_rules(roles: Roles) -> Iterator[tuple[str, str, str]]:
             f"{user.sql} = '{nobody[0]}'",
             f"{nobody[1]:.0%} have {user.name} {nobody[0]}, which is nobody's",
         )
+    if (bare := _without_item(roles)) > GUESTS:
+        yield "no item", _is_null(roles.item), f"{bare:.0%} have no {roles.item.name}, whatever their type"
     if "quantity" not in roles.amounts:
         return
     amount = roles.amounts["quantity"]
@@ -137,6 +134,15 @@ def find_rules(roles: Roles) -> Iterator[tuple[str, str, str]]:
         yield "cancelled", f"{sql} < 0", why
     if zero := int((amount.numbers == 0).sum()):
         yield "nothing bought", f"{sql} = 0", f"{zero:,} rows of {amount.column.name} 0"
+
+
+def _without_item(roles: Roles) -> float:
+    """Share of the rows without an item though others of their type have one."""
+    missing = roles.item.codes < 0
+    if roles.type_column is not None:
+        types = roles.type_column.codes
+        missing = missing & np.isin(types, np.unique(types[~missing & (types >= 0)]))
+    return float(missing.mean())
 
 
 def _is_null(column: Column) -> str:

@@ -18,6 +18,7 @@ PARTS = {
     "minute": "minute min minuto minuut dakika минута 分 분",
 }
 RANGES = {"year": (1995, 2040), "month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
+UNKNOWN = "2020-01-01"  # the day that 0 stands for, where nothing says which
 ODD: tuple[str, ...] = (
     "birth",
     "geburt",
@@ -40,7 +41,10 @@ def times_of(table: Table) -> list[Time]:
     """Everything in the table that can be when its rows happened, the likeliest first."""
     read = [time for column in table.columns if (time := _read(column)) is not None]
     read += _with_clock(table, read)
-    if (apart := _apart(table)) is not None:
+    apart = _apart(table)
+    if apart is None and not any(time.moments.nunique() > 1 for time in read):
+        apart = _days_since(table)
+    if apart is not None:
         read.append(apart)
     return sorted(read, key=lambda time: -weight(time, table))
 
@@ -117,6 +121,23 @@ def _apart(table: Table) -> Time | None:
     words = ", ".join(column.name for column in columns)
     has_clock = "hour" in kept
     return Time(columns, sql, moments, float(moments.notna().mean()), has_clock, None, f"{words} are apart")
+
+
+def _days_since(table: Table) -> Time | None:
+    """A column called day that counts days since one that nobody knows."""
+    for column in table.columns:
+        words = split(column.name)
+        if words and words[-1] in PARTS["day"].split() and column.is_integer and column.distinct > 7:
+            numbers = column.numbers
+            goes_on = np.nanmax(numbers) > 31 or float((np.diff(numbers) >= 0).mean()) > 0.95
+            if np.nanmin(numbers) < 0 or np.nanmax(numbers) > 20_000 or not goes_on:
+                continue
+            moments = pd.Series(pd.Timestamp(UNKNOWN) + pd.to_timedelta(numbers, unit="D"))
+            sql = f"date_add(date '{UNKNOWN}', cast({column.sql} AS int))"
+            why = f"counts days, up to {np.nanmax(numbers):g}"
+            time = Time((column,), sql, moments, column.filled, False, None, why)
+            return time._replace(other=(f"{sql} with the day that 0 stands for", "nothing says which it is"))
+    return None
 
 
 def _part(table: Table, part: str) -> Column | None:

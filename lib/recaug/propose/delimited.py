@@ -38,20 +38,23 @@ class Cut(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """Lines cut into fields. header: the first, if it names them. rows: of each file. even: share of one width."""
+    """Lines of files cut into fields.
+
+    headers: the names in the first line of each file; None where none has names. rows: of each file, all of them as
+    wide as its names are. even: share of the lines that are so. evidence: of there being names.
+    """
 
     cut: Cut
-    header: list[str] | None
+    headers: list[list[str]] | None
     rows: list[list[list[str]]]
     even: float
-    width: int
     evidence: str
 
 
 def cut_lines(texts: Sequence[str]) -> Fields | None:
     """Cut the lines of files into fields; None where they have no common separator.
 
-    texts: of each file, from its beginning.
+    texts: of each file, from its beginning. Raises ValueError for a title above the names.
     """
     start = max(texts, key=len)
     comment = "#" if _comments(start) else None
@@ -60,13 +63,22 @@ def cut_lines(texts: Sequence[str]) -> Fields | None:
         return None
     best = max(tried, key=lambda sep: tried[sep])
     cut = _quotes(start, Cut(best, comment=comment))
-    rows = [split_rows(text, cut) for text in texts]
-    widths = Counter(len(row) for part in rows for row in part)
-    width, often = widths.most_common(1)[0]
-    header, evidence = _header([part for part in rows if part], width)
-    if header is not None:
-        rows = [part[1:] if part and part[0] == header else part for part in rows]
-    return Fields(cut, header, rows, often / sum(widths.values()), width, evidence)
+    parts = [part for part in (split_rows(text, cut) for text in texts) if part]
+    widths = [Counter(map(len, part)).most_common(1)[0][0] for part in parts]
+    _refuse_title(parts[0], widths[0])
+    named, evidence = _header(parts, widths)
+    headers = [part[0] for part in parts] if named else None
+    body = [part[named:] for part in parts]
+    rows = [[row for row in part if len(row) == width] for part, width in zip(body, widths, strict=True)]
+    return Fields(cut, headers, rows, sum(map(len, rows)) / max(sum(map(len, body)), 1), evidence)
+
+
+def _refuse_title(rows: Sequence[Sequence[str]], width: int) -> None:
+    """Raise ValueError for lines above the names, which no reader skips."""
+    above = next((number for number, row in enumerate(rows[:20]) if len(row) == width), 0)
+    names = rows[above] if above < len(rows) else []
+    if above and len(names) > 1 and not any(map(_is_value, names)):
+        raise ValueError(f"{above} line{'s' * (above > 1)} above the names ({', '.join(names)[:60]})")
 
 
 def split_rows(text: str, cut: Cut, most: int = sys.maxsize) -> list[list[str]]:
@@ -149,26 +161,27 @@ def _quotes(text: str, cut: Cut) -> Cut:
     return cuts[scores.index(max(scores))]
 
 
-def _header(parts: Sequence[list[list[str]]], width: int) -> tuple[list[str] | None, str]:
-    """Tell whether the first line names the columns: the line, or None, and by what."""
-    first, body = parts[0][0], [row for part in parts for row in part[1:] if len(row) == width][:3000]
-    if len(first) != width or not body:
-        return None, "the first line is as the others"
-    if len(parts) > 1 and all(part[0] == first for part in parts) and not any(map(_is_value, first)):
-        return first, "each file begins with the same names"
-    if value := next(filter(_is_value, first), None):
-        return None, f"{value[:20]!r} in the first line is a value"
+def _header(parts: Sequence[list[list[str]]], widths: Sequence[int]) -> tuple[bool, str]:
+    """Tell whether the first line of each file names the columns, and by what."""
+    first, body = parts[0][0], [row for row in parts[0][1:] if len(row) == widths[0]][:3000]
+    as_others = False, "the first line is as the others"
+    if len(first) != widths[0] or not body:
+        return as_others
+    if value := next((cell for part in parts for cell in part[0] if _is_value(cell)), None):
+        return False, f"{value[:20]!r} in a first line is a value"
+    if len(parts) > 1 and all(part[0] == first for part in parts):
+        return True, "each file begins with the same names"
     columns = list(zip(*body, strict=True))
     for cell, column in zip(first, columns, strict=True):
         given = [value for value in column if value.strip()]
         with_digits = sum(any(map(str.isdigit, value)) for value in given)
         if cell.strip() and given and with_digits > 0.9 * len(given) and not re.search(r"\d", cell):
-            return first, f"{cell.strip()[:20]!r} has no digit, and the values below have"
+            return True, f"{cell.strip()[:20]!r} has no digit, and the values below have"
     again = sum(cell in column for cell, column in zip(first, columns, strict=True))
     named = sum(bool(ideas(cell)) for cell in first)
     if not again and named:
-        return first, f"{named} of {width} words of the first line name columns"
-    return None, "the first line is as the others"
+        return True, f"{named} of {len(first)} words of the first line name columns"
+    return as_others
 
 
 def _is_value(cell: str) -> bool:

@@ -8,7 +8,6 @@ from recaug.propose.draft import Draft, propose
 from recaug.propose.places import File, Place, kind_of_name
 from recaug.propose.read import read_sample
 from recaug.propose.samples import Sample
-from recaug.propose.slices import MANY
 
 KINDS = 8  # kinds of files that are looked at, those of most bytes
 
@@ -26,7 +25,7 @@ def choose(place: Place, key: str) -> Chosen:
     drafts: list[tuple[Draft, tuple[File, ...]]] = []
     whys: list[tuple[str, str]] = []
     for files, sample in _samples(place, key, whys):
-        draft = propose(sample, len(files) > MANY)
+        draft = propose(sample, len(files) > len(sample.files))
         if isinstance(draft, str):
             whys.append((files[0].inside, draft))
         else:

@@ -21,46 +21,57 @@ def read_lines(slices: Sequence[Slices], decoded: Sequence[str], encoding: Encod
     """Read text files. Raises ContractError for text without columns."""
     if (rows := sequence_lines(decoded[0])) is not None:
         return _sequences(slices, rows)
-    fields, name = cut_lines(decoded), slices[0].file.inside
+    name = slices[0].file.inside
+    try:
+        fields = cut_lines(decoded)
+    except ValueError as error:
+        raise ContractError(f"{key}: {name} has {error}; remove what stands above them") from error
     if fields is None:
         raise ContractError(f"{key}: {name} is text without columns; write CSV or JSON lines")
-    if fields.header is not None and fields.header[0].lower().startswith("sep="):
-        raise ContractError(f"{key}: the first line of {name} is {fields.header[0]}, which no reader skips; remove it")
+    if fields.headers is not None and fields.headers[0][0].lower().startswith("sep="):
+        raise ContractError(
+            f"{key}: {name} begins with {fields.headers[0][0]}, which no reader skips; remove that line"
+        )
     table, padded = _table(fields, slices, encoding)
     if not table.rows:
         raise ContractError(f"{key}: {name} has no rows")
     sample = Sample([part.file for part in slices], "csv", [View(None, table, np.arange(table.rows))])
     sample.parts = {part.file: part for part in slices}
     sample.is_whole = all(part.is_whole for part in slices)
-    sample.options = {"header": "true" if fields.header else "false"} | fields.cut.options | (TRIMMED if padded else {})
-    sample.evidence = {"format": f"{fields.even:.0%} of lines have {fields.width} fields", "options": fields.evidence}
-    if not fields.header:
-        sample.names = tuple(column.name for column in table.columns if "." not in column.name)
+    named = fields.headers is not None
+    sample.options = {"header": str(named).lower()} | fields.cut.options | (TRIMMED if padded else {})
+    width = len(fields.rows[0][0])
+    sample.evidence = {"format": f"{fields.even:.0%} of lines have {width} fields", "options": fields.evidence}
+    if not named:
+        sample.names = tuple(f"c{number + 1}" for number in range(width))
         sample.evidence["names"] = "no header, so they are numbered"
     sample.set_encoding(encoding)
     return sample
 
 
 def _table(fields: Fields, slices: Sequence[Slices], encoding: Encoding) -> tuple[Table, bool]:
-    """Lay the fields out as columns; say whether blanks stand about them."""
-    body: list[list[str]] = []
+    """Lay the fields of all files out as columns, by their names; say whether blanks stand about them."""
+    body: dict[str, list[str]] = {}
     places: list[int] = []
-    for number, (rows, part) in enumerate(zip(fields.rows, slices, strict=True)):
-        more = [tail.decode(encoding.python, "replace").splitlines()[1:-1] for tail in part.tails]
-        tails = [row for lines in more for row in split_rows("\n".join(lines), fields.cut)]
-        whole = [row for row in (*rows[: ROWS // len(slices)], *tails) if len(row) == fields.width]
-        body += whole
-        places += [number] * len(whole)
-    numbered = [f"c{number + 1}" for number in range(fields.width)]
-    names = [name.strip(" \t\ufeff") for name in spark_names(fields.header)] if fields.header else numbered
+    for number, (rows, part) in enumerate(zip(fields.rows, slices, strict=False)):
+        some = rows[: ROWS // len(slices)]
+        width = len(rows[0]) if rows else 0
+        for tail in part.tails:
+            lines = tail.decode(encoding.python, "replace").splitlines()[1:-1]
+            some += [row for row in split_rows("\n".join(lines), fields.cut) if len(row) == width]
+        header = spark_names(fields.headers[number]) if fields.headers else [f"c{n + 1}" for n in range(width)]
+        for name, cells in zip(header, zip(*some, strict=True), strict=False):
+            column = body.setdefault(name.strip(" \t\ufeff"), [])
+            column += [""] * (len(places) - len(column)) + list(cells)
+        places += [number] * len(some)
     columns: list[Column] = []
     padded = 0
-    for name, values in zip(names[:WIDE], zip(*body, strict=True), strict=False):
+    for name, column in [*body.items()][:WIDE]:
+        values = column + [""] * (len(places) - len(column))
         marks = frozenset(NULLS).intersection(value.strip() for value in values)
-        column = Column(name, quoted([name]), "text", texts(values), marks)
-        columns += with_fields(without_marks(column))
+        columns += with_fields(without_marks(Column(name, quoted([name]), "text", texts(values), marks)))
         padded += float(np.mean([value != value.strip() for value in values[:500]])) > PADDED
-    return Table(tuple(columns), np.array(places, dtype=np.int64)), padded >= fields.width / 2
+    return Table(tuple(columns), np.array(places, dtype=np.int64)), padded >= len(body) / 2
 
 
 def _sequences(slices: Sequence[Slices], rows: Sequence[Sequence[str]]) -> Sample:

@@ -14,6 +14,7 @@ from recaug.propose.traits import types_of
 from recaug.propose.words import Idea, ideas
 
 ORDER_ONLY = dt.date(2020, 1, 1)  # the day that stands for a log that knows the order alone
+NOTHING = "none"  # what rows without a type are called
 NO_ITEM = 0.02  # share of a type's rows with an item, below which it is no event of items
 ROLES = ("user_id", "item_id", "event_time", "event_type", "price", "quantity", "query", "session_id")
 
@@ -47,6 +48,8 @@ def make_log(roles: Roles, explode: str | None, records: NDArray[np.int64]) -> L
     if roles.time is None:
         columns["event_time"] = _order_only(roles)
     columns["event_type"] = _set_types(roles, log, columns.get("event_type"))
+    if no_item := _without_item(roles, log):
+        columns["event_type"] = no_item
     log.columns = {role: columns[role] for role in ROLES if role in columns}
     order = None if "position" in log.columns["event_time"].value else find_order(roles)
     unique, why = find_unique(roles, explode, records, order)
@@ -85,6 +88,20 @@ def _set_types(roles: Roles, log: Log, given: Entry | None) -> Entry:
         log.keys["ignore_types"] = Entry(ignored, f"{rows:,} rows, none of which has an item")
     log.ours = tuple(dict.fromkeys(kept.values()))
     return given
+
+
+def _without_item(roles: Roles, log: Log) -> Entry | None:
+    """Leave rows that have neither an item nor a type out, under a type of their own; None where there are few."""
+    column = roles.type_column
+    if column is None or column.native != "text" or column.marks:
+        return None
+    rows = int(((roles.item.codes < 0) & (column.codes < 0)).sum())
+    if rows < NO_ITEM * roles.table.rows:
+        return None
+    ignored = log.keys["ignore_types"].value if "ignore_types" in log.keys else []
+    log.keys["ignore_types"] = Entry([*ignored, NOTHING], f"{rows:,} rows without a type and an item")
+    entry = roles.choices["event_type"]
+    return Entry(f"coalesce({column.sql}, '{NOTHING}')", entry.evidence, entry.unsure)
 
 
 def default_type(roles: Roles) -> tuple[str, str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import pandas as pd
+
 from recaug.propose.amounts import Amount
 from recaug.propose.clock import times_of, weight
 from recaug.propose.columns import Column, Table
@@ -54,6 +56,11 @@ class Roles:
         return self.pair.user.column
 
     @property
+    def session(self) -> Column | None:
+        """The column of the session, if there is one."""
+        return self.table[self.choices["session_id"].names[0]] if "session_id" in self.choices else None
+
+    @property
     def item(self) -> Column:
         """The column of the item."""
         return self.pair.item.column
@@ -68,7 +75,7 @@ def find_people(table: Table) -> Roles | str:
     pair = People(table, times, time).pair()
     if pair is None:
         return "it has no two columns of ids that come again"
-    if (lack := _lack(table, pair, time)) is not None:
+    if (lack := _lack(table, pair, time, {name for read in times for name in read.names})) is not None:
         return lack
     roles = Roles(table, pair, time, score=pair.score + (2.0 if time else 0.0))
     roles.choices["user_id"] = _id("user", pair.user, pair.users, pair.item)
@@ -78,13 +85,14 @@ def find_people(table: Table) -> Roles | str:
     return roles
 
 
-def _lack(table: Table, pair: Pair, time: Time | None) -> str | None:
-    """Say what is missing of an event log: who, what, when."""
+def _lack(table: Table, pair: Pair, time: Time | None, timed: set[str]) -> str | None:
+    """Say what is missing of an event log: who, what, when. timed: columns that are times."""
     user, item = pair.user, pair.item
     heard = {idea for column in table.columns for idea in ideas(column.name)}
     if time is None and {"query", "rating"} <= heard and "user" not in heard:
         return "it has a query, an item and a grade, but no user and no time: judgements, not events"
-    unique = next((column.name for column in table.columns if column.is_unique and column.is_code), None)
+    ids = (column.name for column in table.columns if column.is_unique and column.is_code and column.name not in timed)
+    unique = next(ids, None)
     keyed = f"; each row is one {unique}: a table of them, such as a catalogue" if unique else ""
     if item.score < ITEM or (time is None and item.score < TIMELESS):
         return f"no column is an item that several users have{keyed}"
@@ -113,6 +121,15 @@ def whole_id(column: Column) -> str:
     return f"regexp_replace({column.sql}, '[.]0$', '')" if written else column.sql
 
 
+def counts_up(column: Column, user: Column) -> bool:
+    """Whether numbers grow by 1 from row to row of a user, mostly."""
+    if not column.is_integer:
+        return False
+    frame = pd.DataFrame({"user": user.codes, "number": column.numbers})
+    steps = frame.groupby("user")["number"].diff().dropna()
+    return len(steps) > 0 and float((steps == 1).mean()) > 0.7
+
+
 def _rivals(role: Idea, chosen: Scored, other: Scored, taken: Scored) -> bool:
     """Whether another column may as well be what is looked for: as much speaks for it, or its name does."""
     if other.column.name in (chosen.column.name, taken.column.name) or other.column.is_unique:
@@ -129,7 +146,7 @@ def _filled(column: Column) -> str:
 def _when(time: Time, times: Sequence[Time]) -> Choice:
     """Read the time; with the other reading where it is as good, and the other time where there is one."""
     if time.other is not None:
-        return Choice(time.sql, time.names, time.evidence, f"may be {time.other[0]}: no value tells day from month")
+        return Choice(time.sql, time.names, time.evidence, f"may be {time.other[0]}: {time.other[1]}")
     for other in times[1:]:
         apart = not set(other.names) & set(time.names)
         if apart and other.has_clock and ideas(other.names[0]).get("time") and other.moments.notna().mean() > 0.9:

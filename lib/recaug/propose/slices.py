@@ -12,7 +12,8 @@ from recaug.clickstream.heads import BEGINNINGS
 from recaug.errors import ContractError
 from recaug.propose.places import File, Place
 
-MANY = 5  # files that are looked at
+FEW, MANY = 5, 40  # files that are looked at: large ones, and small ones
+ALL = 8 << 20  # bytes of small files that are looked at
 HEAD = 3 << 20  # bytes of a file's beginning
 PART = 1 << 19  # bytes of its middle and of its end
 SECONDS = 3.0  # for which a packed file is unpacked to see its end
@@ -45,8 +46,9 @@ class Slices(NamedTuple):
     packed: str | None
 
 
-def some_of(files: Sequence[File], many: int = MANY) -> list[File]:
-    """Choose a few files: the first, some between, and the last two."""
+def some_of(files: Sequence[File]) -> list[File]:
+    """Choose a few files: the first, some between, and the last two; more of them, where they are small."""
+    many = min(max(ALL * len(files) // max(sum(file.size for file in files), 1), FEW), MANY)
     if len(files) <= many:
         return [*files]
     return [*(files[round(place * (len(files) - 2) / (many - 2))] for place in range(many - 1)), files[-1]]

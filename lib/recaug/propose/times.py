@@ -28,7 +28,7 @@ class Time(NamedTuple):
 
     sql: an expression that Spark reads as a timestamp. moments: without zone, of UTC where the values have an offset.
     read: share of the given values that are times. has_clock: whether some are not midnight. zone: how the values name
-    one, None where they name none. is_number: since 1970. other: sql and evidence of a reading that is as good.
+    one, None where they name none. is_number: since 1970. other: sql of a reading that is as good, and why.
     """
 
     columns: tuple[Column, ...]
@@ -120,7 +120,9 @@ def _text(column: Column) -> Time | None:
     share, words = len(alike[0]) / len(parts), " or ".join(dict.fromkeys(words for _, words in forms))
     share = sum(shapes.values()) / len(parts) if len(forms) > 1 else share
     time = _time(column, sql, _moments(column, order), _zone(alike[0]), f"{share:.0%} are {words}{why}")
-    return time if time is None or other is None else time._replace(other=pattern_sql(column.sql, alike[0], other))
+    if time is None or other is None:
+        return time
+    return time._replace(other=(pattern_sql(column.sql, alike[0], other)[0], "no value tells day from month"))
 
 
 def _order(parts: list[Parts]) -> tuple[Order, str, Order | None]:

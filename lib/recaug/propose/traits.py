@@ -5,7 +5,7 @@ import numpy as np
 from recaug.propose.actions import known, meaning
 from recaug.propose.amounts import Amount, read_amount
 from recaug.propose.columns import Column, Table, tie
-from recaug.propose.roles import Choice, Roles, find_people
+from recaug.propose.roles import Choice, Roles, counts_up, find_people
 from recaug.propose.words import Idea, ideas
 
 TYPES = 40  # values that an event type may have
@@ -53,7 +53,8 @@ def find_type(roles: Roles) -> None:
 
 def _type(roles: Roles, column: Column) -> float:
     """What speaks for a column as the event type; 0 where it cannot be."""
-    if not 1 <= column.distinct <= TYPES or column.filled < 0.5 or column.has_fractions:
+    filled = float((column.codes[roles.item.codes >= 0] >= 0).mean())  # rows without an item need no type
+    if not 1 <= column.distinct <= TYPES or filled < 0.5 or column.has_fractions or counts_up(column, roles.user):
         return 0.0
     if column.native in ("time", "real") or (column.is_integer and bool((column.numbers < 0).any())):
         return 0.0
@@ -64,7 +65,7 @@ def _type(roles: Roles, column: Column) -> float:
         return 0.0
     decided = max(tie(roles.item.codes, column.codes), tie(roles.user.codes, column.codes) if sure < 0.3 else 0.0)
     attribute = decided > 0.9 and column.distinct > 1
-    return max(3 * sure + 1.5 * max(named, 0) - 2 * attribute - 0.5 * (column.filled < 0.9), 0.0)
+    return max(3 * sure + 1.5 * max(named, 0) - 2 * attribute - 0.5 * (filled < 0.9), 0.0)
 
 
 def find_amounts(roles: Roles) -> None:
@@ -116,8 +117,8 @@ def _quantity(roles: Roles, amount: Amount) -> float:
     if not len(numbers) or amount.fractions > 0.5:
         return 0.0
     others: tuple[Idea, ...] = ("rating", "group", "rank", "time")
-    score = 2 * heard.get("quantity", 0.0) - 2 * max(heard.get(idea, 0.0) for idea in others)
-    if score > 0 or heard or "price" not in roles.amounts:
+    score = 2 * heard.get("quantity", 0.0) - heard.get("price", 0.0) - 2 * max(heard.get(idea, 0.0) for idea in others)
+    if score > 0 or heard.keys() - {"price"} or "price" not in roles.amounts:
         return score
     shares = [float((numbers == number).mean()) for number in (1, 2, 3)]
     small = shares[0] > 0.4 and shares[0] > shares[1] > shares[2] and bool((np.abs(numbers) < 1000).all())

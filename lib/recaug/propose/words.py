@@ -89,6 +89,8 @@ def ideas(name: str) -> dict[Idea, float]:
     *parents, leaf = re.split(r"\.(?=\S)", name.strip().rstrip("."))
     words = split(leaf)
     weights = _weigh(words)
+    if "".join(words) in ("deviceid", "visitid", "browserid"):  # stands for whoever uses it
+        weights = {"session": 1.0} if words[0].startswith("visit") else {"user": 0.9}
     if parents:  # customer.id is of the customer as customer_id is
         quiet = 0.0 if words and set(words) <= BARE else 1.0
         for idea, weight in _weigh(split(parents[-1])).items():
