@@ -69,8 +69,10 @@ def _as_it_lies(spark: SparkSession, source: Source, path: str, key: str, listin
     if listing is None or listing.version is None:
         return _read(spark, source, [path], {}, key)
     df = _read(spark, source, [path], {"versionAsOf": str(listing.version)}, key)
+    if listing.by is not None and listing.parts:
+        df = df.where(F.col(f"`{listing.by}`").cast("string").isin([*listing.parts]))  # other folders are not opened
     names = [file.path for file in listing.files]
-    return df.where(F.input_file_name().isin(names)) if names else df
+    return df.where(F.col("_metadata.file_path").isin(names)) if names else df  # input_file_name is none to Delta here
 
 
 def _read(spark: SparkSession, source: Source, paths: Sequence[str], options: Mapping[str, str], key: str) -> DataFrame:
