@@ -27,7 +27,7 @@ class Shop:
         self.late_days, self.nights = late_days, set[dt.date]()
         self.log: Log = {}
         self.changed: dict[str, int] = {}  # when a file was written last
-        self.rows = 0
+        self.rows, self.moved, self.lost = 0, False, set[Row]()
         self.known: list[Seen] = []
         self.chosen, self.whole = dict[dt.date | str, set[Row]](), dict[dt.date | str, set[Row]]()
 
@@ -40,6 +40,13 @@ class Shop:
         self.changed[now] = self.rows
         if kind == "move":
             self.log.pop(name, None)
+            self.moved = True
+
+    def is_lost(self, row: Row, plan: IntakePlan) -> bool:
+        """Say whether it is of a day before those that are read, and no night has taken it."""
+        _, its_day = row
+        behind = its_day is not None and plan.read.first is not None and its_day < plan.read.first
+        return behind and row not in self.chosen.get(its_day or START, set())
 
     def night(self, date: dt.date) -> None:
         plan = plan_days(max((night for night in self.nights if night < date), default=None), date, self.late_days)
@@ -57,6 +64,10 @@ class Shop:
         take(self.whole, self.log, plan)
         self.nights.add(date)
         self.check_counts(plan, given, late)
+        lost = {row for seen in (*counted, *choice.own) for row in self.log[seen.path] if self.is_lost(row, plan)}
+        if date == max(self.nights) and not self.moved:  # of those that are too late now, each is told
+            assert {day for _, day in lost - self.lost} <= late.keys()
+            self.lost |= lost
 
     def check_counts(self, plan: IntakePlan, given: list[Seen], late: dict[dt.date, int]) -> None:
         assert total(given) == Counter(day for seen in given for _, day in self.log[seen.path])

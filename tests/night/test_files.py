@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.night.nights import HEAD, context, day, line, note
 
+from recaug import config
 from recaug.clickstream.days import plan_days
 from recaug.errors import ContractError, NoRowsError
 from recaug.lake.tables import Lake
@@ -25,6 +26,7 @@ from recaug.night.nightly import plan
 from recaug.night.stage import NIGHT
 from recaug.results import Ingest
 
+COLUMNS = {"user_id": "who", "item_id": "what", "event_time": "at", "event_type": "how"}
 Night = Callable[..., Ingest]
 
 
@@ -48,6 +50,13 @@ def night(spark: SparkSession, tmp_path: Path) -> Night:
         return result.metrics
 
     return run
+
+
+def source_of_plan(spark: SparkSession, folder: Path, number: int, **events: Any) -> str:
+    """What --dry-run says of the source."""
+    made = night_of(spark, folder, number, **events)
+    given = msgspec.structs.replace(made.config, lake=config.Lake(path=f"{folder}/lake"))
+    return plan(given, made.date, spark, ["ingest"])[1]
 
 
 def check_sum(taken: Ingest) -> None:
@@ -89,7 +98,7 @@ def test_a_night_opens_its_own_days_file_and_leaves_the_others_closed(
     assert read(night(6)) == (1, 6, 1)
     close(files[5])
     came = put(tmp_path, "late.csv", line("late", "a", day(6)), line("u7", "b", day(7)))
-    assert plan(night_of(spark, tmp_path, 7).config, day(7).date(), spark, ["ingest"])[1] == (
+    assert source_of_plan(spark, tmp_path, 7) == (
         f"source: {tmp_path}/log (csv): 2 of 8 files, 2 rows to ingest, and what came late for the 1 days before"
     )
     taken = night(7)
@@ -102,7 +111,7 @@ def test_a_night_opens_its_own_days_file_and_leaves_the_others_closed(
     with pytest.raises(NoRowsError, match="has no row of 2017-01-08"):
         night(8)
     put(tmp_path, "8.csv", line("u8", "a", day(8)))
-    assert read(night(8, late_days=2)) == (2, 7, 5)  # and not 7.csv
+    assert read(night(8, late_days=2)) == (2, 7, 4)  # and not 7.csv
     assert users(spark, tmp_path) >= {"later", "u8"}
 
 
@@ -145,13 +154,13 @@ def test_the_shops_zone_cuts_the_days(spark: SparkSession, tmp_path: Path, night
 def test_rows_of_days_to_come_are_counted(spark: SparkSession, tmp_path: Path, night: Night) -> None:
     """future_rows: two rows of days after the night were in no count; here, one of a year that Python has not."""
     file = put(tmp_path, "log.csv", line("u", "a", day(1)), line("v", "a", day(2)), line("w", "a", day(9)))
-    columns = {"user_id": "who", "item_id": "what", "event_time": "timestamp_seconds(bigint(at))"}
+    columns = {**COLUMNS, "event_time": "timestamp_seconds(bigint(at))"}
     file.write_text(
         HEAD + line("u", "a", "1483228800") + line("v", "a", "1483315200") + line("w", "a", "1483228800000")
     )
-    taken = night(1, columns=columns, event_types={})
+    taken = night(1, columns=columns)
     assert (taken.rows_read, taken.rows_in, taken.later) == (3, 1, 2)
-    taken = night(2, columns=columns, event_types={})
+    taken = night(2, columns=columns)
     assert (taken.rows_read, taken.rows_in, taken.later, taken.earlier + taken.held) == (3, 1, 1, 1)
 
 
@@ -170,19 +179,18 @@ def test_a_path_that_names_days_opens_the_nights_own(spark: SparkSession, tmp_pa
     close(files[6], files[3])
     assert read(night(6, path=path)) == (1, 4, 1)
     assert users(spark, tmp_path) == {"u1", "u2", "u3", "u4", "u6"}
-    assert "nothing at" in plan(night_of(spark, tmp_path, 5, path=path).config, day(5).date(), spark, ["ingest"])[1]
+    assert "nothing at" in source_of_plan(spark, tmp_path, 5, path=path)
 
 
 def test_a_log_without_a_file_of_the_day_is_told_beside_one_that_has(
     spark: SparkSession, tmp_path: Path, night: Night
 ) -> None:
-    columns = {"user_id": "who", "item_id": "what", "event_time": "at"}
-    shop = {"format": "csv", "options": {"header": "true"}, "columns": columns}
+    shop = {"format": "csv", "options": {"header": "true"}, "columns": COLUMNS, "event_types": {"buy": "purchase"}}
     more = [{**shop, "path": f"{tmp_path}/log/orders/{{date:%Y%m%d}}.csv"}]
     put(tmp_path, "clicks/20170101.csv", line("u", "a", day(1)))
     put(tmp_path, "orders/20170101.csv", line("v", "a", day(1)))
     put(tmp_path, "clicks/20170102.csv", line("u", "a", day(2)))
-    given = {"path": f"{tmp_path}/log/clicks/{{date:%Y%m%d}}.csv", "more": more, "columns": columns, "event_types": {}}
+    given = {"path": f"{tmp_path}/log/clicks/{{date:%Y%m%d}}.csv", "more": more}
     assert night(1, **given).events == 2
     taken = night(2, **given)
     assert (taken.events, taken.files) == (1, 1)
@@ -224,6 +232,9 @@ def test_a_delta_table_is_read_at_a_version_that_is_recorded(spark: SparkSession
     taken = night(4, **given)
     assert (taken.events, taken.late, taken.too_late, taken.day_rows) == (1, 0, 0, 1)
     assert users(spark, tmp_path) == {"u1", "u2", "u3", "u4", "late"}
+    close(*(tmp_path / "a b%20c" / "log").glob("day=2017-01-0[124]/*.parquet"))  # folders of other days are not opened
+    append(("u6", day(6)))
+    assert night(6, **given, late_days=0).events == 1
     with pytest.raises(ContractError, match=r"^source.events.path: nothing at \S+$"):
         night(5, path=f"{tmp_path}/nowhere", format="delta", options={})
 
