@@ -1,5 +1,7 @@
 """Files of a source that differ: each row is read, by its columns' names, or one line says which is in the way."""
 
+import datetime as dt
+import decimal
 import gzip
 import io
 import json
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from tests.clickstream.logs import bad, good, log
 
 from recaug.clickstream.columns import CORRUPT, EVENT
 from recaug.clickstream.mapping import map_events
@@ -117,7 +120,7 @@ def test_a_partition_folders_value_is_a_column(spark: SparkSession, tmp_path: Pa
         Events,
     )
     rows = read_source(spark, source, "source.events").select("who", "day").collect()
-    assert {tuple(row) for row in rows} == {("v", 2), ("w", None)}
+    assert {tuple(row) for row in rows} == {("v", "2"), ("w", None)}
 
 
 def test_quotes_and_line_breaks_are_as_rfc_4180_has_them(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
@@ -213,14 +216,132 @@ def test_parquet_is_read_file_by_file(read: Callable[..., list[tuple]], tmp_path
     assert read("parquet") == [("7", f"i{day}", day) for day in (1, 2, 3)]
 
 
-def test_a_column_of_two_types_is_named_with_its_files(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
+def test_numbers_of_two_types_are_one(read: Callable[..., list[tuple]], tmp_path: Path) -> None:
+    """parquet_type_drift: a stack trace. A whole double is the same id as the whole number."""
+    (tmp_path / "log").mkdir()
+    rows = pd.DataFrame(records(range(1, 2)))
+    for who, kind in ((7, "a"), (7.0, "b"), ("7", "c"), (decimal.Decimal("7.00"), "d"), (b"7", "e"), ("7.0", "f")):
+        rows.assign(who=[who]).to_parquet(tmp_path / "log" / f"{kind}.parquet")
+    assert read("parquet") == [("7", "i1", 1)] * 6
+
+
+@pytest.mark.parametrize(
+    ("one_value", "other", "said"),
+    [
+        (1, True, "x is bigint in log/a.parquet and boolean in log/b.parquet"),
+        ("1", dt.datetime(2025, 1, 1), "x is string in log/a.parquet and timestamp in log/b.parquet"),
+        ({"y": {"z": 1}}, {"y": {"z": [1]}}, "x.y.z is bigint in log/a.parquet and array<bigint> in log/b.parquet"),
+        ([1], 1, "x is array<bigint> in log/a.parquet and bigint in log/b.parquet"),
+    ],
+)
+def test_a_column_of_two_types_is_named_with_its_files(
+    read: Callable[..., list[tuple]], tmp_path: Path, one_value: object, other: object, said: str
+) -> None:
     """parquet_type_drift: a stack trace."""
     (tmp_path / "log").mkdir()
     rows = pd.DataFrame(records(range(1, 2)))
-    rows.assign(who=1).to_parquet(tmp_path / "log" / "a.parquet")
-    rows.assign(who=1.5).to_parquet(tmp_path / "log" / "b.parquet")
+    rows.assign(x=[one_value]).to_parquet(tmp_path / "log" / "a.parquet")
+    rows.assign(x=[other]).to_parquet(tmp_path / "log" / "b.parquet")
     with pytest.raises(ContractError) as error:
         read("parquet")
+    assert str(error.value) == f"source.events.path: {said}; write both alike"
+
+
+def test_fields_come_and_go_within_structs_and_arrays(spark: SparkSession, tmp_path: Path) -> None:
+    """Pyarrow reads the files alone; each value is where it was, and what a file lacks is null."""
+    values = [
+        {"x": {"a": 1, "list": [{"b": 1}]}, "n": decimal.Decimal("1.5")},
+        {"x": {"list": [{"b": 2.5, "c": "c"}, None], "d": dt.date(2025, 1, 1)}, "n": decimal.Decimal("2.25")},
+        {"x": None, "n": decimal.Decimal("123456.789")},
+    ]
+    (tmp_path / "log").mkdir()
+    for number, value in enumerate(values):
+        pq.write_table(pa.Table.from_pylist([value | {"id": number}]), tmp_path / "log" / f"{number}.parquet")
+    source = log(path=f"{tmp_path}/log", format="parquet")
+    rows = read_source(spark, source, "source.events").orderBy("id").collect()
+    full = [
+        {"a": 1, "list": [{"b": 1.0, "c": None}], "d": None},
+        {"a": None, "list": [{"b": 2.5, "c": "c"}, None], "d": dt.date(2025, 1, 1)},
+        None,
+    ]
+    assert [row["x"] and row["x"].asDict(recursive=True) for row in rows] == full
+    assert [row["n"] for row in rows] == [value["n"] for value in values]
+
+
+def test_a_column_that_pandas_found_no_value_for_has_no_type(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark takes it for int, which is no struct, nor a time, as the column is in another day's file."""
+    (tmp_path / "log").mkdir()
+    day = {"who": "u", "what": "i", "at": "2025-01-01"}
+    nothing = day | {"x": None, "s": {"n": None, "k": 1}, "list": [{"n": None}], "int": None}
+    there = day | {"x": dt.datetime(2025, 1, 1), "s": {"n": [1], "k": 2}, "list": [{"n": "a"}], "int": 7}
+    pq.write_table(pa.Table.from_pylist([nothing]), tmp_path / "log" / "a.parquet")
+    alone = log(path=f"{tmp_path}/log", format="parquet", rules=[{"name": "all", "when": "x IS NULL"}])
+    ((_, raw),) = bad(spark, alone)
+    assert json.loads(raw) == day | {"s": {"k": 1}, "list": [{}]}
+    pq.write_table(pa.Table.from_pylist([there]), tmp_path / "log" / "b.parquet")
+    pq.write_table(pa.Table.from_pylist([nothing | {"int": 2}]), tmp_path / "log" / "c.parquet")
+    rows = {row["int"]: row.asDict(recursive=True) for row in read_source(spark, alone, "source.events").collect()}
+    assert rows.keys() == {None, 2, 7}
+    assert {name: rows[7][name] for name in there} == there
+    assert rows[2]["s"] == nothing["s"]
+
+
+def test_a_column_that_a_folder_names_as_well_is_told(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark takes the folder's, and the files' is lost."""
+    for day in (1, 2):
+        put(tmp_path, **{f"at_eq_2025-01-0{day}__a": HEAD + line("u", day)})
+    source = log(path=f"{tmp_path}/log", format="csv", options={"header": "true"})
+    with pytest.raises(ContractError) as error:
+        read_source(spark, source, "source.events")
     assert str(error.value) == (
-        "source.events.path: who is bigint in log/a.parquet and double in log/b.parquet; write both alike"
+        "source.events.path: at=2025-01-01/a.csv has a column at, and its folder says what at is, too; set path: "
+        f"file:{tmp_path}/log/at=* to read the column, or leave it out of the files"
     )
+    assert good(spark, msgspec.structs.replace(source, path=f"{tmp_path}/log/at=*")) == [("u", "i1", 1), ("u", "i2", 2)]
+
+
+def test_a_folders_value_is_the_text_that_it_is(spark: SparkSession, tmp_path: Path) -> None:
+    for who in ("who=007", "who=1e3", "who=north", "who=__HIVE_DEFAULT_PARTITION__", "year=1/who=1"):
+        path = tmp_path / "log" / who / "a.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text("what,at\ni,2025-01-01\n")
+    source = log(path=f"{tmp_path}/log", format="csv", options={"header": "true"})
+    assert [who for who, _, _ in good(spark, source)] == ["007", "1", "1e3", "north"]
+    assert [why for why, _ in bad(spark, source)] == ["no user_id"]
+
+
+@pytest.mark.parametrize(
+    ("format_", "options", "said"),
+    [
+        ("csv", {"mode": "DROPMALFORMED"}, "mode: rows that cannot be parsed are lost, or end the night; leave it out"),
+        ("json", {"Mode": "failfast"}, "mode: rows that cannot be parsed are lost, or end the night; leave it out"),
+        ("csv", {"inferSchema": "true"}, "inferSchema: 007 becomes 7"),
+        ("json", {"ignoreCorruptFiles": "true"}, "ignoreCorruptFiles: files are lost without a word; leave it out"),
+    ],
+)
+def test_options_that_lose_something_are_refused(
+    spark: SparkSession, tmp_path: Path, format_: str, options: dict[str, str], said: str
+) -> None:
+    put(tmp_path, a=HEAD + line("u", 1))
+    with pytest.raises(ContractError) as error:
+        read_source(spark, log(path=f"{tmp_path}/log", format=format_, options=options), "source.events")
+    assert str(error.value).startswith(f"source.events.options.{said}")
+
+
+def test_a_type_that_spark_lacks_and_a_name_twice_are_told_in_words(spark: SparkSession, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"at": [dt.time(1, 2)]}), tmp_path / "log.parquet")
+    with pytest.raises(ContractError, match=r"has a column of a type that Spark does not read, such as a time of day"):
+        read_source(spark, log(path=f"{tmp_path}/log.parquet", format="parquet"), "source.events")
+    (tmp_path / "log.json").write_text('{"who": "u", "who": "v"}\n')
+    with pytest.raises(ContractError, match=r"^source.events.path: an object of [^\n]*/log.json has the same name"):
+        read_source(spark, log(path=f"{tmp_path}/log.json", format="json"), "source.events")
+
+
+def test_an_id_that_is_an_object_in_some_rows_is_none(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark gives the text of the object, which named a user."""
+    day = {"what": "i", "at": "2025-01-01"}
+    rows = [day | {"who": who} for who in ("u", {"id": 1}, ["v"], "{3F2504E0}")]
+    (tmp_path / "log.json").write_text("\n".join(map(json.dumps, rows)))
+    source = log(path=f"{tmp_path}/log.json", format="json")
+    assert good(spark, source) == [("u", "i", 1), ("{3F2504E0}", "i", 1)]
+    assert [why for why, _ in bad(spark, source)] == ["an id is an object or an array"] * 2

@@ -17,11 +17,18 @@ EXPECTED = [("u", "i1", 1), ("v", "i2", 2)]
 def test_columns_without_a_header_are_named_by_the_yaml(spark: SparkSession, tmp_path: Path) -> None:
     """The first row is one as all others, also where it is cut off."""
     put(tmp_path / "log" / "day=1" / "a.csv", "cut off\n" + ROWS)
-    put(tmp_path / "log" / "b.csv", "")
+    for name, text in {"empty": "", "mark": "\ufeff", "lines": "\n\n"}.items():
+        put(tmp_path / "log" / f"{name}.csv", text)
     put(tmp_path / "log" / "c.csv", 'w,"i 3",2025-01-03')
     events = log(path=f"{tmp_path}/log", format="csv", names=NAMES)
     assert good(spark, events) == [*EXPECTED, ("w", "i 3", 3)]
-    assert bad(spark, events) == [("malformed row", '{"who":"cut off","day":1,"_corrupt_record":"cut off"}')]
+    assert bad(spark, events) == [("malformed row", '{"who":"cut off","day":"1","_corrupt_record":"cut off"}')]
+
+
+def test_a_name_that_is_there_twice_may_be_if_nobody_asks_for_it(spark: SparkSession, tmp_path: Path) -> None:
+    put(tmp_path / "log" / "a.csv", "who,what,at,note,note\nu,i1,2025-01-01,1,2\n")
+    put(tmp_path / "log" / "b.csv", "who,what,at\nv,i2,2025-01-02\n")
+    assert good(spark, log(path=f"{tmp_path}/log", format="csv", options={"header": "true"})) == EXPECTED
 
 
 def test_columns_without_names_are_numbered(spark: SparkSession, tmp_path: Path) -> None:
@@ -62,6 +69,11 @@ def test_a_name_over_two_lines_and_comments_hide_no_difference(spark: SparkSessi
             {},
             "path: log/0.csv has 3 columns, log/1.csv 4 columns, and no header names them; read them as logs of their "
             "own (source.events.more)",
+        ),
+        (
+            ["who,what,at,cost,cost\n" + "u,i,2025-01-01,1,2\n", "who,cost\nv,3\n"],
+            {"options": {"header": "true"}},
+            "path: log/0.csv has two columns called cost, log/1.csv has one; give each a name of its own",
         ),
         (
             ["All visits of 2025\nwho,what,at\n" + ROWS],

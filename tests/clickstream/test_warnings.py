@@ -11,7 +11,7 @@ from recaug.config import Events
 
 def warned(spark: SparkSession, rows: list[tuple], events: Events, timed: int = 1) -> list[str]:
     read = marked(spark, rows, events)
-    counts = RowCounts(read.count(), 0, len(rows), timed, len(rows), 1, 1, 1, 0, 0, {})
+    counts = RowCounts(read.count(), 0, len(rows), timed, len(rows), 1, 1, 1, 0, 0, 0, {})
     return list(warn_of(read, counts, events))
 
 

@@ -274,6 +274,22 @@ def test_more_rows_in_trouble_than_the_bound_end_the_night(spark: SparkSession, 
     assert ingest.run(known).metrics.reasons == {"to come": 11, "unreadable event_time": 11}
 
 
+def test_lines_behind_a_quote_that_is_never_closed_are_no_single_row(spark: SparkSession, tmp_path: Path) -> None:
+    """They were one malformed row, of any number, and the days among them had no row."""
+    lines = [line(f"user{n}", "vase", day(1, n / 10)) for n in range(200)]
+    made = context(spark, tmp_path, dt.date(2017, 1, 1))
+    log(tmp_path, [*lines[:80], '"' + lines[80], *lines[81:]])
+    with pytest.raises(ContractError, match=r"^source.events: 119 lines lie in rows that cannot be parsed"):
+        ingest.run(made)
+    log(tmp_path, [*lines[:180], '"' + lines[180], *lines[181:]])
+    with pytest.raises(
+        ContractError, match=r"^source.events: 10.0% of 200 rows are no events, more than max_quarantine"
+    ):
+        ingest.run(made)
+    log(tmp_path, [*lines[:198], '"' + lines[198], *lines[199:]])
+    assert ingest.run(made).metrics.reasons["malformed row"] == 1
+
+
 DATA = Path("../shared/data")
 
 

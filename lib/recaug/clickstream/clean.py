@@ -71,6 +71,8 @@ def _faults(mapped: DataFrame, event: dict[str, Column], log: Log, key: str) -> 
         "no user_id": event["user_id"].isNull(),
         "no item_id": event["item_id"].isNull(),
         FRACTION: event["fraction"],
+        "an id is a number too large to be exact": event["inexact"],
+        "an id is an object or an array": event["nested"],
         "unreadable character in an id": _has_unreadable(event["user_id"]) | _has_unreadable(event["item_id"]),
         "unreadable event_time": event["event_time"].isNull() & ~event["early"],
         f"event_time before {log.earliest}": event["early"],

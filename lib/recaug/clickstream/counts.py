@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.clean import FRACTION
+from recaug.clickstream.columns import UNPARSED
 from recaug.clickstream.days import Days, in_days
 from recaug.errors import ContractError, NoRowsError
 
@@ -18,7 +19,8 @@ class RowCounts(NamedTuple):
     """Rows of an intake: all, good ones, those of the last day and the good of them, late ones, bad ones by reason.
 
     read: with those that were ignored, and those that the lake has had before; dated: with a time; timed: with
-    a time of day. odd: bad ones that no rule of the YAML has caught.
+    a time of day. odd: bad ones that no rule of the YAML has caught. swallowed: lines in them beyond the first, such as
+    follow a quote that is never closed.
     """
 
     read: int
@@ -31,6 +33,7 @@ class RowCounts(NamedTuple):
     last_day_good: int
     late: int
     odd: int
+    swallowed: int
     reasons: dict[str, int]
 
 
@@ -50,20 +53,34 @@ def count_rows(read: DataFrame, marked: DataFrame, bad: DataFrame, new: Days, ru
         F.count_if(~in_days(new, "event_time")).alias("late"),
     ).first()
     assert total is not None
-    by_why = bad.select("reasons").groupBy("reasons").count().collect()
+    text = F.get_json_object("raw", f"$.{UNPARSED}")
+    lines = F.coalesce(F.size(F.split(F.btrim(text, F.lit("\r\n")), "\r\n?|\n")) - 1, F.lit(0))
+    unparsed = F.when(text.isNotNull(), lines).otherwise(0)
+    by_why = bad.groupBy("reasons").agg(F.count("*").alias("count"), F.sum(unparsed).alias("lines")).collect()
     reasons: dict[str, int] = {}
     for row in by_why:
         for reason in row["reasons"]:
             reasons[reason] = reasons.get(reason, 0) + row["count"]
     rows = total["good"] + sum(row["count"] for row in by_why)
     odd = sum(row["count"] for row in by_why if rules.isdisjoint(row["reasons"]))
+    swallowed = sum(row["lines"] for row in by_why)
     days = (total["last_day"], total["last_day_good"], total["late"])
     read_rows, ignored, dated, timed = whole
-    return RowCounts(read_rows, ignored, dated, timed, rows, total["good"], *days, odd, dict(sorted(reasons.items())))
+    return RowCounts(
+        read_rows, ignored, dated, timed, rows, total["good"], *days, odd, swallowed, dict(sorted(reasons.items()))
+    )
 
 
 def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
-    """Raise NoRowsError where there is no row of the last day, ContractError where no event, or a fraction as an id."""
+    """Raise NoRowsError where there is no row of the last day, ContractError where no event, or a fraction as an id.
+
+    Before that ContractError where more lines than rows that are events have been swallowed, days among them.
+    """
+    if counts.swallowed > counts.good:
+        raise ContractError(
+            f"source.events: {counts.swallowed} lines lie in rows that cannot be parsed, and {counts.good} rows are "
+            "events: a quote is opened and never closed, or a JSON is cut off; mend the file, or set options.quote"
+        )
     if counts.read == 0:
         raise NoRowsError(f"source.events.path: {path} has no row up to {last}")
     if counts.last_day == 0:
@@ -84,9 +101,10 @@ def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
 def check_trouble(counts: RowCounts, marked: DataFrame, bound: float, rules: frozenset[str]) -> None:
     """Raise ContractError where more than this share of the rows is odd, with an example whose ids are hidden.
 
-    A share of fewer rows than JUDGED says nothing.
+    A share of fewer rows than JUDGED says nothing. Each line that a row has swallowed is a row.
     """
-    if counts.rows < JUDGED or counts.odd <= bound * counts.rows:
+    rows, odd = counts.rows + counts.swallowed, counts.odd + counts.swallowed
+    if rows < JUDGED or odd <= bound * rows:
         return
     worst = max(counts.reasons.keys() - rules, key=lambda reason: (counts.reasons[reason], reason))
     row = marked.where(F.array_contains("reasons", worst)).select("raw", "user_id", "item_id").first()
@@ -95,7 +113,7 @@ def check_trouble(counts: RowCounts, marked: DataFrame, bound: float, rules: fro
         if row is not None and row[name]:
             example = example.replace(row[name], "...")
     raise ContractError(
-        f"source.events: {counts.odd / counts.rows:.1%} of {counts.rows} rows are no events, more than max_quarantine "
+        f"source.events: {odd / rows:.1%} of {rows} rows are no events, more than max_quarantine "
         f"{bound:.1%}; the commonest reason, in {counts.reasons[worst]} rows: {worst}, as in {example[:SHOWN]}; mend "
         "the mapping, or raise source.events.max_quarantine"
     )

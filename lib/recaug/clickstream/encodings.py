@@ -86,8 +86,8 @@ def _without_bom(head: bytes) -> str | None:
     zeros = [whole[place::4].count(0) / (len(whole) / 4) for place in range(4)]
     if min(zeros[2:]) == 1 or min(zeros[:2]) == 1:
         return "UTF-32LE" if zeros[3] == 1 else "UTF-32BE"
-    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
-    if max(even, odd) > 0.02 and max(even, odd) > 9 * min(even, odd):
+    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]  # shares of two letters
+    if max(even, odd) > 0.2 and max(even, odd) > 9 * min(even, odd):
         return "UTF-16LE" if odd > even else "UTF-16BE"
     return None
 

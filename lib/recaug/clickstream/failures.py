@@ -12,6 +12,11 @@ from recaug.errors import ContractError
 
 # What Java calls a damaged file, and Spark one that it cannot read (2064: of Spark 3.5, without a name).
 DAMAGED = ("java.io.EOFException", "java.util.zip.ZipException", "org.apache.hadoop.fs.ChecksumException")
+FOREIGN = {  # a type of a column that Spark lacks (1172 to 1174: of Spark 3.5, without a name)
+    *(f"_LEGACY_ERROR_TEMP_117{digit}" for digit in (2, 3, 4)),
+    "PARQUET_TYPE_ILLEGAL",
+    "PARQUET_TYPE_NOT_SUPPORTED",
+}
 UNREADABLE = {
     "CANNOT_READ_FILE_FOOTER",
     "FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER",
@@ -41,6 +46,10 @@ def unreadable(error: Exception, source: Files, key: str) -> ContractError | Exc
         f"{at} {place} has no readable {source.format} file": "UNABLE_TO_INFER_SCHEMA" in why.conditions,
         f"{at} {place} may not be read; check its permissions": denied or why.says("Permission denied"),
         f"{at} a file of {place} went away while it was read": gone,
+        f"{at} an object of {place} has the same name twice; give each value a name of its own": "COLUMN_ALREADY_EXISTS"
+        in why.conditions,
+        f"{at} a file of {place} has a column of a type that Spark does not read, such as a time of day; write it as "
+        "text, or leave it out": not why.conditions.isdisjoint(FOREIGN),
         f"{at} a file of {place} is damaged or no {source.format or 'table'}": broken,
     }
     return next((ContractError(words) for words, is_so in cases.items() if is_so), error)

@@ -18,6 +18,7 @@ from recaug.errors import ContractError
 
 HEAD = 1 << 16  # bytes of a file that are looked at
 ROWS = 100  # of them, that are counted
+SEPARATOR = "\x1f"  # of the names in a header's mark
 JUDGED = 3  # rows, which are no accident
 # What a file is that begins so, and what is to be done with it.
 BEGINNINGS = (
@@ -113,7 +114,7 @@ def _csv(text: str, cut: bool, source: Files, key: str, name: str) -> Look | Non
             f"{key}.path: {name} has {len(rows[0])} names in its first line ({', '.join(rows[0])[:80]}), and {width} "
             "columns below; write a name for each column, and nothing above the names"
         )
-    return Look("\x1f".join(column.strip() for column in rows[0]))
+    return Look(SEPARATOR.join(column.strip() for column in rows[0]))
 
 
 def _rows(text: str, source: Files) -> Iterator[list[str]]:

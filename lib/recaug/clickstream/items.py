@@ -7,9 +7,10 @@ from pyspark.sql import functions as F
 
 from recaug.clickstream.columns import POSITION
 from recaug.clickstream.images import picture_vectors
-from recaug.clickstream.mapping import as_text, expression
+from recaug.clickstream.mapping import as_id, as_text, expression
 from recaug.clickstream.sounds import sound_vectors
 from recaug.config import Items
+from recaug.errors import ContractError
 
 
 def catalogue(rows: DataFrame, items: Items) -> DataFrame:
@@ -24,14 +25,14 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     for name, sql in items.categorical.items():
         columns[f"c_{name}"] = _text(rows, sql, f"source.items.categorical.{name}", items.nulls)
     for name, sql in items.numeric.items():
-        number = expression(rows, sql, f"source.items.numeric.{name}").cast("double")
+        number = _typed(rows, sql, f"source.items.numeric.{name}")[0].cast("double")
         columns[f"n_{name}"] = F.when(~F.isnan(number), number)
     for name, sql in items.multi_valued.items():
-        texts = expression(rows, sql, f"source.items.multi_valued.{name}").cast("array<string>")
+        texts = _many(rows, sql, f"source.items.multi_valued.{name}", "array<string>")
         given = F.array_distinct(F.filter(F.transform(texts, F.trim), lambda value: value != ""))
         columns[f"m_{name}"] = F.when(F.size(given) > 0, given)
     for name, sql in items.vectors.items():
-        vector = expression(rows, sql, f"source.items.vectors.{name}").cast("array<float>")
+        vector = _many(rows, sql, f"source.items.vectors.{name}", "array<float>")
         whole = (F.size(vector) > 0) & F.forall(vector, lambda value: value.isNotNull() & ~F.isnan(value))
         columns[f"v_{name}"] = F.when(whole, vector)
     for name, sql in items.pictures.items():
@@ -40,7 +41,7 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     for name, sql in items.sounds.items():
         columns[f"v_{name}"] = sound_vectors(expression(rows, sql, f"source.items.sounds.{name}"))
     known = rows.select(
-        _text(rows, items.item_id, "source.items.item_id", items.nulls).alias("item_id"),
+        as_id(*_typed(rows, items.item_id, "source.items.item_id"), items.nulls).alias("item_id"),
         POSITION,
         *(column.alias(name) for name, column in columns.items()),
     ).where("item_id IS NOT NULL")
@@ -75,11 +76,27 @@ def named_by_events(events: DataFrame) -> DataFrame:
     )
 
 
-def _text(rows: DataFrame, sql: str, key: str, nulls: Sequence[str]) -> Column:
-    """Read an expression as text; blank and `nulls` are null."""
+def _typed(rows: DataFrame, sql: str, key: str) -> tuple[Column, str]:
+    """Read an expression of one value; gives its type, too. Raises ContractError for an array, a map or a struct."""
     column = expression(rows, sql, key)
     ((_, kind),) = rows.select(column).dtypes
-    return as_text(column, kind, nulls)
+    if (whole := kind.split("<")[0]) in ("array", "map", "struct"):
+        raise ContractError(f"{key}: {sql} is {whole}, not one value; name a field or an element of it")
+    return column, kind
+
+
+def _text(rows: DataFrame, sql: str, key: str, nulls: Sequence[str]) -> Column:
+    """Read an expression as text; blank and `nulls` are null."""
+    return as_text(*_typed(rows, sql, key), nulls)
+
+
+def _many(rows: DataFrame, sql: str, key: str, kind: str) -> Column:
+    """Read an expression as an array. Raises ContractError where it is none."""
+    column = expression(rows, sql, key)
+    ((_, there),) = rows.select(column).dtypes
+    if not there.startswith("array<") or there.startswith(("array<array", "array<map", "array<struct")):
+        raise ContractError(f"{key}: {sql} is {there}, not {kind}")
+    return column.cast(kind)
 
 
 def _map(names: dict[str, str], prefix: str, kind: str) -> Column:

@@ -13,21 +13,6 @@ from pyspark.sql import functions as F
 ENTRIES = 256  # of an archive that are laid out at once
 
 
-def with_timestamps(df: DataFrame) -> DataFrame:
-    """Turn Parquet's TIMESTAMP(NANOS), which Spark reads as long, into timestamps (to the microsecond)."""
-    if "bigint" not in (kind for _, kind in df.dtypes):
-        return df
-    jvm = df.sparkSession._jvm
-    file = jvm.org.apache.hadoop.fs.Path(df.inputFiles()[0])  # type: ignore[union-attr]
-    configuration = df.sparkSession._jsc.hadoopConfiguration()
-    footer = jvm.org.apache.parquet.hadoop.ParquetFileReader.readFooter(configuration, file)  # type: ignore[union-attr]
-    for field in footer.getFileMetaData().getSchema().getFields():
-        if "TIMESTAMP(NANOS" in str(field.getLogicalTypeAnnotation()):
-            name = field.getName()
-            df = df.withColumn(name, F.timestamp_micros(F.floor(F.col(f"`{name}`") / 1000)))
-    return df
-
-
 def by_position(lines: DataFrame) -> DataFrame:
     """Lay out lines `user item item ...`: user, position, item; a line without items keeps a row, its item null."""
     words = F.split(F.trim("value"), r"\s+")

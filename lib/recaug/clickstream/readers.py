@@ -10,9 +10,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from recaug.clickstream.columns import CORRUPT
-from recaug.clickstream.files import Alike, alike, united
-from recaug.clickstream.layouts import by_entry, by_key, by_position, with_timestamps
+from recaug.clickstream.encodings import option
+from recaug.clickstream.files import Alike, alike
+from recaug.clickstream.heads import short
+from recaug.clickstream.layouts import by_entry, by_key, by_position
 from recaug.clickstream.listing import Listing, list_files
+from recaug.clickstream.parquet import as_written
+from recaug.clickstream.unite import united
 from recaug.config import Files, twins
 from recaug.errors import ContractError
 
@@ -20,7 +24,19 @@ from recaug.errors import ContractError
 # of one header are read together (files.py), so it need not be compared, and may lack a name.
 CSV = {"columnPruning": "false", "mode": "PERMISSIVE", "escape": '"', "multiLine": "true"}
 DEFAULTS = {(name, value) for name in ("encoding", "charset") for value in ("utf-8", "utf8")}
-BY_CASE = "spark.sql.caseSensitive"
+# Options under which something is lost, and what.
+LOSING = {
+    "mode": (
+        ("dropmalformed", "failfast"),
+        "rows that cannot be parsed are lost, or end the night",
+    ),
+    "inferSchema": (("true",), "007 becomes 7; an expression makes a number of a text"),
+    "ignoreCorruptFiles": (("true",), "files are lost without a word"),
+    "ignoreMissingFiles": (("true",), "files are lost without a word"),
+}
+# While a source's columns are told: names that differ by case alone are two, of which Spark else takes one and leaves
+# the other out; a partition folder's value is the text that it is (store=007), in all folders alike.
+TELLING = {"spark.sql.caseSensitive": "true", "spark.sql.sources.partitionColumnTypeInference.enabled": "false"}
 AS_THEY_LIE = {"delta", "binaryFile"}  # formats whose files Spark lists itself: a table, and any number of pictures
 
 
@@ -62,15 +78,17 @@ def _read(spark: SparkSession, source: Files, part: Alike, key: str) -> DataFram
     """Read files that are alike. Raises ContractError for two columns whose names differ by case alone."""
     assert source.format is not None
     layout = {"sequences": "text", "json_object": "text", "npz": "binaryFile"}.get(source.format, source.format)
-    reader = spark.read.format(layout).options(**{**_options(source), **part.options})
-    with _by_case(spark):
+    reader = spark.read.format(layout).options(**{**_options(source, key), **part.options})
+    with _telling(spark):
         df = reader.load(part.files)
+    if part.folders:
+        _check_folders(df, part, key)
     if source.format == "csv" and df.columns:
         schema = _named(df.schema, source, len(part.folders))
         df = reader.schema(schema.add(CORRUPT, StringType())).load(part.files)
     if twice := twins(df.columns):
         raise ContractError(f"{key}.path: the rows have both {twice[0]} and {twice[1]}; write one name, or neither")
-    lay_out = {"parquet": with_timestamps, "sequences": by_position, "json_object": by_key, "npz": by_entry}
+    lay_out = {"parquet": as_written, "sequences": by_position, "json_object": by_key, "npz": by_entry}
     return lay_out[source.format](df) if source.format in lay_out else df
 
 
@@ -89,18 +107,38 @@ def _named(schema: StructType, source: Files, folders: int) -> StructType:
 
 
 @contextmanager
-def _by_case(spark: SparkSession) -> Iterator[None]:
-    """Let Spark tell names apart that differ by case alone, of which it else takes one and leaves the other out."""
-    before = spark.conf.get(BY_CASE)
-    spark.conf.set(BY_CASE, "true")
+def _telling(spark: SparkSession) -> Iterator[None]:
+    """Set TELLING for a while."""
+    before = {name: str(spark.conf.get(name)) for name in TELLING}
     try:
+        for name, value in TELLING.items():
+            spark.conf.set(name, value)
         yield
     finally:
-        spark.conf.set(BY_CASE, str(before))
+        for name, earlier in before.items():
+            spark.conf.set(name, earlier)
 
 
-def _options(source: Files) -> Mapping[str, str]:
-    """Spark's options, with those under which every reading of a file finds the same bad lines."""
+def _check_folders(df: DataFrame, part: Alike, key: str) -> None:
+    """Raise ContractError where files have a column that their folders name as well: Spark drops the files'."""
+    relation = df._jdf.queryExecution().analyzed().relation()
+    if not relation.overlappedPartCols().isEmpty():
+        name = relation.overlappedPartCols().keys().mkString(", ")
+        folder = f"{part.options['basePath']}/{part.folders[0]}=*"
+        raise ContractError(
+            f"{key}.path: {short(part.files[0])} has a column {name}, and its folder says what {name} is, too; set "
+            f"path: {folder} to read the column, or leave it out of the files"
+        )
+
+
+def _options(source: Files, key: str) -> Mapping[str, str]:
+    """Spark's options, with those under which every reading of a file finds the same bad lines.
+
+    Raises ContractError for an option under which rows or values are lost.
+    """
+    for name, (values, why) in LOSING.items():
+        if (option(source, name) or "").lower() in values:
+            raise ContractError(f"{key}.options.{name}: {why}; leave it out")
     # Named, UTF-8 is read without looking for a byte order mark, which ends the reading of a JSON that is one array.
     given = {name: value for name, value in source.options.items() if (name.lower(), value.lower()) not in DEFAULTS}
     if source.format == "csv":
