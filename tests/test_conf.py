@@ -33,7 +33,7 @@ def given_keys(values: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any
         for number, value in enumerate(values):
             yield from given_keys(value, f"{path}[{number}]")
     elif isinstance(values, dict):
-        for key in {*values} - ({"kind"} if path else {"artifacts", "source"}):
+        for key in {*values} - ({"kind"} if path else {"artifacts"}):
             yield f"{path}.{key}", values, key
             yield from given_keys(values[key], f"{path}.{key}")
 
@@ -133,6 +133,12 @@ def test_the_demo_is_among_them():
         ("  path: build/demo/lake", "  path: build/what?/lake", "path build/what?/lake has a ?, at which"),
         ("      user_id: household_id", "      user_id: 7", "$.source.events.columns[...]`; put it in quotes"),
         ("  heads: 2", "  heads: 3", "no multiple"),
+        ("  layers: sasrec", "  layers: bsarec", "bsarec sees a whole row: set sasrec.prefix_events"),
+        (
+            "  prefix_events: 0",
+            "  prefix_events: 50",
+            "sasrec.prefix_events 50 is more than prepare.max_length 50 leaves beside a target: set it to 49 or less",
+        ),
         ("task: discovery", "task: explore", "$.prepare.task"),
         ("  catalog: null", "  catalog: main.recaug", "one of lake.path and lake.catalog"),
         ("      item_id: product_id\n      event", "      event", "lacks item_id"),

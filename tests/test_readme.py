@@ -22,8 +22,9 @@ TEXT = (ROOT / "README.md").read_text()
 COMMANDS = [
     line.split("#")[0].strip() for line in re.findall(r"^    ((?:make|\.venv/bin/python|spark-submit) .*)$", TEXT, re.M)
 ]
-OWN_TABLE = [command for command in COMMANDS if "conf/shop.yaml" in command and "jobs/erase" not in command]
+OWN_TABLE = [command for command in COMMANDS if "--config conf/shop.yaml" in command and "jobs/erase" not in command]
 (ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
+(INIT,) = (command for command in COMMANDS if "jobs/init" in command)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for user in range(10)
     ]
     (folder / "clicks" / "log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "items.csv").write_text("sku,name\n" + "".join(f"s{number},Thing {number}\n" for number in range(7)))
     (values,) = map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.M | re.S))
     values["source"]["events"]["path"] = str(folder / "clicks")
     values["lake"]["path"], values["artifacts"] = str(folder / "lake"), str(folder / "artifacts")
@@ -125,7 +127,11 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     assert "--resume" in nights[1]
     (shop / "erased.txt").write_text("v1\n")
     erase = ERASE.replace("conf/shop.yaml", str(shop / "shop.yaml")).replace("erased.txt", str(shop / "erased.txt"))
-    *planned, first, again, erased = run([*shipped, *plans, *nights[:2], erase])
+    propose = INIT.replace("/mnt/shop", str(shop)).replace("conf/shop.yaml", str(shop / "proposed.yaml"))
+    *planned, first, again, erased, proposed = run([*shipped, *plans, *nights[:2], erase, propose])
+    columns = load(shop / "proposed.yaml").source.events.columns
+    assert (columns["user_id"], columns["item_id"]) == ("visitor", "sku")
+    assert f"jobs/nightly.py --config {shop / 'proposed.yaml'} --date 2026-11-" in proposed
     for line, printed in zip([*shipped, *plans], planned, strict=True):
         assert "rows to ingest" in printed
         assert "--until" in line or line in shipped or "230 rows to ingest" in printed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from tests.clickstream.logs import bad, good, log, put
+from tests.clickstream.logs import bad, good, log, marked, put
 
 from recaug.clickstream.items import catalogue
 from recaug.clickstream.positions import number_rows
@@ -53,6 +53,14 @@ def test_each_array_on_a_dotted_path_is_exploded(spark: SparkSession, tmp_path: 
         ("no item_id", '{"bag":{"orders":{"at":"2025-01-02"}},"who":"u"}'),
         ("no item_id", '{"who":"v"}'),
     ]
+
+
+def test_two_alike_elements_are_two_events_and_the_record_again_is_a_copy(spark: SparkSession, tmp_path: Path) -> None:
+    record = {"who": "u", "orders": [{"at": "2025-01-01", "items": [{"sku": "a"}, {"sku": "a"}]}] * 2}
+    columns = {"user_id": "who", "item_id": "orders.items.sku", "event_time": "orders.at"}
+    path = put(tmp_path / "log.json", lines([record, record]))
+    rows = marked(spark, log(path=path, format="json", explode="orders.items", columns=columns))
+    assert (len(rows), len({row["event_id"] for row in rows})) == (8, 4)
 
 
 def test_elements_keep_their_order(spark: SparkSession, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.training.checkpoint import load_recommender, read_meta
 from recaug.training.inputs import log_popularity, validation_sample
-from recaug.training.recommender import SASRecJob, next_item_targets, train_sasrec
+from recaug.training.recommender import SASRecJob, train_sasrec
+from recaug.training.targets import next_item_targets
 from recaug.training.validation import validation_ndcg
 
 
@@ -99,6 +100,25 @@ def test_what_is_known_of_the_items_goes_with_the_weights(job: SASRecJob, spark:
     assert np.array_equal(model.features.numpy(), features)
     assert read_meta(known.folder)["arguments"]["layers"] == "ligr"
     assert torch.isfinite(model.next_logits(torch.tensor([[2, 4, 6]]))[:, 1:]).all()
+
+
+def test_prefixes_are_learnt_from_with_layers_that_see_a_whole_row(
+    toy: Lake, job: SASRecJob, spark: SparkSession, tmp_path: Path
+) -> None:
+    config = small_config({"sasrec": {"layers": "bsarec", "prefix_events": 5}})
+    (trained,) = train_sasrec([job], spark, config, "test")
+    meta = read_meta(trained.folder)
+    assert len(trained.curves) == config.sasrec.optimiser.epochs
+    assert meta["arguments"].items() >= {"layers": "bsarec", "prefixes": True, "max_length": 6}.items()
+    model = load_recommender(trained.folder)
+    sample = validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH)
+    assert validation_ndcg(model.next_logits, sample, True, torch.device("cpu")) > 1.5 * 2 / N_ITEMS * 5
+    listed = torch.tensor([[1, 7, 9], [3, 4, 5]])
+    histories = torch.tensor([[2, 4, 6, 8, 10, 12, 14], [1, 3, 0, 0, 0, 0, 0]])  # one of more than five events
+    torch.testing.assert_close(model.next_scores(histories, listed), model.next_logits(histories).gather(1, listed))
+    elsewhere = dataclasses.replace(job, models=Store(tmp_path / "elsewhere"))
+    (again,) = train_sasrec([elsewhere], spark, config, "test")
+    assert read_meta(again.folder)["weights"] == meta["weights"]
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_last_bit_here_and_in_a_task(

@@ -52,13 +52,16 @@ class Choice(NamedTuple):
     gone: list[Seen]
 
 
-def choose(files: Sequence[File], known: Iterable[Seen], night: dt.date, new: Days, all_listed: bool) -> Choice:
+def choose(files: Sequence[File], known: Sequence[Seen], night: dt.date, plan: IntakePlan, all_listed: bool) -> Choice:
     """Sort the files that are listed by what is known of them.
 
-    known: of this log. all_listed: a file that is not listed is there no more. A row without a time is its night's that
-    saw it first: a file that has changed after this night may have one.
+    known: of this log. all_listed: a file that is not listed is there no more. Rows of late days, and those without a
+    time, are taken by the night that sees their file first; one that is made again opens what was seen since as well.
     """
-    known = list(known)
+
+    def has_more(seen: Seen) -> bool:
+        return seen.night > night and (seen.holds(plan.read) or None in seen.days)
+
     current = {seen.path: seen for seen in known if seen.gone is None}
     same = {
         file.path: current[file.path] for file in files if file.path in current and current[file.path].is_like(file)
@@ -66,7 +69,7 @@ def choose(files: Sequence[File], known: Iterable[Seen], night: dt.date, new: Da
     own = [seen for seen in same.values() if seen.night == night]
     before: dict[bool, list[Seen]] = {True: [], False: []}
     for seen in (seen for seen in same.values() if seen.night != night):
-        before[seen.holds(new) or (seen.night > night and None in seen.days)].append(seen)
+        before[seen.holds(plan.new) or has_more(seen)].append(seen)
     there = {file.path for file in files}
     changed = (seen for path, seen in current.items() if path not in same and (all_listed or path in there))
     return Choice(
@@ -94,7 +97,7 @@ def count_days(rows: DataFrame, log: Log, key: str) -> Mapping[str, ByDay]:
 
 
 def remembered(known: Iterable[Seen], choice: Choice, counted: Sequence[Seen], night: dt.date) -> list[Seen]:
-    """Give what is known of a log's files after this night; of those that are gone until the next one."""
+    """Give what is known of a log's files after the newest night; of those that are gone until the next one."""
     gone = {seen.path for seen in choice.gone if seen.gone is None}
     changed = gone | {file.path for file in choice.new}
     kept = []

@@ -5,5 +5,6 @@ EVENT = "recaug_event"
 FILE = "recaug_file"
 POSITION = "recaug_position"
 REASONS = "recaug_reasons"
-OURS = (CORRUPT, EVENT, FILE, POSITION, REASONS)
+PLACE = "recaug_place"  # of an element in its array, for each array on the way
+OURS = (CORRUPT, EVENT, FILE, POSITION, REASONS, PLACE)
 UNPARSED = "_corrupt_record"  # what the quarantine's raw JSON calls CORRUPT

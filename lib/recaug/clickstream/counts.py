@@ -64,7 +64,7 @@ def count_rows(read: DataFrame, marked: DataFrame, bad: DataFrame, new: Days, ru
 
 def check_counts(counts: RowCounts, last: dt.date, path: str) -> None:
     """Raise NoRowsError where there is no row of the last day, ContractError where no event, or a fraction as an id."""
-    if counts.rows == 0:
+    if counts.read == 0:
         raise NoRowsError(f"source.events.path: {path} has no row up to {last}")
     if counts.last_day == 0:
         raise NoRowsError(f"source.events.path: {path} has no row of {last}; give a date that the log covers")

@@ -48,13 +48,14 @@ def plan_days(taken: dt.date | None, date: dt.date, late_days: int) -> IntakePla
     return IntakePlan(Days(first, date), late)
 
 
-def in_days(days: Days, column: str) -> Column:
+def in_days(days: Days, column: str | Column) -> Column:
     """Say whether a time is of these days, or missing."""
+    time = F.col(column) if isinstance(column, str) else column
     end = F.lit(dt.datetime.combine(days.last + dt.timedelta(days=1), dt.time()).isoformat()).cast("timestamp")
-    inside = F.col(column) < end
+    inside = time < end
     if days.first is not None:
-        inside &= F.col(column) >= F.lit(dt.datetime.combine(days.first, dt.time()).isoformat()).cast("timestamp")
-    return inside | F.col(column).isNull()
+        inside &= time >= F.lit(dt.datetime.combine(days.first, dt.time()).isoformat()).cast("timestamp")
+    return inside | time.isNull()
 
 
 def of_days(rows: DataFrame, first: dt.date | None, last: dt.date) -> DataFrame:

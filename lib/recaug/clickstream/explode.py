@@ -7,17 +7,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructField, StructType
 
-from recaug.clickstream.columns import OURS
+from recaug.clickstream.columns import OURS, PLACE
 from recaug.errors import ContractError
 
-ELEMENT = "recaug_element"
+ELEMENT, NUMBER = "recaug_element", "recaug_number"
 
 
 def exploded(df: DataFrame, path: str, key: str) -> DataFrame:
     """Make each element of the array at a dotted path a row, in which the array's name stands for the element.
 
     path: such as events, or properties.products, or orders.items; each array on its way is exploded, too. A row whose
-    array is empty or null stays one row, without an element.
+    array is empty or null stays one row, without an element. Adds PLACE, which tells two alike elements apart.
     Raises ContractError where there is no such column, or where it is no array.
     """
     names: list[str] = []
@@ -56,7 +56,9 @@ def _field(df: DataFrame, names: Sequence[str], part: str, here: str) -> StructF
 def _explode(df: DataFrame, names: Sequence[str]) -> DataFrame:
     """Explode the array at `names`; the element takes its place."""
     kept = (F.col(f"`{name}`") for name in df.columns)
-    each = df.select(*kept, F.explode_outer(_at(names)).alias(ELEMENT))
+    each = df.select(*kept, F.posexplode_outer(_at(names)).alias(NUMBER, ELEMENT))
+    before = [PLACE] if PLACE in df.columns else []
+    each = each.withColumn(PLACE, F.concat_ws(".", *before, F.col(NUMBER).cast("string"))).drop(NUMBER)
     element: Column = F.col(ELEMENT)
     top, *fields = names
     if fields:

@@ -49,8 +49,10 @@ class Intake(NamedTuple):
 
 def map_rows(rows: DataFrame, log: Log, days: Days, key: str = "source.events") -> DataFrame:
     """Map a log's rows by the YAML; keep those of the days and those without a time. See mapping.map_events."""
-    mapped = map_events(rows, log, key).where(in_days(days, f"{EVENT}.event_time"))
-    return mapped.transform(name_files).transform(number_rows)
+    mapped = map_events(rows, log, key)
+    time = F.expr(log.columns["event_time"]).cast("timestamp")  # what files and Delta know the bounds of
+    early = time < F.lit(f"{log.earliest} 00:00:00").cast("timestamp")
+    return mapped.where(in_days(days, time) | early).transform(name_files).transform(number_rows)
 
 
 def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:

@@ -43,10 +43,21 @@ class Named(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Files of a source, and the version of a Delta table that they are of."""
+    """Files of a source, and the version of a Delta table that they are of.
+
+    by: the table's first partition column. parts: its values that all of the files are of; none where they are not.
+    """
 
     files: Sequence[File]
     version: int | None = None
+    by: str | None = None
+    parts: frozenset[str] = frozenset()
+
+    def of(self, files: Iterable[File]) -> "Listing":
+        """Give some of the files."""
+        chosen = list(files)
+        parts = [_part(file.path, self.by) for file in chosen] if self.by else []
+        return self._replace(files=chosen, parts=frozenset() if None in parts else frozenset(filter(None, parts)))
 
 
 def list_files(spark: SparkSession, source: Files, path: str, key: str, named: Named | None = None) -> list[File]:
@@ -94,10 +105,12 @@ def day_named(path: str, file: str) -> dt.date | None:
 def list_table(spark: SparkSession, path: str) -> Listing:
     """List the files of the newest version of a Delta table."""
     spark.read.format("delta").load(path)  # says in Spark's words what is wrong with it
-    newest = DeltaTable.forPath(spark, path).history(1).select("version").first()
+    table = DeltaTable.forPath(spark, path)
+    newest, detail = table.history(1).select("version").first(), table.detail().select("partitionColumns").first()
     assert newest is not None
-    table = spark.read.format("delta").option("versionAsOf", newest[0]).load(path)
-    return Listing([File(decoded(name)) for name in sorted(table.inputFiles())], newest[0])
+    assert detail is not None
+    names = spark.read.format("delta").option("versionAsOf", newest[0]).load(path).inputFiles()
+    return Listing([File(decoded(name)) for name in sorted(names)], newest[0], next(iter(detail[0]), None))
 
 
 def plain(address: str) -> str:
@@ -110,6 +123,12 @@ def decoded(name: str) -> str:
     while (plain := unquote(name)) != name:
         name = plain
     return name
+
+
+def _part(file: str, by: str | None) -> str | None:
+    """Read the value of a partition column from the folder of a file; None where it is not as plain as a day is."""
+    match = re.search(rf"/{re.escape(str(by))}=([\w.:-]+)/", file)
+    return None if match is None or match[1] == "__HIVE_DEFAULT_PARTITION__" else match[1]
 
 
 def _globs(path: str, named: Named | None) -> list[str]:

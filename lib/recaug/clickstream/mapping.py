@@ -8,7 +8,7 @@ from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream.columns import EVENT, OURS
+from recaug.clickstream.columns import EVENT, OURS, PLACE
 from recaug.config import Log
 from recaug.errors import ContractError
 
@@ -30,8 +30,8 @@ def map_events(df: DataFrame, log: Log, key: str = "source.events") -> DataFrame
     key: the YAML's section of the log.
     Its fields: user_id, item_id, event_type, query, session_id (text; a value of `nulls` is null), event_time (null
     where it is too early), early (whether it is), price, quantity, price_given and quantity_given (whether the source
-    says anything there), fraction (whether an id is one), unique (the text of unique_by), number and text (what
-    order_by says).
+    says anything there), fraction (whether an id is one), unique (the text of unique_by, and the place of an exploded
+    element), number and text (what order_by says).
     Raises ContractError that names the key and the column where the source lacks it or has another type.
     """
     columns: dict[str, Column] = {
@@ -46,6 +46,7 @@ def map_events(df: DataFrame, log: Log, key: str = "source.events") -> DataFrame
     texts = {name: as_text(columns[name], types[name], log.nulls) for name in TEXTS if name in columns}
     numbers = {name: _given(columns[name], types[name], log.nulls) for name in AMOUNTS if name in columns}
     unique = [expression(df, name, f"{key}.unique_by").cast("string") for name in log.unique_by]
+    unique += [F.col(PLACE)] if PLACE in df.columns else []
     order = text if log.order_by is None else expression(df, log.order_by, f"{key}.order_by")
     time = columns["event_time"].cast("timestamp")
     early = time < F.lit(f"{log.earliest} 00:00:00").cast("timestamp")

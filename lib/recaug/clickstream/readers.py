@@ -52,8 +52,10 @@ def _as_it_lies(spark: SparkSession, source: Files, path: str, key: str, listing
     if listing is None or listing.version is None:
         return _read(spark, source, Alike([path], {}), key)
     df = _read(spark, source, Alike([path], {"versionAsOf": str(listing.version)}), key)
+    if listing.by is not None and listing.parts:
+        df = df.where(F.col(f"`{listing.by}`").cast("string").isin([*listing.parts]))  # other folders are not opened
     names = [file.path for file in listing.files]
-    return df.where(F.input_file_name().isin(names)) if names else df
+    return df.where(F.col("_metadata.file_path").isin(names)) if names else df  # input_file_name is none to Delta here
 
 
 def _read(spark: SparkSession, source: Files, part: Alike, key: str) -> DataFrame:

@@ -26,9 +26,9 @@ def _types(rows: DataFrame, counts: RowCounts, events: Events) -> Iterator[str]:
     named = {name for log in events.logs.values() for name in (*log.event_types, *log.ignore_types)}
     if not named:
         return
-    least = max(round(MANY * counts.read), 1)
+    many = max(round(MANY * counts.read), 1)
     by_type = rows.where("its_type IS NOT NULL").groupBy("its_type").count()
-    listed = by_type.where(F.col("its_type").isin(*named) | (F.col("count") >= least)).collect()
+    listed = by_type.where(F.col("its_type").isin(*named) | (F.col("count") >= many)).collect()
     there = {row["its_type"]: row["count"] for row in listed}
     for name in sorted(there.keys() - named, key=lambda name: (-there[name], name)):
         yield (

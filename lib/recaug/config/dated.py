@@ -6,6 +6,7 @@ import re
 DATE = re.compile(r"\{date(?::([^{}]*))?\}")
 ISO = "%Y-%m-%d"
 DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3}
+NOT_BY_DAY = {"delta", "binaryFile", "npz"}  # formats
 WORDS = {"b", "B"}  # names of months
 GLOB = re.compile(r"\\.|\[[^\]]*\]|\{[^{}]*\}|.", re.DOTALL)
 
@@ -15,12 +16,17 @@ def is_dated(path: str | None) -> bool:
     return path is not None and DATE.search(path) is not None
 
 
-def check_dated(path: str) -> None:
-    """Raise ValueError where what stands for a day does not say which, or is called otherwise."""
+def check_dated(path: str, layout: str | None) -> None:
+    """Raise ValueError where what stands for a day does not say which, is called otherwise, or is of no such files.
+
+    layout: the format.
+    """
     if other := re.search(r"\{(?!date[:}])(\w+):%", path):
         raise ValueError(f"path {path} has {{{other[1]}:...}}; a day is written {{date:{ISO}}}")
     if not is_dated(path):
         return
+    if layout in NOT_BY_DAY:
+        raise ValueError(f"path {path} has {{date}}, which is of files of rows; {layout} has none")
     said = {directive for place in DATE.finditer(path) for directive in re.findall("%(.?)", _form(place))}
     if unknown := sorted(said - DIGITS.keys() - WORDS):
         raise ValueError(f"path {path} has %{unknown[0]} in {{date:...}}; what may stand there is %Y %y %m %d %j %b %B")

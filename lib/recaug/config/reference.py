@@ -87,20 +87,20 @@ def said(struct: type) -> tuple[str, dict[str, str]]:
     prose, keys = "", dict[str, str]()
     for base in (base for base in struct.__mro__ if issubclass(base, Strict) and base is not Strict):
         names = {name for field in msgspec.structs.fields(base) for name in (field.name, field.encode_name)}
-        own, of_keys = _split(inspect.getdoc(base) or "", names)
+        own, of_keys = split_at_keys(inspect.getdoc(base) or "", names)
         prose = prose or own
         keys = of_keys | keys
     renamed = {field.name: field.encode_name for field in msgspec.structs.fields(struct)}
     return prose, {renamed.get(name, name): text for name, text in keys.items()}
 
 
-def _split(docstring: str, names: set[str]) -> tuple[str, dict[str, str]]:
+def split_at_keys(docstring: str, names: set[str]) -> tuple[str, dict[str, str]]:
     """Split paragraphs such as `epochs: of all rounds. first_epochs, last: ...` at the names; the rest is prose."""
     either = "|".join(sorted(names, key=len, reverse=True))
     prose, keys = [], dict[str, str]()
     for paragraph in docstring.split("\n\n"):
         text = " ".join(paragraph.split()).replace("|", "\\|")
-        before, *named = re.split(rf"(?:^|(?<=\s))((?:{either})(?:, (?:{either}))*): ", text)
+        before, *named = re.split(rf"(?:^|(?<=[.;] ))((?:{either})(?:, (?:{either}))*): ", text)
         prose.append(before.rstrip(" ;"))
         for listed, meaning in zip(named[::2], named[1::2], strict=True):
             keys |= dict.fromkeys(listed.split(", "), meaning.rstrip(" ;"))

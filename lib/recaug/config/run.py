@@ -81,6 +81,11 @@ class Config(Strict, kw_only=True, dict=True):
                 f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(events.all_types)}, which "
                 "source.events gives"
             )
+        if self.sasrec.prefix_events >= prepare.max_length:
+            raise ValueError(
+                f"sasrec.prefix_events {self.sasrec.prefix_events} is more than prepare.max_length "
+                f"{prepare.max_length} leaves beside a target: set it to {prepare.max_length - 1} or less"
+            )
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
         if self.learning_curve is not None and not self.augment.generators:

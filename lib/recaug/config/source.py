@@ -14,8 +14,7 @@ class Files(Strict, kw_only=True):
     """A table: files at a path, or a table or view of the catalogue.
 
     path: one file, folder or glob. `{date:%Y-%m-%d}` in it stands for a day, in any strftime form: a night opens what
-        is named after its days alone; of a catalogue, the last one up to the night. `package://NAME/inside` names
-        a file of an installed Python package.
+        is named after its days alone, of a catalogue the last. `package://NAME/inside` is of a Python package.
     format: one that Spark reads, or `sequences`: text lines `user item item ...` in order of time, which give the
         columns user, item and position (from 0); or `json_object`: files of one JSON object each, whose entries give
         the columns key and values (an array of texts); or `npz`: NumPy archives with the arrays images (n, height,
@@ -41,10 +40,7 @@ class Files(Strict, kw_only=True):
             raise ValueError("format, options and names are of files; set path, or leave them out")
         if self.names:
             self._check_names()
-        if self.path is not None:
-            check_dated(self.path)
-            if is_dated(self.path) and self.format in ("delta", "binaryFile", "npz"):
-                raise ValueError(f"path {self.path} has {{date}}, which is of files of rows; {self.format} has none")
+        check_dated(self.path or "", self.format)
 
     def _check_names(self) -> None:
         """Raise ValueError unless the columns have no names but these, each another."""
@@ -80,7 +76,8 @@ class Source(Files, kw_only=True):
 
     sql: a query over `inputs`, each of which it calls by its name, such as SELECT * FROM orders JOIN lines USING (id).
     explode: an array in which each element is a row: its name then means the element, as in events.aid. A dotted path
-        explodes each array on its way. A row whose array is empty stays one row, in which nothing is said.
+        explodes each array on its way. A row whose array is empty stays one row, in which nothing is said; two
+        alike elements of one array are two rows, no copies.
     nulls: texts that mean that nothing is said, as a blank does.
     """
 

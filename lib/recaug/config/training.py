@@ -4,6 +4,8 @@ from typing import Literal
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share, Strict
 
+NEED_PREFIXES = ("bsarec",)  # layers whose positions see later ones
+
 
 class Training(Strict, kw_only=True):
     """How every deep model is trained.
@@ -44,7 +46,10 @@ class SASRec(Strict, kw_only=True):
 
     dim: numbers of an item's embedding. blocks: of attention and feed-forward layers. heads: of the attention. dropout:
         chance that a number is left out in a training step.
-    layers: `sasrec`, or `ligr`: a learned gate on each residual and a SwiGLU layer (Borisyuk et al. 2024).
+    layers: `sasrec`; `ligr`: a learned gate on each residual and a SwiGLU layer (Borisyuk et al. 2024); `bsarec`: a
+        low-pass filter beside attention (Shin et al. 2024), which sees a whole row and so needs prefix_events.
+    prefix_events: each prefix of a history is a training row of its own, of which so many last events are seen,
+        counted from the target; 0: a history is one row, whose positions predict all at once.
     item_features: so many numbers of the catalogue, and the train events' numbers, enter the items' embedding; 0: the
         embedding knows items by their index alone. item_features_from: `catalogue`, singular values of its terms;
         `completed`, of the terms with what jobs/complete_attributes.py filled in; `latents`, of where its VAE puts the
@@ -54,7 +59,8 @@ class SASRec(Strict, kw_only=True):
         Spark negatives and the correction by their probability.
     """
 
-    layers: Literal["sasrec", "ligr"] = "sasrec"
+    layers: Literal["sasrec", "ligr", "bsarec"] = "sasrec"
+    prefix_events: Count = 0
     dim: Positive = 64
     blocks: Positive = 2
     heads: Positive = 2
@@ -66,6 +72,8 @@ class SASRec(Strict, kw_only=True):
     optimiser: Optimiser = Optimiser()
 
     def __post_init__(self) -> None:
-        """Check that each head has as many numbers."""
+        """Check that each head has as many numbers, and that the layers see no target."""
+        if self.layers in NEED_PREFIXES and not self.prefix_events:
+            raise ValueError(f"sasrec.layers {self.layers} sees a whole row: set sasrec.prefix_events, such as 20")
         if self.dim % self.heads:
             raise ValueError(f"sasrec.dim {self.dim} is no multiple of sasrec.heads {self.heads}")

@@ -20,6 +20,7 @@ from recaug.clickstream.warnings import warn_of_late, warn_of_rows
 from recaug.config import Items
 from recaug.config.dated import is_dated
 from recaug.errors import ContractError
+from recaug.lake.runs import RunRecord
 from recaug.night.context import Context, StageResult
 from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
@@ -41,7 +42,8 @@ def run(context: Context) -> StageResult:
     the rows that the lake does not hold, and leaves all others as they are.
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
-    lake, plan, source = context.lake, days(context), context.config.source.events
+    lake, source, nights = context.lake, context.config.source.events, context.history("ingest")
+    plan = _days(context, nights)
     looked = look(context, plan)
     mapped = _mapped(context, looked, plan.read)  # and nothing of the lake: what is wrong with the source shows here
     with reading(source, "source.events"):
@@ -52,7 +54,7 @@ def run(context: Context) -> StageResult:
         taken = intake.take_rows(rows, plan, held, source)
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
-        said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, taken.counts.last_day))
+        said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, nights, taken.counts.last_day))
         items = _read_items(context)  # before anything is written
         written = {"event_date": taken.written}
         quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
@@ -60,7 +62,8 @@ def run(context: Context) -> StageResult:
         if items is None:
             items = named_by_events(of_days(lake.read("events"), None, context.date))
         catalogued = lake.replace(items, "items", {}, context.run_id)
-        remember(context, looked)  # last: what a crash has cut short is new to the next run
+        if all(night.event_date <= context.date for night in nights):  # else the newest is to see them as new ones
+            remember(context, looked)  # last: what a crash has cut short is new to the next run
     finally:
         rows.unpersist()
         if items is not None:
@@ -106,11 +109,11 @@ def _too_late(context: Context, looked: Looked, held: Held) -> Counter[dt.date]:
     return late
 
 
-def _unusual(context: Context, rows: int) -> tuple[str, ...]:
+def _unusual(context: Context, nights: Sequence[RunRecord], rows: int) -> tuple[str, ...]:
     """Warn where the night's day has few rows, or many, next to those before; if that is to end it, ContractError."""
     usual = context.config.source.events.usual_rows
-    nights = [night for night in context.history("ingest") if night.event_date < context.date]
-    before = [night.metrics.day_rows for night in nights if night.metrics.day_rows is not None]
+    metrics = [night.metrics for night in nights if night.event_date < context.date]
+    before = [night.day_rows for night in metrics if night.day_rows is not None]
     said = warn_of_rows(rows, before[-usual.nights :], context.date, usual)
     if said and usual.otherwise == "end":
         raise ContractError(f"{said[0]}; if it is so, set source.events.usual_rows.otherwise: warn")
@@ -151,9 +154,9 @@ def _counted(
     )
 
 
-def days(context: Context) -> IntakePlan:
+def _days(context: Context, nights: Sequence[RunRecord]) -> IntakePlan:
     """Give the days that the night takes, by what earlier nights have recorded."""
-    taken = [night.event_date for night in context.history("ingest") if night.event_date < context.date]
+    taken = [night.event_date for night in nights if night.event_date < context.date]
     return plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)
 
 
@@ -162,7 +165,7 @@ def estimate(context: Context) -> str:
 
     Only files that no night has seen are opened. Raises NoRowsError as `run` does.
     """
-    plan = days(context)
+    plan = _days(context, context.history("ingest"))
     looked = look(context, plan)
     rows = sum(number for day, number in looked.rows.items() if day is not None and plan.new.has(day))
     rows += sum(seen.days.get(None, 0) for view in looked.logs.values() for seen in view.own)

@@ -48,8 +48,12 @@ class Look(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What a night sees of all logs that are files, by key; missing: a line for each that has nothing of its day."""
+    """What a night sees of all logs that are files, by key.
 
+    known: what nights have seen before. missing: a line for each log that has nothing of the day.
+    """
+
+    known: dict[str, list[Seen]]
     logs: dict[str, Look]
     missing: list[str]
 
@@ -80,33 +84,28 @@ def look(context: Context, plan: IntakePlan) -> Looked:
     Raises NoRowsError where no log has a file with rows of the night.
     """
     logs = context.config.source.events.logs
-    known, looked = _known(context.lake), Looked({}, [])
-    errors: list[NoRowsError] = []
+    looked, errors = Looked(_known(context.lake), {}, []), list[NoRowsError]()
     for key, log in logs.items():
         if log.path is None:
             continue
         try:
             with reading(log, key):
-                looked.logs[key] = _look(context, key, plan, known.get(key, []), any(known.values()))
+                looked.logs[key] = _look(context, key, plan, looked.known.get(key, []))
         except NoRowsError as error:
             errors.append(error)
     if errors and len(errors) == len(logs):
         raise errors[0]
     if len(looked.logs) + len(errors) == len(logs) and not any(view.listing.files for view in looked.logs.values()):
-        place = " and ".join(log.place for log in logs.values())
-        day = (
-            f"up to {plan.new.last}"
-            if plan.read.first is None
-            else f"of {plan.new.last}; give a date that the log covers"
-        )
+        place, last = " and ".join(log.place for log in logs.values()), plan.new.last
+        day = f"up to {last}" if plan.read.first is None else f"of {last}; give a date that the log covers"
         raise NoRowsError(f"source.events.path: {place} has no row {day}")
     looked.missing.extend(str(error) for error in errors)
     return looked
 
 
 def remember(context: Context, looked: Looked) -> None:
-    """Write what the night knows of the files of all logs, where it is not what was known before."""
-    known = _known(context.lake)
+    """Write what the newest night knows of the files of all logs, where it is not what was known before."""
+    known = looked.known
     after = {
         key: remembered(known.get(key, []), view.choice, view.counted, context.date)
         for key, view in looked.logs.items()
@@ -139,19 +138,19 @@ def _known(lake: Lake) -> dict[str, list[Seen]]:
     }
 
 
-def _look(context: Context, key: str, plan: IntakePlan, known: Sequence[Seen], is_known: bool) -> Look:
-    """Look at a log's files. is_known: whether any night has counted files."""
+def _look(context: Context, key: str, plan: IntakePlan, known: Sequence[Seen]) -> Look:
+    """Look at a log's files."""
     log = context.config.source.events.logs[key]
     listed = _list(context, key, log, plan, known)
-    choice = choose(listed.files, known, context.date, plan.new, all_listed=not is_dated(log.path))
+    choice = choose(listed.files, known, context.date, plan, all_listed=not is_dated(log.path))
     counted, choice, addresses = _count(context, key, choice, listed)
     own = [*counted, *choice.own]
-    late = behind(choice, counted, plan) if is_known else {}
+    late = behind(choice, counted, plan)
 
     def listing(files: Iterable[Seen]) -> Listing:
         names = {seen.path for seen in files}
-        there = (file for file in listed.files if file.path in names)
-        return Listing([file._replace(path=addresses.get(file.path, file.path)) for file in there], listed.version)
+        chosen = listed.of(file for file in listed.files if file.path in names)
+        return chosen._replace(files=[file._replace(path=addresses.get(file.path, file.path)) for file in chosen.files])
 
     paths = {file.path for file in listed.files}
     if is_dated(log.path):
@@ -194,15 +193,20 @@ def _beside(plan: IntakePlan, time_zone: str) -> set[dt.date]:
 
 
 def _count(context: Context, key: str, choice: Choice, listed: Listing) -> tuple[list[Seen], Choice, dict[str, str]]:
-    """Count the rows of new files; of a table those of all, for rows may leave a file that stays.
+    """Count the rows of new files; of a table those of all that are opened, for rows may leave a file that stays.
 
     Gives the new ones, the choice with its files as they are, and the addresses of a table's files by their paths.
     """
     log, version = context.config.source.events.logs[key], listed.version
     if not choice.new and version is None:
         return [], choice, {}
-    rows = read_source(context.spark, log, key, Listing(choice.new if version is None else [], version))
-    counted = count_days(rows, log, key)
+    names = {file.path for file in choice.new}
+    if version is not None:
+        names |= {seen.path for seen in (*choice.own, *choice.again)}
+    listing = listed.of(file for file in listed.files if file.path in names)
+    if version is not None:
+        listing = listing._replace(files=[])  # by their folders: how Spark writes their addresses is not known yet
+    counted = count_days(read_source(context.spark, log, key, listing), log, key)
     name = plain if version is None else decoded
     addresses = {name(address): address for address in counted}
     if unlisted := addresses.keys() - {file.path for file in listed.files}:

@@ -32,9 +32,12 @@ def marks_of(roles: Roles) -> list[str]:
     return sorted(set().union(*marks) - set(NULLS))
 
 
-def same_events(roles: Roles, more: Sequence[Column] = ()) -> int:
-    """Count the rows that agree with another in user, item, time, type and more columns."""
-    keys = [roles.user.codes, roles.item.codes, *(column.codes for column in more)]
+def same_events(roles: Roles, places: NDArray[np.int64], more: Sequence[Column] = ()) -> int:
+    """Count the rows that agree with another in user, item, time, type and more columns.
+
+    places: of each row in the array that it is an element of, by which two alike are told apart.
+    """
+    keys = [roles.user.codes, roles.item.codes, places, *(column.codes for column in more)]
     if roles.time is not None:
         keys.append(roles.time.moments.to_numpy().astype("datetime64[ns]").astype(np.int64))
     if roles.type_column is not None:
@@ -50,15 +53,16 @@ def find_unique(
 
     records: number of the record of each row.
     """
-    same = same_events(roles)
+    places = _places(records)
+    same = same_events(roles, places)
     ids = [column for column in roles.free if _is_row_id(column, explode, records)]
     baskets = [column for column in roles.free if _is_basket(column, roles)]
     unique = ids[:1] or baskets[:1]
-    left = same_events(roles, unique)
+    left = same_events(roles, places, unique)
     if left and order is not None and order.column not in unique:  # its place in the session, say
-        unique, left = _with(roles, unique, order.column, left)
+        unique, left = _with(roles, places, unique, order.column)
     if left and "quantity" in roles.amounts:
-        unique, left = _with(roles, unique, roles.amounts["quantity"].column, left)
+        unique, left = _with(roles, places, unique, roles.amounts["quantity"].column)
     if not same:
         return unique, "tells rows apart" if unique else ""
     if not unique:
@@ -66,9 +70,16 @@ def find_unique(
     return unique, f"rows that agree in user, item, time and type: {same:,}, with it {left:,}"
 
 
-def _with(roles: Roles, unique: list[Column], column: Column, left: int) -> tuple[list[Column], int]:
+def _places(records: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each row within its record: 0 where a record is one row."""
+    rows = np.arange(len(records))
+    begins = np.r_[True, records[1:] != records[:-1]] if len(records) else np.zeros(0, dtype=bool)
+    return rows - np.maximum.accumulate(np.where(begins, rows, 0))
+
+
+def _with(roles: Roles, places: NDArray[np.int64], unique: list[Column], column: Column) -> tuple[list[Column], int]:
     """Add a column, if fewer rows agree with it."""
-    fewer = same_events(roles, [*unique, column])
+    left, fewer = (same_events(roles, places, columns) for columns in (unique, [*unique, column]))
     return ([*unique, column], fewer) if fewer < left else (unique, left)
 
 
@@ -92,10 +103,10 @@ def _is_basket(column: Column, roles: Roles) -> bool:
     return tie(column.codes, roles.user.codes) > 0.8
 
 
-def find_order(roles: Roles) -> Order | None:
+def find_order(roles: Roles, records: NDArray[np.int64]) -> Order | None:
     """Find what orders rows of one time, where times are days alone: a count within the user, or over the file."""
     by_day = roles.time is None or not roles.time.has_clock
-    if not by_day and same_events(roles) < SAME * roles.table.rows:
+    if not by_day and same_events(roles, _places(records)) < SAME * roles.table.rows:
         return None
     for column in roles.free:
         if not column.is_integer or column.filled < 0.98 or column.name.startswith("_c"):

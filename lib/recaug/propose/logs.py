@@ -51,7 +51,7 @@ def make_log(roles: Roles, explode: str | None, records: NDArray[np.int64]) -> L
     if no_item := _without_item(roles, log):
         columns["event_type"] = no_item
     log.columns = {role: columns[role] for role in ROLES if role in columns}
-    order = None if "position" in log.columns["event_time"].value else find_order(roles)
+    order = None if "position" in log.columns["event_time"].value else find_order(roles, records)
     unique, why = find_unique(roles, explode, records, order)
     if why:
         log.keys["unique_by"] = Entry([column.sql for column in unique], why)

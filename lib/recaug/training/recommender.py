@@ -1,4 +1,9 @@
-"""SASRec on real rows, or on real plus generated rows, with the same number of steps."""
+"""SASRec on real rows, or on real plus generated rows, with the same number of steps.
+
+A row is a user's history, whether the model learns from all of its positions at once or from each of its prefixes as a
+row of its own: batch_rows and steps count histories, so a step sees about as many targets either way and every arm has
+the same budget.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +22,7 @@ from recaug.training.checkpoint import model_folder
 from recaug.training.jobs import Plain, train
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models import sasrec, softmax
+from recaug.training.targets import next_item_targets, prefixes
 from recaug.training.worker import Worker
 
 SHUFFLE_ROWS = 1 << 16
@@ -121,7 +127,8 @@ class _Run(Plain):
                 "blocks": self.config.blocks,
                 "heads": self.config.heads,
                 "dropout": self.config.dropout,
-                "max_length": self.max_length,
+                "max_length": self.config.prefix_events + 1 if self.config.prefix_events else self.max_length,
+                "prefixes": self.config.prefix_events > 0,
                 "layers": self.config.layers,
                 "mark_generated": self.config.mark_generated and self.job.augmented,
                 "item_features": 0 if self.job.item_features is None else self.job.item_features.shape[1],
@@ -183,10 +190,8 @@ class SASRecTask:
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
         """One update a batch."""
-        inputs, targets, weights = next_item_targets(batch)
-        used = (targets > 0).any(dim=2)  # (batch, length)
-        hidden = self.model(inputs, batch.get("is_generated"))[used]  # (positions, dim)
-        arguments = (self.model, hidden, targets[used], weights[used])
+        hidden, targets, weights = self._positions(batch) if not self.model.prefixes else self._prefixes(batch)
+        arguments = (self.model, hidden, targets, weights)
         if "negatives" in batch:
             loss = softmax.sampled_softmax(
                 *arguments, negatives=batch["negatives"], log_probability=batch["log_probability"]
@@ -195,33 +200,25 @@ class SASRecTask:
             loss = softmax.full_softmax(*arguments)
         yield Update("model", loss, weights.sum())
 
+    def _positions(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Hidden states (positions, dim) of all histories, with targets and weights (positions, T)."""
+        inputs, targets, weights = next_item_targets(batch)
+        used = (targets > 0).any(dim=2)  # (batch, length)
+        return self.model(inputs, batch.get("is_generated"))[used], targets[used], weights[used]
+
+    def _prefixes(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The same, each position as the end of a row of its own, by itself under dropout."""
+        cut = prefixes(*next_item_targets(batch), batch.get("is_generated"), self.model.window)
+        hidden = [self.model.last(group.items, group.generated) for group in cut]
+        return (
+            torch.cat(hidden),
+            torch.cat([group.targets for group in cut]),
+            torch.cat([group.weights for group in cut]),
+        )
+
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
         """Nothing: the arms are compared once, after training."""
         return {}
-
-
-def next_item_targets(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """What each position is to predict: the real next item and its generated alternatives.
-
-    batch: items (batch, max_length), and possibly continuations and continuation_weights (batch, max_length * n), and
-    row_weight (batch,). Returns inputs (batch, length), targets and weights (batch, length, 1 + n), cut to the
-    longest row; target 0 is none and has weight 0. Without any continuation in the batch n is 0.
-    """
-    items = batch["items"]
-    rows, max_length = items.shape
-    inputs, targets = items[:, :-1], items[:, 1:, None]
-    weights = (targets > 0).float()
-    if "continuations" in batch and bool(batch["continuations"].any()):
-        continuations, generated = (
-            batch[column].view(rows, max_length, -1)[:, :-1] * (inputs > 0)[:, :, None]
-            for column in ("continuations", "continuation_weights")
-        )
-        targets, weights = torch.cat([targets, continuations], dim=2), torch.cat([weights, generated], dim=2)
-    if "row_weight" in batch:
-        weights = weights * batch["row_weight"].float()[:, None, None]
-    used = (targets > 0).any(dim=2).any(dim=0).nonzero()
-    longest = int(used.max()) + 1 if len(used) else 1
-    return inputs[:, :longest], targets[:, :longest], weights[:, :longest]
 
 
 def rows_per_rank(optimiser: Optimiser, worker: Worker) -> int:

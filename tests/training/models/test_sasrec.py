@@ -4,7 +4,10 @@ import torch.nn.functional as F
 from tests.training.models.conftest import N_ITEMS, share_of_own_parity
 from torch import Tensor
 
+from recaug.config.training import NEED_PREFIXES
 from recaug.training.models import sasrec, softmax
+from recaug.training.models.blocks import Dropout
+from recaug.training.targets import next_item_targets, prefixes
 
 N, DIM, POSITIONS = 30, 8, 300  # more positions than one chunk holds
 
@@ -38,7 +41,12 @@ def reference(model: sasrec.SASRec, hidden: Tensor, targets: Tensor, weights: Te
     return (torch.stack(losses, dim=1) * weights).sum()
 
 
-def test_the_full_softmax_and_its_gradients_equal_torchs_cross_entropy(model: sasrec.SASRec) -> None:
+@pytest.mark.parametrize(("positions", "items"), [(512, 512), (100, 7)], ids=["whole", "in blocks"])
+def test_the_full_softmax_and_its_gradients_equal_torchs_cross_entropy(
+    model: sasrec.SASRec, monkeypatch: pytest.MonkeyPatch, positions: int, items: int
+) -> None:
+    monkeypatch.setattr(softmax, "POSITIONS", positions)
+    monkeypatch.setattr(softmax, "ITEMS", items)
     hidden, targets, weights = problem()
     found = softmax.full_softmax(model, hidden, targets, weights)
     expected = reference(model, hidden, targets, weights)
@@ -48,6 +56,14 @@ def test_the_full_softmax_and_its_gradients_equal_torchs_cross_entropy(model: sa
         torch.autograd.grad(3 * found, variables), torch.autograd.grad(3 * expected, variables), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_full_softmax_overflows_nowhere(model: sasrec.SASRec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax, "ITEMS", 7)
+    hidden, targets, weights = problem()
+    torch.testing.assert_close(
+        softmax.full_softmax(model, 1000 * hidden, targets, weights), reference(model, 1000 * hidden, targets, weights)
+    )
 
 
 def test_the_sampled_softmax_over_the_whole_catalogue_is_the_full_one(model: sasrec.SASRec) -> None:
@@ -122,9 +138,39 @@ def test_long_histories_count_with_their_last_events_and_empty_ones_with_the_bia
     torch.testing.assert_close(logits[2, 1:], model.item_bias.detach()[1:])
 
 
+@pytest.mark.parametrize("layers", sasrec.LAYERS)
+def test_the_state_after_the_last_event_alone_is_that_of_the_whole_history(layers: str) -> None:
+    torch.manual_seed(0)
+    model = sasrec.SASRec(N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6, prefixes=True, layers=layers)
+    rows = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [0, 0, 0, 0, 0], [8, 0, 0, 0, 0]])
+    last = model(rows)[torch.arange(4), torch.tensor([4, 1, 0, 0])]
+    torch.testing.assert_close(model.last(rows), last)
+    assert model.last(rows)[2].abs().sum() == 0
+    torch.testing.assert_close(model.last(rows[1:2, :2])[0], last[1])  # however far others make it be padded
+    assert model.next_logits(torch.zeros(2, 3, dtype=torch.int64)).shape == (2, N + 1)
+
+
+def test_positions_of_a_prefix_are_counted_from_its_end() -> None:
+    torch.manual_seed(0)
+    model = sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=6, prefixes=True)
+    torch.nn.init.normal_(model.positions.weight)
+    alone, followed = torch.tensor([[3]]), torch.tensor([[3, 4]])
+    states = model(alone)[0, 0], model(followed)[0, 0]  # of the same event, which sees nothing else
+    with torch.no_grad():
+        model.positions.weight[1] += torch.randn(DIM)  # of the last event but one
+    torch.testing.assert_close(model(alone)[0, 0], states[0])
+    assert not torch.allclose(model(followed)[0, 0], states[1])
+
+
+def test_layers_that_see_later_events_need_prefixes() -> None:
+    assert tuple(name for name, layer in sasrec.LAYERS.items() if not layer.causal) == NEED_PREFIXES
+    with pytest.raises(ValueError, match="bsarec"):
+        sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=6, layers="bsarec")
+
+
 def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
     torch.manual_seed(0)
-    dropped = sasrec.Dropout(0.25)(torch.ones(200_001))
+    dropped = Dropout(0.25)(torch.ones(200_001))
     assert abs(float((dropped == 0).float().mean()) - 0.25) < 0.005
     assert abs(float(dropped.mean()) - 1) < 0.01
     by_byte = (dropped[:200_000].view(-1, 8) == 0).float().mean(dim=0)  # none of the eight bytes is special
@@ -165,14 +211,21 @@ def test_items_that_are_described_alike_are_alike_before_anything_is_learnt() ->
     torch.testing.assert_close(model.vectors(torch.tensor([3, 7])), model.table()[[3, 7]])
 
 
-@pytest.mark.parametrize("layers", sasrec.LAYERS)
-def test_it_learns_the_checkerboard(checkerboard: Tensor, layers: str) -> None:
+@pytest.mark.parametrize(("layers", "events"), [("sasrec", 0), ("ligr", 0), ("sasrec", 8), ("bsarec", 8)])
+def test_it_learns_the_checkerboard(checkerboard: Tensor, layers: str, events: int) -> None:
     torch.manual_seed(0)
-    model = sasrec.SASRec(N_ITEMS, dim=16, blocks=1, heads=2, dropout=0.1, max_length=12, layers=layers)
+    length = events + 1 if events else 12
+    model = sasrec.SASRec(
+        N_ITEMS, dim=16, blocks=1, heads=2, dropout=0.1, max_length=length, prefixes=events > 0, layers=layers
+    )
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(40):
-        hidden = model(checkerboard[:, :-1]).flatten(0, 1)
-        targets = checkerboard[:, 1:].reshape(-1, 1)
+        if events:
+            groups = prefixes(*next_item_targets({"items": checkerboard}), None, events)
+            hidden = torch.cat([model.last(group.items) for group in groups])
+            targets = torch.cat([group.targets for group in groups])
+        else:
+            hidden, targets = model(checkerboard[:, :-1]).flatten(0, 1), checkerboard[:, 1:].reshape(-1, 1)
         loss = softmax.full_softmax(model, hidden, targets, torch.ones_like(targets) / targets.numel())
         optimiser.zero_grad()
         loss.backward()

@@ -1,88 +1,22 @@
-"""SASRec: a causal transformer over a user's events that scores the next item."""
+"""SASRec: a transformer over a user's events that scores the next item."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recaug.training.models.blocks import Block, Dropout, LiGRBlock, Rows
+from recaug.training.models.bsarec import BSARecBlock
 from recaug.training.models.context import initial_bias
 
-
-class Dropout(nn.Module):
-    """Dropout by random bytes, eight from each random number: five times as fast on a CPU as torch's.
-
-    The share is rounded to a multiple of 1/256.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.threshold = round(share * 256)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: any shape. Returns the same shape, scaled to the same mean."""
-        if not self.training or self.threshold == 0:
-            return x
-        numbers = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = numbers.view(torch.uint8)[: x.numel()].view(x.shape) >= self.threshold
-        return x * kept * (256 / (256 - self.threshold))
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block: causal self-attention, then a GELU layer of twice the width.
-
-    Works on the rows' real positions joined end to end; only attention sees them as rows.
-    """
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_norm, self.hidden_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.query_key_value, self.attention_out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.hidden_in, self.hidden_out = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x: Tensor, places: Tensor, batch: int, length: int) -> Tensor:
-        """x: (positions, dim); places: (positions,), of each in the flattened (batch, length). Returns x's shape."""
-        x = x + self.dropout(self.attend(self.attention_norm(x), places, batch, length))
-        return x + self.dropout(self.hidden_out(self.dropout(F.gelu(self.hidden_in(self.hidden_norm(x))))))
-
-    def attend(self, x: Tensor, places: Tensor, batch: int, length: int) -> Tensor:
-        """Attention of each position over those before it and itself. Arguments as of forward, x normalised."""
-        dim = x.shape[1]
-        mixed = self.query_key_value(x)
-        rows = mixed.new_zeros(batch * length, 3 * dim).index_copy(0, places, mixed)
-        rows = rows.view(batch, length, 3, self.heads, dim // self.heads)
-        query, key, value = rows.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, dim / heads)
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        out: Tensor = self.attention_out(attended.transpose(1, 2).reshape(batch * length, dim)[places])
-        return out
-
-
-class LiGRBlock(Block):
-    """The same with a learned gate on each residual and SwiGLU for GELU (LiRank, Borisyuk et al. 2024)."""
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__(dim, heads, dropout)
-        self.attention_gate, self.hidden_gate = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.hidden_in = nn.Linear(dim, 4 * dim)  # values and their gates
-
-    def forward(self, x: Tensor, places: Tensor, batch: int, length: int) -> Tensor:
-        """As of Block."""
-        normal = self.attention_norm(x)
-        attended = self.attend(normal, places, batch, length)
-        x = x + self.dropout(torch.sigmoid(self.attention_gate(normal)) * attended)
-        normal = self.hidden_norm(x)
-        value, gate = self.hidden_in(normal).chunk(2, dim=1)
-        hidden = self.hidden_out(self.dropout(F.silu(gate) * value))
-        return x + self.dropout(torch.sigmoid(self.hidden_gate(normal)) * hidden)
-
-
-LAYERS: dict[str, type[Block]] = {"sasrec": Block, "ligr": LiGRBlock}
+LAYERS: dict[str, type[Block] | type[BSARecBlock]] = {"sasrec": Block, "ligr": LiGRBlock, "bsarec": BSARecBlock}
 
 
 class SASRec(nn.Module):
     """Self-attentive sequential recommendation (Kang and McAuley 2018), output weights tied to the items' embedding.
 
     max_length: events of a training window; the model sees max_length - 1 of them and predicts the next.
+    prefixes: a row has one target, that after its last event, from which its positions are counted; else each position
+    has one, and they are counted from the first.
     log_popularity: (n_items + 1,), what the items' bias starts from. layers: of LAYERS.
     item_features: (n_items + 1, f), what is known of each item, which a learned projection adds to its embedding; or f
     alone, for weights to be loaded. mark_generated: a learned vector is added to each event of a generated history.
@@ -97,15 +31,20 @@ class SASRec(nn.Module):
         heads: int,
         dropout: float,
         max_length: int,
+        prefixes: bool = False,
         layers: str = "sasrec",
         item_features: Tensor | int = 0,
         log_popularity: Tensor | None = None,
         mark_generated: bool = False,
     ) -> None:
         super().__init__()
+        kind, self.window = LAYERS[layers], max_length - 1
+        if not (kind.causal or prefixes):
+            raise ValueError(f"{layers} looks at a row's later events, too: it needs prefixes")
+        self.prefixes, self.norm_first = prefixes, kind.norm_first
         self.items = nn.Embedding(n_items + 1, dim, padding_idx=0)
-        self.positions = nn.Embedding(max_length - 1, dim)
-        self.blocks = nn.ModuleList(LAYERS[layers](dim, heads, dropout) for _ in range(blocks))
+        self.positions = nn.Embedding(self.window, dim)
+        self.blocks = nn.ModuleList(kind(dim, heads, dropout, self.window) for _ in range(blocks))
         self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
         self.item_bias = nn.Parameter(initial_bias(n_items, log_popularity))
         self.scale = dim**0.5 / 2
@@ -136,16 +75,31 @@ class SASRec(nn.Module):
         whether a history is; None: all are real.
         Returns (batch, length, dim), 0 at padding.
         """
-        batch, length = items.shape
-        places = (items.flatten() > 0).nonzero().squeeze(1)  # the real positions
-        x = self.vectors(items.flatten()[places]) * self.scale + self.positions(places % length)
-        if self.mark is not None and generated is not None:
-            x = x + generated[places // length, None] * self.mark
-        x = self.dropout(x)
+        x, rows = self._embedded(items, generated)
         for block in self.blocks:
-            x = block(x, places, batch, length)
-        x = self.norm(x)
-        return x.new_zeros(batch * length, x.shape[1]).index_copy(0, places, x).view(batch, length, -1)
+            x = block(x, rows)
+        return rows.padded(self.norm(x) if self.norm_first else x)
+
+    def last(self, items: Tensor, generated: Tensor | None = None) -> Tensor:
+        """Hidden state after the last event. Arguments as of forward. Returns (batch, dim), 0 for an empty history."""
+        there = (items > 0).any(dim=1).nonzero().squeeze(1)
+        x, rows = self._embedded(items[there], None if generated is None else generated[there])
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x, rows, last=number == len(self.blocks))
+        x = self.norm(x) if self.norm_first else x
+        return x.new_zeros(len(items), x.shape[1]).index_copy(0, there, x)
+
+    def _embedded(self, items: Tensor, generated: Tensor | None) -> tuple[Tensor, Rows]:
+        """What the first block takes: (events, dim), and how the events lie in rows. items: (batch, length)."""
+        length = items.shape[1]
+        places = (items.flatten() > 0).nonzero().squeeze(1)  # the real positions
+        row, position = places // length, places % length
+        lengths = (items > 0).sum(dim=1)
+        positions = lengths[row] - 1 - position if self.prefixes else position
+        x = self.vectors(items.flatten()[places]) * self.scale + self.positions(positions)
+        if self.mark is not None and generated is not None:
+            x = x + generated[row, None] * self.mark
+        return self.dropout(x if self.norm_first else self.norm(x)), Rows(places, lengths, length)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden: (..., dim). Returns (..., n_items + 1)."""
@@ -169,14 +123,10 @@ class SASRec(nn.Module):
         return (self.vectors(listed) @ hidden[:, :, None]).squeeze(2).float() + self.item_bias[listed]
 
     def _last(self, items: Tensor) -> Tensor:
-        """Hidden state after the last event, (batch, dim); 0 for an empty history."""
-        lengths, limit = (items > 0).sum(dim=1), len(self.positions.weight)
+        """Hidden state after the last event of histories of any length, (batch, dim); 0 for an empty history."""
+        lengths, limit = (items > 0).sum(dim=1), self.window
         if (longest := int(lengths.max())) > limit:
             start = (lengths - limit).clamp(min=0)[:, None]
             places = start + torch.arange(limit, device=items.device)
-            items, lengths = items.gather(1, places.clamp(max=items.shape[1] - 1)), lengths.clamp(max=limit)
-        else:
-            items = items[:, : max(longest, 1)]
-        last = self(items)[torch.arange(len(items), device=items.device), (lengths - 1).clamp(min=0)]
-        hidden: Tensor = last * (lengths > 0)[:, None]
-        return hidden
+            items = items.gather(1, places.clamp(max=items.shape[1] - 1))
+        return self.last(items[:, : max(longest, 1)])
