@@ -1,7 +1,7 @@
 """What the values of an event type mean, by stems of words in many languages."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from recaug.propose.words import plain, split
@@ -61,9 +61,9 @@ def meaning(value: str) -> Meaning:
     return Meaning(re.sub(r"[^\w]+", "_", plain(value)).strip("_") or value, False)
 
 
-def known(values: Sequence[str]) -> float:
-    """Share of the values whose meaning is known."""
-    return sum(meaning(value).sure for value in values) / len(values) if values else 0.0
+def known(rows: Mapping[str, int]) -> float:
+    """Share of the rows whose type has a meaning that is known. rows: by the type."""
+    return sum(number for value, number in rows.items() if meaning(value).sure) / max(sum(rows.values()), 1)
 
 
 def _pattern(stems: str) -> re.Pattern[str]:

@@ -66,8 +66,8 @@ def find_unique(
     if not same:
         return unique, "tells rows apart" if unique else ""
     if not unique:
-        return [], f"{same:,} rows agree in user, item, time and type: copies, counted once"
-    return unique, f"{same:,} rows agree in user, item, time and type, {left:,} with it"
+        return [], f"rows that agree in user, item, time and type: {same:,}; such copies are counted once"
+    return unique, f"rows that agree in user, item, time and type: {same:,}, with it {left:,}"
 
 
 def _places(records: NDArray[np.int64]) -> NDArray[np.int64]:

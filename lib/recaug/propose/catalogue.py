@@ -8,13 +8,15 @@ import numpy as np
 
 from recaug.errors import ContractError
 from recaug.propose.amounts import read_amount
-from recaug.propose.columns import Column, Table
+from recaug.propose.columns import Column, Table, tie
 from recaug.propose.logs import Entry
 from recaug.propose.roles import whole_id
 from recaug.propose.samples import Sample
 from recaug.propose.words import ideas
 
 ATTRIBUTES = 10  # that are proposed, of each kind
+DECIDED = 0.7  # how far an item decides what is its own
+VOCABULARY = 100  # words, of which lists of categories with blanks between them are made
 LONG = 60  # letters on average, from which a text is a description
 
 
@@ -37,10 +39,10 @@ def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> 
         keys["multi_valued"] = Entry({"values": "values"}, "the list of each entry")
         return keys
     free = [column for column in table.columns if column.name != item.name and column.filled > 0.01]
+    if not item.is_unique:  # a log that names what it is of: what an item decides is the item's
+        free = [column for column in free if tie(item.codes, column.codes) > DECIDED]
     title = _title(free)
-    keys["title"] = (
-        Entry(title.sql, f"{title.distinct:,} texts") if title else Entry("cast(null AS string)", "no column is a name")
-    )
+    keys["title"] = _kind(free) if title is None else Entry(title.sql, f"{title.distinct:,} texts")
     return keys | _attributes([column for column in free if column is not title], sample)
 
 
@@ -75,6 +77,15 @@ def _title(columns: Sequence[Column]) -> Column | None:
         scored.append((score - 1.5 * (letters > 2 * LONG), column))
     best = max(scored, key=lambda pair: pair[0], default=None)
     return best[1] if best is not None and best[0] > 1.2 else None
+
+
+def _kind(columns: Sequence[Column]) -> Entry:
+    """What stands for a title where nothing is one: the words that say most closely what an item is."""
+    kinds = [column for column in columns if column.is_prose and not column.is_number]
+    if not kinds:
+        return Entry("cast(null AS string)", "no column is a name")
+    kind = max(kinds, key=lambda column: column.distinct)
+    return Entry(kind.sql, f"{kind.distinct:,} kinds", "is a kind, since no column is a name")
 
 
 def _attributes(columns: Sequence[Column], sample: Sample) -> dict[str, Entry]:
@@ -115,12 +126,13 @@ def _separator(column: Column) -> str | None:
     """What stands between several values of a text, such as genres."""
     if column.native != "text" or column.is_number:
         return None
-    for sign in "|;,/":
+    for sign in "|;,/ ":
         parts = [value.split(sign) for value in column.looked_at]
         many = float(np.mean([len(part) > 1 for part in parts]))
         short = float(np.mean([len(word.strip().split()) <= 3 for part in parts for word in part]))
         words = {word.strip() for part in parts for word in part}
-        if many > 0.2 and short > 0.95 and len(words) < 0.5 * sum(map(len, parts)):
+        few = column.distinct > 2 * len(words) and (sign != " " or len(words) <= VOCABULARY)
+        if many > 0.2 and short > 0.95 and few:
             return sign
     return None
 

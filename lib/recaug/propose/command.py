@@ -83,7 +83,7 @@ def run_init(events: str, items: str | None, out: Path, force: bool, say: Say) -
     Raises ConfigError where the file is there and `force` is not, ContractError where there is no event log.
     """
     if out.exists() and not force:
-        raise ConfigError(f"--out: {out} is there already; give another name, or --force to write it anew")
+        raise ConfigError(f"--out: {out} is there already; give another name, or --force")
     if not out.parent.is_dir():
         raise ConfigError(f"--out: there is no folder {out.parent}")
     proposal = make_proposal(events, items, out)

@@ -171,17 +171,26 @@ def _header(parts: Sequence[list[list[str]]], widths: Sequence[int]) -> tuple[bo
         return False, f"{value[:20]!r} in a first line is a value"
     if len(parts) > 1 and all(part[0] == first for part in parts):
         return True, "each file begins with the same names"
-    columns = list(zip(*body, strict=True))
-    for cell, column in zip(first, columns, strict=True):
-        given = [value for value in column if value.strip()]
-        with_digits = sum(any(map(str.isdigit, value)) for value in given)
-        if cell.strip() and given and with_digits > 0.9 * len(given) and not re.search(r"\d", cell):
-            return True, f"{cell.strip()[:20]!r} has no digit, and the values below have"
+    columns = [*zip(*body, strict=True)]
+    if why := next((why for cell, column in zip(first, columns, strict=True) if (why := _names(cell, column))), None):
+        return True, why
     again = sum(cell in column for cell, column in zip(first, columns, strict=True))
     named = sum(bool(ideas(cell)) for cell in first)
     if not again and named:
         return True, f"{named} of {len(first)} words of the first line name columns"
     return as_others
+
+
+def _names(cell: str, column: Sequence[str]) -> str | None:
+    """Say how a cell differs from all values below it; None where it does not."""
+    given, name = [value for value in column if value.strip()], cell.strip()
+    if not name or not given:
+        return None
+    with_digits = sum(any(map(str.isdigit, value)) for value in given) > 0.9 * len(given)
+    if with_digits and not re.search(r"\d", name):
+        return f"{name[:20]!r} has no digit, and the values below have"
+    values = sum(map(_is_value, given)) > 0.9 * len(given)
+    return f"{name[:20]!r} is no number or time, and the values below are" if values else None
 
 
 def _is_value(cell: str) -> bool:

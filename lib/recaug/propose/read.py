@@ -1,6 +1,6 @@
 """Reads the sample of a log: Parquet by its first bytes, JSON by its first letter, else lines of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +13,9 @@ from recaug.propose.objects import read_objects
 from recaug.propose.places import File, Place
 from recaug.propose.samples import ROWS, Sample
 from recaug.propose.slices import Slices, read_slices, some_of
+
+LARGE = 1 << 29  # bytes of a part of a Parquet file, unpacked, above which it is not read as a whole
+LETTERS = 1 << 20  # bytes of a file's beginning by which its encoding is told
 
 
 def read_sample(place: Place, files: Sequence[File], key: str, is_catalogue: bool = False) -> Sample:
@@ -55,27 +58,23 @@ def _parquet(place: Place, files: Sequence[File], key: str) -> Sample:
 
 
 def _some_rows(file: pq.ParquetFile, most: int) -> tuple[pa.Table, int]:
-    """Give the first rows of a file, and the last where there are several groups; and how many rows it has."""
+    """Give rows of a file's beginning, middle and end; and how many rows it has."""
     rows, groups = file.metadata.num_rows, file.metadata.num_row_groups
-    several = groups > 1 and rows > most
-    batches = list(_first(file, most // 2 if several else most))
-    if several:
-        last = file.read_row_group(groups - 1)
-        batches += last.slice(max(last.num_rows - most // 2, 0)).to_batches()
-    return pa.Table.from_batches(batches, file.schema_arrow), rows
-
-
-def _first(file: pq.ParquetFile, most: int) -> Iterator[pa.RecordBatch]:
-    for batch in file.iter_batches(batch_size=4096):
-        yield batch.slice(0, most)
-        most -= len(batch)
-        if most <= 0:
-            return
+    if rows <= most:
+        return file.read(), rows
+    if file.metadata.row_group(0).total_byte_size > LARGE:  # its beginning alone, which needs no more memory
+        return pa.Table.from_batches([next(file.iter_batches(batch_size=most))], file.schema_arrow), rows
+    parts = []
+    for group in sorted({0, groups // 2, groups - 1}):
+        table = file.read_row_group(group)
+        starts = (0, (len(table) - most // 3) // 2, len(table) - most // 3) if groups == 1 else (0,)
+        parts += [table.slice(max(start, 0), most // 3) for start in starts]
+    return pa.concat_tables(parts), rows
 
 
 def _encoding(slices: Sequence[Slices]) -> Encoding:
     """The encoding of the files: the first that is not UTF-8, if there is any."""
-    said = [tell(part.head + b"".join(part.tails)) for part in slices]
+    said = [tell(part.head[:LETTERS] + b"".join(part.tails)) for part in slices]
     return next((encoding for encoding in said if not encoding.is_utf8), said[0])
 
 

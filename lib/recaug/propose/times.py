@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from recaug.propose.patterns import Order, Parts, parse, pattern_sql
 
 Moments: TypeAlias = "pd.Series[Any]"
 EARLIEST, LATEST = pd.Timestamp("1995-01-01"), pd.Timestamp("2040-01-01")
+BACK = 3  # rows that go back in time, which are no accident
 # Digits of whole numbers since 1970: unit, and how Spark's SQL reads them.
 UNITS = (
     ("seconds", 1, (9, 10), "timestamp_seconds({})"),
@@ -139,8 +141,18 @@ def _order(parts: list[Parts]) -> tuple[Order, str, Order | None]:
         order: Order = "dmy" if numbers[0] > numbers[1] else "mdy"
         named = "day" if order == "dmy" else "month"
         return order, f", {named} first: {numbers[0]} first numbers, {numbers[1]} second", None
+    back = {"dmy": _steps_back(parts, "dmy"), "mdy": _steps_back(parts, "mdy")}
+    if min(back.values()) == 0 and max(back.values()) >= BACK:
+        day_first = back["dmy"] == 0
+        return "dmy" if day_first else "mdy", f", {'day' if day_first else 'month'} first: so no row goes back", None
     dmy_first = parts[0].separator in ".-" or not any(part.half for part in parts)
     return ("dmy", "", "mdy") if dmy_first else ("mdy", "", "dmy")
+
+
+def _steps_back(parts: Sequence[Parts], order: Order) -> int:
+    """Count the values that are before the one above them."""
+    stamps = pd.Series([part.moment(order) for part in parts]).dropna().to_numpy()
+    return int((stamps[1:] < stamps[:-1]).sum())
 
 
 def _moments(column: Column, order: Order) -> Moments:

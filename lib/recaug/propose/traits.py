@@ -58,7 +58,7 @@ def _type(roles: Roles, column: Column) -> float:
         return 0.0
     if column.native in ("time", "real") or (column.is_integer and bool((column.numbers < 0).any())):
         return 0.0
-    heard, sure = ideas(column.name), known(column.given[:5000])
+    heard, sure = ideas(column.name), known(column.counts.to_dict())
     others: tuple[Idea, ...] = ("group", "rating", "order", "item", "time")
     named = heard.get("type", 0.0) - max(heard.get(idea, 0.0) for idea in others)
     if (column.distinct == 1 and (sure < 1 or named <= 0)) or (sure <= 0.3 and named <= 0.4):
