@@ -265,9 +265,7 @@ def test_lines_behind_a_quote_that_is_never_closed_are_no_single_row(spark: Spar
     lines = [line(f"user{n}", "vase", day(1, n / 10)) for n in range(200)]
     made = context(spark, tmp_path, dt.date(2017, 1, 1))
     log(tmp_path, [*lines[:80], '"' + lines[80], *lines[81:]])
-    with pytest.raises(
-        ContractError, match=r"^source.events: 119 lines lie in rows that cannot be parsed"
-    ):
+    with pytest.raises(ContractError, match=r"^source.events: 119 lines lie in rows that cannot be parsed"):
         ingest.run(made)
     log(tmp_path, [*lines[:180], '"' + lines[180], *lines[181:]])
     with pytest.raises(
