@@ -125,7 +125,7 @@ def _rows(text: str, source: Files) -> Iterator[list[str]]:
     escape = option(source, "escape") or '"'
     lines = io.StringIO(text, newline="")
     kept = (line for line in lines if line.strip("\r\n") and not (comment and line.startswith(comment)))
-    if len(sep) != 1 or quote in ("", "\x00"):
+    if len(sep) != 1 or len(quote) != 1 or quote == "\x00" or len(escape) != 1:
         yield from (line.strip("\r\n").split(sep) for line in kept)
         return
     double = escape == quote
