@@ -203,3 +203,17 @@ def _write(folder: Path, text: str) -> Path:
     path = folder / "log.txt"
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("name", ["50% off", "%20", "ünï 用户", "x#1", "q?", "it's, a=b+c"])
+def test_a_folder_and_its_files_may_have_any_name(spark: SparkSession, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / f"{name}.csv").write_text(CSV)
+    glob = str(tmp_path / name).replace("?", r"\?")
+    assert mapped(spark, source(glob)) == EXPECTED
+
+
+def test_a_name_with_a_colon_is_told(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "10:30.csv").write_text(CSV)
+    with pytest.raises(ContractError, match=r"^source.events.path: a name at [^\n]* has a colon"):
+        read_source(spark, source(tmp_path), "source.events")

@@ -42,6 +42,9 @@ def unreadable(error: Exception, source: Files, key: str) -> ContractError | Exc
     gone = why.has("java.io.FileNotFoundException", "java.nio.file.NoSuchFileException")
     broken = why.has(*DAMAGED) or not why.conditions.isdisjoint(UNREADABLE)
     cases = {
+        f"{at} a name at {place} has a colon, which Hadoop takes for the end of a scheme; rename the file": why.has(
+            "java.net.URISyntaxException"
+        ),
         f"{at} nothing at {place}": "PATH_NOT_FOUND" in why.conditions,
         f"{at} {place} has no readable {source.format} file": "UNABLE_TO_INFER_SCHEMA" in why.conditions,
         f"{at} {place} may not be read; check its permissions": denied or why.says("Permission denied"),
