@@ -1,6 +1,7 @@
 """A night opens the files that hold its rows, and says what became of every row that it was given."""
 
 import datetime as dt
+import json
 import os
 import random
 import shutil
@@ -197,6 +198,32 @@ def test_a_log_without_a_file_of_the_day_is_told_beside_one_that_has(
     assert taken.warnings[-1] == f"source.events.more[0].path: nothing at {tmp_path}/log/orders/20170102.csv"
     with pytest.raises(NoRowsError, match="clicks/20170103.csv"):
         night(3, **given)
+
+
+def test_damaged_json_is_counted_alike_by_both_readings(spark: SparkSession, tmp_path: Path, night: Night) -> None:
+    """The first reading parses the time alone, the second every column: a row is bad to both, or to neither."""
+    event = {"who": "u", "what": "a", "at": "2017-01-01 12:00:00", "how": "buy", "cost": 1}
+    rows = [
+        {**event, "who": f"u{n}", "cost": cost} for n, cost in enumerate([1, 1.5, "x", {"eur": 1}, [1], None, True])
+    ]
+    lines = [json.dumps(row) for row in rows]
+    cut = [
+        lines[0][:-5],
+        '{"at": "2017-01-01 13:00:00", "who": tru',
+        "[]",
+        "7",
+        '"text"',
+        "",
+        "{}",
+        '{"at": {"day": 1}}',
+    ]
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "lines.json").write_text("\n".join([*lines, *cut]))
+    (tmp_path / "log" / "array.json").write_text(json.dumps([{**event, "who": "v"}, {"at": None}], indent=1))
+    taken = night(1, format="json", options={})
+    assert taken.events == 4  # u0, u1, u5, v: of the others the cost is no number
+    assert taken.files == 2
+    assert taken.rows_read == taken.events + taken.quarantined
 
 
 def test_a_catalogue_named_after_days_is_that_of_the_last_one(spark: SparkSession, tmp_path: Path) -> None:
