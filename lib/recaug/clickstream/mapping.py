@@ -106,8 +106,15 @@ def expression(df: DataFrame, text: str, key: str) -> Column:
 
 def as_text(column: Column, kind: str, nulls: Sequence[str]) -> Column:
     """Cast to text, without blanks about it; nothing else, and `nulls`, are null. kind: the column's type."""
-    trimmed = F.btrim(whole_text(column, kind), F.lit(BLANKS))
+    trimmed = _trimmed(whole_text(column, kind)) if kind in ("string", "binary") else whole_text(column, kind)
     return F.when((trimmed != "") & ~trimmed.isin(*nulls), trimmed)
+
+
+def _trimmed(text: Column) -> Column:
+    """Leave out BLANKS about a text. Spark is quick with spaces alone, so others are looked for first."""
+    trimmed = F.trim(text)
+    odd = (text.startswith(blank) | text.endswith(blank) for blank in BLANKS if blank != " ")
+    return F.when(reduce(or_, odd), F.btrim(text, F.lit(BLANKS))).otherwise(trimmed)
 
 
 def as_id(column: Column, kind: str, nulls: Sequence[str]) -> Column:
