@@ -17,6 +17,7 @@ NO_USER |= {"query": 3, "rating": 3, "rank": 2, "order": 1}
 NO_ITEM: dict[Idea, float] = {"user": 2, "label": 0.8, "group": 2, "time": 2, "price": 3, "quantity": 3, "type": 1.5}
 NO_ITEM |= {"query": 3, "rating": 3, "rank": 2, "order": 2, "session": 2}
 OWNER = 3.0  # what must speak for a user in whose name sessions are
+MOST = 0.3  # share of the rows that one user may have
 NEAR = 0.1  # of the rows that lie on average between two rows of one value: what is nearer comes in bursts
 
 
@@ -102,7 +103,8 @@ class People:
         """Who has several of what comes in bursts but is not called a user, as a user has sessions."""
         for other in users:
             column = other.column
-            if column.name in (user.column.name, item.column.name) or not column.is_code or column.distinct < 8:
+            ours = column.name in (user.column.name, item.column.name) or "group" in ideas(column.name)
+            if ours or not column.is_code or column.distinct < 8 or column.counts.iloc[0] > MOST * column.rows:
                 continue
             filled = column.filled >= 0.9 * user.column.filled
             coarser = filled and column.distinct < user.column.distinct and tie(user.column.codes, column.codes) > 0.97
