@@ -1,6 +1,7 @@
 """Tells encodings of before UTF-8 apart, by what languages write with the letters that come of the bytes."""
 
 import re
+from itertools import pairwise
 
 # Letters of languages beyond ASCII, of which text in one language has hardly another.
 LATIN = (
@@ -64,12 +65,12 @@ LOOKED_AT = 8000  # bytes of words with letters beyond ASCII that are looked at
 PYTHON = {java: name for name, (java, *_) in [*SINGLE.items(), *DOUBLE.items()]}
 
 
-def rank(data: bytes) -> list[tuple[str, float]]:
+def rank(data: bytes, close: float = CLOSE) -> list[tuple[str, float]]:
     """Rank the encodings that text may be in: Java's name, and the share of its letters that a language writes so.
 
-    The best first, and after it only those that are as likely and read the text as other letters.
+    The best first, and after it only those that are as likely, but for `close`, and read the text as other letters.
     """
-    words = dict.fromkeys(word for word in re.split(rb"[\s,;|\"\x01]+", data) if not word.isascii())
+    words = dict.fromkeys(word for word in re.split(rb"[\s,;\"\x01]+", data) if not word.isascii())
     text = b" ".join(words)[:LOOKED_AT]
     scores = {name: _single(text, name, letters) for name, (_, letters) in SINGLE.items()}
     scores |= {name: _double(text, name) for name in DOUBLE}
@@ -78,9 +79,9 @@ def rank(data: bytes) -> list[tuple[str, float]]:
     ranked = sorted(scores, key=lambda name: -scores[name])
     best, *others = ranked
     rivals = [
-        name for name in others if scores[name] > scores[best] - CLOSE and _decoded(text, name) != _decoded(text, best)
+        name for name in others if scores[name] > scores[best] - close and _decoded(text, name) != _decoded(text, best)
     ]
-    if rivals:
+    if rivals and close <= CLOSE:
         best, rivals = _second_opinion(text, best, rivals)
     elif scores[best] < ENOUGH or len({letter for letter in _decoded(text, best) or "" if letter > "\x7f"}) < FEW:
         rivals = [name for name in others if _decoded(text, name) != _decoded(text, best)][:1]
@@ -119,7 +120,8 @@ def _single(data: bytes, name: str, letters: str | None) -> float:
     if letters is not None:
         good = sum(re.match(letters, letter) is not None for letter in beyond)
         return max((good * _likely(text, letters, len(beyond)) - odd - _misread(text, name)) / len(beyond), 0.0)
-    odd += len(re.findall(r"(?<=[a-zß-ÿ])[À-ÞĄĆĘŁŃŚŹŻĞŞİ](?=[a-zß-ÿ])", text))
+    odd += sum(before.islower() and letter.isupper() and letter > "\x7f" for before, letter in pairwise(text))
+    odd += len(re.findall(r"õ(?!e)", text)) * (not re.search("[äöüš]", text))  # Portuguese has it before e
     signs = sum(letter in SIGNS for letter in beyond)
     small = [letter.lower() for letter in beyond if letter not in SIGNS]
     best = max(sum(letter in alphabet for letter in small) for alphabet in LATIN)

@@ -31,14 +31,14 @@ MEANINGS: Mapping[str, str] = {
         장바구니 καλαθ سلة סל ตะกร้า keranjang product_added added =add atc""",
     "purchase": """purchas =buy buys bought buying =order orders ordered order_completed transact transaz transac sale
         sold conversion =pay payment paid kauf gekauft bestell achat achet command compra compro comprado acquist
-        ordin koop gekocht kjop kop kob zakup kupi kupno nakup koupe vasar megvasar rendel osto ostos satin alis
-        siparis покуп купл заказ оплат придб 购买 購買 購入 買い 下单 支付 成交 注文 구매 구입 주문 결제 αγορ شراء
-        רכיש קני ซื้อ beli""",
-    "view": """view =pv click =clk open visit =read browse detail =look seen impr_click ansicht ansehen angesehen
-        aufruf anzeig gesehen klick =vue vues vu consult affich =ver visto vista visual visualiz visita guardar bekek
-        bekijk =kijk weerga wyswietl obejrz podglad przegl zobraz zhled megtek megnez goruntu incele =bak visning vis
-        sedd katsel nayt просмотр смотр клик открыт перегляд 浏览 瀏覽 点击 點擊 查看 访问 閲覧 クリック 見る 조회
-        클릭 보기 προβολ مشاهد צפי ดู lihat""",
+        ordin pedido pedir encomend objednav koop gekocht kjop kop kob zakup kupi kupno nakup koupe vasar megvasar
+        rendel osto ostos satin alis siparis покуп купл купів замовл заказ оплат придб 购买 購買 購入 買い 下单 支付
+        成交 注文 구매 구입 주문 결제 αγορ شراء רכיש קני ซื้อ beli""",
+    "view": """view =pv click clic clique kliknut =clk open visit =read browse detail =look seen impr_click ansicht
+        ansehen angesehen aufruf anzeig gesehen klick =vue vues vu consult affich =ver visto vista visual visualiz
+        visita guardar bekek bekijk =kijk weerga wyswietl obejrz podglad przegl zobraz zhled prohliz megtek megnez
+        goruntu incele =bak visning vis sedd katsel nayt просмотр смотр клик открыт перегляд 浏览 瀏覽 点击 點擊 查看
+        访问 閲覧 クリック 見る 조회 클릭 보기 προβολ مشاهد צפי ดู lihat""",
 }
 PASSIVE = ("remove", "refund", "search", "impression", "checkout")  # of which no sequence is made
 

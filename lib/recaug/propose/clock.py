@@ -65,10 +65,18 @@ def weight(time: Time, table: Table) -> float:
     score = 2 * filled + 1.5 * heard + 1.2 * time.has_clock + 0.8 * (steps > 0.95) - 1.5 * odd + 1.0 * spread
     if time.is_number and not named:  # numbers that may be ids
         years = (time.moments.max() - time.moments.min()).days / 365
-        score -= (
-            0.0 if steps > 0.9 or (years < 4 and not time.columns[0].is_unique and time.columns[0].distinct > 10) else 4
-        )
+        column, others = time.columns[0], _texts(table)
+        sorted_ = steps > 0.9
+        score -= 0.0 if sorted_ or (years < 4 and column.distinct > 10 and not column.is_unique) else 4.0
+        score -= 4.0 * (not sorted_ and (others or column.distinct < 0.3 * len(column.given)))
     return score - 0.1 * (time.other is not None)
+
+
+def _texts(table: Table) -> bool:
+    """Whether a column has times as texts, which no ids look like."""
+    return any(
+        not column.is_number and (read := read_time(column)) and read.moments.nunique() > 1 for column in table.columns
+    )
 
 
 def ascending(moments: "pd.Series[pd.Timestamp]", table: Table) -> float:

@@ -213,6 +213,9 @@ def spark_names(header: Sequence[str]) -> list[str]:
 def sequence_lines(text: str) -> list[list[str]] | None:
     """Cut lines `user item item ...` into words; None where the lines are no such."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
+    tabs = Counter(line.count("\t") for line in text.splitlines() if line.strip())
+    if len(tabs) == 1 and 0 not in tabs:
+        return None
     if len(lines) < 2 or any(re.search(r'[,;|"{]', word) for line in lines[:50] for word in line):
         return None
     users, items = [line[0] for line in lines], Counter(item for line in lines for item in line[1:])

@@ -1,11 +1,17 @@
 """Names the encoding of a sample, with its evidence."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from recaug.clickstream import encodings
 from recaug.clickstream.letters import PYTHON, rank
+from recaug.propose.actions import meaning
 from recaug.propose.words import ideas
+
+LETTERS = 1 << 16  # bytes in which words are looked for
+WORDS = 60  # that are looked at
+APART = 0.4  # how much less likely by its letters an encoding may be, in which words speak
 
 
 class Encoding(NamedTuple):
@@ -26,11 +32,8 @@ class Encoding(NamedTuple):
 def tell(data: bytes) -> Encoding:
     """Tell the encoding of a file's beginning."""
     coding = encodings.tell(data)
-    names = data.split(b"\n", 1)[0]
-    if not coding.bom and not coding.evident and not names.isascii():  # names are no stray bytes, and words of shops
-        likely = [java for java, _ in rank(data)] if not _is_utf8(names) else [*coding.likely]
-        likely.sort(key=lambda java: -_speaks(names, java))
-        coding = coding._replace(likely=tuple(likely[:2]))
+    if not coding.bom and not coding.evident and not data.isascii():
+        coding = coding._replace(likely=_by_words(data, coding.likely))
     java = coding.likely[0]
     python = PYTHON.get(java, java)
     if coding.bom:
@@ -52,7 +55,21 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _speaks(names: bytes, java: str) -> int:
-    """How many words of a first line name what shops name, read in an encoding."""
-    text = names.decode(PYTHON.get(java, java), "replace")
-    return sum(bool(ideas(word)) for word in re.findall(r"\w+", text))
+def _by_words(data: bytes, likely: Sequence[str]) -> tuple[str, ...]:
+    """Put first the encoding in which most words of the text are those of shops; names are no stray bytes."""
+    if likely[0] == "UTF-8" and _is_utf8(data.split(b"\n", 1)[0]):
+        return tuple(likely)
+    words = dict.fromkeys(word for word in re.split(rb"[\s,;\"\x01]+", data[:LETTERS]) if not word.isascii())
+    some = [*words][:WORDS]
+    speaks = {java: _speaks(some, java) for java in dict.fromkeys([*likely, *(java for java, _ in rank(data, APART))])}
+    speaks.pop("UTF-8", None)
+    best = max(speaks, key=lambda java: (speaks[java], java == likely[0]))
+    rest = [java for java in likely if java not in (best, "UTF-8")]
+    return (best,) if speaks[best] > 1 else (best, *rest[:1])
+
+
+def _speaks(words: Sequence[bytes], java: str) -> int:
+    """How many words name what shops name, read in an encoding."""
+    text = " ".join(word.decode(PYTHON.get(java, java), "replace") for word in words)
+    read = dict.fromkeys(word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii())
+    return sum(bool(ideas(word)) or meaning(word).sure for word in read)

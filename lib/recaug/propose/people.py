@@ -16,6 +16,8 @@ NO_USER: dict[Idea, float] = {"item": 2, "label": 1.5, "group": 2, "time": 2, "p
 NO_USER |= {"query": 3, "rating": 3, "rank": 2, "order": 1}
 NO_ITEM: dict[Idea, float] = {"user": 2, "label": 0.8, "group": 2, "time": 2, "price": 3, "quantity": 3, "type": 1.5}
 NO_ITEM |= {"query": 3, "rating": 3, "rank": 2, "order": 2, "session": 2}
+OWNER = 3.0  # what must speak for a user in whose name sessions are
+MOST = 0.3  # share of the rows that one user may have
 NEAR = 0.1  # of the rows that lie on average between two rows of one value: what is nearer comes in bursts
 
 
@@ -93,18 +95,25 @@ class People:
         if not pairs:
             return None
         best = max(pairs, key=lambda pair: pair.score)
-        if not ideas(best.user.column.name).keys() & {"user", "session", "order"}:
+        if "user" not in ideas(best.user.column.name):
             best = best._replace(user=self._owner(best.user, best.item, users))
         return best._replace(users=tuple(users), items=tuple(items))
 
     def _owner(self, user: Scored, item: Scored, users: Sequence[Scored]) -> Scored:
-        """Of ids without names: who has several of what comes in bursts, as a user has sessions."""
+        """Who has several of what comes in bursts but is not called a user, as a user has sessions."""
         for other in users:
             column = other.column
-            if column.name in (user.column.name, item.column.name) or not column.is_code or column.distinct < 8:
+            ours = column.name in (user.column.name, item.column.name) or "group" in ideas(column.name)
+            if ours or not column.is_code or column.distinct < 8 or column.counts.iloc[0] > MOST * column.rows:
                 continue
-            coarser = column.distinct < user.column.distinct and tie(user.column.codes, column.codes) > 0.97
-            if coarser and self.bursts(column) > 0.3 and tie(item.column.codes, column.codes) < 0.5:
+            filled = column.filled >= 0.9 * user.column.filled
+            coarser = filled and column.distinct < user.column.distinct and tie(user.column.codes, column.codes) > 0.97
+            if (
+                coarser
+                and other.score >= OWNER
+                and self.bursts(column) > 0.3
+                and tie(item.column.codes, column.codes) < 0.5
+            ):
                 return other
         return user
 
@@ -170,8 +179,11 @@ def may_be_id(column: Column) -> bool:
         return False
     if max(map(len, column.looked_at)) > 200 or column.share(r"(?s)\s*[{\[].*[}\]]\s*") > 0.5:
         return False
+    if not column.has_fractions:
+        return True
     named = ideas(column.name).keys() & {"user", "item"} and column.native == "text"
-    return not column.has_fractions or (bool(named) and column.share(r"\d+\.\d{3,}") > 0.5)
+    alike = len({len(value) for value in column.looked_at}) == 1 and column.share(r"0.+") > 0  # 003.17, as a code
+    return bool(named) or alike
 
 
 def _is_time(read: Time, chosen: Time | None) -> bool:

@@ -104,7 +104,7 @@ def _price(roles: Roles, amount: Amount) -> float:
     if not len(numbers) or (numbers < 0).mean() > 0.3 or any(word in column.name.lower() for word in NO_PRICE):
         return 0.0
     heard, named = ideas(column.name), ideas(column.name).get("price", 0.0)
-    others: tuple[Idea, ...] = ("quantity", "rating", "group", "rank", "time", "order", "user", "label")
+    others: tuple[Idea, ...] = ("quantity", "rating", "group", "rank", "time", "order", "user", "item", "label")
     kept, decimal = tie(roles.item.codes, column.codes), amount.fractions > 0.2 or bool(amount.words)
     score = 2.2 * named - 2 * max(heard.get(idea, 0.0) - named / 2 for idea in others)
     score += 1.3 * kept * decimal + 0.8 * decimal + 0.3 * kept

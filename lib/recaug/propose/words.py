@@ -15,11 +15,11 @@ _STEMS: Mapping[Idea, str] = {
     "user": """user customer client kunde kundin cliente klant klient kund visitor besuch visiteur visitante
         visitatore bezoeker member mitglied membre miembro membro shopper buyer kaufer kaeufer acheteur comprador
         koper kjoper household haushalt konto reviewer rater pelanggan utilis usuari utent nutzer benutzer gebruik
-        uzytkown anvand brug uporabnik felhasznal zakaznik vasarlo vevo asiakas kayttaja musteri kullanic uye patron
-        consumer subscriber person anonymous profile cookie account compte cuenta ==who ==qui ==wer ==uid ==cid ==vid
-        ==mid покупател клиент пользовател посетител заказчик користувач покупец 用户 用戶 会员 會員 会員 顧客 客户
-        客戶 買家 买家 ユーザ お客 購入者 고객 회원 사용자 구매자 πελατ χρηστ عميل مستخدم زبون לקוח משתמש ลูกค้า
-        ผู้ใช้ ग्राहक""",
+        uzytkown anvand brug uporabnik felhasznal zakaznik vasarlo kopare kupujac kupujici vevo asiakas kayttaja
+        musteri kullanic uye patron consumer subscriber person anonymous profile cookie account compte cuenta ==who
+        ==qui ==wer ==uid ==cid ==vid ==mid покупател клиент пользовател посетител заказчик користувач покупец 用户
+        用戶 会员 會員 会員 顧客 客户 客戶 買家 买家 ユーザ お客 購入者 고객 회원 사용자 구매자 πελατ χρηστ عميل
+        مستخدم زبون לקוח משתמש ลูกค้า ผู้ใช้ ग्राहक""",
     "item": """item product produkt artikel article articul articol artigo produit producto produto prodott towar
         tovar sku =asin =isbn =ean =gtin =upc =plu stockcode goods =ware =waren =vare =vara tuote zbozi termek urun
         =mal movie =film =book =buch listing material merchandis proizvod vyrobok cikk ==aid ==pid ==iid ==gid ==what
@@ -34,8 +34,9 @@ _STEMS: Mapping[Idea, str] = {
         einzelpreis paid gmv =harga цена цены стоимост сумма ціна вартіст 价格 價格 単価 单价 單價 価格 金額 金额 售价
         가격 단가 금액 τιμη سعر מחיר ราคา""",
     "quantity": """quantit qty menge anzahl stueck stuck =stk cantidad quantidad aantal hoeveelh ilosc adet miktar
-        =units unidades =count pieces =pcs antal antall maara =qta =cant =qte =qtd =num mnozstv mennyis =db kolicin
-        jumlah количеств кол-во колво кіл 数量 個数 件数 点数 수량 개수 ποσοτ كمية כמות จำนวน""",
+        sztuk kusu pocet darab =units unidades =count pieces =pcs antal antall maara =qta =cant =qte =qtd =num mnozstv
+        mennyis =db kolicin jumlah количеств кол-во колво кіл =шт 数量 數量 件數 個数 件数 点数 수량 개수 ποσοτ كمية
+        כמות จำนวน""",
     "type": """event action aktion aktivit =type =typ =tipo =art =kind behavio verhalten ereignis evenement evento
         eventi azion accion acao gebeurten actie zdarzen akcj udalost esemeny akce activit interact =verb =op
         operation hendelse handelse handling tapahtum eylem olay islem vorgang =hit событи действи акци тип подія дія
@@ -67,17 +68,20 @@ _STEMS: Mapping[Idea, str] = {
 BARE = {"id", "key", "no", "nr", "number", "code", "uuid", "value", "ref", "s", "pk"}  # what names nothing by itself
 
 
+MARKS = "\u064b-\u065f\u0900-\u097f\u0e31-\u0e4e"  # parts of Arabic, Hindi and Thai letters, which no word ends at
+
+
 def split(name: str) -> list[str]:
     """Cut a column's name into small words without accents: `userId`, `user_id` and `USER ID` are user, id."""
     base = re.sub(r":(token|token_seq|float|float_seq)$", "", name)
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", base)
-    return re.findall(r"[^\W_]+(?:-[^\W_]+)*", plain(apart))
+    return re.findall(rf"(?:[^\W_]|[{MARKS}])+(?:-[^\W_]+)*", plain(apart))
 
 
 def plain(text: str) -> str:
     """Make letters small and take their accents off."""
     folded = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("ł", "l").replace("Ł", "L").replace("ø", "o"))
-    kept = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    kept = re.sub("[\u0300-\u036f]", "", folded)
     return unicodedata.normalize("NFKC", kept).casefold()
 
 
