@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from recaug.clickstream.days import Days
 from recaug.clickstream.encodings import option
@@ -46,12 +47,14 @@ class Listing(NamedTuple):
     """Files of a source, and the version of a Delta table that they are of.
 
     by: the table's first partition column. parts: its values that all of the files are of; none where they are not.
+    columns: those that other files of the source had, which these may lack.
     """
 
     files: Sequence[File]
     version: int | None = None
     by: str | None = None
     parts: frozenset[str] = frozenset()
+    columns: StructType | None = None
 
     def of(self, files: Iterable[File]) -> "Listing":
         """Give some of the files."""

@@ -16,7 +16,7 @@ from recaug.clickstream.heads import short
 from recaug.clickstream.layouts import by_entry, by_key, by_position
 from recaug.clickstream.listing import Listing, list_files
 from recaug.clickstream.parquet import as_written
-from recaug.clickstream.unite import united
+from recaug.clickstream.unite import completed, united
 from recaug.config import Files, twins
 from recaug.errors import ContractError
 
@@ -60,6 +60,8 @@ def read_files(spark: SparkSession, source: Files, key: str, listing: Listing | 
     df = united(filled, key)
     if df.columns == [CORRUPT]:
         raise ContractError(f"{key}.path: no line of {source.path} is a JSON object")
+    if listing is not None and listing.columns is not None:
+        df = completed(df, listing.columns)
     return df if CORRUPT in df.columns else df.withColumn(CORRUPT, F.lit(None).cast("string"))
 
 

@@ -17,11 +17,17 @@ def read_source(spark: SparkSession, source: Source, key: str, listing: Listing 
     Adds CORRUPT (what could not be parsed, else null); a table's and a query's rows have FILE and POSITION, too.
     Raises ContractError where nothing can be read.
     """
+    return rows_of(read_records(spark, source, key, listing), source, key)
+
+
+def read_records(spark: SparkSession, source: Source, key: str, listing: Listing | None = None) -> DataFrame:
+    """Do as read_source, each record as it is, with its arrays."""
     with reading(source, key):
         if source.path is not None:
-            df = read_files(spark, source, key, listing)
-        elif source.table is not None:
-            df = read_table(spark, source.table, key)
-        else:
-            df = read_query(spark, source, key)
-        return df if source.explode is None else exploded(df, source.explode, key)
+            return read_files(spark, source, key, listing)
+        return read_query(spark, source, key) if source.table is None else read_table(spark, source.table, key)
+
+
+def rows_of(records: DataFrame, source: Source, key: str) -> DataFrame:
+    """Make each element of the array that `explode` names a row; without it the records are the rows."""
+    return records if source.explode is None else exploded(records, source.explode, key)

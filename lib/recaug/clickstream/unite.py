@@ -1,6 +1,7 @@
 """Puts the rows of files together whose columns are not the same, by their names."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -68,6 +69,18 @@ def united(parts: Sequence[tuple[str, DataFrame]], key: str) -> DataFrame:
     for rows in frames[1:]:
         frames[0] = frames[0].unionByName(rows)
     return frames[0]
+
+
+def completed(df: DataFrame, known: StructType) -> DataFrame:
+    """Add the columns, and the fields within, that earlier files had and these lack: null; types of their own stay."""
+    kinds = {field.name.lower(): field for field in df.schema.fields}
+    for field in known.fields:
+        own = kinds.setdefault(field.name.lower(), field)
+        if isinstance(own.dataType, (NullType, StructType, ArrayType)):
+            with suppress(Unlike):
+                kinds[own.name.lower()] = StructField(own.name, merged(own.dataType, field.dataType, own.name))
+    wanted = list(kinds.values())
+    return df if wanted == df.schema.fields else df.select(*_columns(df.schema, F.col, wanted))
 
 
 def merged(one_type: DataType, other: DataType, name: str) -> DataType:

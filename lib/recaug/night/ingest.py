@@ -1,13 +1,17 @@
 """Stage 1: the source's rows that the lake does not hold yet become events, or go to quarantine with their reasons."""
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
 from recaug.clickstream import intake
+from recaug.clickstream.columns import CORRUPT
 from recaug.clickstream.days import Days, IntakePlan, of_days, plan_days
 from recaug.clickstream.failures import reading
 from recaug.clickstream.intake import Held, Intake
@@ -15,7 +19,7 @@ from recaug.clickstream.items import catalogue, named_by_events
 from recaug.clickstream.listing import Listing, Named, list_files
 from recaug.clickstream.mapping import map_events
 from recaug.clickstream.positions import number_rows
-from recaug.clickstream.source import read_source
+from recaug.clickstream.source import read_records, read_source, rows_of
 from recaug.clickstream.warnings import warn_of_late, warn_of_rows
 from recaug.config import Items
 from recaug.config.dated import is_dated
@@ -44,8 +48,8 @@ def run(context: Context) -> StageResult:
     """
     lake, source, nights = context.lake, context.config.source.events, context.history("ingest")
     plan = _days(context, nights)
-    looked = look(context, plan)
-    mapped = _mapped(context, looked, plan.read)  # and nothing of the lake: what is wrong with the source shows here
+    looked = look(context, plan, _columns(context, nights))
+    mapped, columns = _mapped(context, looked, plan.read)  # what is wrong with the source shows here, not the lake's
     with reading(source, "source.events"):
         rows = intake.mark_rows(mapped, source)
     items = None
@@ -69,20 +73,28 @@ def run(context: Context) -> StageResult:
         if items is not None:
             items.unpersist()
     written_rows = Written(events.rows, quarantine.rows, catalogued.rows)
-    return StageResult(_counted(taken, plan, looked, written_rows, late, said), events.content_hash)
+    counted = _counted(taken, plan, looked, written_rows, late, said)
+    return StageResult(msgspec.structs.replace(counted, columns=columns), events.content_hash)
 
 
-def _mapped(context: Context, looked: Looked, days: Days) -> dict[str, DataFrame]:
-    """Map the rows of each log: of its files those that the night opens."""
-    mapped = {}
+def _columns(context: Context, nights: Sequence[RunRecord]) -> dict[str, StructType]:
+    """Give the columns that each log had in earlier nights, by its key: a day may lack one that is rarely given."""
+    before = [night.metrics.columns for night in nights if night.event_date < context.date]
+    return {key: StructType.fromJson(json.loads(columns)) for key, columns in (before[-1] if before else {}).items()}
+
+
+def _mapped(context: Context, looked: Looked, days: Days) -> tuple[dict[str, DataFrame], dict[str, str]]:
+    """Map the rows of each log: of its files those that the night opens; and give the columns of files, as JSON."""
+    mapped, columns = dict[str, DataFrame](), dict[str, str]()
     for key, log in context.config.source.events.logs.items():
         view = looked.logs.get(key)
         if log.path is not None and (view is None or not view.listing.files):
             continue
         with reading(log, key):
-            rows = read_source(context.spark, log, key, view and view.listing)
-            mapped[key] = intake.map_rows(rows, log, days, key)
-    return mapped
+            records = read_records(context.spark, log, key, view and view.listing)
+            columns |= {key: records.drop(CORRUPT).schema.json()} if view else {}
+            mapped[key] = intake.map_rows(rows_of(records, log, key), log, days, key)
+    return mapped, columns
 
 
 def _check_whole(context: Context, looked: Looked, plan: IntakePlan, taken: Intake) -> None:
@@ -165,8 +177,9 @@ def estimate(context: Context) -> str:
 
     Only files that no night has seen are opened. Raises NoRowsError as `run` does.
     """
-    plan = _days(context, context.history("ingest"))
-    looked = look(context, plan)
+    nights = context.history("ingest")
+    plan = _days(context, nights)
+    looked = look(context, plan, _columns(context, nights))
     rows = sum(number for day, number in looked.rows.items() if day is not None and plan.new.has(day))
     rows += sum(seen.days.get(None, 0) for view in looked.logs.values() for seen in view.own)
     for key, log in context.config.source.events.logs.items():

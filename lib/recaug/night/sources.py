@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+from pyspark.sql.types import StructType
 
 from recaug.clickstream.census import Choice, Seen, behind, choose, count_days, remembered, total
 from recaug.clickstream.days import IntakePlan
@@ -78,9 +80,10 @@ class Looked(NamedTuple):
         return total(seen for look in self.logs.values() for seen in look.looked)
 
 
-def look(context: Context, plan: IntakePlan) -> Looked:
+def look(context: Context, plan: IntakePlan, columns: Mapping[str, StructType]) -> Looked:
     """Look at the files of each log, and count the rows of those that are new. Writes nothing.
 
+    columns: those that each log had in earlier nights, by its key.
     Raises NoRowsError where no log has a file with rows of the night.
     """
     logs = context.config.source.events.logs
@@ -90,7 +93,7 @@ def look(context: Context, plan: IntakePlan) -> Looked:
             continue
         try:
             with reading(log, key):
-                looked.logs[key] = _look(context, key, plan, looked.known.get(key, []))
+                looked.logs[key] = _look(context, key, plan, looked.known.get(key, []), columns.get(key))
         except NoRowsError as error:
             errors.append(error)
     if errors and len(errors) == len(logs):
@@ -138,10 +141,10 @@ def _known(lake: Lake) -> dict[str, list[Seen]]:
     }
 
 
-def _look(context: Context, key: str, plan: IntakePlan, known: Sequence[Seen]) -> Look:
+def _look(context: Context, key: str, plan: IntakePlan, known: Sequence[Seen], columns: StructType | None) -> Look:
     """Look at a log's files."""
     log = context.config.source.events.logs[key]
-    listed = _list(context, key, log, plan, known)
+    listed = _list(context, key, log, plan, known)._replace(columns=columns)
     choice = choose(listed.files, known, context.date, plan, all_listed=not is_dated(log.path))
     counted, choice, addresses = _count(context, key, choice, listed)
     own = [*counted, *choice.own]

@@ -11,7 +11,7 @@ class Ingest(Result):
     it reads, and `too_late` are of such days as well, but no night has taken them; rows_in are the others: events,
     duplicates and quarantined. days: first and last taken, ISO; late: came after their night; day_rows: of the night's
     own day; files: that the night was given, files_skipped: those that it left alone; versions: of Delta tables;
-    warnings: what is odd, a line each.
+    columns: of each log of files, and of nights before, Spark's schema as JSON; warnings: what is odd, a line each.
     """
 
     rows_in: int
@@ -32,6 +32,7 @@ class Ingest(Result):
     files: int = 0
     files_skipped: int = 0
     versions: dict[str, int] = {}
+    columns: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
 
 
