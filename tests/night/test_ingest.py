@@ -67,6 +67,7 @@ def test_nights_take_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
         later=4,
         day_rows=2,
         files=1,
+        columns=first.metrics.columns,
     )
     second = night(spark, tmp_path, THIRD)
     assert second.metrics == Ingest(
@@ -84,6 +85,7 @@ def test_nights_take_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
         later=1,
         day_rows=3,
         files=1,
+        columns=first.metrics.columns,
         warnings=second.metrics.warnings,
     )
     assert ["'b'" in warning for warning in second.metrics.warnings] == [True]
