@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.columns import UNPARSED
-from recaug.clickstream.mapping import as_text
-from recaug.config import Events
+from recaug.clickstream.mapping import as_id
+from recaug.config import Log
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
@@ -97,7 +97,8 @@ def _quarantined(context: Context, users: DataFrame) -> DataFrame:
         read = rows.withColumn("row", F.from_json("raw", schema, {"columnNameOfCorruptRecord": UNREAD})).select(
             "raw", "row.*"
         )
-        named = read.select("raw", _user(read, context.config.source.events).alias("user_id"))
+        for log in context.config.source.events.logs.values():  # a row does not say of which log it is
+            named = named.unionByName(read.select("raw", _user(read, log).alias("user_id")))
         if UNPARSED in read.columns:  # a line that was cut off says no column: any word of it may be the user
             words = read.where(F.col(UNPARSED).isNotNull())
             words = words.select("raw", F.explode(F.split(UNPARSED, r'[\s,;|"]+')).alias("user_id"))
@@ -112,14 +113,14 @@ def _schema(rows: DataFrame) -> str | None:
     return read._jdf.schema().toDDL() if read.columns else None
 
 
-def _user(read: DataFrame, events: Events) -> F.Column:
+def _user(read: DataFrame, log: Log) -> F.Column:
     """The mapping's user; null where no quarantined row has the columns that it needs."""
-    user = F.expr(events.columns["user_id"])
+    user = F.expr(log.columns["user_id"])
     try:
         ((_, kind),) = read.select(user).dtypes
     except AnalysisException:
         return F.lit(None).cast("string")
-    return as_text(user, kind, events.nulls)
+    return as_id(user, kind, log.nulls)
 
 
 def _vacuum(lake: Lake, name: str, retain_hours: float) -> None:
