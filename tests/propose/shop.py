@@ -3,8 +3,14 @@
 import csv
 import datetime as dt
 import io
+import json
 import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from recaug.config import loads
+from recaug.propose.command import Proposal, make_proposal
 
 START = dt.datetime(2025, 3, 3)
 DAYS = 20
@@ -50,3 +56,22 @@ def table(header: list[str] | None, rows: list[list[Any]], sep: str = ",", quoti
 def comma(number: float) -> str:
     """Write a number as in Berlin: 1.234,50."""
     return f"{number:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
+
+
+EVENTS = shop()
+
+
+def lines(write: Callable[[Event], object], encoding: str = "utf-8") -> bytes:
+    """Write an object a line."""
+    return "\n".join(json.dumps(write(event), ensure_ascii=False) for event in EVENTS).encode(encoding)
+
+
+def proposed(folder: Path, files: Mapping[str, bytes]) -> Proposal:
+    """Write the files and propose their YAML, which the configuration reads."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    place = folder / next(iter(files)) if len(files) == 1 else folder
+    made = make_proposal(str(place), None, Path("shop.yaml"))
+    loads(made.text)
+    return made

@@ -48,7 +48,8 @@ def run(context: Context) -> StageResult:
     """
     lake, source, nights = context.lake, context.config.source.events, context.history("ingest")
     plan = _days(context, nights)
-    looked = look(context, plan, _columns(context, nights))
+    known = _columns(context, nights)
+    looked = look(context, plan, known)
     mapped, columns = _mapped(context, looked, plan.read)  # what is wrong with the source shows here, not the lake's
     with reading(source, "source.events"):
         rows = intake.mark_rows(mapped, source)
@@ -74,7 +75,8 @@ def run(context: Context) -> StageResult:
             items.unpersist()
     written_rows = Written(events.rows, quarantine.rows, catalogued.rows)
     counted = _counted(taken, plan, looked, written_rows, late, said)
-    return StageResult(msgspec.structs.replace(counted, columns=columns), events.content_hash)
+    of_logs = {key: schema.json() for key, schema in {**known, **columns}.items()}
+    return StageResult(msgspec.structs.replace(counted, columns=of_logs), events.content_hash)
 
 
 def _columns(context: Context, nights: Sequence[RunRecord]) -> dict[str, StructType]:
@@ -83,16 +85,16 @@ def _columns(context: Context, nights: Sequence[RunRecord]) -> dict[str, StructT
     return {key: StructType.fromJson(json.loads(columns)) for key, columns in (before[-1] if before else {}).items()}
 
 
-def _mapped(context: Context, looked: Looked, days: Days) -> tuple[dict[str, DataFrame], dict[str, str]]:
-    """Map the rows of each log: of its files those that the night opens; and give the columns of files, as JSON."""
-    mapped, columns = dict[str, DataFrame](), dict[str, str]()
+def _mapped(context: Context, looked: Looked, days: Days) -> tuple[dict[str, DataFrame], dict[str, StructType]]:
+    """Map the rows of each log: of its files those that the night opens; and give the columns of files."""
+    mapped, columns = dict[str, DataFrame](), dict[str, StructType]()
     for key, log in context.config.source.events.logs.items():
         view = looked.logs.get(key)
         if log.path is not None and (view is None or not view.listing.files):
             continue
         with reading(log, key):
             records = read_records(context.spark, log, key, view and view.listing)
-            columns |= {key: records.drop(CORRUPT).schema.json()} if view else {}
+            columns |= {key: records.drop(CORRUPT).schema} if view else {}
             mapped[key] = intake.map_rows(rows_of(records, log, key), log, days, key)
     return mapped, columns
 

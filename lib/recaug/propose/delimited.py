@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from recaug.propose.words import ideas
@@ -98,14 +99,12 @@ def split_rows(text: str, cut: Cut, most: int = sys.maxsize) -> list[list[str]]:
         escapechar=None if cut.escape == cut.quote or not cut.quote else cut.escape,
     )
     rows = []
-    try:
+    with suppress(csv.Error):  # a text that ends within quotes, or has a NUL: the rows before it are looked at
         for row in reader:
             if row and not (cut.comment and row[0].startswith(cut.comment)):
                 rows.append(row)
             if len(rows) >= most:
                 break
-    except csv.Error:  # a text that ends within quotes, or has a NUL
-        pass
     return rows
 
 
