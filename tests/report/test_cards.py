@@ -29,7 +29,10 @@ def test_the_data_card_says_what_the_rows_are_and_where_they_come_from(written: 
     card = written["data_card.md"]
     assert "788 rows of `augmented_events`, partition 2017-01-28" in card
     assert re.search(r"\| augmented_events \| \d+ \|", card)
-    assert "13,020 rows, of them 12,500 events, 499 duplicates, 1 quarantined, 20 ignored by a rule." in card
+    assert (
+        "13,028 rows, of them 12,500 events, 499 duplicates, 1 quarantined, 20 ignored by a rule, 8 of later days."
+        in card
+    )
     assert re.search(r"told from real ones by a classifier[^|]+\| 61.0\u00a0% \|  \|  \|", card)
     assert "jobs/erase.py" in card
 

@@ -139,6 +139,7 @@ def test_a_night_without_candidates_still_shows_the_real_distributions(
     assert list(night.quarantine["reason"]) == ["no user_id"]
     assert "one user has 3000 of 13020 rows: a robot?" in read.text
     assert "20 ignored by a rule" in read.text
+    assert "8 of later days" in read.text
     assert len(html) > 50_000
 
 

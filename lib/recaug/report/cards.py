@@ -40,6 +40,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "config": config,
         "trial": trial,
         "counts": {"augmented": 0} | records.counts(night.stages),
+        "aside": records.ASIDE,
         "draws": _draws(config),
         "split": tables.SPLITS[config.prepare.split],
         "leaks": evidence.leaks(trial),

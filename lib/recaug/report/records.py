@@ -15,6 +15,14 @@ from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Result,
 Stages = Mapping[str, RunRecord]
 Kind = TypeVar("Kind", bound=Result)
 
+# Rows that a night was given and did not take, those that there are.
+ASIDE = {
+    "ignored": "ignored by a rule",
+    "held": "taken before",
+    "later": "of later days",
+    "earlier": "of days before",
+    "too_late": "too late for any night",
+}
 # The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.
 FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "ingest": (
@@ -23,8 +31,7 @@ FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "events": "events",
             "duplicates": "duplicates dropped",
             "quarantined": "quarantined",
-            "ignored": "ignored by a rule",
-            "held": "taken before",
+            **ASIDE,
             "items": "items",
         },
     ),
@@ -88,7 +95,7 @@ def _counted(metrics: Result) -> dict[str, int]:
         case Ingest():
             names = ("rows_read", "events", "items", "duplicates", "quarantined")
             rows = {name: getattr(metrics, name) for name in names}
-            rows |= {name: number for name in ("ignored", "held") if (number := getattr(metrics, name))}
+            rows |= {name: number for name in ASIDE if (number := getattr(metrics, name))}
         case Prepare():
             pairs = {"covisitation": metrics.covisitation, "negatives": metrics.negatives}
             rows = {**metrics.rows, "window_events": metrics.events, "vocabulary": metrics.items, **pairs}
