@@ -43,8 +43,9 @@ START = {
 LOCAL = {
     "spark.driver.memory": "2g",
     # Most of a night's plans run a few times only: Java's second compiler, which took two fifths of a short night's
-    # processor time, waits eight times as long; a heap of this size needs no collector with threads of its own, and
-    # Spark's classes, which take 200 MB, no collection each time that their space is made larger.
+    # processor time, waits eight times as long; a heap of this size needs no collector with threads of its own, plans,
+    # which are garbage at once, room to be so, and Spark's classes, which take 200 MB, no collection each time that
+    # their space is made larger.
     "spark.driver.extraJavaOptions": " ".join(
         (
             "-XX:Tier4InvocationThreshold=40000",
@@ -53,6 +54,7 @@ LOCAL = {
             "-XX:Tier4BackEdgeThreshold=320000",
             "-XX:+UseSerialGC",
             "-XX:MetaspaceSize=256m",
+            "-XX:NewSize=300m",
         )
     ),
     "spark.driver.host": "127.0.0.1",
@@ -66,6 +68,8 @@ LOCAL = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # List a glob's files here rather than in a task each (305 days of Online Retail: 305 tasks, twice).
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
+    # A file a day costs more than the rows in it: both cores write a year's few.
+    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "64k",
 }
 
 

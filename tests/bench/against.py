@@ -28,7 +28,7 @@ spark = session.build(config.Spark(master="local[2]", settings={"spark.driver.me
 for _ in range(int(sys.argv[3]) + 1):
     shutil.rmtree(sys.argv[2], ignore_errors=True)
     started = time.perf_counter()
-    run_night(made, dt.date(2018, 1, 1), spark, ["ingest"], say=lambda line: print(line, file=sys.stderr))
+    run_night(made, dt.date(2017, 12, 31), spark, ["ingest"], say=lambda line: print(line, file=sys.stderr))
     seconds.append(time.perf_counter() - started)
 print(json.dumps(seconds[1:]))
 """

@@ -231,7 +231,8 @@ def lay(df: DataFrame, files: int, by: Sequence[str], key: str = "user_index") -
 def _balance(rows: DataFrame, partitioned_by: Sequence[str]) -> DataFrame:
     """Spread rows over the writing tasks, so that each partition of the table gets few files, of a good size."""
     hint = f"SELECT /*+ REBALANCE({', '.join(partitioned_by)}) */ * FROM {{rows}}"
-    return rows.sparkSession.sql(hint, rows=rows)
+    # sql() drops its view when it is done, and with a view Spark forgets cached rows of the same plan: so another plan.
+    return rows.sparkSession.sql(hint, rows=rows.select("*"))
 
 
 def _local_address(file: str) -> str:
