@@ -1,5 +1,6 @@
 """What init chooses beside the mapping: paths, arrays, rules, orders, splits; and what it is unsure of."""
 
+import datetime as dt
 import json
 import random
 from pathlib import Path
@@ -79,6 +80,32 @@ def test_what_is_unsure_shows_both(tmp_path: Path) -> None:
     assert any("user_id could be visitor_id (filled in 100 %) or account (filled in 67 %)" in line for line in unsure)
     assert any("event_types do not say what 7, 8, 9 mean" in line for line in unsure)
     assert any("time_zone may be the shop's own" in line for line in unsure)
+
+
+def test_words_of_a_language_that_is_not_known_are_shown(tmp_path: Path) -> None:
+    """Basque; a column of a few words that go by nobody and nothing may say what was done."""
+    words = {"view": "ikusi", "cart": "saskira", "purchase": "erosi"}
+    body = [[e.user, e.item, words[e.action], "etxea", e.at] for e in EVENTS]
+    made = proposed(tmp_path, {"log.csv": table(["user", "item", "ekintza", "tokia", "time"], body).encode()})
+    (line,) = [line for line in made.text.splitlines() if "event_type:" in line]
+    assert "unsure: event_type may be purchase, or be said by ekintza: ikusi " in line
+
+
+def test_a_price_is_one_by_its_name_though_no_row_repeats_it(tmp_path: Path) -> None:
+    """As the sum of a basket, which is no order's number either."""
+    body = [[e.user, e.item, e.at, f"{n + 0.25:.2f}".replace(".", ",")] for n, e in enumerate(EVENTS)]
+    events = proposed(tmp_path, {"log.csv": table(["klant", "artikel", "tijd", "bedrag"], body, ";").encode()}).sources
+    assert "bedrag" in events.events.columns["price"]
+    assert not events.events.unique_by
+
+
+def test_the_last_whole_day_is_one_of_the_shops_clock(tmp_path: Path) -> None:
+    """The evening of the last day in Hanoi is its early afternoon in UTC."""
+    hours = [dt.datetime(2025, 3, day, hour) for day in range(1, 9) for hour in range(24 if day < 8 else 21)]
+    body = [[f"u{n % 7}", f"i{n % 11}", f"{at:%Y-%m-%dT%H:%M:%S}+07:00"] for n, at in enumerate(hours)]
+    made = proposed(tmp_path, {"log.csv": table(["user", "item", "time"], body).encode()})
+    assert made.sources.events.time_zone == "Etc/GMT-7"
+    assert made.last_day == dt.date(2025, 3, 8)
 
 
 def test_a_day_and_a_month_that_no_value_tells_apart_are_both_shown(tmp_path: Path) -> None:

@@ -52,6 +52,21 @@ def german() -> Dialect:
     return Dialect({"log.csv": table(header, body, ";").encode("cp1252")}, roles, {"purchase": "purchase"}, options)
 
 
+def vietnamese() -> Dialect:
+    types = said("xem", "thêm vào giỏ", "mua")
+    back = {ours: word for word, ours in types.items()}
+    body = rows(lambda e: [e.user, e.item, f"{e.at:%Y-%m-%dT%H:%M:%S}+07:00", back[e.action], e.price])
+    roles = {
+        "user_id": "`mã khách hàng`",
+        "item_id": "`mã sản phẩm`",
+        "event_time": "`thời gian`",
+        "event_type": "`hành động`",
+        "price": "`giá`",
+    }
+    header = ["mã khách hàng", "mã sản phẩm", "thời gian", "hành động", "giá"]
+    return Dialect({"log.tsv": table(header, body, "\t").encode("utf-8-sig")}, roles, types)
+
+
 def russian() -> Dialect:
     types = said("просмотр", "добавление в корзину", "покупка")
     back = {ours: word for word, ours in types.items()}
@@ -235,6 +250,7 @@ def columns_added() -> Dialect:
 
 DIALECTS = [
     german,
+    vietnamese,
     russian,
     japanese,
     chinese,

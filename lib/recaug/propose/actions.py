@@ -9,9 +9,9 @@ from recaug.propose.words import plain, split
 # Ours: stems. The first that speaks wins, so that `removefromcart` is no cart and `add_to_wishlist` no cart either.
 # Stems as in words.py: `=` the whole word, from four letters on anywhere in it where the letters are not Latin or many.
 MEANINGS: Mapping[str, str] = {
-    "remove": """remove delete =del entfern losch loesch supprim retir elimin quitar remov rimuov togli verwijder usun
-        kaldir cikar odebr torol fjern tabort eltavol удал убра 移除 删除 刪除 取消 取り消し 제거 삭제 διαγρ حذف הסר
-        unlike""",
+    "remove": """remove delete =del entfern losch loesch supprim retir elimin quitar remov rimuov togli verwijder
+        usun kaldir cikar odebr torol fjern tabort eltavol =xoa удал убра 移除 删除 刪除 取消 取り消し 제거 삭제
+        διαγρ حذف הסר unlike""",
     "refund": """refund return =rma ruckgabe rueckgabe retour retourn rembours devoluc reso =reso rimbors zwrot iade
         возврат 退货 退款 返品 返金 반품 환불 επιστροφ storno cancel annul""",
     "wishlist": """wishlist wish_list wunsch =wish envie souhait deseos desejos desideri verlanglijst zyczen ozelleim
@@ -28,17 +28,17 @@ MEANINGS: Mapping[str, str] = {
     "review": "review rezension avis resena recens opinia отзыв 评论 レビュー 리뷰",
     "cart": """cart carts basket korb warenkorb panier carrito carrell carrinho winkelwagen winkelmand koszyk kosik
         kosar sepet varukorg handlekurv kurv ostoskori корзин кошик добавл 加购 加入购物车 购物车 購物車 カート かご
-        장바구니 καλαθ سلة סל ตะกร้า keranjang product_added added =add atc""",
+        장바구니 καλαθ سلة סל ตะกร้า keranjang =gio product_added added =add atc""",
     "purchase": """purchas =buy buys bought buying =order orders ordered order_completed transact transaz transac sale
         sold conversion =pay payment paid kauf gekauft bestell achat achet command compra compro comprado acquist
         ordin pedido pedir encomend objednav koop gekocht kjop kop kob zakup kupi kupno nakup koupe vasar megvasar
         rendel osto ostos satin alis siparis покуп купл купів замовл заказ оплат придб 购买 購買 購入 買い 下单 支付
-        成交 注文 구매 구입 주문 결제 αγορ شراء רכיש קני ซื้อ beli""",
+        成交 注文 구매 구입 주문 결제 αγορ شراء רכיש קני ซื้อ beli =mua đat""",
     "view": """view =pv click clic clique kliknut =clk open visit =read browse detail =look seen impr_click ansicht
         ansehen angesehen aufruf anzeig gesehen klick =vue vues vu consult affich =ver visto vista visual visualiz
         visita guardar bekek bekijk =kijk weerga wyswietl obejrz podglad przegl zobraz zhled prohliz megtek megnez
         goruntu incele =bak visning vis sedd katsel nayt просмотр смотр клик открыт перегляд 浏览 瀏覽 点击 點擊 查看
-        访问 閲覧 クリック 見る 조회 클릭 보기 προβολ مشاهد צפי ดู lihat""",
+        访问 閲覧 クリック 見る 조회 클릭 보기 προβολ مشاهد צפי ดู lihat =xem""",
 }
 PASSIVE = ("remove", "refund", "search", "impression", "checkout")  # of which no sequence is made
 

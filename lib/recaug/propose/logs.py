@@ -16,6 +16,7 @@ from recaug.propose.words import Idea, ideas
 ORDER_ONLY = dt.date(2020, 1, 1)  # the day that stands for a log that knows the order alone
 NOTHING = "none"  # what rows without a type are called
 NO_ITEM = 0.02  # share of a type's rows with an item, below which it is no event of items
+FEW_TYPES = 12  # words in which a column may say what was done, though none of them is known
 ROLES = ("user_id", "item_id", "event_time", "event_type", "price", "quantity", "query", "session_id")
 
 
@@ -124,7 +125,20 @@ def default_type(roles: Roles) -> tuple[str, str, str]:
         unsure = "may be view"
     else:
         ours, why, unsure = "view", "nothing says what was done", "may be purchase"
+    if unsure and (words := _in_unknown_words(roles)) is not None:
+        counts = ", ".join(f"{value} {rows:,}" for value, rows in words.counts.items())
+        unsure += f", or be said by {words.name}: {counts}"
     return ours, f"no column is a type; {why}", unsure
+
+
+def _in_unknown_words(roles: Roles) -> Column | None:
+    """A column of a few words, none of them known, that go neither by the user nor by the item."""
+    few = [column for column in roles.free if column.native == "text" and 2 <= column.distinct <= FEW_TYPES]
+    for column in sorted(few, key=lambda column: "type" not in ideas(column.name)):
+        by_whom = max(tie(by.codes, column.codes) for by in (roles.item, roles.user))
+        if by_whom < 0.5 and not column.is_number and not ideas(column.name).keys() - {"type"}:
+            return column
+    return None
 
 
 def _called(roles: Roles, idea: Idea) -> list[str]:

@@ -70,8 +70,8 @@ def _type(roles: Roles, column: Column) -> float:
 
 def find_amounts(roles: Roles) -> None:
     """Find the price, which an item mostly keeps, and the quantity, which is mostly 1."""
-    read = [read_amount(column) for column in roles.free if not column.is_unique or len(column.given) < 20]
-    amounts = [amount for amount in read if amount is not None]
+    told = (column for column in roles.free if not column.is_unique or len(column.given) < 20 or _is_paid(column))
+    amounts = [amount for column in told if (amount := read_amount(column)) is not None]
     _find_price(roles, amounts)
     scored = [(_quantity(roles, amount), amount) for amount in amounts if amount.column.name not in roles.taken]
     score, best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
@@ -79,6 +79,11 @@ def find_amounts(roles: Roles) -> None:
         named = ideas(best.column.name).get("quantity", 0) > 0
         why = f"{(best.numbers == 1).mean():.0%} are 1, up to {np.nanmax(best.numbers):g}"
         _take(roles, "quantity", best, why, "" if named else "is so by small numbers, by no name")
+
+
+def _is_paid(column: Column) -> bool:
+    """Whether a column is called a price, such as the sum of a basket, of which each may be another."""
+    return ideas(column.name).get("price", 0.0) >= 1.0 and not column.is_integer
 
 
 def _find_price(roles: Roles, amounts: list[Amount]) -> None:

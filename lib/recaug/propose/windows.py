@@ -19,11 +19,14 @@ PART = 0.12  # of the days that are validated on, and tested on
 
 
 def moments_of(roles: Roles) -> Moments:
-    """When the rows with a user and an item happened."""
+    """When the rows with a user and an item happened, by the clock of find_zone, which cuts the days."""
     if roles.time is None:
         return pd.Series([pd.Timestamp(ORDER_ONLY)])
     there = (roles.item.codes >= 0) & (roles.user.codes >= 0)
-    return roles.time.moments[there].dropna()
+    moments = roles.time.moments[there].dropna()
+    if roles.time.zone is None:
+        return moments
+    return moments.dt.tz_localize("UTC").dt.tz_convert(str(find_zone(roles).value)).dt.tz_localize(None)
 
 
 def find_zone(roles: Roles) -> Entry:
