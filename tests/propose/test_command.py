@@ -50,6 +50,18 @@ def test_what_is_printed_is_what_the_night_will_do(
     assert said.splitlines()[-1] == f"next: jobs/nightly.py --config {out} --date {EVENTS[-1].at.date()}"
 
 
+def test_the_events_shown_are_by_the_shops_clock(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [[e.user, e.item, f"{e.at:%Y-%m-%dT%H:%M:%S}+07:00"] for e in EVENTS]
+    (tmp_path / "log.csv").write_text(table(["user", "item", "time"], rows))
+    made, said = make_proposal(str(tmp_path / "log.csv"), None, Path("shop.yaml")), list[str]()
+    spark.conf.set("spark.sql.session.timeZone", made.sources.events.time_zone)
+    try:
+        show(made, tmp_path / "sample", said.append, spark)
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    assert re.search(rf"{EVENTS[0].item} +{EVENTS[0].at:%Y-%m-%d %H:%M:%S}", said[2])
+
+
 def test_a_file_that_is_there_stays_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "shop.yaml"
     out.write_text("mine")
@@ -74,7 +86,7 @@ def test_what_is_no_log_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         ("log.xlsx", b"PK\x03\x04 and more", "is a zip archive or an Excel file"),
         ("log.db", b"SQLite format 3\x00", "is an SQLite database"),
         ("log.xml", b"<?xml version='1.0'?><a/>", "is XML or HTML"),
-        ("log.csv", gzip.compress(b"a,b\n1,2\n"), "is compressed by gzip; give it a name that ends with .gz"),
+        ("log.csv", gzip.compress(b"a,b\n1,2\n", mtime=0), "is compressed by gzip; give it a name that ends with .gz"),
         ("log.csv.gz", b"a,b\n1,2\n", "is not compressed, though its name ends with .gz"),
         ("log.csv", b"", "is empty"),
         ("log.csv", b"a,b\n", "fewer than 3 rows"),

@@ -112,7 +112,8 @@ def _tell(rows: DataFrame, events: Events, until: Days) -> Iterator[str]:
     rules = frozenset([*(rule.name for log in events.logs.values() for rule in log.rules), *ROBOTS.values()])
     good, bad = split_bad(judged, until, None)
     counts = count_rows(rows, judged, bad, until, rules)
-    shown = good.orderBy("event_time").select(*COLUMNS).take(SHOWN)
+    local = F.col("event_time").cast("string")  # by the session's zone, which is the shop's; Python's is the machine's
+    shown = good.orderBy("event_time").select(*COLUMNS).withColumn("event_time", local).take(SHOWN)
     yield f"The first {len(shown)} events of the sample:"
     yield from _table([[_cell(value) for value in row] for row in shown])
     copies = counts.good - good.select("event_id").distinct().count()
