@@ -43,9 +43,9 @@ START = {
 LOCAL = {
     "spark.driver.memory": "2g",
     # Most of a night's plans run a few times only: Java's second compiler, which took two fifths of a short night's
-    # processor time, waits eight times as long; a heap of this size needs no collector with threads of its own, plans,
-    # which are garbage at once, room to be so, and Spark's classes, which take 200 MB, no collection each time that
-    # their space is made larger.
+    # processor time, waits eight times as long; a heap of this size needs no collector with threads of its own; it
+    # begins large, where the machine and spark.driver.memory are, for plans are garbage at once; and Spark's classes,
+    # which take 200 MB, need no collection each time that their space is made larger.
     "spark.driver.extraJavaOptions": " ".join(
         (
             "-XX:Tier4InvocationThreshold=40000",
@@ -54,7 +54,7 @@ LOCAL = {
             "-XX:Tier4BackEdgeThreshold=320000",
             "-XX:+UseSerialGC",
             "-XX:MetaspaceSize=256m",
-            "-XX:NewSize=300m",
+            "-XX:InitialRAMPercentage=4",
         )
     ),
     "spark.driver.host": "127.0.0.1",

@@ -39,6 +39,19 @@ def test_a_slice_is_replaced_and_the_others_stay(spark: SparkSession, lake: Lake
     assert commit.rows == 1
 
 
+def test_rows_are_computed_once_for_their_hash_and_their_write(spark: SparkSession, lake: Lake) -> None:
+    computed = spark.sparkContext.accumulator(0)
+
+    @F.udf("int")
+    def counted(index: int) -> int:
+        computed.add(1)
+        return index
+
+    given = negatives(spark, (1, 1, 0.5, FIRST), (2, 2, 0.5, FIRST), (3, 3, 0.5, SECOND))
+    lake.replace(given.withColumn("more", counted("item_index")), "negatives", {}, "a")
+    assert computed.value == 3
+
+
 def test_no_rows_delete_the_slice(spark: SparkSession, lake: Lake) -> None:
     lake.replace(negatives(spark, (1, 1, 0.5, FIRST), (2, 2, 0.5, SECOND)), "negatives", {}, "a")
     commit = lake.replace(negatives(spark), "negatives", {"event_date": FIRST}, "b")

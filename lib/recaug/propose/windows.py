@@ -9,7 +9,7 @@ import pandas as pd
 from recaug.propose.actions import PASSIVE
 from recaug.propose.logs import ORDER_ONLY, Entry
 from recaug.propose.roles import Roles
-from recaug.propose.times import Moments, offset_of
+from recaug.propose.times import Moments, Time, offset_of
 
 PER_DAY, PER_MINUTE = 1000, 100  # recaug's own bounds of what a person does
 BASKETS = {"purchase", "rating", "review"}  # types of which many have one minute, or one day
@@ -23,10 +23,14 @@ def moments_of(roles: Roles) -> Moments:
     if roles.time is None:
         return pd.Series([pd.Timestamp(ORDER_ONLY)])
     there = (roles.item.codes >= 0) & (roles.user.codes >= 0)
-    moments = roles.time.moments[there].dropna()
-    if roles.time.zone is None:
-        return moments
-    return moments.dt.tz_localize("UTC").dt.tz_convert(str(find_zone(roles).value)).dt.tz_localize(None)
+    return _by_clock(roles.time, str(find_zone(roles).value))[there].dropna()
+
+
+def _by_clock(time: Time, zone: str) -> Moments:
+    """The moments as a clock of the zone shows them; those that name no zone are as they are."""
+    if time.zone is None:
+        return time.moments
+    return time.moments.dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
 
 
 def find_zone(roles: Roles) -> Entry:
@@ -69,7 +73,8 @@ def find_robots(roles: Roles, types: Sequence[str]) -> Entry | None:
     if roles.time is None:
         day = minute = int(np.bincount(roles.user.codes[there]).max())
     else:
-        frame = pd.DataFrame({"user": roles.user.codes, "time": roles.time.moments.to_numpy()})[there].dropna()
+        moments = _by_clock(roles.time, str(find_zone(roles).value))
+        frame = pd.DataFrame({"user": roles.user.codes, "time": moments.to_numpy()})[there].dropna()
         by_day = frame.groupby(["user", frame["time"].dt.floor("D")]).size()
         by_minute = frame.groupby(["user", frame["time"].dt.floor("min")]).size()
         often = float(np.mean(by_minute.to_numpy() > PER_MINUTE / 2)) > 0.001
