@@ -6,6 +6,7 @@ import torch
 
 from recaug.lake.store import Store
 from recaug.training.checkpoint import (
+    Checkpoint,
     Optimisers,
     finish_model,
     load_checkpoint,
@@ -104,15 +105,19 @@ def small() -> tuple[torch.nn.Module, Optimisers]:
 
 def test_the_newest_finished_checkpoint_is_taken_and_what_is_not_finished_goes(tmp_path: Path) -> None:
     work, (module, optimisers) = Store(tmp_path), small()
-    assert load_checkpoint(work, *small()) == (0, [])
-    save_checkpoint(work, 2, module, optimisers, [{"epoch": 1.0}, {"epoch": 2.0}])
+    assert load_checkpoint(work, *small()) == (0, [], None)
+    best = {name: tensor + 1 for name, tensor in module.state_dict().items()}
+    save_checkpoint(work, Checkpoint(2, [{"epoch": 1.0}, {"epoch": 2.0}], best), module, optimisers)
     work.write("checkpoint-9/model.safetensors", b"cut off")  # killed before its meta.json
     restored, states = small()
-    assert load_checkpoint(work, restored, states) == (2, [{"epoch": 1.0}, {"epoch": 2.0}])
+    reached = load_checkpoint(work, restored, states)
+    assert reached[:2] == (2, [{"epoch": 1.0}, {"epoch": 2.0}])
+    assert reached.best is not None
+    assert {name: tensor.tolist() for name, tensor in reached.best.items()} == {n: t.tolist() for n, t in best.items()}
     assert weights_hash(restored) == weights_hash(module)
     moments = [one["model"].state_dict()["state"][0]["exp_avg"] for one in (states, optimisers)]
     assert torch.equal(*moments)
-    save_checkpoint(work, 10, module, optimisers, [])
+    save_checkpoint(work, Checkpoint(10, [], None), module, optimisers)
     assert {name.split("/")[0] for name in work.list("**/*")} == {"checkpoint-10"}
 
 
@@ -127,12 +132,12 @@ def test_weights_without_meta_are_no_model_and_are_written_anew(tmp_path: Path) 
 
 def test_the_newest_checkpoint_counts_where_a_crash_has_left_two(tmp_path: Path) -> None:
     work, module = Store(tmp_path / "work"), torch.nn.Linear(2, 1)
-    save_checkpoint(work, 9, module, {}, [{"epoch": 9.0}])
+    save_checkpoint(work, Checkpoint(9, [{"epoch": 9.0}], None), module, {})
     shutil.copytree(work.address("checkpoint-9"), tmp_path / "older")
     with torch.no_grad():
         module.weight.add_(1)
-    save_checkpoint(work, 10, module, {}, [{"epoch": 10.0}])
+    save_checkpoint(work, Checkpoint(10, [{"epoch": 10.0}], None), module, {})
     shutil.copytree(tmp_path / "older", work.address("checkpoint-9"))
     restored = torch.nn.Linear(2, 1)
-    assert load_checkpoint(work, restored, {}) == (10, [{"epoch": 10.0}])
+    assert load_checkpoint(work, restored, {}) == (10, [{"epoch": 10.0}], None)
     assert weights_hash(restored) == weights_hash(module)

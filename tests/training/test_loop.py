@@ -11,6 +11,7 @@ from recaug.config import Optimiser
 from recaug.errors import TrainingError
 from recaug.lake.store import Store
 from recaug.training import progress
+from recaug.training.best import best_epoch
 from recaug.training.checkpoint import weights_hash
 from recaug.training.loop import Batch, ParameterGroup, TrainingPlan, Update, fit, schedule
 from recaug.training.worker import Worker
@@ -43,8 +44,16 @@ def numbers() -> Iterator[Batch]:
         yield {"x": torch.rand(4, 1, generator=torch.Generator().manual_seed(step))}
 
 
-def fitted(work: Path, line: Line) -> list[dict[str, float]]:
-    plan = TrainingPlan("line", EIGHT_EPOCHS, steps_per_epoch=5, seed=3, checkpoint_epochs=2)
+class Watched(Line):
+    """Says that the third epoch is the best, and the seventh as good; the others are better the later they come."""
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        said = super().measure(epoch, last)
+        return said | ({"score": 9.0 if epoch in (2, 6) else float(epoch)} if epoch % 2 == 0 else {})
+
+
+def fitted(work: Path, line: Line, watched: str | None = None) -> list[dict[str, float]]:
+    plan = TrainingPlan("line", EIGHT_EPOCHS, 5, seed=3, checkpoint_epochs=2, watched=watched)
     return fit(line, numbers(), Worker(), Store(work), plan)
 
 
@@ -68,6 +77,32 @@ def test_going_on_from_a_checkpoint_gives_the_same_weights_to_the_last_bit(tmp_p
     curves = fitted(tmp_path / "torn", resumed)
     assert weights_hash(resumed.module) == weights_hash(whole.module)
     assert [curve["loss"] for curve in curves] == [curve["loss"] for curve in expected]
+
+
+def test_the_best_epoch_is_kept_through_an_interruption(tmp_path: Path) -> None:
+    third = Watched(stop_after=3)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "third", third)
+    whole, torn = Watched(), Watched()
+    curves = fitted(tmp_path / "whole", whole, "score")
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "torn", Watched(stop_after=5), "score")
+    assert fitted(tmp_path / "torn", torn, "score")[-1]["loss"] == curves[-1]["loss"]
+    assert best_epoch("score", curves) == 3
+    assert weights_hash(whole.module) == weights_hash(torn.module) == weights_hash(third.module)
+
+
+def test_the_start_is_kept_where_no_epoch_is_better(tmp_path: Path) -> None:
+    class Worse(Line):
+        def measure(self, epoch: int, last: bool) -> dict[str, float]:
+            return {"score": -float(epoch)}
+
+    line, fresh = Worse(), weights_hash(Worse().module)
+    curves = fitted(tmp_path, line, "score")
+    assert (curves[0], len(curves)) == ({"epoch": 0, "score": 1.0}, 9)
+    assert best_epoch("score", curves) == 0
+    assert weights_hash(line.module) == fresh
+    assert best_epoch(None, curves) == 8
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from recaug.training.inputs import Validation
 from recaug.training.models.covisitation import Informed
-from recaug.training.validation import Samples, sample_diversity, validation_ndcg
+from recaug.training.validation import VALIDATION_NDCG, Samples, sample_diversity, validation_ndcg
 
 VALIDATION_EPOCHS = 2  # validation NDCG every so many epochs, and after the last
 
@@ -26,9 +26,7 @@ class Watch:
         contexts = self.validation.histories[self.validation.histories[:, 0] > 0]
         metrics = sample_diversity(model, contexts, self.seed, self.device)
         if last or (epoch + 1) % VALIDATION_EPOCHS == 0:
-            metrics["validation_ndcg@10"] = validation_ndcg(
-                model.next_logits, self.validation, self.mask_seen, self.device
-            )
+            metrics[VALIDATION_NDCG] = validation_ndcg(model.next_logits, self.validation, self.mask_seen, self.device)
         return metrics
 
 

@@ -24,6 +24,7 @@ from recaug.training.checkpoint import model_folder, start_from
 from recaug.training.loop import Batch, TrainingTask
 from recaug.training.models import covisitation
 from recaug.training.recommender import SHUFFLE_ROWS, rows_per_rank, steps_per_epoch
+from recaug.training.validation import VALIDATION_NDCG
 from recaug.training.worker import Worker
 
 NOT_LEARNT = ("draw", "name")  # keys of an entry that do not decide the weights
@@ -127,6 +128,7 @@ class NeuralJob:
     alike: Neighbours | None = None
     start: str | None = None
     places: np.ndarray | None = None
+    watched: ClassVar[str] = VALIDATION_NDCG
 
     @property
     def name(self) -> str:

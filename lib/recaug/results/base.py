@@ -24,6 +24,7 @@ class TrainedModel(Result):
 
     generator, fold: of a generator's model, which left that fold of the users out. started_from: the model of an
     earlier night that it went on from. counts_ndcg: NDCG@10 of the other folds' counts on the same validation users.
+    epoch: whose weights it has; 0 is the start, before it had learnt anything.
     """
 
     name: str
@@ -35,4 +36,10 @@ class TrainedModel(Result):
     fold: int | None = None
     started_from: str | None = None
     counts_ndcg: float | None = None
+    epoch: int | None = None
     curves: list[Curve] = []
+
+    @property
+    def kept(self) -> Curve:
+        """What was measured of the epoch whose weights it has."""
+        return next(curve for curve in self.curves if curve["epoch"] == self.epoch)

@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import safetensors.torch
@@ -19,11 +19,13 @@ import recaug
 from recaug.classes import class_path, import_class
 from recaug.lake.store import META, Store
 from recaug.results import Curve
+from recaug.training.best import State
 from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.sasrec import SASRec
 
 WEIGHTS = "model.safetensors"
+BEST = "best.safetensors"  # of a checkpoint
 Optimisers = dict[str, torch.optim.Optimizer]
 
 
@@ -53,7 +55,7 @@ def finish_model(folder: Store, module: nn.Module, meta: Mapping[str, Any]) -> N
     meta: at least `arguments` (of the module's constructor).
     """
     said = json.dumps({**meta, "architecture": class_path(type(module)), "code": code_version()}, indent=1)
-    folder.publish("", {WEIGHTS: safetensors.torch.save(_state(module))}, said)
+    folder.publish("", {WEIGHTS: safetensors.torch.save(_saved(module.state_dict()))}, said)
     working_folder(folder).remove()
 
 
@@ -127,37 +129,49 @@ def weights_hash(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_checkpoint(work: Store, epoch: int, module: nn.Module, optimisers: Optimisers, curves: list[Curve]) -> None:
+class Checkpoint(NamedTuple):
+    """How far a training came. epochs: done. curves: theirs. best: the weights of the best of them, if one is kept."""
+
+    epochs: int
+    curves: list[Curve]
+    best: State | None
+
+
+def save_checkpoint(work: Store, reached: Checkpoint, module: nn.Module, optimisers: Optimisers) -> None:
     """Publish what an interrupted training goes on from as a folder, and drop all others, finished or not."""
+    epoch = reached.epochs
     others = {name.split("/")[0] for name in work.list("checkpoint-*/*")} - {_checkpoint(epoch)}
     states = io.BytesIO()
     torch.save({name: optimiser.state_dict() for name, optimiser in optimisers.items()}, states)
-    files = {WEIGHTS: safetensors.torch.save(_state(module)), "optimisers.pt": states.getvalue()}
-    work.publish(_checkpoint(epoch), files, json.dumps({"epoch": epoch, "curves": curves}))
+    files = {WEIGHTS: safetensors.torch.save(_saved(module.state_dict())), "optimisers.pt": states.getvalue()}
+    if reached.best is not None:
+        files[BEST] = safetensors.torch.save(_saved(reached.best))
+    work.publish(_checkpoint(epoch), files, json.dumps({"epoch": epoch, "curves": reached.curves}))
     for other in others:
         work.remove(other)
 
 
-def load_checkpoint(work: Store, module: nn.Module, optimisers: Optimisers) -> tuple[int, list[Curve]]:
-    """Restore the newest finished checkpoint. Returns its number of epochs (0: there is none) and their curves."""
+def load_checkpoint(work: Store, module: nn.Module, optimisers: Optimisers) -> Checkpoint:
+    """Restore the newest finished checkpoint; of 0 epochs where there is none."""
     metas = [json.loads(work.read(name)) for name in work.list(f"checkpoint-*/{META}")]
     if not metas:
-        return 0, []
+        return Checkpoint(0, [], None)
     newest = max(metas, key=lambda meta: int(meta["epoch"]))
     folder = work.at(_checkpoint(newest["epoch"]))
     module.load_state_dict(safetensors.torch.load(folder.read(WEIGHTS)))
     states = torch.load(io.BytesIO(folder.read("optimisers.pt")), weights_only=True)
     for name, optimiser in optimisers.items():
         optimiser.load_state_dict(states[name])
-    return newest["epoch"], newest["curves"]
+    best = safetensors.torch.load(folder.read(BEST)) if folder.exists(BEST) else None
+    return Checkpoint(newest["epoch"], newest["curves"], best)
 
 
 def _checkpoint(epoch: int) -> str:
     return f"checkpoint-{epoch}"
 
 
-def _state(module: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+def _saved(state: Mapping[str, Tensor]) -> State:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
 def _tables(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

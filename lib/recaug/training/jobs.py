@@ -12,6 +12,7 @@ from recaug.config import Optimiser, Training
 from recaug.errors import TrainingError
 from recaug.lake.store import Store
 from recaug.results import TrainedModel
+from recaug.training.best import best_epoch
 from recaug.training.checkpoint import finish_model, read_meta, weights_hash, working_folder
 from recaug.training.launch import launch
 from recaug.training.launchers import tasks
@@ -49,6 +50,11 @@ class Job(Protocol):
         ...
 
     @property
+    def watched(self) -> str | None:
+        """The metric whose best epoch is kept, the start among them; None: the last epoch is."""
+        ...
+
+    @property
     def seed(self) -> int:
         """Of weights, batches and noise."""
         ...
@@ -77,11 +83,12 @@ class Job(Protocol):
 
 
 class Plain:
-    """A job of no generator: no fold is left out, and it starts from nothing."""
+    """A job of no generator: no fold is left out, it starts from nothing, and its last epoch counts."""
 
     generator: str | None = None
     fold: int | None = None
     start: str | None = None
+    watched: str | None = None
 
 
 def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: str) -> list[TrainedModel]:
@@ -114,7 +121,7 @@ def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -
         started = time.monotonic()
         torch.manual_seed(job.seed)
         task, batches = job.task(worker), job.batches(worker)
-        plan = TrainingPlan(job.name, job.optimiser, job.steps_per_epoch, job.seed, checkpoint_epochs)
+        plan = TrainingPlan(job.name, job.optimiser, job.steps_per_epoch, job.seed, checkpoint_epochs, job.watched)
         try:
             curves = fit(task, batches, worker, working_folder(job.folder), plan)
         finally:
@@ -124,6 +131,7 @@ def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -
             raise TrainingError(f"{job.name}: the ranks ended with different weights")
         if worker.rank == 0:
             said = {"name": job.name, "seconds": time.monotonic() - started, "curves": curves, "weights": weights}
+            said["epoch"] = best_epoch(job.watched, curves)
             finish_model(job.folder, task.module, job.meta() | said)
 
 
@@ -142,5 +150,6 @@ def _trained(job: Job, reused: bool) -> TrainedModel:
         generator=job.generator,
         fold=job.fold,
         started_from=job.start,
+        epoch=meta["epoch"],
         curves=meta["curves"],
     )

@@ -12,7 +12,8 @@ from recaug.config import Optimiser
 from recaug.errors import TrainingError
 from recaug.lake.store import Store
 from recaug.results import Curve
-from recaug.training.checkpoint import Optimisers, load_checkpoint, save_checkpoint
+from recaug.training.best import Best
+from recaug.training.checkpoint import Checkpoint, Optimisers, load_checkpoint, save_checkpoint
 from recaug.training.progress import Progress
 from recaug.training.worker import Worker
 
@@ -64,14 +65,15 @@ class TrainingTask(Protocol):
         ...
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        """Metrics after an epoch (from 0), on rank 0 only, in evaluation mode."""
+        """Metrics after an epoch (from 0; -1: before the first), on rank 0 only, in evaluation mode."""
         ...
 
 
 class TrainingPlan(NamedTuple):
     """How long a model trains. name: in progress lines. steps_per_epoch: the same on every rank.
 
-    seed: of the noise of every epoch. checkpoint_epochs: a checkpoint every so many.
+    seed: of the noise of every epoch. checkpoint_epochs: a checkpoint every so many. watched: the metric whose best
+    epoch is kept, the start among them; None: the last epoch is.
     """
 
     name: str
@@ -79,6 +81,7 @@ class TrainingPlan(NamedTuple):
     steps_per_epoch: int
     seed: int
     checkpoint_epochs: int
+    watched: str | None = None
 
 
 def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Store, plan: TrainingPlan) -> list[Curve]:
@@ -87,9 +90,10 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     batches: without end, of this rank. work: the working folder, for checkpoints and progress lines (rank 0 writes one
     every second and after every epoch). Goes on from the newest checkpoint there; the weights are then those of
     an uninterrupted training, since random numbers are drawn from (seed, rank, epoch) and batches are skipped.
-    Returns a dict an epoch: epoch (from 1), of each part the loss and the mean norm of its gradient (before it is
-    clipped), seconds, rows_per_second, of several ranks communication (share of the seconds that this rank spent on
-    averaging gradients, waiting for the slowest included), and the task's metrics.
+    Returns a dict an epoch: epoch (from 1; 0 is the start, of a plan that watches a metric), of each part the loss and
+    the mean norm of its gradient (before it is clipped), seconds, rows_per_second, of several ranks communication
+    (share of the seconds that this rank spent on averaging gradients, waiting for the slowest included), and the task's
+    metrics.
     Raises TrainingError if a loss is not finite.
     """
     module, epochs = task.module.to(worker.device), plan.optimiser.epochs
@@ -98,8 +102,12 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
         name: torch.optim.AdamW(part.groups(), lr=part.learning_rate, betas=part.betas, weight_decay=decay)
         for name, part in task.parts.items()
     }
-    done, curves = load_checkpoint(work, module, optimisers)
+    done, curves, kept = load_checkpoint(work, module, optimisers)
     worker.broadcast(module)
+    best = Best(plan.watched, worker, curves, kept)
+    if plan.watched is not None and done == 0:
+        curves.append(_start(task, worker))
+        best.look(curves[0], module)
     progress = Progress(work, plan.name, plan.steps_per_epoch, epochs) if worker.rank == 0 else None
     for _ in range(done * plan.steps_per_epoch):
         next(batches)
@@ -117,10 +125,18 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
             curve |= task.measure(number, number + 1 == epochs)
             progress.epoch(curve)
         curves.append(curve)
+        best.look(curve, module)
         if worker.rank == 0 and (number + 1) % plan.checkpoint_epochs == 0 and number + 1 < epochs:
-            save_checkpoint(work, number + 1, module, optimisers, curves)
+            save_checkpoint(work, Checkpoint(number + 1, curves, best.state), module, optimisers)
+    best.restore(module)
     module.eval()
     return curves
+
+
+def _start(task: TrainingTask, worker: Worker) -> Curve:
+    """Measure what the weights are worth before anything was learnt."""
+    task.module.eval()
+    return {"epoch": 0, **(task.measure(-1, False) if worker.rank == 0 else {})}
 
 
 class Epoch:

@@ -10,6 +10,7 @@ from recaug.training.inputs import Validation
 
 BATCH_ROWS = 256
 COLLAPSE_CONTEXTS = 1024
+VALIDATION_NDCG = "validation_ndcg@10"  # of an epoch, of users of the fold that is left out
 COLLAPSE_SAMPLES = 5
 
 

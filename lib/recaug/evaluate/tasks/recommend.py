@@ -32,6 +32,7 @@ from recaug.results import Arm, Fidelity, Train, TrainedModel
 from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
 from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import SASRecJob, train_sasrec
+from recaug.training.validation import VALIDATION_NDCG
 
 CONTENT_DECAY = 0.8  # of an event further back, in the baseline that goes by the catalogue
 LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # metrics whose lift is told beside the gate's
@@ -243,6 +244,6 @@ def ranking(trained: Train, generators: Sequence[str]) -> float | None:
     shares = []
     for generator in generators:
         if folds := trained.folds_of(generator):
-            own = sum(model.curves[-1]["validation_ndcg@10"] for model in folds)
+            own = sum(model.kept[VALIDATION_NDCG] for model in folds)
             shares.append(own / max(sum(model.counts_ndcg or 0.0 for model in folds), 1e-9))
     return min(shares, default=None)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+A_OF_ONE = math.log(math.expm1(1.0))  # softplus of it is 1
 ROUNDING = 1e-4  # weights carry six decimals; what is left below it of a row's own pairs is no count
 
 
@@ -94,9 +95,10 @@ class ItemLikeness(nn.Module):
 class Informed(nn.Module):
     """Logits of what is counted: softplus(a) * log(co-visitation score + b * popularity + c * likeness).
 
-    a, b and c are learned. It starts from a = 1, so that a generator predicts as well as the counts do before it has
-    learnt anything, and adds what it learns. log_popularity: (n_items + 1,); it also carries contexts without
-    neighbours. Without likeness there is no c.
+    a, b and c are learned, as differences from what they start from, so that a weight decay pulls towards the start:
+    a = 1, of which a generator predicts as well as the counts do before it has learnt anything.
+    log_popularity: (n_items + 1,); it also carries contexts without neighbours. Without likeness there is no c. floor,
+    share: what b and c start from.
     """
 
     popularity: Tensor
@@ -112,16 +114,18 @@ class Informed(nn.Module):
         super().__init__()
         self.covisitation, self.likeness = covisitation, likeness
         self.register_buffer("popularity", torch.softmax(log_popularity.float(), dim=0))
-        self.weight = nn.Parameter(torch.tensor(math.log(math.expm1(1.0))))
-        self.log_floor = nn.Parameter(torch.tensor(math.log(floor)))
-        self.log_share = nn.Parameter(torch.tensor(math.log(share))) if likeness is not None else None
+        self.floor, self.share = floor, share
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.log_floor = nn.Parameter(torch.zeros(()))
+        self.log_share = nn.Parameter(torch.zeros(())) if likeness is not None else None
 
     def forward(self, context: Tensor, history: Tensor | None = None) -> Tensor:
         """context, history as in CoVisitation. Returns (batch, n_items + 1) to be added to logits."""
-        scores = self.covisitation(context, history) + self.log_floor.exp() * self.popularity
+        scores = self.covisitation(context, history) + self.floor * self.log_floor.exp() * self.popularity
         if self.likeness is not None and self.log_share is not None:
-            scores = scores + self.log_share.exp() * self.likeness(context, self.covisitation.ages(context))
-        return F.softplus(self.weight) * torch.log(scores.clamp(min=1e-12))
+            alike = self.likeness(context, self.covisitation.ages(context))
+            scores = scores + self.share * self.log_share.exp() * alike
+        return F.softplus(A_OF_ONE + self.weight) * torch.log(scores.clamp(min=1e-12))
 
 
 class CountsGenerator(nn.Module):
