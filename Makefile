@@ -7,9 +7,10 @@ READY := .venv/.ready
 DEMO_DATE ?= 2017-02-04
 PYTEST_ARGS ?=
 MUTANTS ?=
+BENCHMARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against docs lint format clean
+.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against results docs lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -40,6 +41,9 @@ bench: $(READY) ## measures the throughput of each stage
 
 bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
 	@$(PYTHON) tests/bench/against.py $(COMMIT)
+
+results: $(READY) ## writes the tables of docs/results.md from docs/results/ (BENCHMARK=conf/bench/toys.yaml keeps its results first)
+	@PYTHONPATH=. $(PYTHON) tests/bench/results.py $(if $(BENCHMARK),--config $(BENCHMARK))
 
 docs: $(READY) ## writes docs/configuration.md from the structs of the configuration
 	@$(PYTHON) -m recaug.config.reference

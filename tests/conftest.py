@@ -79,6 +79,7 @@ THIN = {
         "buckets": 4,
     },
     "evaluate": {"seeds": 2, "gate": {"bootstraps": 200}},
+    "refit": False,
 }
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveShare, Share, Strict
@@ -64,6 +65,11 @@ class Prepare(Strict, kw_only=True):
     head_share: Share = 0.5
     user_share: PositiveShare = 1.0
     core: Positive = 1
+
+    def whole(self) -> "Prepare":
+        """The same days, of which all may be learnt from: the windows of validation and test have none."""
+        days = self.train_days + self.validation_days + self.test_days
+        return msgspec.structs.replace(self, split="time", train_days=days, validation_days=0, test_days=0)
 
     def __post_init__(self) -> None:
         """Check that the split has what it needs."""

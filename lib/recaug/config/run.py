@@ -25,7 +25,7 @@ from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
 from recaug.errors import ConfigError
 
-STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend", "report")
+STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
 # Where things lie, how Spark and the launchers run, and who watches: what decides no row.
 PLACES = (
@@ -52,6 +52,8 @@ class Config(Strict, kw_only=True, dict=True):
 
     seed: of all random numbers. artifacts: folder of the models, of each night's report and summary, and of MLflow's
         runs. benchmark, learning_curve, attributes, images: a study; null where none is asked for.
+    refit: once a recipe is proved, its models go on learning from all days up to the night, the held-out ones too, and
+        the published rows and the lists are theirs; false: of the models that were proved.
     """
 
     seed: Seed = 0
@@ -66,6 +68,7 @@ class Config(Strict, kw_only=True, dict=True):
     sasrec: SASRec = SASRec()
     augment: Augment = msgspec.field(default_factory=Augment)
     evaluate: Evaluate = Evaluate()
+    refit: bool = True
     recommend: Recommend = Recommend()
     tracking: Tracking = Tracking()
     benchmark: Benchmark | None = None

@@ -56,7 +56,7 @@ def decide(
     lift: `overall` and, where there are cold units, `cold`; a bound that the data do not give proves nothing.
     fidelity: None where nothing was generated. words: None: the gate's metric, of users.
     """
-    faults = _faults(fidelity, gate) if fidelity is not None else []
+    faults = faults_of(fidelity, gate) if fidelity is not None else []
     metric, units, _ = words or Words(gate.metric)
     overall, cold = lift["overall"], lift.get("cold")
     said = f"{arm}: {metric} changes by {in_percent(overall)} for all {units}"
@@ -73,8 +73,8 @@ def decide(
     return Verdict(decision="hold", reasons=(f"{said}; no lower bound is above {gate.min_lift:+.1%}",))
 
 
-def _faults(fidelity: Fidelity, gate: Gate) -> list[str]:
-    """Say which bounds of fidelity are broken; what was not measured breaks none."""
+def faults_of(fidelity: Fidelity, gate: Gate) -> list[str]:
+    """Say which bounds of fidelity are broken, one text each; what was not measured breaks none."""
     least: Sequence[tuple[str, float | None, float]] = (
         ("ranking of held-out users over the counts'", fidelity.ranking, gate.min_ranking),
         ("coverage of the catalogue", fidelity.coverage, gate.min_coverage),

@@ -37,12 +37,14 @@ class NightTables(Protocol):
 
 @dataclass(frozen=True)
 class Before:
-    """The models of an earlier night. folders: (generator, fold) -> address of a finished model of the same code.
+    """Models to go on from. folders: (generator, fold) -> address of a finished model of the same code.
 
-    places: (n_items + 1,), each item's index in their vocabulary, 0 for none.
+    epochs: (generator, fold) -> so many at most. places: (n_items + 1,), each item's index in their vocabulary, 0 for
+    none.
     """
 
     folders: Mapping[tuple[str, int | None], str]
+    epochs: Mapping[tuple[str, int | None], int]
     places: np.ndarray
 
 
@@ -72,7 +74,6 @@ class GeneratorInputs:
 
     models: where models lie. counts: how co-visitation is counted. folds: of the users; (None,): nobody is left out.
     discovery: what a user has had does not come again. workers: ranks of a training.
-    warm_epochs: of a model that goes on from `before`.
     """
 
     models: Store
@@ -83,7 +84,6 @@ class GeneratorInputs:
     max_length: int
     discovery: bool
     workers: int
-    warm_epochs: int | None = None
     before: Before | None = None
 
     @cached_property

@@ -102,7 +102,7 @@ class Neural(Generator, kw_only=True):
         )
         if inputs.before is None or (folder := inputs.before.folders.get((self.name, fold))) is None:
             return cold
-        entry = self.warm(inputs.warm_epochs or self.optimiser.epochs)
+        entry = self.warm(inputs.before.epochs[self.name, fold])
         goes_on = replace(cold, entry=entry, start=folder, places=inputs.before.places)
         return goes_on if goes_on.fits() else cold
 
@@ -128,7 +128,6 @@ class NeuralJob:
     alike: Neighbours | None = None
     start: str | None = None
     places: np.ndarray | None = None
-    watched: ClassVar[str] = VALIDATION_NDCG
 
     @property
     def name(self) -> str:
@@ -144,6 +143,11 @@ class NeuralJob:
     def fold(self) -> int | None:
         """The users that its rows leave out; None for none."""
         return self.left.fold
+
+    @property
+    def watched(self) -> str | None:
+        """The ranking of the fold's validation users; None where nobody is held out."""
+        return VALIDATION_NDCG if len(self.left.validation.histories) else None
 
     @property
     def optimiser(self) -> Optimiser:

@@ -30,7 +30,7 @@ GENERATED = (
     "parent_event_id string, weight double, fidelity double"
 )
 
-TABLES = {
+TABLES: dict[str, Table] = {
     # event_order: of a user's events of one time, which comes first.
     "events": Table(f"{EVENT}, event_order int", ("event_date",), BY_NAME),
     # raw: the source's row as JSON; event_date is the night's where the row has no readable time (dated = false).
@@ -130,3 +130,20 @@ TABLES = {
         ("event_date", "stage"),
     ),
 }
+
+# What is made anew from all days, once the night's are proved: night/refit.py. Their users' indexes are of one night.
+REFIT = "refit"
+REFITTED = (
+    "vocabulary",
+    "sequences",
+    "user_features",
+    "item_features",
+    "covisitation",
+    "negatives",
+    "candidate_events",
+    "training_rows",
+)
+for name in REFITTED:
+    table = TABLES[name]
+    scratch = table.erased_by is not None and BY_INDEX in table.erased_by  # the next night makes it anew
+    TABLES[f"{REFIT}_{name}"] = table._replace(erased_by="true") if scratch else table

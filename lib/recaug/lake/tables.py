@@ -48,6 +48,10 @@ class Lake:
         """Give the lake as one who has declared these tables may use it."""
         return View(self, frozenset(reads), frozenset(writes))
 
+    def room(self, prefix: str) -> "Lake":
+        """Give the lake in which some tables are others of the same contract, such as refit_sequences; see Room."""
+        return Room(self, prefix)
+
     def location(self, name: str) -> str:
         """Where the table is: its folder, or its full name in the catalogue."""
         return f"{self.path}/{name}" if self.path is not None else f"{self.catalog}.{name}"
@@ -173,6 +177,31 @@ class Lake:
         if self.path is not None:
             return DeltaTable.forPath(self.spark, self.destination(name))
         return DeltaTable.forName(self.spark, self.destination(name))
+
+
+class Room(Lake):
+    """A lake in which the tables with a twin of this prefix are that twin, and all others are those of the lake."""
+
+    def __init__(self, lake: Lake, prefix: str) -> None:
+        super().__init__(lake.spark, lake.path, lake.catalog)
+        self._lake, self._prefix = lake, prefix
+
+    @property
+    def whole(self) -> Lake:
+        """The lake that this is a room of."""
+        return self._lake.whole
+
+    def location(self, name: str) -> str:
+        """Do as Lake does: every other method asks here where the table is."""
+        return self._lake.location(self._named(name))
+
+    def destination(self, name: str) -> str:
+        """Do as Lake does: whatever changes a table asks here where it is."""
+        return self._lake.destination(self._named(name))
+
+    def _named(self, name: str) -> str:
+        twin = f"{self._prefix}_{name}"
+        return twin if twin in TABLES else name
 
 
 class UndeclaredTable(LookupError):

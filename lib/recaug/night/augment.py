@@ -20,8 +20,12 @@ def run(context: Context) -> StageResult:
 
     Raises ContractError if the train stage of this night has not run.
     """
-    config, lake = context.config, context.lake
-    trained, inputs = context.recorded("train").metrics.models, generator_inputs(context)
+    return write_candidates(context, context.recorded("train").metrics.models)
+
+
+def write_candidates(context: Context, trained: Sequence[TrainedModel]) -> StageResult:
+    """Replace the run's partition of candidate_events by what each generator draws. trained: their models."""
+    config, lake, inputs = context.config, context.lake, generator_inputs(context)
     parts = [_sample(context, generator, inputs, trained) for generator in generators(config.augment.generators)]
     if not parts:
         return StageResult(Augment(sampled=0, candidates=0, generators={}))

@@ -25,6 +25,8 @@ class Context:
     """One night: its session, configuration, date, tables and artifacts.
 
     artifacts: of all nights; what belongs to this night lies in `folder`, models in `models`.
+    proved: the configuration that the night's recipe was proved with, where config is that of its refit; it names the
+    run, and the records are of it.
     stage: that it was made for, whose declaration bounds what it gives; None: it gives every table and record.
     """
 
@@ -34,11 +36,12 @@ class Context:
     lake: Lake
     artifacts: Store
     stage: Stage | None = None
+    proved: Config | None = None
 
     @property
     def run_id(self) -> str:
         """Same date and same sections up to augment, same run: what comes after the candidates changes no row."""
-        return f"{self.date.isoformat()}-{candidates_hash(self.config)}"
+        return f"{self.date.isoformat()}-{candidates_hash(self.proved or self.config)}"
 
     @property
     def study_id(self) -> str:
@@ -91,7 +94,7 @@ class Context:
 
     def is_current(self, record: RunRecord) -> bool:
         """Say whether the configuration that decides a stage of the night is still that of its record."""
-        return record.config_hash == sections_hash(NIGHT[record.stage], self.config)
+        return record.config_hash == sections_hash(NIGHT[record.stage], self.proved or self.config)
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,15 @@ class TrainingRows:
         return self.context.lake.read("training_rows") if self.context.lake.exists("training_rows") else None
 
 
-def recommend_task(context: Context) -> RecommendTask:
-    """The night's recommender, once the night is prepared; it has candidates once augment has run."""
+def recommend_task(context: Context, generators: Train | None = None) -> RecommendTask:
+    """The night's recommender, once the night is prepared; it has candidates once augment has run.
+
+    generators: those that wrote them; None: the train stage's.
+    """
     lake, config = context.lake, context.config
-    trained = context.find("train")
+    if generators is None:
+        trained = context.find("train")
+        generators = trained.metrics if trained is not None else Train(models=[])
     return RecommendTask(
         config,
         RecommendInputs(
@@ -55,7 +60,7 @@ def recommend_task(context: Context) -> RecommendTask:
             negatives_files=lake.snapshot_files("negatives", {"event_date": context.date}),
             item_features=lambda: item_features_of(context),
             models=context.models,
-            generators=trained.metrics if trained is not None else Train(models=[]),
+            generators=generators,
             rows=TrainingRows(context),
         ),
     )

@@ -1,7 +1,8 @@
 """What a night gives its generators; they know neither the lake nor the night."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from py4j.protocol import Py4JJavaError
@@ -48,7 +49,6 @@ def generator_inputs(context: Context, before: Before | None = None) -> Generato
         max_length=config.prepare.max_length,
         discovery=config.prepare.task == "discovery",
         workers=config.training.workers,
-        warm_epochs=config.training.warm_epochs,
         before=before,
     )
 
@@ -58,7 +58,8 @@ def last_night(context: Context) -> Before | None:
 
     None where training.warm_epochs is null, or there is no such night.
     """
-    if context.config.training.warm_epochs is None:
+    epochs = context.config.training.warm_epochs
+    if epochs is None:
         return None
     nights = [record for record in context.history("train") if record.event_date < context.date]
     if not nights:
@@ -69,8 +70,10 @@ def last_night(context: Context) -> Before | None:
         if model.generator is not None and model.seed == context.config.seed and _usable(model)
     }
     version = nights[-1].input_versions.get("vocabulary")
-    places = _places(context, version) if folders and version is not None else None
-    return None if places is None else Before(folders, places)
+    if not folders or version is None:
+        return None
+    places = places_in(context.lake.read("vocabulary"), partial(context.lake.read, "vocabulary", version))
+    return None if places is None else Before(folders, dict.fromkeys(folders, epochs), places)
 
 
 def _usable(model: TrainedModel) -> bool:
@@ -78,11 +81,10 @@ def _usable(model: TrainedModel) -> bool:
     return Store(model.folder).finished() and read_meta(model.folder)["code"] == code_version()
 
 
-def _places(context: Context, version: int) -> np.ndarray | None:
-    """Index of each item in the vocabulary of that version, (n_items + 1,), 0 for none; None where it is gone."""
-    vocabulary = context.lake.read("vocabulary")
+def places_in(vocabulary: DataFrame, read: Callable[[], DataFrame]) -> np.ndarray | None:
+    """Index of each item in the vocabulary that is read, (n_items + 1,), 0 for none; None where that is gone."""
     try:
-        before = context.lake.read("vocabulary", version).select("item_id", F.col("item_index").alias("before"))
+        before = read().select("item_id", F.col("item_index").alias("before"))
         indices = vocabulary.join(before, "item_id", how="left").select("item_index", "before").fillna(0).toPandas()
     except (Py4JJavaError, PySparkException):  # vacuumed since
         return None

@@ -16,7 +16,7 @@ from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
-from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, report, train
+from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
@@ -29,6 +29,7 @@ RUN: dict[str, Callable[[Context], StageResult]] = {
     "train": train.run,
     "augment": augment.run,
     "evaluate": evaluate.run,
+    "refit": refit.run,
     "publish": publish.run,
     "recommend": recommend.run,
     "report": report.run,

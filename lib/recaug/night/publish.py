@@ -3,19 +3,20 @@
 from pyspark.sql import functions as F
 
 from recaug.evaluate.arms import cold_users, rows_of
+from recaug.lake.contracts import REFIT
 from recaug.night.context import Context, StageResult
-from recaug.results import Arm, Publish, Trial
+from recaug.results import Arm, Publish
 
 
 def run(context: Context) -> StageResult:
     """Follow the gate: one commit that replaces the date, also where an earlier run of the same night published.
 
-    Published is what the chosen arm's recipe selects of the run's candidates. Raises ContractError if the evaluate
-    stage of this night has not run.
+    Published is what the chosen arm's recipe selects of the run's candidates, of the refit's where there is one. Raises
+    ContractError if the evaluate or the refit stage of this night has not run.
     """
-    lake, judged = context.lake, context.recorded("evaluate")
-    trial: Trial = judged.metrics
-    publish = judged.decision == "publish"
+    judged, refitted = context.recorded("evaluate"), context.recorded("refit").metrics
+    trial, publish = judged.metrics, judged.decision == "publish"
+    lake = context.lake.room(REFIT) if publish and refitted.serves else context.lake
     if not publish and not lake.exists("augmented_events"):
         return StageResult(Publish(augmented=0, chosen=trial.chosen), None, judged.decision, tuple(judged.reasons))
     accepted = trial.arms[trial.chosen].arm if publish and trial.chosen is not None else Arm(name="nothing")

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.evaluate.arms import NONE
 from recaug.evaluate.metrics import intra_list_diversity
+from recaug.lake.contracts import REFIT
 from recaug.night.context import Context, StageResult
+from recaug.night.refit import served_arm
 from recaug.recommend.explain import faithfulness
 from recaug.recommend.lists import best_of, history_tensor, item_vectors, top_lists
-from recaug.results import Faithfulness, Recommend, Trial
+from recaug.results import Faithfulness, Recommend
 from recaug.training.checkpoint import load_recommender
 
 LOOKED_AT = 1000  # users whose lists and reasons are measured
@@ -21,14 +22,13 @@ LOOKED_AT = 1000  # users whose lists and reasons are measured
 def run(context: Context) -> StageResult:
     """Replace the date's partition of recommendations: rank 1 to k for every user with an event up to the date.
 
-    The model is the first seed's of the chosen arm where it is published, and of the arm without generated rows else.
-    Raises ContractError if the evaluate stage of this night has not run.
+    The model is the refit's, or the first seed's of the arm that serves where nothing was refitted.
+    Raises ContractError if the evaluate or the refit stage of this night has not run.
     """
-    config, lake = context.config, context.lake
-    judged = context.recorded("evaluate")
-    trial: Trial = judged.metrics
-    arm = trial.chosen if judged.decision == "publish" and trial.chosen is not None else NONE
-    folder = trial.arms[arm].measured.models[0].folder
+    config, refitted = context.config, context.recorded("refit").metrics
+    lake = context.lake.room(REFIT) if refitted.serves else context.lake
+    arm = served_arm(context.recorded("evaluate"))
+    folder = refitted.recommender or arm.measured.models[0].folder
     discovery = config.prepare.task == "discovery"
     users = lake.read("sequences").where("split = 'serve'")
     listed = top_lists(users, folder, config.recommend.k, discovery, config.recommend.diversity).persist()
@@ -43,7 +43,7 @@ def run(context: Context) -> StageResult:
     by_marginal, by_score, faith = _looks(context, users, folder)
     metrics = Recommend(
         recommendations=commit.rows,
-        arm=arm,
+        arm=arm.arm.name,
         model=folder,
         diversity=by_marginal,
         diversity_by_score=by_score,

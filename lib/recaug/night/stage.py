@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recaug.config import Config
+from recaug.lake.contracts import REFIT, REFITTED
+
+SERVING = (f"{REFIT}_vocabulary", f"{REFIT}_sequences")
 
 
 @dataclass(frozen=True)
@@ -81,18 +84,26 @@ NIGHT: Mapping[str, Stage] = {
             history=("complete",),
         ),
         Stage(
+            "refit",
+            reads=("events", "items", "item_latents", "completed_attributes", "vocabulary"),
+            writes=tuple(f"{REFIT}_{name}" for name in REFITTED),
+            sections=("refit",),
+            needs=("prepare", "train", "augment", "evaluate"),
+            history=("complete",),
+        ),
+        Stage(
             "publish",
-            reads=("vocabulary", "sequences", "candidate_events"),
+            reads=("vocabulary", "sequences", "candidate_events", *SERVING, f"{REFIT}_candidate_events"),
             writes=("augmented_events",),
             sections=(),
-            needs=("evaluate",),
+            needs=("evaluate", "refit"),
         ),
         Stage(
             "recommend",
-            reads=("vocabulary", "sequences", "items"),
+            reads=("vocabulary", "sequences", "items", *SERVING),
             writes=("recommendations",),
             sections=("recommend",),
-            needs=("evaluate",),
+            needs=("evaluate", "refit"),
         ),
         Stage(
             "report",
@@ -107,7 +118,7 @@ NIGHT: Mapping[str, Stage] = {
             ),
             writes=(),
             sections=(),
-            needs=("ingest", "prepare", "train", "augment", "evaluate", "publish", "recommend"),
+            needs=("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend"),
             history=("publish",),
         ),
     )

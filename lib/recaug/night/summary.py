@@ -10,7 +10,7 @@ from recaug.evaluate.gate import in_percent
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
 from recaug.report.records import warnings
-from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Train, Trial
+from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Refit, Result, Train, Trial
 
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
 Kind = TypeVar("Kind", bound=Result)
@@ -47,6 +47,8 @@ def tell(record: RunRecord) -> str:
             return _trial(trial)
         case Train() as trained:
             return ", ".join(f"{model.name} {model.seconds:.0f} s" for model in trained.models)
+        case Refit() as refitted:
+            return _refit(refitted)
         case metrics:
             counts = msgspec.to_builtins(metrics)
             asked = {field.name for field in msgspec.structs.fields(metrics) if field.required}  # of others no zeros
@@ -64,6 +66,15 @@ def _trial(trial: Trial) -> str:
     by_users = trial.policy.chosen if trial.policy is not None else {}
     chosen = [f"{option} for {users} users" for users, by_rows in by_users.items() for option in by_rows.values()]
     return f"{trial.units['overall']} users, {trial.metric} " + ", ".join(lifts + chosen)
+
+
+def _refit(refitted: Refit) -> str:
+    """What learnt from all days, or why what was proved serves."""
+    if not refitted.models:
+        return "what was proved serves"
+    models = ", ".join(f"{model.name} {model.seconds:.0f} s" for model in refitted.models)
+    said = f"{models}, {refitted.candidates:,} candidates"
+    return said if refitted.serves else f"{said}; what was proved serves, for {'; '.join(refitted.faults)}"
 
 
 def _of_stage(records: Records, kind: type[Kind]) -> Kind | None:

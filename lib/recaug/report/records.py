@@ -10,7 +10,7 @@ from recaug.config import STAGES
 from recaug.lake.runs import RunRecord
 from recaug.report.numbers import percent
 from recaug.report.series import Series, arm_looks
-from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Result, Train, Trial
+from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Refit, Result, Train, Trial
 
 Stages = Mapping[str, RunRecord]
 Kind = TypeVar("Kind", bound=Result)
@@ -53,6 +53,7 @@ FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"candidates": "candidate rows", "dropped": "rows below the fidelity bound"},
     ),
     "evaluate": ({"candidates": "candidate rows", "test": "test users"}, {"recommenders": "recommenders compared"}),
+    "refit": ({"refit_rows": "train windows of all days"}, {"refit_candidates": "candidate rows"}),
     "publish": ({"candidates": "candidate rows"}, {"augmented": "rows published"}),
     "recommend": ({"serve": "users"}, {"recommendations": "recommendations"}),
 }
@@ -105,6 +106,8 @@ def _counted(metrics: Result) -> dict[str, int]:
             rows = {"candidates": metrics.candidates, "dropped": metrics.sampled - metrics.candidates}
         case Trial():
             rows = {"recommenders": len(metrics.arms) * metrics.seeds}
+        case Refit() if metrics.models:
+            rows = {"refit_rows": metrics.rows, "refit_candidates": metrics.candidates}
         case Publish():
             rows = {"augmented": metrics.augmented}
         case Recommend():
@@ -122,9 +125,11 @@ def flows(stages: Stages, rows: Mapping[str, int]) -> list[Flow]:
 
 
 def warnings(stages: Stages) -> list[str]:
-    """What the stages found odd about the log: WARNINGS lines at most, the last of which counts the others."""
-    ingested = result_of(stages, Ingest)
+    """What the stages found odd: WARNINGS lines at most, the last of which counts the others."""
+    ingested, refitted = result_of(stages, Ingest), result_of(stages, Refit)
     lines = [] if ingested is None else list(ingested.warnings)
+    if refitted is not None and refitted.faults:
+        lines.append(f"the rows of all days are not used but those that were proved: {'; '.join(refitted.faults)}")
     return lines if len(lines) <= WARNINGS else [*lines[: WARNINGS - 1], f"and {len(lines) - WARNINGS + 1} more"]
 
 

@@ -8,7 +8,18 @@ from typing import Any
 import msgspec
 
 from recaug.results.base import Curve, Interval, Metric, Result, Slice, TrainedModel
-from recaug.results.night import Augment, Faithfulness, Ingest, Prepare, Publish, Recommend, Report, Sampled, Train
+from recaug.results.night import (
+    Augment,
+    Faithfulness,
+    Ingest,
+    Prepare,
+    Publish,
+    Recommend,
+    Refit,
+    Report,
+    Sampled,
+    Train,
+)
 from recaug.results.studies import (
     Complete,
     Likeness,
@@ -59,6 +70,7 @@ __all__ = [
     "Problems",
     "Publish",
     "Recommend",
+    "Refit",
     "Reliability",
     "Report",
     "Result",
@@ -81,6 +93,7 @@ METRICS: dict[str, type[Result]] = {
     "train": Train,
     "augment": Augment,
     "evaluate": Trial,
+    "refit": Refit,
     "publish": Publish,
     "recommend": Recommend,
     "report": Report,

@@ -41,5 +41,5 @@ class TrainedModel(Result):
 
     @property
     def kept(self) -> Curve:
-        """What was measured of the epoch whose weights it has."""
-        return next(curve for curve in self.curves if curve["epoch"] == self.epoch)
+        """What was measured of the epoch whose weights it has; nothing of one that did not learn."""
+        return next((curve for curve in self.curves if curve["epoch"] == self.epoch), {})

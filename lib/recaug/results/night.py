@@ -1,6 +1,7 @@
 """What the other stages of a night counted."""
 
 from recaug.results.base import Result, TrainedModel
+from recaug.results.trial import Fidelity
 
 
 class Ingest(Result):
@@ -72,6 +73,28 @@ class Augment(Result):
     sampled: int
     candidates: int
     generators: dict[str, Sampled]
+
+
+class Refit(Result):
+    """The chosen recipe's models, learnt from all days. rows: train windows; candidates: rows drawn.
+
+    recommender: address of the one that the lists are of; None: those of the evaluation serve. models: all that were
+    trained. leaks: check -> rows that know too much. fidelity: of the rows. faults: bounds of it that are broken, for
+    which the proved models and rows serve.
+    """
+
+    rows: int = 0
+    candidates: int = 0
+    recommender: str | None = None
+    models: list[TrainedModel] = []
+    leaks: dict[str, int] = {}
+    fidelity: Fidelity | None = None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def serves(self) -> bool:
+        """Whether rows and lists are the refit's."""
+        return self.recommender is not None
 
 
 class Publish(Result):

@@ -44,7 +44,7 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: model ->
     hr@10, ndcg@10, recall@10, recall@20 (each mean, low, high, over the users of all folds; of cold users under
     `cold`), catalogue, settings, validation (means over the folds), train_seconds (of one seed, or of all settings
-    tried), cpu_seconds (of all folds), seeds, folds, run_id.
+    tried), cpu_seconds (of all folds), seeds, by_seed (metric -> the mean of each), folds, run_id.
     Where results.json holds this very run it is given back: the test is seen once.
     Raises ContractError where a table leaks.
     """
@@ -115,6 +115,7 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
     results: dict[str, Any] = {}
     for model in settings.models:
         whole, details = summaries[model], [fold.details[model] for fold in folds]
+        by_seed = {metric: values(table, named[model], metric).mean(axis=1).tolist() for metric in SHORT}
         ranked = [entry["validation"] for entry in details]
         results[model] = {
             **msgspec.to_builtins(whole["overall"]),
@@ -125,6 +126,7 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
             "train_seconds": round(float(np.mean([entry["train_seconds"] for entry in details])), 1),
             "cpu_seconds": round(sum(entry["cpu_seconds"] for entry in details), 1),
             "seeds": details[0]["seeds"],
+            "by_seed": by_seed,
             "folds": len(folds),
             "run_id": context.study_id,
         }

@@ -41,4 +41,6 @@ class Best:
 def best_epoch(metric: str | None, curves: Sequence[Curve]) -> int:
     """Number of the epoch whose weights are kept: 0 is the start, before anything was learnt."""
     measured = [curve for curve in curves if metric in curve]
-    return int(max(measured, key=lambda curve: curve[metric])["epoch"] if metric and measured else curves[-1]["epoch"])
+    if metric is not None and measured:
+        return int(max(measured, key=lambda curve: curve[metric])["epoch"])
+    return int(curves[-1]["epoch"]) if curves else 0

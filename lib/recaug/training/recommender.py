@@ -18,7 +18,7 @@ from recaug.config import Config, Optimiser, SASRec
 from recaug.lake.store import Store
 from recaug.results import TrainedModel
 from recaug.training.batches import row_batches
-from recaug.training.checkpoint import model_folder
+from recaug.training.checkpoint import model_folder, start_from
 from recaug.training.jobs import Plain, train
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models import sasrec, softmax
@@ -41,6 +41,8 @@ class SASRecJob:
     real_rows: real train rows; they alone decide the steps, so every arm has the same budget.
     negatives_files: of the negatives table; read only above full_softmax_items, may be empty below.
     log_popularity: (n_items + 1,), see inputs.log_popularity. item_features: (n_items + 1, f) float32, or None.
+    start: address of a finished recommender to go on from, and places: (n_items + 1,), each item's index there, 0 for
+        none; None: fresh weights.
     """
 
     name: str
@@ -54,6 +56,8 @@ class SASRecJob:
     negatives_files: Sequence[str] = ()
     augmented: bool = True
     item_features: np.ndarray | None = None
+    start: str | None = None
+    places: np.ndarray | None = None
 
 
 def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config, title: str) -> list[TrainedModel]:
@@ -61,8 +65,9 @@ def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config,
 
     Raises TrainingError as jobs.train does.
     """
+    per_user = config.negatives.per_user
     runs = [
-        _Run(job, config.sasrec, config.prepare.max_length, config.training.workers, config.negatives.per_user)
+        _Run(job, config.sasrec, config.prepare.max_length, config.training.workers, per_user, job.start)
         for job in jobs
     ]
     return train(runs, spark, config.training, title)
@@ -72,7 +77,7 @@ def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config,
 class _Run(Plain):
     """A SASRecJob with what the configuration adds.
 
-    negatives_per_row: drawn for each row of a batch, shared by all positions of the step.
+    negatives_per_row: drawn for each row of a batch, shared by all positions of the step. start: the job's.
     """
 
     job: SASRecJob
@@ -80,6 +85,7 @@ class _Run(Plain):
     max_length: int
     workers: int
     negatives_per_row: int
+    start: str | None = None
 
     @property
     def name(self) -> str:
@@ -116,6 +122,7 @@ class _Run(Plain):
                 "negatives_per_row": self.negatives_per_row if self.sampled else 0,
                 "seed": self.seed,
                 "workers": self.workers,
+                "start": None if self.start is None else (Store(self.start).name, self._places().numpy().tobytes()),
             },
         )
 
@@ -140,7 +147,12 @@ class _Run(Plain):
         if self.job.item_features is not None:
             arguments["item_features"] = torch.from_numpy(self.job.item_features)
         model = sasrec.SASRec(**arguments)
+        if self.start is not None:
+            start_from(model, self.start, self._places())
         return SASRecTask(model, self.optimiser.learning_rate)
+
+    def _places(self) -> Tensor:
+        return torch.from_numpy(self.job.places) if self.job.places is not None else torch.zeros(0, dtype=torch.int64)
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
         """The arm's rows and, for the sampled softmax, negatives that all positions of the step share."""

@@ -243,7 +243,7 @@ def ranking(trained: Train, generators: Sequence[str]) -> float | None:
     """
     shares = []
     for generator in generators:
-        if folds := trained.folds_of(generator):
+        if folds := [model for model in trained.folds_of(generator) if VALIDATION_NDCG in model.kept]:
             own = sum(model.kept[VALIDATION_NDCG] for model in folds)
             shares.append(own / max(sum(model.counts_ndcg or 0.0 for model in folds), 1e-9))
     return min(shares, default=None)

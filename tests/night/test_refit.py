@@ -1,0 +1,132 @@
+"""The recipe learns from all days once it is proved."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from tests.conftest import THIN_DAY, copied
+
+from recaug.clickstream.splits import window_events
+from recaug.config import Config
+from recaug.lake import runs
+from recaug.lake.contracts import REFIT, REFITTED
+from recaug.night import refit
+from recaug.night.context import Context
+from recaug.night.nightly import night_context, run_night
+from recaug.results import Refit
+from recaug.studies.erasure import erase
+from recaug.training.checkpoint import read_meta
+
+AFTER = ["refit", "publish", "recommend"]
+
+
+def refitting(night: tuple[Config, dict[str, Any]], folder: Path) -> Config:
+    """A copy of the night that is to be refitted."""
+    return msgspec.structs.replace(copied(night[0], folder), refit=True)
+
+
+@pytest.fixture(scope="module")
+def published(
+    night: tuple[Config, dict[str, Any]], spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Context:
+    """A night whose gate lets the VAE's rows pass, refitted, up to its lists. Read it, but for its last test."""
+    config = refitting(night, tmp_path_factory.mktemp("refitted"))
+    context = night_context(config, THIN_DAY, spark)
+    judged = context.recorded("evaluate")
+    passed = msgspec.structs.replace(judged.metrics, chosen="vae")
+    runs.record(context.lake, dataclasses.replace(judged, decision="publish", metrics=passed))
+    run_night(config, THIN_DAY, spark, AFTER, say=lambda line: None)
+    return context
+
+
+def found(context: Context) -> Refit:
+    metrics = context.recorded("refit").metrics
+    assert isinstance(metrics, Refit)
+    return metrics
+
+
+def test_every_event_of_the_windows_is_learnt_from(published: Context) -> None:
+    room = published.lake.room(REFIT)
+    counting = window_events(published.lake.read("events"), THIN_DAY, published.config.prepare)
+    known = counting.join(room.read("vocabulary"), "item_id", "left_semi")
+    assert room.read("vocabulary").agg(F.sum("events")).first()[0] == known.count()  # type: ignore[index]
+    rows = room.read("sequences")
+    assert {row["split"] for row in rows.select("split").distinct().collect()} == {"train", "serve"}
+    learnt = rows.where("split = 'train'").select(F.explode("event_ids").alias("event_id")).distinct()
+    assert learnt.count() == known.select("event_id").distinct().count()
+    new = room.read("vocabulary").join(published.lake.read("vocabulary"), "item_id", "left_anti")
+    assert new.count() > 0
+
+
+def test_the_models_go_on_from_those_that_were_proved(published: Context) -> None:
+    refitted, proved = found(published), published.recorded("evaluate").metrics
+    *generators, recommender = refitted.models
+    assert recommender.started_from == proved.arms[proved.chosen].measured.models[0].folder
+    assert recommender.folder == refitted.recommender
+    assert [curve["epoch"] for curve in recommender.curves] == [1.0]  # of two, a third
+    trained = {model.name: model for model in published.recorded("train").metrics.models}
+    assert {model.generator for model in generators} == {proved.chosen}
+    for model in generators:
+        assert model.started_from == trained[model.name].folder
+        assert len(model.curves) == -(-(trained[model.name].epoch or 0) // refit.SHARE)
+    words = published.lake.read(f"{REFIT}_vocabulary").count()
+    assert read_meta(recommender.folder)["arguments"]["n_items"] == words
+    assert refitted.leaks
+    assert not any(refitted.leaks.values())
+
+
+def test_rows_and_lists_are_of_all_days(published: Context) -> None:
+    chosen = published.recorded("evaluate").metrics.chosen
+    rows = published.lake.read("augmented_events").where(F.col("event_date") == F.lit(THIN_DAY))
+    drawn = published.lake.read(f"{REFIT}_candidate_events").where(F.col("generator") == chosen)
+    assert rows.count() == drawn.count() == found(published).candidates > 0
+    assert {row["run_id"] for row in rows.select("run_id").distinct().collect()} == {published.run_id}
+    latest = published.lake.read("events").where(F.col("event_date") == F.lit(THIN_DAY)).select("event_id")
+    assert rows.join(latest, rows["parent_event_id"] == latest["event_id"], "left_semi").count() > 0
+    listed = published.recorded("recommend").metrics
+    assert listed.model == found(published).recommender
+    assert listed.arm == chosen
+    first_seen = published.lake.read("recommendations").join(published.lake.read("vocabulary"), "item_id", "left_anti")
+    assert first_seen.count() > 0
+
+
+def test_a_night_that_holds_refits_its_recommender_alone(
+    night: tuple[Config, dict[str, Any]], spark: SparkSession, tmp_path: Path
+) -> None:
+    config = refitting(night, tmp_path)
+    run_night(config, THIN_DAY, spark, ["refit", "publish", "recommend"], say=lambda line: None)
+    held = night_context(config, THIN_DAY, spark)
+    assert held.recorded("publish").decision == "hold"
+    assert [model.name for model in found(held).models] == ["none-seed0"]
+    assert held.recorded("recommend").metrics.model == found(held).recommender
+    assert not held.lake.exists(f"{REFIT}_candidate_events")
+    assert not held.lake.exists("augmented_events")
+
+
+def test_rows_of_all_days_that_break_a_bound_are_not_used(
+    published: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(refit, "faults_of", lambda fidelity, gate: [f"copies {fidelity.copies:.0f}"])
+    config = copied(published.config, tmp_path)
+    lines: list[str] = []
+    summary = run_night(config, THIN_DAY, published.spark, AFTER, say=lines.append)
+    again = night_context(config, THIN_DAY, published.spark)
+    proved = again.recorded("evaluate").metrics
+    assert again.recorded("recommend").metrics.model == proved.arms[proved.chosen].measured.models[0].folder
+    own = again.lake.read("candidate_events").where(F.col("generator") == proved.chosen).count()
+    assert summary["rows"]["augmented"] == own
+    assert summary["warnings"] == ["the rows of all days are not used but those that were proved: copies 0"]
+    assert any("what was proved serves, for copies 0" in line for line in lines)
+
+
+def test_who_is_erased_is_in_no_table_of_all_days(published: Context) -> None:
+    (user,) = published.lake.read(f"{REFIT}_sequences").select("user_id", "user_index").distinct().limit(1).collect()
+    erase(published, [user["user_id"]], say=lambda line: None)
+    for name in REFITTED:
+        rows = published.lake.read(f"{REFIT}_{name}")
+        for column in ("user_id", "user_index"):
+            assert column not in rows.columns or rows.where(F.col(column) == user[column]).isEmpty(), name
