@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share
 from recaug.generators.base import Contexts, DrawBoth
 from recaug.generators.learning import Watch, fast, trimmed
-from recaug.generators.neural import NetworkModel, NetworkOptimiser, Neural
+from recaug.generators.neural import NetworkOptimiser, Neural
 from recaug.generators.rejection import reject
-from recaug.generators.samplers import Continuing, NewUsers, Seen, Several, draw, opened
+from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Seen, Several, draw, opened
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_gan import (
     DISCRIMINATOR_LOSSES,

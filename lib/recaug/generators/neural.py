@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from recaug.clickstream.terms import Neighbours
 from recaug.config import CoVisitation, Optimiser
 from recaug.config.base import Positive, PositiveFloat
-from recaug.generators.base import Contexts, DrawBoth, Generator
+from recaug.generators.base import DrawBoth, Generator
 from recaug.generators.inputs import GeneratorInputs, LeftOut
 from recaug.generators.learning import Watch
-from recaug.generators.samplers import Continuing, NewUsers, Several, opened
+from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Several, opened
 from recaug.lake.store import Store
 from recaug.results import TrainedModel
 from recaug.training.batches import Columns, row_batches
@@ -231,24 +231,6 @@ class NeuralJob:
 
     def _places(self) -> Tensor:
         return torch.from_numpy(self.places) if self.places is not None else torch.zeros(0, dtype=torch.int64)
-
-
-@dataclass(frozen=True)
-class NetworkModel:
-    """A network as samplers see it: it looks at the context alone."""
-
-    module: Any
-    after: int = 0
-
-    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
-        """Logits of the next item of each context, (batch, n_items + 1)."""
-        logits: Tensor = self.module.next_logits(contexts.items, random)
-        return logits
-
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
-        """As of the network."""
-        fidelity: Tensor = self.module.fidelity(items, generated, logits)
-        return fidelity
 
 
 def counting(counts: CoVisitation) -> dict[str, Any]:

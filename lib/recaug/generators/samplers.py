@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,24 @@ NONE_LEFT = 1e-12  # chance that items not drawn yet have together, below which 
 MIN_HISTORY = 3  # events of a generated history and of the users that it is drawn from; less is no history
 
 Seen = tuple[Tensor, Tensor]  # rows and items that must not come
+
+
+@dataclass(frozen=True)
+class NetworkModel:
+    """A network as samplers see it: it looks at the context alone."""
+
+    module: Any
+    after: int = 0
+
+    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
+        """Logits of the next item of each context, (batch, n_items + 1)."""
+        logits: Tensor = self.module.next_logits(contexts.items, random)
+        return logits
+
+    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+        """As of the network."""
+        fidelity: Tensor = self.module.fidelity(items, generated, logits)
+        return fidelity
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from recaug.errors import ContractError
 from recaug.lake.content import content_hash, summarise
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
+from recaug.lake.layout import balance, conform, lay
 from recaug.lake.slices import Where, condition, sql
 
 COMMIT = re.compile(r"\d{20}\.json")
@@ -137,7 +138,7 @@ class Lake:
             if files is not None:
                 laid = lay(rows, files, (*table.partitioned_by, *by), by[0])
             else:
-                laid = rows if as_laid or not table.partitioned_by else _balance(rows, table.partitioned_by)
+                laid = rows if as_laid or not table.partitioned_by else balance(rows, table.partitioned_by)
             self.write(laid, name, where, {"run_id": run_id, "content_hash": hashed, "rows": count})
         except (Py4JJavaError, PySparkException) as error:
             raise storage_error(error, f"table {name} at {place}") from error
@@ -238,30 +239,6 @@ class View(Lake):
 
 def _names(tables: Iterable[str]) -> str:
     return ", ".join(sorted(tables)) or "none"
-
-
-def conform(df: DataFrame, name: str) -> DataFrame:
-    """Select the contract's columns, in its order and types, and then whatever else `df` has.
-
-    Raises ContractError that names the columns that are missing.
-    """
-    types = dict(column.split(" ", 1) for column in TABLES[name].columns.split(", "))
-    if missing := [column for column in types if column not in df.columns]:
-        raise ContractError(f"table {name} needs {', '.join(missing)}; the rows have {', '.join(df.columns)}")
-    more = [column for column in df.columns if column not in types]
-    return df.select(*(F.col(column).cast(kind).alias(column) for column, kind in types.items()), *more)
-
-
-def lay(df: DataFrame, files: int, by: Sequence[str], key: str = "user_index") -> DataFrame:
-    """Hash rows by `key` into so many partitions and sort them by all of `by` within: the same wherever it runs."""
-    return df.repartition(files, key).sortWithinPartitions(*by)
-
-
-def _balance(rows: DataFrame, partitioned_by: Sequence[str]) -> DataFrame:
-    """Spread rows over the writing tasks, so that each partition of the table gets few files, of a good size."""
-    hint = f"SELECT /*+ REBALANCE({', '.join(partitioned_by)}) */ * FROM {{rows}}"
-    # sql() drops its view when it is done, and with a view Spark forgets cached rows of the same plan: so another plan.
-    return rows.sparkSession.sql(hint, rows=rows.select("*"))
 
 
 def _local_address(file: str) -> str:

@@ -11,7 +11,8 @@ from recaug.clickstream.negatives import negatives_of
 from recaug.clickstream.sequences import histories, sequences
 from recaug.clickstream.splits import check_splits, check_vocabulary, train_end, window_events, windows
 from recaug.clickstream.vocabulary import users, vocabulary
-from recaug.lake.tables import Commit, lay
+from recaug.lake.layout import lay
+from recaug.lake.tables import Commit
 from recaug.night.context import Context, StageResult
 from recaug.results import Prepare
 

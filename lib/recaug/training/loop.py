@@ -97,11 +97,7 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     Raises TrainingError if a loss is not finite.
     """
     module, epochs = task.module.to(worker.device), plan.optimiser.epochs
-    decay = plan.optimiser.weight_decay
-    optimisers: Optimisers = {
-        name: torch.optim.AdamW(part.groups(), lr=part.learning_rate, betas=part.betas, weight_decay=decay)
-        for name, part in task.parts.items()
-    }
+    optimisers = _optimisers(task, plan.optimiser.weight_decay)
     done, curves, kept = load_checkpoint(work, module, optimisers)
     worker.broadcast(module)
     best = Best(plan.watched, worker, curves, kept)
@@ -113,17 +109,7 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
         next(batches)
     for number in range(done, epochs):
         torch.manual_seed(hash((plan.seed, worker.rank, number)))
-        module.train()
-        epoch = Epoch(number, task, optimisers, worker, plan)
-        for step in range(number * plan.steps_per_epoch, (number + 1) * plan.steps_per_epoch):
-            epoch.step(step, next(batches))
-            if progress is not None:
-                progress.tick(step + 1, epoch.speed(), epoch.sums, epoch.weights)
-        curve = epoch.curve()
-        if progress is not None:
-            module.eval()
-            curve |= task.measure(number, number + 1 == epochs)
-            progress.epoch(curve)
+        curve = Epoch(number, task, optimisers, worker, plan).run(batches, progress)
         curves.append(curve)
         best.look(curve, module)
         if worker.rank == 0 and (number + 1) % plan.checkpoint_epochs == 0 and number + 1 < epochs:
@@ -131,6 +117,14 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     best.restore(module)
     module.eval()
     return curves
+
+
+def _optimisers(task: TrainingTask, decay: float) -> Optimisers:
+    """AdamW, one a part."""
+    return {
+        name: torch.optim.AdamW(part.groups(), lr=part.learning_rate, betas=part.betas, weight_decay=decay)
+        for name, part in task.parts.items()
+    }
 
 
 def _start(task: TrainingTask, worker: Worker) -> Curve:
@@ -154,6 +148,21 @@ class Epoch:
         self.gradients: dict[str, Tensor] = {}
         self.rows, self.communicated = 0, 0.0
         self.started = time.monotonic()
+
+    def run(self, batches: Iterator[Batch], progress: Progress | None) -> Curve:
+        """Take the epoch's steps and say what came of them; progress: of rank 0, which measures, too."""
+        module, steps = self.task.module, self.plan.steps_per_epoch
+        module.train()
+        for step in range(self.number * steps, (self.number + 1) * steps):
+            self.step(step, next(batches))
+            if progress is not None:
+                progress.tick(step + 1, self.speed(), self.sums, self.weights)
+        curve = self.curve()
+        if progress is not None:
+            module.eval()
+            curve |= self.task.measure(self.number, self.number + 1 == self.plan.optimiser.epochs)
+            progress.epoch(curve)
+        return curve
 
     def step(self, step: int, rows: Batch) -> None:
         """Apply the updates of a batch. step: from 0, of the whole training."""
