@@ -71,21 +71,21 @@ class Policy(Strict, kw_only=True):
 
     def check(self, augment: Augment) -> None:
         """Raise ValueError where the generators write no such rows, or the epochs do not last for the first round."""
-        if not augment.generators:
+        if not augment.choices:
             raise ValueError(
                 "evaluate.policy has no generators to choose from: name some in augment.generators, or set it to null"
             )
-        written = [rows for names in augment.groups for rows in augment.rows_of(names, self.rows)]
+        written = [rows for names in augment.choices for rows in augment.rows_of(names, self.rows)]
         if missing := set(self.rows) - set(written):
             raise ValueError(f"evaluate.policy.rows: no generator writes {', '.join(sorted(missing))}; leave it out")
         n_options = len(written) * len(self.shares) * len(self.weights)
-        if (first := round_epochs(n_options, self.first_epochs)) > self.epochs:
+        if (first := round_epochs(n_options, self.first_epochs, 1 + len(augment.controls))) > self.epochs:
             raise ValueError(f"evaluate.policy.epochs {self.epochs} is below the {first} of the first round; raise it")
 
 
-def round_epochs(options: int, epochs: int) -> int:
-    """Epochs of a round of the policy: with nothing added and with each option."""
-    return (options + 1) * epochs
+def round_epochs(options: int, epochs: int, controls: int = 1) -> int:
+    """Epochs of a round of the policy: with each option and each control, of which nothing added is one."""
+    return (options + controls) * epochs
 
 
 class Evaluate(Strict, kw_only=True):

@@ -3,7 +3,7 @@
 import importlib
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ class Entry:
 
     __slots__ = ()
     kind: str
+    control: ClassVar[bool]
 
     @property
     @abstractmethod
@@ -91,9 +92,19 @@ class Augment(Strict, kw_only=True):
         return [entry.name for entry in self.generators]
 
     @property
+    def controls(self) -> list[str]:
+        """Names of the generators whose rows are there to be beaten."""
+        return [entry.name for entry in self.generators if entry.control]
+
+    @property
     def groups(self) -> list[tuple[str, ...]]:
         """What can be added: the rows of each generator, and of those that are together."""
         return [*((name,) for name in self.names), *map(tuple, self.together)]
+
+    @property
+    def choices(self) -> list[tuple[str, ...]]:
+        """The groups that a policy chooses among: not those of controls alone."""
+        return [names for names in self.groups if not set(names) <= set(self.controls)]
 
     def entry(self, name: str) -> Entry:
         """The generator of this name. Raises KeyError where there is none."""

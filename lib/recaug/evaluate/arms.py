@@ -22,13 +22,19 @@ def arms_of(augment: Augment) -> list[Arm]:
     return [Arm(name=NONE), *(arm_of(name, parts, augment) for name, parts in groups.items())]
 
 
+def controls_of(augment: Augment) -> list[Arm]:
+    """The arms of the generators that are controls, each with all of its rows."""
+    return [arm_of(name, (Part(generators=(name,)),), augment) for name in augment.controls]
+
+
 def arm_of(name: str, parts: tuple[Part, ...], augment: Augment) -> Arm:
     """An arm with room for the continuations that its parts may lay beside one event of a cold or of a warm user."""
     slots = [
         augment.slots(sorted({name for part in own for name in part.generators}))
         for own in ([part for part in parts if part.users in (EVERY, users)] for users in ("cold", "warm"))
     ]
-    return Arm(name=name, parts=parts, slots=max(slots))
+    control = bool(parts) and all(own in augment.controls for part in parts for own in part.generators)
+    return Arm(name=name, parts=parts, slots=max(slots), control=control)
 
 
 def cold_users(sequences: DataFrame) -> DataFrame:

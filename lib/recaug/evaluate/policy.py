@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from recaug import results
 from recaug.config import POLICY, TOGETHER, Augment, Policy, round_epochs
-from recaug.evaluate.arms import NONE, arm_of
+from recaug.evaluate.arms import NONE, arm_of, controls_of
 from recaug.evaluate.task import Task
 from recaug.evaluate.trial import brief_lifts
 from recaug.results import Arm, Part, Tried
@@ -44,14 +44,20 @@ def choose(task: Task, policy: Policy, augment: Augment, most_epochs: int, metri
     most_epochs: of a whole training. metric: that is to rise. The test split is not read. cpu_seconds are left 0.
     """
 
+    controls = controls_of(augment)
+
     def measure(left: Sequence[Option], epochs: int) -> dict[Option, dict[str, float]]:
-        """Train with nothing and with each option, and compare the users of each slice."""
-        arms = [Arm(name=NONE), *(arm_of(option.name, (option.part(),), augment) for option in left)]
+        """Train with nothing, with each control and with each option, and compare the users of each slice."""
+        arms = [
+            Arm(name=NONE),
+            *controls_of(augment),
+            *(arm_of(option.name, (option.part(),), augment) for option in left),
+        ]
         lifts = brief_lifts(task.briefly(epochs), arms, metric, f"policy, {len(left)} options x {epochs} epochs")
         return {option: lifts[option.name] for option in left}
 
     every = options(policy, augment)
-    choice = halve(every, measure, policy.first_epochs, most_epochs, policy.epochs)
+    choice = halve(every, measure, policy.first_epochs, most_epochs, policy.epochs, 1 + len(controls))
     parts = tuple(
         option.part(users)
         for users, by_rows in choice.chosen.items()
@@ -63,7 +69,7 @@ def choose(task: Task, policy: Policy, augment: Augment, most_epochs: int, metri
 
 def options(policy: Policy, augment: Augment) -> list[Option]:
     """Every combination of a generator or several together, rows that they write, a share and a weight."""
-    groups = [(TOGETHER.join(names), augment.rows_of(names, policy.rows)) for names in augment.groups]
+    groups = [(TOGETHER.join(names), augment.rows_of(names, policy.rows)) for names in augment.choices]
     written = [(kind, rows) for kind, own in groups for rows in own]
     return [
         Option(kind, rows, share, weight)
@@ -77,6 +83,7 @@ def halve(
     first_epochs: int,
     most_epochs: int,
     budget: int,
+    controls: int = 1,
 ) -> Choice:
     """Keep the better half of the options for each slice of users and kind of rows, round by round.
 
@@ -84,7 +91,8 @@ def halve(
     apart. What several do together is not measured here, but by the gate.
 
     measure: trains with nothing and with each option for so many epochs and gives each one's lift by slice.
-    budget: epochs of all rounds and trainings together; epochs and not seconds, so that a rerun chooses the same.
+    controls: trainings of a round beside those of the options. budget: epochs of all rounds and trainings together;
+    epochs and not seconds, so that a rerun chooses the same.
     Each round trains twice as long as the one before, `most_epochs` at most; where the budget does not suffice for the
     better half, fewer go on: what a brief training likes best need not be the best of a long one. Ends when one option
     of each is left, after a round of most_epochs, or when the budget does not suffice for these. Of equals the earlier
@@ -99,7 +107,7 @@ def halve(
     while True:
         running = [option for option in left if not by_slice or any(option in kept for kept in by_slice.values())]
         lifts = measure(running, epochs)
-        budget -= round_epochs(len(running), epochs)
+        budget -= round_epochs(len(running), epochs, controls)
         tried += [Tried(option=option.name, epochs=epochs, lift=dict(lifts[option])) for option in running]
         slices = by_slice or {
             (part, rows): [option for option in left if option.rows == rows]
@@ -109,11 +117,11 @@ def halve(
         ranked = {key: sorted(kept, key=lambda option: -lifts[option][key[0]]) for key, kept in slices.items()}
         longer, most = min(2 * epochs, most_epochs), max(len(kept) // 2 for kept in ranked.values())
         by_slice = _best(ranked, most)
-        while most > 1 and round_epochs(_distinct(by_slice), longer) > budget:
+        while most > 1 and round_epochs(_distinct(by_slice), longer, controls) > budget:
             most -= 1
             by_slice = _best(ranked, most)
         decided = epochs == most_epochs or all(len(kept) == 1 for kept in by_slice.values())
-        if decided or round_epochs(_distinct(by_slice), longer) > budget:
+        if decided or round_epochs(_distinct(by_slice), longer, controls) > budget:
             chosen: dict[str, dict[str, Option | None]] = {}
             for (part, rows), (best, *_) in by_slice.items():
                 chosen.setdefault(part, {})[rows] = best if lifts[best][part] > 0 else None

@@ -9,67 +9,24 @@ from pyspark.sql import DataFrame
 from recaug.config import Gate
 from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED
+from recaug.evaluate.contest import TEST, VALIDATION, Contest
 from recaug.evaluate.exposure import catalogue_of, coverage_of, tail_share
-from recaug.evaluate.gate import Words, judge
+from recaug.evaluate.gate import Words, best
 from recaug.evaluate.ranking import exposures
-from recaug.evaluate.statistics import OVERALL, Bootstrap, lifts, mean_lifts, sliced, summaries
+from recaug.evaluate.statistics import OVERALL, mean_lifts, sliced, values
 from recaug.evaluate.task import Scorers, Task
 from recaug.results import (
     Arm,
     ArmResult,
-    Fidelity,
-    Interval,
     Lifts,
     Measured,
     Metric,
     Slice,
     TrainedModel,
     Trial,
-    Verdict,
 )
 
 LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
-VALIDATION, TEST = "validation", "test"
-
-
-@dataclass(frozen=True)
-class Contest:
-    """Names that are held against the first of them, and how.
-
-    table: of measured units, see statistics.py, of one or both splits. scorers: name -> its scorers, a seed each.
-    """
-
-    table: pd.DataFrame
-    scorers: Mapping[str, Sequence[str]]
-    slices: Sequence[Slice]
-    gate: Gate
-    seed: int
-
-    @property
-    def bootstrap(self) -> Bootstrap:
-        """As the gate has it."""
-        return Bootstrap(self.gate.bootstraps, self.gate.confidence, self.seed, self.gate.min_units)
-
-    def split(self, name: str) -> pd.DataFrame:
-        """The units of a split."""
-        return self.table[self.table["split"] == name]
-
-    def summaries(self, split: str, metrics: Sequence[Metric]) -> dict[str, dict[Slice, dict[Metric, Interval]]]:
-        """Mean and interval of every metric, by name and slice."""
-        return summaries(self.split(split), self.scorers, self.slices, metrics, self.bootstrap)
-
-    def lifts(self, split: str, metric: Metric) -> dict[str, dict[Slice, Interval]]:
-        """Lift of every other name over the first, by slice."""
-        base, *others = self.scorers
-        table = self.split(split)
-        return {
-            name: lifts(table, self.scorers[base], self.scorers[name], metric, self.slices, self.bootstrap)
-            for name in others
-        }
-
-    def verdict(self, metric: Metric, fidelity: Mapping[str, Fidelity], words: Words) -> tuple[str | None, Verdict]:
-        """Choose among the other names on validation, and judge that one on the test."""
-        return judge(self.lifts(VALIDATION, metric), self.lifts(TEST, metric), fidelity, self.gate, words)
 
 
 @dataclass(frozen=True)
@@ -118,11 +75,17 @@ def run_trial(
     mixed = {BLENDED.format(arm): list(map(BLENDED.format, own)) for arm, own in named.items()} if blends else {}
     alone = {name: [name] for name in baselines}
     measured = _measured(task, Contest(table, named | mixed | alone, task.slices, gate, seed), shown)
+    controls, others = _controls(arms)
     contest = Contest(table, named, task.slices, gate, seed)
+    base = contest.strongest(controls, gate.metric)
+    contest = contest.against(base)
     fidelity = task.fidelity(arms[1:])
-    chosen, verdict = contest.verdict(gate.metric, fidelity, Words(gate.metric, f"{task.unit}s"))
-    every = _lifts(contest, task.lifted)
-    blended = _lifts(Contest(table, mixed, task.slices, gate, seed), task.lifted) if mixed else {}
+    chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, f"{task.unit}s"))
+    every, blended = _lifts(contest, task.lifted), {}
+    if mixed:
+        blend = Contest(table, mixed, task.slices, gate, seed)
+        controls = list(map(BLENDED.format, controls))
+        blended = _lifts(blend.against(blend.strongest(controls, gate.metric)), task.lifted)
     validation = contest.lifts(VALIDATION, gate.metric)
     results = {
         arm.name: ArmResult(
@@ -149,8 +112,16 @@ def run_trial(
         tail_share=float(task.items.events[~head].sum() / task.items.events.sum()),
         chosen=chosen,
         verdict=verdict,
+        base=base,
     )
     return trial, done.trained
+
+
+def _controls(arms: Sequence[Arm]) -> tuple[list[str], list[str]]:
+    """The arms that others are held against, the one without generated rows first, and these others."""
+    first, *more = arms
+    controls = [arm.name for arm in more if arm.control]
+    return [first.name, *controls], [arm.name for arm in more if not arm.control]
 
 
 def refuse_leaks(task: Task, arms: Sequence[Arm]) -> dict[str, int]:
@@ -162,14 +133,19 @@ def refuse_leaks(task: Task, arms: Sequence[Arm]) -> dict[str, int]:
 
 
 def brief_lifts(task: Task, arms: Sequence[Arm], metric: Metric, title: str) -> dict[str, dict[Slice, float]]:
-    """Train each arm once, and hold the others against the first on validation: arm -> slice of units -> lift."""
+    """Train each arm once, and hold those that are no controls against the best that is one, on validation.
+
+    Returns arm -> slice of units -> lift. The first arm, without generated rows, is a control.
+    """
     done = _train(task, {arm.name: task.jobs(arm, 1) for arm in arms}, title)
     table = measured_units(task.measure([VALIDATION], task.scorers(done.folders)), [*task.slices], [metric])
-    base, *others = done.of_arm
+    controls, others = _controls(arms)
+    means = {arm: float(values(table, done.of_arm[arm], metric).mean()) for arm in controls}
+    base = done.of_arm[best(means)]
     return {
         arm: {
             name: lift
-            for name, lift in mean_lifts(table, done.of_arm[base], done.of_arm[arm], metric, task.slices).items()
+            for name, lift in mean_lifts(table, base, done.of_arm[arm], metric, task.slices).items()
             if name != OVERALL
         }
         for arm in others

@@ -71,7 +71,8 @@ class Generator(Strict, Entry, kw_only=True):
 
     A subclass has a field `draw`, a Draw of its own: what a generator cannot do is no key.
     label, colour (CSS, on light and on dark paper): on the page. rows_label: what an arm of its rows is called there,
-    the label where it is empty. writes: `continuations`, `histories` or both.
+    the label where it is empty. writes: `continuations`, `histories` or both. control: its rows know nothing and are
+    never published; other rows have to beat them.
     kind: of the registry, or a class path `package.module:Class`.
     own_name: the key `name`, so that one kind can stand twice with different settings.
     draw: what is sampled from it.
@@ -81,6 +82,7 @@ class Generator(Strict, Entry, kw_only=True):
     colour: ClassVar[tuple[str, str]]
     rows_label: ClassVar[str] = ""
     writes: ClassVar[frozenset[str]]
+    control: ClassVar[bool] = False
 
     kind: str
     own_name: Name | None = msgspec.field(default=None, name="name")

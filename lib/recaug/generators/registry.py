@@ -17,6 +17,8 @@ KINDS = {
     "classic": "recaug.generators.classic:Classic",
     "rare_items": "recaug.generators.rare_items:RareItems",
     "pseudo_prior": "recaug.generators.pseudo_prior:PseudoPrior",
+    "repeated": "recaug.generators.controls:Repeated",
+    "popular": "recaug.generators.controls:Popular",
 }
 
 

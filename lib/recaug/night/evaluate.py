@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from recaug.evaluate.arms import NONE, arms_of
+from recaug.evaluate.arms import NONE, arms_of, controls_of
 from recaug.evaluate.policy import choose
 from recaug.evaluate.trial import run_trial
 from recaug.night.context import Context, StageResult
@@ -28,7 +28,7 @@ def run(context: Context) -> StageResult:
         with Cost(context.spark) as cost:
             arm, policy = choose(task, config.evaluate.policy, config.augment, epochs, metric)
         policy = msgspec.structs.replace(policy, cpu_seconds=round(cost.cpu_seconds, 1))
-        arms = [Arm(name=NONE), arm]
+        arms = [Arm(name=NONE), *controls_of(config.augment), arm]
     trial, trained = run_trial(task, arms, config.evaluate.seeds, config.seed, config.evaluate.gate)
     if policy is not None and trial.chosen is None:
         trial = msgspec.structs.replace(trial, verdict=Verdict(decision="hold", reasons=(NOTHING,)))

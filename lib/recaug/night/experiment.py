@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.config import POLICY
-from recaug.evaluate.arms import NONE, arms_of
+from recaug.evaluate.arms import NONE, arms_of, controls_of
 from recaug.evaluate.leakage import Checked
 from recaug.evaluate.tasks.recommend import RecommendInputs, RecommendTask, RowFiles
 from recaug.night.context import Context
@@ -87,7 +87,7 @@ def tables_of(context: Context) -> Checked:
 def arms_to_be(context: Context) -> list[Arm]:
     """The arms that the night is to be evaluated with; the policy's recipe is not known before."""
     if context.config.evaluate.policy is not None:
-        return [Arm(name=NONE), Arm(name=POLICY)]
+        return [Arm(name=NONE), *controls_of(context.config.augment), Arm(name=POLICY)]
     return arms_of(context.config.augment)
 
 

@@ -20,12 +20,13 @@ class Part(Result):
 class Arm(Result):
     """What a recommender learns from beside the real rows: the candidates that its parts select.
 
-    slots: continuations of an event that it has room for.
+    slots: continuations of an event that it has room for. control: its rows know nothing; others have to beat them.
     """
 
     name: str
     parts: tuple[Part, ...] = ()
     slots: int = 1
+    control: bool = False
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -76,10 +77,10 @@ Lifts = dict[Metric, dict[Slice, Interval]]
 
 
 class ArmResult(Result):
-    """An arm held against the arm without generated rows.
+    """An arm held against the trial's base.
 
     lifts: relative, on the test window; validation_lifts: of the gate's metric; blend_lifts: of the mixtures with the
-    counts against each other. All are empty for the arm without generated rows. blend: the mixture, where measured.
+    counts against each other. All are empty for the base. blend: the mixture, where measured.
     """
 
     arm: Arm
@@ -117,8 +118,9 @@ class Policy(Result):
 class Trial(Result):
     """One experiment: arms x seeds over a task's units, chosen on validation, judged once on the test window.
 
-    units: of the test, by slice. arms: the one without generated rows first. leaks: check -> rows that know too much.
-    chosen: the arm that met the gate; None where there was none to choose. tail_share: of the train events.
+    units: of the test, by slice. arms: the one without generated rows first. base: the arm that the others are held
+    against: of the one without generated rows and the controls the best on validation. leaks: check -> rows that know
+    too much. chosen: the arm that met the gate; None where there was none to choose. tail_share: of the train events.
     """
 
     task: str
@@ -131,4 +133,5 @@ class Trial(Result):
     tail_share: float
     chosen: str | None
     verdict: Verdict
+    base: str = "none"
     policy: Policy | None = None

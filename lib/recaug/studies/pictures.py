@@ -16,6 +16,7 @@ from recaug.augment.pictures import as_png, decoded
 from recaug.clickstream.images import grid
 from recaug.clickstream.layouts import png
 from recaug.errors import ConfigError, TrainingError
+from recaug.evaluate.contest import TEST, VALIDATION, Contest
 from recaug.evaluate.gate import Words
 from recaug.evaluate.images import (
     features,
@@ -26,7 +27,6 @@ from recaug.evaluate.images import (
     some,
 )
 from recaug.evaluate.statistics import OVERALL, values
-from recaug.evaluate.trial import TEST, VALIDATION, Contest
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.nightly import one_line_errors, run_stage
@@ -156,7 +156,7 @@ def _compare(
     table = table[table["scorer"].isin([name for own in scorers.values() for name in own])]
     every = Contest(table, scorers, (), gate, seed)
     held = Contest(table, {arm: scorers[arm] for arm in (REAL, *config.generators)}, (), gate, seed)
-    chosen, verdict = held.verdict(ACCURACY, fidelity, WORDS)
+    chosen, verdict = held.verdict(config.generators, ACCURACY, fidelity, WORDS)
     means = every.summaries(TEST, [ACCURACY])
     validation = every.split(VALIDATION)
     return PictureTrial(

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from recaug.clickstream.terms import with_completed
 from recaug.evaluate.arms import NONE
+from recaug.evaluate.contest import VALIDATION, Contest
 from recaug.evaluate.gate import decide
 from recaug.evaluate.task import Scorers
 from recaug.evaluate.tasks.recommend import RecommendTask
-from recaug.evaluate.trial import VALIDATION, Contest, measured_units
+from recaug.evaluate.trial import measured_units
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task
 from recaug.night.features import WITH, item_embedding_features
