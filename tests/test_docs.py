@@ -194,6 +194,14 @@ def test_glossary_is_in_the_order_of_the_alphabet() -> None:
     assert all(all(row) and len(row) == 3 for row in rows(read(GLOSSARY)))
 
 
+def test_glossary_names_headings_that_the_page_has() -> None:
+    templates = [read(file) for file in (ROOT / "lib" / "recaug" / "report").rglob("*.html")]
+    there = {text for template in templates for text in re.findall(r"<h[23][^>]*>([^<{]+)<", template)}
+    named = set(re.findall(r"\*([A-Z][^*]+)\*", prose(GLOSSARY)))
+    assert len(named) >= 5
+    assert named <= there
+
+
 # --- pictures
 
 
