@@ -1,4 +1,4 @@
-"""The commands and the YAML of README run as they stand there."""
+"""The commands and the YAML of README and of docs/ run as they stand there."""
 
 import datetime as dt
 import json
@@ -8,20 +8,18 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyspark
 import pytest
 import yaml
 from deltalake import DeltaTable
+from tests.markdown import DOCS, README, ROOT, code, commands
 
 from recaug.config import load
 
-ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
-# indented lines that start with a command; what follows # is a comment
-COMMANDS = [
-    line.split("#")[0].strip() for line in re.findall(r"^    ((?:make|\.venv/bin/python|spark-submit) .*)$", TEXT, re.M)
-]
+OPERATIONS = ROOT / "docs" / "operations.md"
+COMMANDS = list(dict.fromkeys(command for page in (README, *DOCS) for command in commands(page)))
 OWN_TABLE = [command for command in COMMANDS if "--config conf/shop.yaml" in command and "jobs/erase" not in command]
 (ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
 (INIT,) = (command for command in COMMANDS if "jobs/init" in command)
@@ -29,7 +27,7 @@ OWN_TABLE = [command for command in COMMANDS if "--config conf/shop.yaml" in com
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop's JSON lines of three weeks, and conf/shop.yaml: README's, with its places."""
+    """A shop's JSON lines of three weeks, and conf/shop.yaml with its places: README's brief one, docs/' whole one."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "clicks").mkdir()
     midnight = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -48,11 +46,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "clicks" / "log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "items.csv").write_text("sku,name\n" + "".join(f"s{number},Thing {number}\n" for number in range(7)))
-    (values,) = map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.M | re.S))
-    values["source"]["events"]["path"] = str(folder / "clicks")
-    values["lake"]["path"], values["artifacts"] = str(folder / "lake"), str(folder / "artifacts")
-    (folder / "shop.yaml").write_text(yaml.safe_dump(values))
+    for page, name in ((OPERATIONS, "shop.yaml"), (README, "brief.yaml")):
+        values = shown(page)
+        values["source"]["events"]["path"] = str(folder / "clicks")
+        values["lake"]["path"], values["artifacts"] = str(folder / "lake"), str(folder / "artifacts")
+        (folder / name).write_text(yaml.safe_dump(values))
     return folder
+
+
+def shown(page: Path) -> Any:
+    """The YAML that a page shows."""
+    (block,) = (block for block in code(page) if block.startswith("```yaml"))
+    return yaml.safe_load(block.removeprefix("```yaml").removesuffix("```"))
 
 
 # Runs job after job as __main__, and prints each one's exit code.
@@ -94,7 +99,9 @@ def submit(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_readme_names_commands() -> None:
-    assert {"make demo", "make test"} <= set(COMMANDS)
+    assert {"make demo", "make test", INIT} <= set(commands(README))
+    assert set(OWN_TABLE[:2]) == {command for command in OWN_TABLE if command in commands(README)}
+    assert set(commands(README)) <= set(commands(OPERATIONS))
     assert len(OWN_TABLE) >= 5
     assert any(command.startswith("spark-submit") for command in OWN_TABLE)
 
@@ -128,11 +135,12 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     (shop / "erased.txt").write_text("v1\n")
     erase = ERASE.replace("conf/shop.yaml", str(shop / "shop.yaml")).replace("erased.txt", str(shop / "erased.txt"))
     propose = INIT.replace("/mnt/shop", str(shop)).replace("conf/shop.yaml", str(shop / "proposed.yaml"))
-    *planned, first, again, erased, proposed = run([*shipped, *plans, *nights[:2], erase, propose])
+    brief = plans[0].replace("shop.yaml", "brief.yaml")  # README's own
+    *planned, first, again, erased, proposed = run([*shipped, brief, *plans, *nights[:2], erase, propose])
     columns = load(shop / "proposed.yaml").source.events.columns
     assert (columns["user_id"], columns["item_id"]) == ("visitor", "sku")
     assert f"jobs/nightly.py --config {shop / 'proposed.yaml'} --date 2026-11-" in proposed
-    for line, printed in zip([*shipped, *plans], planned, strict=True):
+    for line, printed in zip([*shipped, brief, *plans], planned, strict=True):
         assert "rows to ingest" in printed
         assert "--until" in line or line in shipped or "230 rows to ingest" in printed
     assert "230 rows_in" in first
