@@ -10,8 +10,8 @@ from recaug.results import Arm, ArmResult, Catalogue, Interval, Measured, Part, 
 DATE = dt.date(2017, 2, 4)
 GENERATORS = [
     Series("vae", "VAE", ("#1f6fc4", "#6cb0f5")),
-    Series("gan", "GAN", ("#c2570c", "#f0924a")),
-    Series("counts", "counts", ("#1b7f79", "#4fc3bb"), "counts' rows"),
+    Series("gan", "GAN", ("#b04c06", "#f0924a")),
+    Series("counts", "counts", ("#16736d", "#4fc3bb"), "counts' rows"),
     Series("rare_items", "rare items", ("#a3326b", "#ec87b6")),
 ]
 

@@ -1,21 +1,14 @@
 """Figures say in text what they show, and leave colour and font to the page."""
 
-import itertools
 import re
-from pathlib import Path
 
 import matplotlib as mpl
-import msgspec
 import pandas as pd
 import pytest
 
-from recaug.config import load
 from recaug.report import distributions, plots
 from recaug.report.series import Look
 
-GATE = msgspec.structs.replace(
-    load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate, min_lift=0.0, max_harm=0.02, confidence=0.95
-)
 LOOKS = {
     "real": Look("real events", "--real"),
     "vae": Look("VAE", "--series-vae"),
@@ -29,7 +22,6 @@ COUNTS = pd.DataFrame(
 
 def figures() -> dict[str, str]:
     epochs = [("gan", f"gan-fold{fold}", epoch, "loss", 1 / epoch) for fold in (0, 1) for epoch in (1, 2, 3)]
-    lifts = [("All users", "vae", "test", 0.1, 0.02, 0.2), ("All users", "vae", "validation", 0.05, -0.02, 0.1)]
     gaps = pd.DataFrame([("real", 0, 5), ("vae", 6, 1)], columns=["series", "bucket", "gaps"])
     mix = pd.DataFrame(
         [("real", f"aisle {number}", 20 - number) for number in range(14)] + [("vae", None, 3)],
@@ -44,9 +36,6 @@ def figures() -> dict[str, str]:
             pd.DataFrame(epochs, columns=["series", "model", "epoch", "measure", "value"]),
             {"loss": "loss, nats"},
             LOOKS,
-        ),
-        "forest": plots.forest(
-            pd.DataFrame(lifts, columns=["slice", "arm", "window", "mean", "low", "high"]), GATE, LOOKS
         ),
     }
 
@@ -63,25 +52,10 @@ def words(svg: str) -> set[str]:
         ("gaps", {"same moment", "6 to 24 h", "share of the gaps between two events, square-root scale"}),
         ("categories", {"aisle 0", "aisle 11", "3 others"}),
         ("curves", {"gan-fold0", "gan-fold1", "loss, nats", "epoch"}),
-        (
-            "forest",
-            {"All users, VAE, test", "All users, VAE, validation", "lift over no generated rows, 95 % interval"},
-        ),
     ],
 )
 def test_a_figure_names_its_series_and_its_axes(figure: str, said: set[str]) -> None:
     assert said <= words(figures()[figure])
-
-
-def test_lifts_are_marked_at_what_the_axis_says() -> None:
-    lifts = [
-        ("All users", "policy", "test", 0.094, 0.072, 0.118),
-        ("Cold users", "policy", "test", 0.134, 0.095, 0.177),
-    ]
-    drawn = plots.forest(pd.DataFrame(lifts, columns=["slice", "arm", "window", "mean", "low", "high"]), GATE, LOOKS)
-    marks = sorted(float(word.removesuffix(" %")) for word in words(drawn) if word.endswith(" %"))
-    assert "+2.5 %" in words(drawn)
-    assert len({round(right - left, 6) for left, right in itertools.pairwise(marks)}) == 1
 
 
 def test_one_epoch_alone_is_no_fraction() -> None:
@@ -90,6 +64,22 @@ def test_one_epoch_alone_is_no_fraction() -> None:
     numbers = {word for word in words(plots.curves(values, {}, LOOKS)) if re.fullmatch(r"[\d.]+", word)}
     assert "4" in numbers
     assert not any(number.startswith(("3.", "4.")) for number in numbers)
+
+
+def test_series_differ_in_dash_or_mark_too() -> None:
+    """Without colour: the lines of three series have three dash patterns, their dots three shapes."""
+    counts = pd.concat([COUNTS, COUNTS[COUNTS["series"] == "vae"].assign(series="gan")])
+    dashes = set(re.findall(r"stroke-dasharray: ?([\d., ]+)", plots.popularity(counts, LOOKS)))
+    assert len(dashes) == 2  # the third line is solid
+    mix = pd.DataFrame([(series, "GROCERY", 9) for series in ("real", "vae", "gan")])
+    dots = plots.categories(mix.set_axis(["series", "category", "events"], axis=1), LOOKS)
+    shapes = set(re.findall(r'<defs>\s*<path [^>]*d="([^"]+z)\s*"', dots))  # of marks, not of ticks
+    assert len(shapes) == 3
+
+
+def test_a_figure_has_a_name_for_those_who_do_not_see_it() -> None:
+    named = plots.labelled("<svg width='1'><svg/></svg>", 'Mix of "aisle"')
+    assert named == '<svg role="img" aria-label="Mix of &quot;aisle&quot;" width=\'1\'><svg/></svg>'
 
 
 def test_every_colour_is_the_page_s() -> None:

@@ -39,7 +39,7 @@ class Counts(Generator, kw_only=True):
     """
 
     label = "counts"
-    colour = ("#1b7f79", "#4fc3bb")
+    colour = ("#16736d", "#4fc3bb")
     rows_label = "counts' rows"
     writes = frozenset({"continuations"})
 

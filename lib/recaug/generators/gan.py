@@ -57,7 +57,7 @@ class GAN(Neural, kw_only=True):
     """
 
     label = "GAN"
-    colour = ("#c2570c", "#f0924a")
+    colour = ("#b04c06", "#f0924a")
     network: ClassVar[type[nn.Module]] = BehaviourGAN
 
     kind: Literal["gan"] = "gan"

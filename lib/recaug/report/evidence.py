@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import pandas as pd
-
 from recaug.config import Gate
 from recaug.evaluate.arms import NONE
 from recaug.report.numbers import percent
@@ -26,7 +24,7 @@ FIDELITY = {
 
 
 class LiftRow(NamedTuple):
-    """An arm's lifts; a cell is None where nothing was measured, or the base found nothing."""
+    """An arm's lifts, or its blend's; a cell is None where nothing was measured, or the base found nothing."""
 
     label: str
     cells: list[Interval | None]
@@ -92,45 +90,31 @@ def augmented_arms(trial: Trial, generators: Sequence[Series]) -> list[ArmResult
     return [result for result in arms_in_order(trial, generators) if result.arm.name != NONE]
 
 
-def lifts(trial: Trial, generators: Sequence[Series]) -> pd.DataFrame:
-    """Lifts of the gate's metric in long form, for the forest plot: slice, arm (name), window, mean, low, high.
-
-    A lift without bounds (the base found nothing, or of few users) is left out.
-    """
-    rows = [
-        (label, result.arm.name, window, lift.mean, lift.low, lift.high)
-        for part, label in SLICES.items()
-        for result in augmented_arms(trial, generators)
-        for window, by_slice in (("test", result.lifts.get(trial.metric, {})), ("validation", result.validation_lifts))
-        if (lift := _bounded_lift(by_slice.get(part))) is not None
-    ]
-    return pd.DataFrame(rows, columns=["slice", "arm", "window", "mean", "low", "high"])
-
-
 def lift_table(trial: Trial | None, part: str, generators: Sequence[Series]) -> LiftTable | None:
-    """Each arm's lift of several measures in one slice, and of the mixtures with the counts; None without any."""
+    """Each arm's lift of several measures in one slice, last on the validation window; then those of the blends.
+
+    None without any.
+    """
     arms = augmented_arms(trial, generators) if trial is not None else []
     measured = [result for result in arms if any(part in by_slice for by_slice in result.lifts.values())]
-    if not measured:
+    if trial is None or not measured:
         return None
-    columns = {
-        (kind, metric): f"{METRICS[metric]}{blend}"
-        for kind, blend in (("lifts", ""), ("blend_lifts", ", blend"))
-        for metric in METRICS
-        if any(metric in getattr(result, kind) for result in arms)
-    }
+    metrics = [metric for metric in METRICS if any(metric in result.lifts for result in arms)]
+    held = any(part in result.validation_lifts for result in measured)
     looks = arm_looks((result.arm for result in measured), generators)
-    rows = [
-        LiftRow(
-            looks[result.arm.name].label,
-            [_bounded_lift(getattr(result, kind).get(metric, {}).get(part)) for kind, metric in columns],
-        )
-        for result in measured
-    ]
-    return LiftTable(SLICES[part], list(columns.values()), rows)
+    rows = []
+    for blended in (False, True):
+        for result in measured:
+            lifts = result.blend_lifts if blended else result.lifts
+            if any(part in lifts.get(metric, {}) for metric in metrics):
+                cells = [bounded_lift(lifts.get(metric, {}).get(part)) for metric in metrics]
+                held_out = [None if blended else bounded_lift(result.validation_lifts.get(part))] if held else []
+                rows.append(LiftRow(looks[result.arm.name].label + ", blended" * blended, cells + held_out))
+    validated = [f"{METRICS.get(trial.metric, trial.metric)}, validation"] if held else []
+    return LiftTable(SLICES[part], [METRICS[metric] for metric in metrics] + validated, rows)
 
 
-def _bounded_lift(lift: Interval | None) -> Interval | None:
+def bounded_lift(lift: Interval | None) -> Interval | None:
     """A lift, or None where it has no bounds."""
     return None if lift is None or lift.low is None or lift.high is None else lift
 

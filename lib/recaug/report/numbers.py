@@ -16,6 +16,15 @@ def percent(share: float, digits: int = 1, sign: bool = False) -> str:
     return f"{share * 100:{'+' if sign else ''}.{digits}f}\u00a0%"
 
 
+def tick(share: float) -> str:
+    """A share at an axis, with no more digits than it has: `-2.5 %`, `0 %`, `+5 %`.
+
+    >>> tick(-0.025), tick(0.0), tick(0.05)
+    ('-2.5\\xa0%', '0\\xa0%', '+5\\xa0%')
+    """
+    return f"{round(share * 100, 6):+g}\u00a0%" if share else "0\u00a0%"
+
+
 def figure(value: float) -> str:
     """A metric with as many digits as say something: `.0812`, `5.21`."""
     return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"

@@ -12,8 +12,9 @@ import pandas as pd
 
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
-from recaug.report import distributions, evidence, numbers, plots, records, tables
-from recaug.report.series import Look, Series, arm_looks, look_of, ordered, series_looks
+from recaug.report import distributions, evidence, lift, numbers, plots, records, tables
+from recaug.report.series import Look, Series, look_of, ordered, series_looks
+from recaug.report.training import Drawing, training_figures
 from recaug.results import Trial
 
 PACKAGES = (
@@ -31,22 +32,6 @@ PACKAGES = (
 )
 SHOWN_EVENTS = 12  # of an example's user
 
-MEASURES = {
-    "loss": "loss, nats an item",
-    "loss_likelihood": "likelihood warm-up, nats an item",
-    "loss_generator": "generator's loss, nats",
-    "loss_discriminator": "discriminator's loss, nats",
-    "gradient": "gradient's norm",
-    "gradient_likelihood": "gradient's norm in the warm-up",
-    "gradient_generator": "generator's gradient's norm",
-    "gradient_discriminator": "discriminator's gradient's norm",
-    "validation_ndcg@10": "NDCG@10 on validation users",
-    "distinct_items": "distinct items",
-    "entropy": "entropy of the items, nats",
-    "duplicates": "share of samples equal to another",
-}
-COLLAPSE = frozenset({"distinct_items", "entropy", "duplicates"})
-
 
 class PastNight(NamedTuple):
     """How a night ended. reason: of the decision, in one line."""
@@ -54,13 +39,6 @@ class PastNight(NamedTuple):
     event_date: dt.date
     decision: str
     reason: str
-
-
-class Drawing(NamedTuple):
-    """A figure of the page."""
-
-    title: str
-    svg: str
 
 
 class Card(NamedTuple):
@@ -117,15 +95,18 @@ def render(night: Night) -> str:
         "warnings": records.warnings(stages),
         "counts": counts,
         "flows": records.flows(stages, counts),
-        "training": training_figures(night),
+        "training": training_figures(stages, generators),
         "likeness": likeness_figures(night),
         "fidelity": evidence.fidelity(trial, night.gate, generators),
         "policy": evidence.policy(trial),
         "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
         "seeds": trial.seeds if trial is not None else None,
         "exposure": tables.exposure(trial, generators),
-        "lift": lift_figure(trial, night),
+        "forest": lift.forest(trial, night.gate, generators),
+        "controls": lift.beside_controls(trial, generators),
+        "metric": tables.METRICS.get(night.gate.metric, night.gate.metric),
         "rare": RARE,
+        "mixed": trial is not None and any(result.blend_lifts for result in trial.arms.values()),
         "lift_tables": [lifts for part in parts if (lifts := evidence.lift_table(trial, part, generators))],
         "examples": example_cards(night),
         "costs": records.costs(stages),
@@ -148,7 +129,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"seconds": numbers.seconds, "percent": numbers.percent, "figure": numbers.figure}
-    environment.filters["between"] = _between
+    environment.filters |= {"between": _between, "labelled": plots.labelled, "axis": numbers.tick}
     return environment
 
 
@@ -158,23 +139,6 @@ def _between(value: Any) -> str:
     if low is None or high is None:
         return ""
     return f'<span class="between">{numbers.figure(low)} to {numbers.figure(high)}</span>'
-
-
-def training_figures(night: Night) -> list[Drawing]:
-    """Losses and validation metrics of each generator that was trained, then how varied its samples are."""
-    values, looks = records.curves(night.stages), series_looks(night.generators)
-    varied = values["measure"].isin(COLLAPSE)
-    figures = [
-        Drawing(
-            look_of(series, looks).label,
-            plots.curves(values[~varied & (values["series"] == series)], MEASURES, looks),
-        )
-        for series in ordered(values["series"], looks)
-    ]
-    if varied.any():
-        title = "Collapse: five items sampled for each of the same contexts, after each epoch"
-        figures.append(Drawing(title, plots.curves(values[varied], MEASURES, looks)))
-    return figures
 
 
 def likeness_figures(night: Night) -> list[Drawing]:
@@ -190,15 +154,6 @@ def likeness_figures(night: Night) -> list[Drawing]:
     if night.categories is not None:
         figures.append(Drawing(f"Mix of {night.category}", plots.categories(night.categories, looks)))
     return figures
-
-
-def lift_figure(trial: Trial | None, night: Night) -> str | None:
-    """Forest plot of the lifts, or None where none was measured."""
-    if trial is None:
-        return None
-    lifts = evidence.lifts(trial, night.generators)
-    looks = arm_looks((result.arm for result in trial.arms.values()), night.generators)
-    return plots.forest(lifts, night.gate, looks) if len(lifts) else None
 
 
 def example_cards(night: Night) -> list[Card]:

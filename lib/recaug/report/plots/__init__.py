@@ -3,7 +3,8 @@
 Each function takes a small pandas DataFrame and gives one `<svg>` element.
 """
 
-from recaug.report.plots.evidence import forest, learning_curve
+from recaug.report.plots.canvas import labelled
+from recaug.report.plots.evidence import learning_curve
 from recaug.report.plots.likeness import categories, gaps, lengths, popularity
 from recaug.report.plots.studies import cost, quality, reliability, ways
 from recaug.report.plots.training import curves
@@ -12,8 +13,8 @@ __all__ = [
     "categories",
     "cost",
     "curves",
-    "forest",
     "gaps",
+    "labelled",
     "learning_curve",
     "lengths",
     "popularity",

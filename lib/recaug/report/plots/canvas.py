@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from html import escape
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -18,6 +19,8 @@ from recaug.report.series import Looks, look_of, ordered
 
 INK, FAINT, GRID = "#010203", "#040506", "#070809"
 OWN = {"--ink": INK, "--faint": FAINT, "--grid": GRID}  # what the style itself draws with
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 FULL, HALF = 10.0, 4.9  # inches; the page scales a figure to its column
 STYLE: Mapping[Any, Any] = {
     "svg.fonttype": "none",
@@ -52,12 +55,17 @@ def bounds(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return rows["low"].astype(float), rows["high"].astype(float)
 
 
+Dash = str | tuple[int, tuple[float, ...]]
+
+
 class Drawn(NamedTuple):
-    """A series as matplotlib draws it."""
+    """A series as matplotlib draws it; dash and marker tell it from others where colours do not."""
 
     name: str
     label: str
     colour: str
+    dash: Dash
+    marker: str
 
 
 class Canvas:
@@ -73,9 +81,11 @@ class Canvas:
         return self._sentinels.setdefault(variable, f"#{0x010203 + 0x030303 * len(self._sentinels):06x}")
 
     def look(self, name: str) -> Drawn:
-        """Label and colour of a series."""
+        """Label, colour, dash and marker of a series."""
         look = look_of(name, self._looks)
-        return Drawn(name, plain(look.label), self.colour(look.colour))
+        place = next((place for place, known in enumerate(self._looks) if known == name), len(self._looks))
+        dash, marker = DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)]
+        return Drawn(name, plain(look.label), self.colour(look.colour), dash, marker)
 
     def series(self, names: Iterable[str]) -> list[Drawn]:
         """These, each once, in the page's order."""
@@ -109,6 +119,11 @@ def plain(text: str) -> str:
 def short(text: str, longest: int = 24) -> str:
     """Cut a text that is too long for an axis; plain."""
     return plain(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
+
+
+def labelled(svg: str, title: str) -> str:
+    """Name a figure for those who do not see it."""
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
 
 
 def legend_above(axes: Axes) -> None:

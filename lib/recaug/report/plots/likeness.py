@@ -22,7 +22,7 @@ def popularity(counts: pd.DataFrame, looks: Looks) -> str:
             first_rank = last_rank - items["items"].to_numpy() + 1
             ranks = np.column_stack([first_rank, last_rank]).ravel()
             share = (items["events"] / (items["events"] * items["items"]).sum()).repeat(2)
-            axes.plot(ranks, share, color=series.colour, label=series.label)
+            axes.plot(ranks, share, color=series.colour, linestyle=series.dash, label=series.label)
         axes.set(xscale="log", yscale="log", xlabel="item, by rank of popularity", ylabel="share of events")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:g} %"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rank, _: f"{rank:,.0f}"))
@@ -38,7 +38,14 @@ def lengths(counts: pd.DataFrame, looks: Looks) -> str:
         for series in drawing.series(counts["series"]):
             users = counts[counts["series"] == series.name].sort_values("events")
             at_least = users["users"][::-1].cumsum()[::-1] / users["users"].sum()
-            axes.step(users["events"], at_least, where="pre", color=series.colour, label=series.label)
+            axes.step(
+                users["events"],
+                at_least,
+                where="pre",
+                color=series.colour,
+                linestyle=series.dash,
+                label=series.label,
+            )
         axes.set(xscale="log", ylim=(0, 1.02), xlabel="events of a history", ylabel="histories at least so long")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda events, _: f"{events:,.0f}"))
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -66,14 +73,22 @@ def categories(counts: pd.DataFrame, looks: Looks, most: int = 12) -> str:
 
 
 def _shares(counts: pd.DataFrame, label: str, looks: Looks) -> str:
-    """Dots of shares: one row an index value from top to bottom, one colour a column."""
+    """Dots of shares: one row an index value from top to bottom, one colour and marker a column."""
     shares = counts / counts.sum()
     rows = np.arange(len(shares))[::-1]
     with canvas(HALF, 0.9 + 0.24 * len(shares), looks) as drawing:
         axes = drawing.figure.subplots()
         axes.hlines(rows, shares.min(axis=1), shares.max(axis=1), color=GRID, linewidth=3)
         for series in drawing.series(shares.columns):
-            axes.plot(shares[series.name], rows, "o", markersize=5, color=series.colour, label=series.label, alpha=0.9)
+            axes.plot(
+                shares[series.name],
+                rows,
+                series.marker,
+                markersize=5,
+                color=series.colour,
+                label=series.label,
+                alpha=0.9,
+            )
         axes.set_yticks(rows, [short(str(row)) for row in shares.index])
         most = float(shares.to_numpy().max()) * 1.05
         axes.set_xscale("function", functions=(np.sqrt, np.square))  # shows 1 % and 80 % on one axis, and 0

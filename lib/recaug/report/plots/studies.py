@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from recaug.report.plots.canvas import FAINT, FULL, INK, bounds, canvas, plain, short
+from recaug.report.plots.canvas import FAINT, FULL, INK, MARKERS, bounds, canvas, plain, short
 
 PALETTE = ("--faint", "--teal", "--orange", "--violet", "--brown")  # of the ways beside the last
 MAIN = "--blue"
@@ -14,11 +14,12 @@ def quality(rows: pd.DataFrame) -> str:
     models = list(dict.fromkeys(rows["model"]))
     with canvas(FULL, 0.7 + 0.42 * len(models)) as drawing:
         axes = drawing.figure.subplots()
-        for part, shade, offset in (("all users", INK, 0.12), ("cold users", drawing.colour(MAIN), -0.12)):
+        blue = drawing.colour(MAIN)
+        for part, shade, marker, offset in (("all users", INK, "o", 0.12), ("cold users", blue, "s", -0.12)):
             of_part = rows[rows["slice"] == part]
             places = np.array([len(models) - 1 - models.index(model) for model in of_part["model"]]) + offset
             axes.hlines(places, *bounds(of_part), color=shade, linewidth=2)
-            axes.plot(of_part["mean"], places, "o", markersize=6, color=shade, label=part)
+            axes.plot(of_part["mean"], places, marker, markersize=6, color=shade, label=part)
         axes.set_yticks(np.arange(len(models))[::-1], [plain(model) for model in models])
         axes.set_xlim(left=0)
         axes.set_xlabel("NDCG@10 with its interval")
@@ -38,7 +39,8 @@ def ways(rows: pd.DataFrame) -> str:
             heights = at + 0.2 * ((len(names) - 1) / 2 - place)
             shade = drawing.colour(MAIN if way == names[-1] else PALETTE[place % len(PALETTE)])
             axes.hlines(heights, *bounds(of_way), color=shade, linewidth=2)
-            axes.plot(of_way["mean"], heights, "o", markersize=6, color=shade, label=plain(way))
+            marker = MARKERS[place % len(MARKERS)]
+            axes.plot(of_way["mean"], heights, marker, markersize=6, color=shade, label=plain(way))
         axes.set_yticks(np.arange(len(attributes))[::-1], [plain(attribute) for attribute in attributes])
         axes.set_xlim(left=0)
         drawing.figure.legend(loc="outside upper right", ncols=len(names))

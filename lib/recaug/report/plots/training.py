@@ -6,10 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from recaug.report.plots.canvas import FULL, Canvas, canvas, plain
+from recaug.report.plots.canvas import DASHES, FULL, Canvas, canvas, plain
 from recaug.report.series import Looks
-
-DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
 def curves(values: pd.DataFrame, labels: Mapping[str, str], looks: Looks) -> str:
@@ -34,15 +32,23 @@ def curves(values: pd.DataFrame, labels: Mapping[str, str], looks: Looks) -> str
 
 
 def _panel(axes: Axes, values: pd.DataFrame, drawing: Canvas) -> None:
-    """Lines of one measure; the models of a generator share a colour and differ in dash, and are named at the end."""
-    for series in drawing.series(values["series"]):
+    """Lines of one measure; the models of a generator share a colour and differ in dash, generators in marker too."""
+    together = drawing.series(values["series"])
+    for series in together:
         models = values[values["series"] == series.name]
         for number, (model, epochs) in enumerate(models.groupby("model", sort=True)):
             line = epochs.sort_values("epoch")
             dash = DASHES[number % len(DASHES)]
-            axes.plot(line["epoch"], line["value"], color=series.colour, linestyle=dash, label=plain(str(model)))
-            if len(line) == 1:
-                axes.plot(line["epoch"], line["value"], "o", markersize=4, color=series.colour)
+            marker = series.marker if len(together) > 1 or len(line) == 1 else ""
+            axes.plot(
+                line["epoch"],
+                line["value"],
+                color=series.colour,
+                linestyle=dash,
+                marker=marker,
+                markersize=4,
+                label=plain(str(model)),
+            )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     if values["value"].min() == 0:
