@@ -24,6 +24,7 @@ from recaug.results import (
     Prepare,
     Publish,
     Recommend,
+    Refit,
     Result,
     Sampled,
     Train,
@@ -159,6 +160,12 @@ METRICS: dict[str, Result] = {
             chosen={"cold": {"tail": "counts-tail-1-2"}, "warm": {"tail": "none"}},
             cpu_seconds=60.0,
         ),
+    ),
+    "refit": Refit(
+        rows=2400,
+        candidates=788,
+        recommender="models/refit",
+        models=[TrainedModel(name="vae-seed0", folder="models/refit", seed=0, seconds=9.0)],
     ),
     "publish": Publish(augmented=788, chosen="vae"),
     "recommend": Recommend(

@@ -53,7 +53,7 @@ class Popular(Generator, kw_only=True):
     """A control: continuations drawn by popularity, whatever came before."""
 
     label = "popularity"
-    colour = ("#8a6d1f", "#d1b25a")
+    colour = ("#7a5f16", "#d1b25a")
     rows_label = "rows by popularity"
     writes = frozenset({"continuations"})
     control: ClassVar[bool] = True

@@ -20,7 +20,7 @@ TARGETS = {
     "recall@20 rare": ("Rare targets", f"Recall@20, {RARE} train events or fewer"),
 }
 WIDEST = 3.0  # a target's interval beside the users' widest; what goes on is cut, with an arrow
-ALONE = "the same recommender without generated rows"
+ALONE = "the same recommender {}"
 MIXED = "the blend with the co-visitation counts"
 
 
@@ -171,10 +171,10 @@ class Beside(NamedTuple):
 def beside_controls(trial: Trial | None, generators: Sequence[Series]) -> list[str]:
     """Say in a sentence or two how the chosen arm does beside the strongest control; none where nothing was chosen.
 
-    The control is the recommender without generated rows or, where blends were measured, theirs, whichever is better. A
+    The control is the trial's base or, where blends were measured, that of the bases, whichever is better. A
     baseline that is better still has no lift of its own: the means stand beside each other.
     """
-    pairs = _pairs(trial) if trial is not None else []
+    pairs = _pairs(trial, generators) if trial is not None else []
     if trial is None or trial.chosen is None or not pairs:
         return []
     best, metric = max(pairs, key=lambda pair: pair.theirs.mean), METRICS.get(trial.metric, trial.metric)
@@ -190,13 +190,21 @@ def beside_controls(trial: Trial | None, generators: Sequence[Series]) -> list[s
     return said
 
 
-def _pairs(trial: Trial) -> list[Beside]:
+def base_title(trial: Trial, generators: Sequence[Series]) -> str:
+    """What a reader calls the arm that the others are held against."""
+    if trial.base == NONE:
+        return ALONE.format("without generated rows")
+    look = arm_looks([trial.arms[trial.base].arm], generators)[trial.base]
+    return ALONE.format(f"with {look.label}, which know nothing")
+
+
+def _pairs(trial: Trial, generators: Sequence[Series]) -> list[Beside]:
     """What the chosen arm was held against, those of which the gate's metric is known."""
-    if trial.chosen is None or NONE not in trial.arms:
+    if trial.chosen is None or trial.base not in trial.arms:
         return []
-    base, result = trial.arms[NONE], trial.arms[trial.chosen]
+    base, result = trial.arms[trial.base], trial.arms[trial.chosen]
     pairs = (
-        (ALONE, base.measured, result.measured, result.lifts),
+        (base_title(trial, generators), base.measured, result.measured, result.lifts),
         (MIXED, base.blend, result.blend, result.blend_lifts),
     )
     return [

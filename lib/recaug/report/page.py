@@ -100,6 +100,7 @@ def render(night: Night) -> str:
         "fidelity": evidence.fidelity(trial, night.gate, generators),
         "policy": evidence.policy(trial),
         "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
+        "base": lift.base_title(trial, generators) if trial is not None else "",
         "seeds": trial.seeds if trial is not None else None,
         "exposure": tables.exposure(trial, generators),
         "forest": lift.forest(trial, night.gate, generators),
