@@ -117,6 +117,7 @@ def test_a_terminal_shows_the_time_left_and_a_log_one_line(
     with os.fdopen(shell, "w") as terminal, monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", terminal)
         follow()
+        terminal.flush()
         shown = os.read(screen, 1 << 16).decode()
     os.close(screen)
     assert re.search(r"generators  38 % \|.+\| 00:0\d, 00:0\d left, vae 1 rows/s", shown)
