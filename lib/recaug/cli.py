@@ -3,6 +3,8 @@
 import argparse
 import contextlib
 import datetime as dt
+import shutil
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import check_order, night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
@@ -38,7 +41,12 @@ Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of i
 Work = Callable[[SparkSession], None]
 
 DATE: Option = ("--date", {"required": True, "help": "the night's date D, such as 2017-02-04"})
-say = partial(print, flush=True)
+
+
+def say(line: str) -> None:
+    """Print a line at once; on a terminal one that is too wide hangs below its text, in a log it stays one."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(line)
+    print(hanging(line, columns), flush=True)
 
 
 @dataclass(frozen=True)

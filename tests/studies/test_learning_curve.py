@@ -17,7 +17,7 @@ from recaug.lake import runs
 from recaug.night import augment, evaluate, publish
 from recaug.night.context import Context
 from recaug.night.nightly import night_context
-from recaug.night.summary import tell
+from recaug.night.story import tell
 from recaug.studies.learning_curve import run_learning_curve
 
 END = day(10).date()

@@ -1,5 +1,9 @@
 """The driver's watch: what it reads of progress, and that it ends what hangs."""
 
+import os
+import re
+import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -91,6 +95,34 @@ def test_what_goes_on_saying_something_is_left_alone(folder: Store) -> None:
             time.sleep(0.1)
     assert not hung.is_set()
     assert not cancelled.is_set()
+
+
+def test_a_terminal_shows_the_time_left_and_a_log_one_line(
+    folder: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainings = Watched("generators", [(folder, 40), (folder.beside("2"), 40)])
+
+    def follow() -> None:
+        with watch(trainings, 60.0, lambda: None):
+            for epoch in (1, 2, 3):
+                Progress(working_folder(folder), "vae", 10, 4).epoch({"epoch": epoch, "rows_per_second": 1.0})
+                time.sleep(0.6)
+
+    follow()
+    assert capsys.readouterr().err == "generators: 80 steps of 2 models\n"
+    working_folder(folder).remove()
+    monkeypatch.setattr(watching, "SHOWN_SECONDS", 0.1)
+    screen, shell = os.openpty()
+    termios.tcsetwinsize(shell, (24, 100))
+    with os.fdopen(shell, "w") as terminal, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", terminal)
+        follow()
+        terminal.flush()
+        shown = os.read(screen, 1 << 16).decode()
+    os.close(screen)
+    assert re.search(r"generators  38 % \|.+\| 00:0\d, 00:0\d left, vae 1 rows/s", shown)
+    assert "\n" not in shown
+    assert shown.rstrip("\r").endswith(" ")  # it is wiped out at the end
 
 
 def test_a_line_in_a_few_words() -> None:

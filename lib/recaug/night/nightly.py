@@ -20,7 +20,8 @@ from recaug.night import augment, evaluate, ingest, prepare, publish, recommend,
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.stage import NIGHT, Stage, sections_hash
-from recaug.night.summary import summarise, tell
+from recaug.night.story import decided, tell
+from recaug.night.summary import summarise
 from recaug.report.records import warnings
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
@@ -80,7 +81,7 @@ def run_night(
         from recaug.night.tracking import log_night
 
         log_night(context, summary)
-        say(f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}")
+        say(decided(summary))
         say(f"report:   {context.folder.address('report/index.html')}")
     return summary
 

@@ -1,16 +1,13 @@
-"""What a night came to: summary.json, and a line a stage."""
+"""What a night came to: summary.json."""
 
 import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
-from recaug.evaluate.gate import in_percent
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
 from recaug.report.records import warnings
-from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Refit, Result, Train, Trial
+from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Trial
 
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
 Kind = TypeVar("Kind", bound=Result)
@@ -38,43 +35,6 @@ def summarise(context: Context) -> dict[str, Any]:
     }
     context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
-
-
-def tell(record: RunRecord) -> str:
-    """Say in a line what a stage did."""
-    match record.metrics:
-        case Trial() as trial:
-            return _trial(trial)
-        case Train() as trained:
-            return ", ".join(f"{model.name} {model.seconds:.0f} s" for model in trained.models)
-        case Refit() as refitted:
-            return _refit(refitted)
-        case metrics:
-            counts = msgspec.to_builtins(metrics)
-            asked = {field.name for field in msgspec.structs.fields(metrics) if field.required}  # of others no zeros
-            shown = {name: value for name, value in counts.items() if isinstance(value, int)}
-            return ", ".join(f"{value:,} {name}" for name, value in shown.items() if value or name in asked)
-
-
-def _trial(trial: Trial) -> str:
-    """The lift of each arm and, of a policy, what it adds for whom."""
-    lifts = [
-        f"{arm} {in_percent(result.lifts[trial.metric]['overall'])}"
-        for arm, result in trial.arms.items()
-        if result.lifts
-    ]
-    by_users = trial.policy.chosen if trial.policy is not None else {}
-    chosen = [f"{option} for {users} users" for users, by_rows in by_users.items() for option in by_rows.values()]
-    return f"{trial.units['overall']} users, {trial.metric} " + ", ".join(lifts + chosen)
-
-
-def _refit(refitted: Refit) -> str:
-    """What learnt from all days, or why what was proved serves."""
-    if not refitted.models:
-        return "what was proved serves"
-    models = ", ".join(f"{model.name} {model.seconds:.0f} s" for model in refitted.models)
-    said = f"{models}, {refitted.candidates:,} candidates"
-    return said if refitted.serves else f"{said}; what was proved serves, for {'; '.join(refitted.faults)}"
 
 
 def _of_stage(records: Records, kind: type[Kind]) -> Kind | None:

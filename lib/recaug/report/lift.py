@@ -19,7 +19,7 @@ TARGETS = {
     "recall@20 tail": ("Tail targets", "Recall@20 of the other items"),
     "recall@20 rare": ("Rare targets", f"Recall@20, {RARE} train events or fewer"),
 }
-WIDEST = 3.0  # a target's interval beside the users' widest; what goes on is cut, with an arrow
+WIDEST = 2.5  # a target's interval beside the users' widest; what goes on is cut, with an arrow
 ALONE = "the same recommender {}"
 MIXED = "the blend with the co-visitation counts"
 

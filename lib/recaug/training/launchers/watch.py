@@ -1,10 +1,11 @@
 """The driver's watch over a launch: a bar that follows the trainings' progress, and the end of one that hangs."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from tqdm import tqdm
@@ -14,6 +15,8 @@ from recaug.training.checkpoint import working_folder
 from recaug.training.progress import FILE, Line, describe
 
 LOOK_SECONDS = 0.5  # between looks at the progress
+SHOWN_SECONDS = 1.0  # between two states of the bar
+LINE = "{desc} {percentage:3.0f} % |{bar:20}| {elapsed}, {remaining} left{postfix}"
 
 
 class Watched(NamedTuple):
@@ -63,14 +66,30 @@ class ProgressReader:
             return []
 
 
+def _bar(watched: Watched) -> "tqdm[Any]":
+    """A bar with the time left, gone when all is done; into a log goes one line, as the steps begin."""
+    total = sum(steps for _, steps in watched.trainings)
+    if total and not sys.stderr.isatty():
+        print(f"{watched.title}: {total:,} steps of {len(watched.trainings)} models", file=sys.stderr, flush=True)
+    return tqdm(
+        total=total or None,
+        desc=f"  {watched.title}",
+        bar_format=LINE if total else None,
+        dynamic_ncols=True,
+        leave=False,
+        disable=None,  # where stderr is no terminal
+        mininterval=SHOWN_SECONDS,
+    )
+
+
 @contextmanager
 def watch(watched: Watched, timeout_seconds: float, cancel: Callable[[], None]) -> Iterator[threading.Event]:
-    """Follow progress with a bar; without a new line for so long, set the event given and cancel."""
+    """Follow progress with a bar on a terminal; without a new line for so long, set the event given and cancel."""
     ended, hung, look = threading.Event(), threading.Event(), ProgressReader(watched.trainings)
 
     def follow() -> None:
-        last, total = time.monotonic(), sum(steps for _, steps in watched.trainings)
-        with tqdm(total=total or None, desc=watched.title, unit="step", mininterval=1.0) as bar:
+        last = time.monotonic()
+        with _bar(watched) as bar:
             while True:
                 over = ended.wait(LOOK_SECONDS)
                 news, words = look.again()
