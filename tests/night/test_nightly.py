@@ -251,9 +251,8 @@ def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
     assert said.splitlines()[-1].startswith("error: Spark's Java process died; killed, or out of memory")
 
 
-def test_a_date_without_data_leaves_the_tables_as_they_were(spark, thin_config):
-    config = thin_config()
-    run_night(config, THIN_DAY, spark, ["ingest"], say=quiet)
+def test_a_date_without_data_leaves_the_tables_as_they_were(spark, night, tmp_path):
+    config = copied(night[0], tmp_path)
     before = opened(config, "events").version()
     with pytest.raises(ContractError, match="2017-03-01"):
         run_night(config, dt.date(2017, 3, 1), spark, ["ingest"], say=quiet)

@@ -129,9 +129,14 @@ def count_not_held(
     """
     span = Days(min(days), max(days))
     rows = mapped.where(F.to_date(f"{EVENT}.event_time").isin([*days])).transform(name_files).transform(number_rows)
-    judged = mark(rows, log, key=key).where("NOT ignored")
-    left = without_held(judged, span, *held.days(*span)).groupBy(F.to_date("event_time").alias("day")).count()
-    return {row["day"]: min(row["count"], days[row["day"]]) for row in left.collect()}
+    # Kept, for they are read three times, and as one plan their code is more than Java takes.
+    marked = mark(rows, log, key=key).select("event_time", "event_id", "raw", "reasons", "ignored").persist()
+    try:
+        left = without_held(marked.where("NOT ignored"), span, *held.days(*span))
+        counted = left.groupBy(F.to_date("event_time").alias("day")).count().collect()
+    finally:
+        marked.unpersist()
+    return {row["day"]: min(row["count"], days[row["day"]]) for row in counted}
 
 
 def split_bad(marked: DataFrame, new: Days, quarantine: DataFrame | None) -> tuple[DataFrame, DataFrame]:
