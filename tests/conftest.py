@@ -17,11 +17,13 @@ import yaml
 from filelock import FileLock
 from hypothesis import settings
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from recaug import cli
 from recaug.config import Config, Spark, load, loads
 from recaug.lake.tables import Lake
 from recaug.night.nightly import run_night
+from recaug.night.stage import NIGHT
 from recaug.night.tracking import FOLDER
 from recaug.session import LOCAL, build
 
@@ -181,3 +183,12 @@ def copied(config: Config, folder: Path) -> Config:
         shutil.copytree(old, folder / place, ignore=shutil.ignore_patterns(FOLDER))
     lake = msgspec.structs.replace(config.lake, path=str(folder / "lake"))
     return msgspec.structs.replace(config, artifacts=str(folder / "artifacts"), lake=lake)
+
+
+def copied_tables(night: Config, to: Config, spark: SparkSession, *stages: str) -> None:
+    """Copy what some stages of a night wrote and recorded into the lake of another, as if these alone had run."""
+    assert night.lake.path is not None
+    assert to.lake.path is not None
+    for table in ("runs", *(table for stage in stages for table in NIGHT[stage].writes)):
+        shutil.copytree(Path(night.lake.path) / table, Path(to.lake.path) / table)
+    Lake(spark, to.lake.path).delta("runs").delete(~F.col("stage").isin(*stages))

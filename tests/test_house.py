@@ -9,7 +9,7 @@ import pytest
 LIB = Path(__file__).parents[1] / "lib" / "recaug"
 FILES = sorted(LIB.rglob("*.py"))
 FLOORS = (
-    {"__init__", "results", "errors", "exits", "classes", "causes", "config"},
+    {"__init__", "results", "errors", "exits", "classes", "causes", "config", "workers"},
     {"session", "lake", "clickstream", "training"},
     {"generators", "augment", "recommend", "propose"},
     {"evaluate"},

@@ -57,6 +57,7 @@ LOCAL = {
             "-XX:InitialRAMPercentage=4",
         )
     ),
+    "spark.python.daemon.module": "recaug.workers",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",

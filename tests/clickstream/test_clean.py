@@ -252,7 +252,7 @@ ROWS = st.lists(
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
 def test_no_row_is_lost_and_cleaning_twice_changes_nothing(spark: SparkSession, rows: list[tuple]) -> None:
-    found = marked(spark, rows)
+    found = marked(spark, rows).persist()  # as the intake keeps them
     all_rows = found.collect()
     good = [one["event_id"] for one in all_rows if not one["reasons"]]
     assert len(all_rows) == len(rows)
@@ -261,6 +261,7 @@ def test_no_row_is_lost_and_cleaning_twice_changes_nothing(spark: SparkSession, 
     kept = once.collect()
     assert sorted(one["event_id"] for one in kept) == sorted(set(good))
     assert sorted(map(str, deduplicate(once).collect())) == sorted(map(str, kept))
+    found.unpersist()
 
 
 def test_rows_of_ignored_types_are_neither_events_nor_in_quarantine(spark: SparkSession) -> None:

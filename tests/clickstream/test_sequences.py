@@ -130,17 +130,19 @@ def test_targets_outside_the_vocabulary_count_each(spark: SparkSession) -> None:
 
 
 def test_a_long_history_is_cut_into_windows_that_overlap_by_one(spark: SparkSession) -> None:
-    for length, expected in (
-        (1, ["a"]),
-        (4, ["abcd"]),
-        (5, ["abcd", "de"]),
-        (7, ["abcd", "defg"]),
-        (8, ["abcd", "defg", "gh"]),
-    ):
-        found = cut(spark, [("u", item, 1) for item in "abcdefgh"[:length]])
-        assert [found["u", "train", n]["items"] for n in range(len(expected))] == expected
-        assert ("u", "train", len(expected)) not in found
-        assert found["u", "train", len(expected) - 1]["seen"] == "abcdefgh"[:length]
+    windows = {
+        1: ["a"],
+        4: ["abcd"],
+        5: ["abcd", "de"],
+        7: ["abcd", "defg"],
+        8: ["abcd", "defg", "gh"],
+    }
+    found = cut(spark, [(f"u{length}", item, 1) for length in windows for item in "abcdefgh"[:length]])
+    for length, expected in windows.items():
+        user = f"u{length}"
+        assert [found[user, "train", n]["items"] for n in range(len(expected))] == expected
+        assert (user, "train", len(expected)) not in found
+        assert found[user, "train", len(expected) - 1]["seen"] == "abcdefgh"[:length]
 
 
 def test_nothing_after_the_cut_reaches_what_is_learnt_from(spark: SparkSession) -> None:

@@ -1,13 +1,12 @@
 import datetime as dt
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from itertools import pairwise
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
@@ -17,6 +16,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY, copied
 from tests.generators.test_own_generator import ENTRY
+from tests.night.drivers import warm_driver
 from tests.night.nights import logged
 
 from recaug import cli
@@ -135,41 +135,6 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
     assert again["content_hash"] == night[1]["content_hash"] is not None
 
 
-# A driver that has its session, and begins when it is told to: the next one starts while this one still works.
-WARM = """
-import sys
-from recaug import config
-from recaug import cli
-from recaug.session import build
-build(config.load(sys.argv[2]).spark, "recaug")
-sys.stdin.readline()
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
-
-@contextmanager
-def warm_driver(path: Path, log: Path) -> Iterator[subprocess.Popen]:
-    """Start `nightly --resume` up to its session."""
-    brief = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}  # none lives long
-    command = [sys.executable, "-u", "-c", WARM, "--config", str(path), "--date", DATE, "--resume"]
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True, env=os.environ | brief
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=600)
-
-
-def begin(process: subprocess.Popen) -> None:
-    assert process.stdin is not None
-    process.stdin.write(b"\n")
-    process.stdin.flush()
-
-
 @pytest.mark.slow
 def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, night):
     """On one core with one partition, so that the rows prove not to depend on those either."""
@@ -178,20 +143,21 @@ def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, nig
     logs = {stage: path.parent / f"log-{stage}" for stage in (*STAGES, "last")}
     killed = []
     with ExitStack() as stack:
-        process = stack.enter_context(warm_driver(path, logs[STAGES[0]]))
+        driver = stack.enter_context(warm_driver(path, DATE, logs[STAGES[0]]))
         for stage, after in pairwise(logs):
-            begin(process)
-            following = stack.enter_context(warm_driver(path, logs[after]))
-            reached = stage_begins(process, logs[stage], stage)
+            driver.begin.set()
+            following = stack.enter_context(warm_driver(path, DATE, logs[after]))
+            reached = stage_begins(driver.process, logs[stage], stage)
             time.sleep(0.5)
-            if process.poll() is None and reached:
-                os.killpg(process.pid, signal.SIGKILL)
+            if driver.process.is_alive() and reached:
+                driver.kill()
                 killed.append(stage)
-            process.wait(timeout=600)
-            process = following
+            driver.process.join(600)
+            driver = following
         assert len(killed) >= len(STAGES) - 2, f"killed only in {killed}; {logs[STAGES[-1]].read_text()}"
-        begin(process)
-        assert process.wait(timeout=1200) == 0, logs["last"].read_text()
+        driver.begin.set()
+        driver.process.join(1200)
+        assert driver.process.exitcode == 0, logs["last"].read_text()
     summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())
     assert summary["content_hash"] == reference["content_hash"]
     assert summary["rows"] == reference["rows"]
@@ -202,13 +168,13 @@ def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, nig
     assert len(found) == summary["rows"]["candidates"]
 
 
-def stage_begins(process: subprocess.Popen, log: Path, stage: str) -> bool:
+def stage_begins(process: BaseProcess, log: Path, stage: str) -> bool:
     """Wait until the stage before has ended, which the night's output tells."""
     before = "night of" if stage == STAGES[0] else f"  {STAGES[STAGES.index(stage) - 1]}"
     for _ in range(3000):
         if any(line.startswith(before) for line in log.read_text().splitlines()):
             return True
-        if process.poll() is not None:
+        if not process.is_alive():
             return False
         time.sleep(0.2)
     return False
@@ -251,9 +217,8 @@ def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
     assert said.splitlines()[-1].startswith("error: Spark's Java process died; killed, or out of memory")
 
 
-def test_a_date_without_data_leaves_the_tables_as_they_were(spark, thin_config):
-    config = thin_config()
-    run_night(config, THIN_DAY, spark, ["ingest"], say=quiet)
+def test_a_date_without_data_leaves_the_tables_as_they_were(spark, night, tmp_path):
+    config = copied(night[0], tmp_path)
     before = opened(config, "events").version()
     with pytest.raises(ContractError, match="2017-03-01"):
         run_night(config, dt.date(2017, 3, 1), spark, ["ingest"], say=quiet)

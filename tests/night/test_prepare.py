@@ -2,6 +2,8 @@
 
 import datetime as dt
 import gzip
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -34,13 +36,36 @@ def shop() -> list[str]:
     ]
 
 
+def of_prepare(spark: SparkSession, folder: Path, **changes: object) -> Context:
+    sections = {"prepare": PREPARE | changes, "negatives": {"per_user": 5}, "covisitation": {"window": 3}}
+    return context(spark, folder, DATE, **sections)
+
+
 def night(spark: SparkSession, folder: Path, lines: list[str], **changes: object) -> Context:
     (folder / "log").mkdir(parents=True)
     (folder / "log" / "log.csv").write_text(HEAD + "".join(lines))
-    sections = {"prepare": PREPARE | changes, "negatives": {"per_user": 5}, "covisitation": {"window": 3}}
-    made = context(spark, folder, DATE, **sections)
+    made = of_prepare(spark, folder, **changes)
     ingest.run(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def ingested(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop's events, which prepare leaves as they are, once for all tests."""
+    folder = tmp_path_factory.mktemp("shop")
+    night(spark, folder, shop())
+    return folder
+
+
+@pytest.fixture
+def of_shop(spark: SparkSession, ingested: Path, tmp_path: Path) -> Callable[..., Context]:
+    """The night of the shop, in a copy of its own; takes changes to `prepare`."""
+
+    def make(**changes: object) -> Context:
+        shutil.copytree(ingested, tmp_path / "shop")
+        return of_prepare(spark, tmp_path / "shop", **changes)
+
+    return make
 
 
 def learnt(lake: Lake) -> dict[str, set]:
@@ -78,8 +103,8 @@ def layout(lake: Lake) -> list[list[tuple]]:
     return [[tuple(row.values()) for row in table.to_pylist()] for table in tables]
 
 
-def test_the_same_rows_and_files_whatever_the_partitions(spark: SparkSession, tmp_path: Path) -> None:
-    made = night(spark, tmp_path, shop())
+def test_the_same_rows_and_files_whatever_the_partitions(spark: SparkSession, of_shop: Callable[..., Context]) -> None:
+    made = of_shop()
     found = []
     for partitions in (1, 8):
         spark.conf.set("spark.sql.shuffle.partitions", partitions)
@@ -98,13 +123,15 @@ def test_the_same_rows_and_files_whatever_the_partitions(spark: SparkSession, tm
     assert made.lake.version("sequences") == 1
 
 
-def test_nothing_after_the_cut_reaches_what_models_learn_from(spark: SparkSession, tmp_path: Path) -> None:
+def test_nothing_after_the_cut_reaches_what_models_learn_from(
+    spark: SparkSession, tmp_path: Path, of_shop: Callable[..., Context]
+) -> None:
     late = ["u0", "u1", "u2", "new", "newer"]
     planted = [line(user, item, day(number)) for user in late for item in ("leak", "i0") for number in (7, 8, 9, 10)]
     never = [line(user, "after", day(11)) for user in late]
     found = []
-    for name, lines in (("plain", shop()), ("planted", shop() + planted + never)):
-        made = night(spark, tmp_path / name, lines, task="repeat", folds=2)
+    changes = {"task": "repeat", "folds": 2}
+    for made in (of_shop(**changes), night(spark, tmp_path / "planted", shop() + planted + never, **changes)):
         prepare.run(made)
         found.append(learnt(made.lake))
     assert found[0]["vocabulary"] == found[1]["vocabulary"]
@@ -119,8 +146,8 @@ def test_nothing_after_the_cut_reaches_what_models_learn_from(spark: SparkSessio
     assert made.lake.read("events").where("item_id = 'after'").count() == 0
 
 
-def test_discovery_looks_for_what_is_new_to_the_user(spark: SparkSession, tmp_path: Path) -> None:
-    made = night(spark, tmp_path, shop(), task="discovery")
+def test_discovery_looks_for_what_is_new_to_the_user(of_shop: Callable[..., Context]) -> None:
+    made = of_shop(task="discovery")
     prepare.run(made)
     for row in made.lake.read("sequences").collect():
         items = np.frombuffer(row["items"], "<i4")[: row.length]
@@ -140,15 +167,15 @@ def test_a_day_of_log_cannot_be_cut_into_windows_of_days(spark: SparkSession, tm
     assert not made.lake.exists("vocabulary")
 
 
-def test_without_an_item_that_enough_users_had_there_is_no_vocabulary(spark: SparkSession, tmp_path: Path) -> None:
-    made = night(spark, tmp_path, shop(), min_item_users=100)
+def test_without_an_item_that_enough_users_had_there_is_no_vocabulary(of_shop: Callable[..., Context]) -> None:
+    made = of_shop(min_item_users=100)
     with pytest.raises(ContractError, match=r"^no item of the days [^\n]* has 100 users; lower prepare.min_item_users"):
         prepare.run(made)
     assert not made.lake.exists("vocabulary")
 
 
-def test_a_core_that_nobody_belongs_to_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    made = night(spark, tmp_path, shop(), core=100)
+def test_a_core_that_nobody_belongs_to_is_refused(of_shop: Callable[..., Context]) -> None:
+    made = of_shop(core=100)
     with pytest.raises(ContractError, match=r"^the days [^\n]* have no users and items with 100 [^\n]*prepare.core$"):
         prepare.run(made)
     assert not made.lake.exists("vocabulary")

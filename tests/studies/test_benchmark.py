@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from tests.conftest import THIN_DAY
+from tests.conftest import THIN_DAY, copied_tables
 from tests.night.nights import HEAD, context, day, line
 
 from recaug.cli import benchmark
@@ -41,11 +41,13 @@ SECTION = {
 
 
 @pytest.mark.slow
-def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config):
+def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config, night):
     config = thin_config({"benchmark": SECTION})
+    copied_tables(night[0], config, spark, "ingest", "prepare")
     said: list[str] = []
     context = night_context(config, THIN_DAY, spark)
     results = run_benchmark(context, said.append)
+    assert [line.split()[0] for line in said if "skipped" in line] == ["ingest", "prepare"]
     assert list(results) == MODELS
     for result in results.values():
         for name in ("hr@10", "ndcg@10", "recall@20"):

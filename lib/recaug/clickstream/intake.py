@@ -55,15 +55,22 @@ def map_rows(rows: DataFrame, log: Log, days: Days, key: str = "source.events") 
     return mapped.where(in_days(days, time) | early).transform(name_files).transform(number_rows)
 
 
-def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
+def new_rows(rows: DataFrame, plan: IntakePlan, held: Held) -> DataFrame:
+    """Leave out the rows that are ignored or held already; persisted where a join tells the latter.
+
+    rows: of mark_rows, of the days that the plan reads.
+    """
+    judged = rows.where("NOT ignored")
+    return without_held(judged, plan.late, *held.days(*plan.late)).persist() if plan.late else judged
+
+
+def take_rows(rows: DataFrame, marked: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
     """Make events of the rows that are not held yet, and a quarantine of the bad ones.
 
-    rows: of mark_rows, of the days that the plan reads. Raises ContractError where the last day has no row or no event,
-    and where more rows are odd than max_quarantine.
+    rows: of mark_rows, of the days that the plan reads; marked: of new_rows. Raises ContractError where the last day
+    has no row or no event, and where more rows are odd than max_quarantine.
     """
     late = plan.late
-    judged = rows.where("NOT ignored")
-    marked = without_held(judged, late, *held.days(*late)) if late else judged
     good, bad = split_bad(marked, plan.new, held.quarantine)
     rules = frozenset([*(rule.name for log in source.logs.values() for rule in log.rules), *ROBOTS.values()])
     counts = count_rows(rows, marked, bad, plan.new, rules)
@@ -129,9 +136,14 @@ def count_not_held(
     """
     span = Days(min(days), max(days))
     rows = mapped.where(F.to_date(f"{EVENT}.event_time").isin([*days])).transform(name_files).transform(number_rows)
-    judged = mark(rows, log, key=key).where("NOT ignored")
-    left = without_held(judged, span, *held.days(*span)).groupBy(F.to_date("event_time").alias("day")).count()
-    return {row["day"]: min(row["count"], days[row["day"]]) for row in left.collect()}
+    # Kept, for they are read three times, and as one plan their code is more than Java takes.
+    marked = mark(rows, log, key=key).select("event_time", "event_id", "raw", "reasons", "ignored").persist()
+    try:
+        left = without_held(marked.where("NOT ignored"), span, *held.days(*span))
+        counted = left.groupBy(F.to_date("event_time").alias("day")).count().collect()
+    finally:
+        marked.unpersist()
+    return {row["day"]: min(row["count"], days[row["day"]]) for row in counted}
 
 
 def split_bad(marked: DataFrame, new: Days, quarantine: DataFrame | None) -> tuple[DataFrame, DataFrame]:
