@@ -254,7 +254,7 @@ def test_a_generator_that_the_report_has_never_heard_of_has_its_label_colour_and
     assert f'style="--own: var({variable})"' in html  # of its users
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     drawn = [figure for figure in figures if f"var({variable})" in figure]
-    assert len(drawn) == 2 + 4  # popularity, and its lifts alone and with VAE's rows: all, cold, warm users and rare
+    assert len(drawn) == 1 + 4  # popularity, and the arm's lifts: of all, cold and warm users, and of rare targets
     assert label in drawn[-1]
     text = Text(html).text
     assert "SASRec + seasons rows" in text

@@ -1,6 +1,7 @@
 """For whom the generated rows help: the first figure of the page, and the sentence beside the strongest control."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from matplotlib.ticker import MaxNLocator
@@ -22,6 +23,7 @@ TARGETS = {
 WIDEST = 2.5  # a target's interval beside the users' widest; what goes on is cut, with an arrow
 ALONE = "the same recommender {}"
 MIXED = "the blend with the co-visitation counts"
+Measurement = tuple[str, Interval, Interval | None]  # an arm, its lift on the test window and on the validation window
 
 
 class Span(NamedTuple):
@@ -108,16 +110,13 @@ def forest(trial: Trial | None, gate: Gate, generators: Sequence[Series]) -> For
     measured = [(words, lines) for words, lines in (users | targets).items() if lines]
     if not measured:
         return None
-    axis, ticks = _axis([pair for lines in users.values() for _, *pair in lines], measured, gate)
+    axis, ticks = _axis([*chain(*users.values())], [*chain(*targets.values())], gate)
     looks = arm_looks((result.arm for result in trial.arms.values()), generators)
     slices = [
         LiftSlice(label, note, [_line(looks[arm], arm == trial.chosen, test, held, axis) for arm, test, held in lines])
         for (label, note), lines in measured
     ]
     return Forest(slices, axis, ticks, axis.at(0.0), axis.at(gate.min_lift), axis.at(-gate.max_harm))
-
-
-Measurement = tuple[str, Interval, Interval | None]  # an arm, its lift on the test window and on the validation window
 
 
 def _of_users(trial: Trial, part: str, generators: Sequence[Series]) -> list[Measurement]:
@@ -140,18 +139,16 @@ def _line(look: Look, chosen: bool, test: Interval, held: Interval | None, axis:
     return LiftLine(look, chosen, test, proof(test), axis.span(test), None if held is None else axis.span(held))
 
 
-def _axis(
-    of_users: list[list[Interval | None]], measured: Sequence[tuple[object, list[Measurement]]], gate: Gate
-) -> tuple[Axis, list[float]]:
+def _axis(users: list[Measurement], targets: list[Measurement], gate: Gate) -> tuple[Axis, list[float]]:
     """From the lowest to the highest bound, the gate's among them; targets cannot squeeze the users' intervals."""
 
-    def ends(lifts: Sequence[Interval | None]) -> list[float]:
-        return [float(end or 0.0) for lift in lifts if lift is not None for end in (lift.low, lift.high)]
+    def ends(lines: list[Measurement]) -> list[float]:
+        lifts = [lift for _, *pair in lines for lift in pair if lift is not None]
+        return [float(end or 0.0) for lift in lifts for end in (lift.low, lift.high)]
 
-    fixed = [0.0, gate.min_lift, -gate.max_harm]
-    users = ends([lift for pair in of_users for lift in pair])
-    everything = fixed + ends([lift for _, lines in measured for _, *pair in lines for lift in pair])
-    widest = WIDEST * max(map(abs, fixed + users)) if users else float("inf")
+    of_users = [0.0, gate.min_lift, -gate.max_harm, *ends(users)]
+    everything = of_users + ends(targets)
+    widest = WIDEST * max(map(abs, of_users)) if users else float("inf")
     low, high = max(min(everything), -widest), min(max(everything), widest)
     room = 0.04 * (high - low) or 0.01
     axis = Axis(low - room, high + room)

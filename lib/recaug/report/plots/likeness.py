@@ -88,6 +88,7 @@ def _shares(counts: pd.DataFrame, label: str, looks: Looks) -> str:
                 color=series.colour,
                 label=series.label,
                 alpha=0.9,
+                clip_on=False,
             )
         axes.set_yticks(rows, [short(str(row)) for row in shares.index])
         most = float(shares.to_numpy().max()) * 1.05
