@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,17 @@ def main() -> None:
     """Keep a benchmark's results where one is named, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, help="of a benchmark that has run")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as the benchmark was given")
     parser.add_argument("--commit", help="that it ran at; the checkout's where it is left out")
     given = parser.parse_args()
     if given.config is not None:
-        keep(given.config, given.commit or _commit())
+        keep(given.config, given.set, given.commit or _commit())
     PAGE.write_text(with_tables(PAGE.read_text()))
 
 
-def keep(path: Path, commit: str) -> None:
+def keep(path: Path, settings: Sequence[str], commit: str) -> None:
     """Write a file a model of the benchmark of this configuration."""
-    asked = config.load(path)
+    asked = config.load(path, settings)
     results = json.loads(Store(asked.artifacts).read("results.json"))
     folder = FOLDER / path.stem
     folder.mkdir(parents=True, exist_ok=True)
