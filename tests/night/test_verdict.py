@@ -15,7 +15,7 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import publish, recommend
 from recaug.night.context import Context, StageResult
-from recaug.results import Arm, ArmResult, Catalogue, Measured, Part, TrainedModel, Trial, Verdict
+from recaug.results import Arm, ArmResult, Catalogue, Measured, Part, Refit, TrainedModel, Trial, Verdict
 from recaug.training.checkpoint import finish_model
 from recaug.training.models.sasrec import SASRec
 
@@ -69,6 +69,7 @@ def decided(night: Context, decision: str) -> Trial:
         verdict=Verdict(decision=decision, reasons=("so it is",)),
     )
     note(night, "evaluate", StageResult(trial, "hash", decision, ("so it is",)))
+    note(night, "refit", StageResult(Refit()))
     return trial
 
 
