@@ -219,9 +219,18 @@ def test_the_places_and_the_source_are_a_whole_configuration(types):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_alone_is_a_generator_that_draws(kind):
-    (entry,) = loads(yaml.safe_dump(least() | {"augment": {"generators": [{"kind": kind}]}})).augment.generators
+    alone = {"augment": {"generators": [{"kind": kind}]}, "evaluate": {"policy": None}}
+    (entry,) = loads(yaml.safe_dump(least() | alone)).augment.generators
     assert entry.name == entry.kind == kind
     assert entry.continuations or entry.histories
+
+
+def test_a_policy_needs_more_than_controls():
+    controls = [{"kind": "repeated"}, {"kind": "popular"}]
+    with pytest.raises(ConfigError, match="evaluate.policy has no generators to choose from"):
+        loads(yaml.safe_dump(least() | {"augment": {"generators": controls}}))
+    with_counts = loads(yaml.safe_dump(least() | {"augment": {"generators": [*controls, {"kind": "counts"}]}}))
+    assert with_counts.augment.choices == [("counts",)]
 
 
 def test_a_study_needs_its_date_alone():

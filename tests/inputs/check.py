@@ -28,8 +28,7 @@ def taken(spark: SparkSession, events: Events) -> tuple[Fates, int]:
     log = read_source(spark, events, KEY)
     rows = intake.mark_rows({KEY: intake.map_rows(log, events, ALL, KEY)}, events)
     try:
-        plan, held = IntakePlan(ALL, None), Held(None, None)
-        found = intake.take_rows(rows, intake.new_rows(rows, plan, held), plan, held, events)
+        found = intake.take_rows(rows, IntakePlan(ALL, None), Held(None, None), events)
         names = ("user_id", "item_id", "event_time", "event_type")
         good = rows.where("NOT ignored AND size(reasons) = 0").groupBy(*names)
         groups = good.agg(F.count("*"), F.sum("price"), F.sum("quantity")).collect()

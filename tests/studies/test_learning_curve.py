@@ -15,9 +15,10 @@ from recaug.config import POLICY, Config, LearningCurve, Policy
 from recaug.evaluate.arms import cold_users, rows_of
 from recaug.lake import runs
 from recaug.night import augment, evaluate, publish
-from recaug.night.context import Context
+from recaug.night.context import Context, StageResult
 from recaug.night.nightly import night_context
 from recaug.night.story import tell
+from recaug.results import Refit
 from recaug.studies.learning_curve import run_learning_curve
 
 END = day(10).date()
@@ -140,6 +141,7 @@ def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curv
     night = replace(shop, config=config)
     note(night, "augment", augment.run(night))
     note(night, "evaluate", replace(evaluate.run(night), decision="publish"))  # as if the gate had found proof
+    note(night, "refit", StageResult(Refit()))  # nothing was refitted
     note(night, "publish", publish.run(night))
     judged = runs.find(night.lake, night.date, "evaluate")
     trial, said = judged.metrics, tell(judged)

@@ -55,22 +55,15 @@ def map_rows(rows: DataFrame, log: Log, days: Days, key: str = "source.events") 
     return mapped.where(in_days(days, time) | early).transform(name_files).transform(number_rows)
 
 
-def new_rows(rows: DataFrame, plan: IntakePlan, held: Held) -> DataFrame:
-    """Leave out the rows that are ignored or held already; persisted where a join tells the latter.
-
-    rows: of mark_rows, of the days that the plan reads.
-    """
-    judged = rows.where("NOT ignored")
-    return without_held(judged, plan.late, *held.days(*plan.late)).persist() if plan.late else judged
-
-
-def take_rows(rows: DataFrame, marked: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
+def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:
     """Make events of the rows that are not held yet, and a quarantine of the bad ones.
 
-    rows: of mark_rows, of the days that the plan reads; marked: of new_rows. Raises ContractError where the last day
-    has no row or no event, and where more rows are odd than max_quarantine.
+    rows: of mark_rows, of the days that the plan reads. Raises ContractError where the last day has no row or no event,
+    and where more rows are odd than max_quarantine.
     """
     late = plan.late
+    judged = rows.where("NOT ignored")
+    marked = without_held(judged, late, *held.days(*late)) if late else judged
     good, bad = split_bad(marked, plan.new, held.quarantine)
     rules = frozenset([*(rule.name for log in source.logs.values() for rule in log.rules), *ROBOTS.values()])
     counts = count_rows(rows, marked, bad, plan.new, rules)

@@ -53,11 +53,10 @@ def run(context: Context) -> StageResult:
     mapped, columns = _mapped(context, looked, plan.read)  # what is wrong with the source shows here, not the lake's
     with reading(source, "source.events"):
         rows = intake.mark_rows(mapped, source)
-    new = items = None
+    items = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
-        new = intake.new_rows(rows, plan, held)
-        taken = intake.take_rows(rows, new, plan, held, source)
+        taken = intake.take_rows(rows, plan, held, source)
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
         said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, nights, taken.counts.last_day))
@@ -71,13 +70,13 @@ def run(context: Context) -> StageResult:
         if all(night.event_date <= context.date for night in nights):  # else the newest is to see them as new ones
             remember(context, looked)  # last: what a crash has cut short is new to the next run
     finally:
-        for kept in (rows, new, items):
-            if kept is not None:
-                kept.unpersist()
+        rows.unpersist()
+        if items is not None:
+            items.unpersist()
     written_rows = Written(events.rows, quarantine.rows, catalogued.rows)
     counted = _counted(taken, plan, looked, written_rows, late, said)
-    counted = msgspec.structs.replace(counted, columns={key: log.json() for key, log in {**known, **columns}.items()})
-    return StageResult(counted, events.content_hash)
+    of_logs = {key: schema.json() for key, schema in {**known, **columns}.items()}
+    return StageResult(msgspec.structs.replace(counted, columns=of_logs), events.content_hash)
 
 
 def _columns(context: Context, nights: Sequence[RunRecord]) -> dict[str, StructType]:
