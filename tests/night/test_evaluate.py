@@ -134,8 +134,16 @@ def test_generated_rows_teach_the_recommender_items_that_nobody_had(with_new_ite
 
 def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
     def model(generator: str, fold: int, own: float) -> TrainedModel:
-        curves = [{"validation_ndcg@10": 0.9}, {"validation_ndcg@10": own}]
-        known = {"name": f"{generator}-fold{fold}", "folder": "", "seed": 0, "seconds": 0.0, "counts_ndcg": 0.04}
+        values = (0.0, own, 0.9)  # of which the second is kept
+        curves = [{"epoch": float(n), "validation_ndcg@10": value} for n, value in enumerate(values)]
+        known = {
+            "name": f"{generator}-fold{fold}",
+            "folder": "",
+            "seed": 0,
+            "seconds": 0.0,
+            "counts_ndcg": 0.04,
+            "epoch": 1,
+        }
         return TrainedModel(generator=generator, fold=fold, curves=curves, **known)
 
     trained = Train(models=[model("vae", 0, 0.03), model("vae", 1, 0.01), model("gan", 0, 0.04), model("gan", 1, 0.04)])

@@ -35,7 +35,15 @@ def test_a_generator_s_models_are_held_against_the_counts_where_both_were_measur
     def model(ndcg: float | None, counts: float | None) -> TrainedModel:
         curves = [{"epoch": 1.0}] if ndcg is None else [{"epoch": 1.0, "validation_ndcg@10": ndcg}]
         return TrainedModel(
-            name="m", folder="f", seed=1, seconds=6.4, generator="vae", fold=0, curves=curves, counts_ndcg=counts
+            name="m",
+            folder="f",
+            seed=1,
+            seconds=6.4,
+            generator="vae",
+            fold=0,
+            curves=curves,
+            epoch=1,
+            counts_ndcg=counts,
         )
 
     both = Train(models=[model(0.05, 0.04), model(0.07, 0.06)])

@@ -107,12 +107,13 @@ def test_a_generator_goes_on_from_the_last_nights(context: Context) -> None:
     for name, model in by_name(cold).items():
         assert model.started_from is None
         assert warm[name].started_from == model.folder
-        assert len(warm[name].curves) == 3
+        assert [curve["epoch"] for curve in warm[name].curves] == [0, 1, 2, 3]
+        assert warm[name].epoch in range(4)
         if name.startswith("vae"):
-            assert warm[name].curves[0]["loss"] < anew[name].curves[0]["loss"]
+            assert warm[name].curves[1]["loss"] < anew[name].curves[1]["loss"]
         else:  # the first epoch of a GAN that starts from nothing is one of likelihood
-            assert "loss_likelihood" in model.curves[0]
-            assert "loss_likelihood" not in warm[name].curves[0]
+            assert "loss_likelihood" in model.curves[1]
+            assert "loss_likelihood" not in warm[name].curves[1]
     # what the gate or the recommender is set to is nothing to a generator; another width does not fit
     wide = with_generators(first.config, entry(first.config, "vae", hidden=16), entry(first.config, "gan"))
     recommend = msgspec.structs.replace(wide, recommend=msgspec.structs.replace(wide.recommend, k=7))
