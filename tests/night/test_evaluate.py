@@ -144,7 +144,7 @@ def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
             "counts_ndcg": 0.04,
             "epoch": 1,
         }
-        return TrainedModel(generator=generator, fold=fold, curves=curves, **known)
+        return TrainedModel(generator=generator, fold=fold, curves=curves, epoch=1, **known)
 
     trained = Train(models=[model("vae", 0, 0.03), model("vae", 1, 0.01), model("gan", 0, 0.04), model("gan", 1, 0.04)])
     assert ranking(trained, ["gan", "counts", "vae"]) == pytest.approx(0.5)
