@@ -134,7 +134,7 @@ def test_a_night_without_candidates_still_shows_the_real_distributions(
     read = Text(html)
     assert {"rows", "training", "likeness", "cost"} <= read.ids
     assert "users" not in read.ids
-    assert "evaluate, publish, recommend are not recorded" in read.text
+    assert "evaluate, refit, publish, recommend are not recorded" in read.text
     assert night.quarantine is not None
     assert list(night.quarantine["reason"]) == ["no user_id"]
     assert "one user has 3000 of 13020 rows: a robot?" in read.text
