@@ -136,14 +136,7 @@ def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
     def model(generator: str, fold: int, own: float) -> TrainedModel:
         values = (0.0, own, 0.9)  # of which the second is kept
         curves = [{"epoch": float(n), "validation_ndcg@10": value} for n, value in enumerate(values)]
-        known = {
-            "name": f"{generator}-fold{fold}",
-            "folder": "",
-            "seed": 0,
-            "seconds": 0.0,
-            "counts_ndcg": 0.04,
-            "epoch": 1,
-        }
+        known = {"name": f"{generator}-fold{fold}", "folder": "", "seed": 0, "seconds": 0.0, "counts_ndcg": 0.04}
         return TrainedModel(generator=generator, fold=fold, curves=curves, epoch=1, **known)
 
     trained = Train(models=[model("vae", 0, 0.03), model("vae", 1, 0.01), model("gan", 0, 0.04), model("gan", 1, 0.04)])
