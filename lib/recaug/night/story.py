@@ -111,7 +111,8 @@ def _refitted(found: Refit) -> str:
     if not found.models:
         return "what was proved serves"
     took = f"{sum(model.seconds for model in found.models):.0f} s"
-    said = f"{len(found.models)} models learn from all days in {took}, {found.candidates:,} candidates"
+    models = "1 model learns" if len(found.models) == 1 else f"{len(found.models)} models learn"
+    said = f"{models} from all days in {took}, {found.candidates:,} candidates"
     return said if found.serves else f"{said}; what was proved serves, for {'; '.join(found.faults)}"
 
 
