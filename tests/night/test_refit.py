@@ -92,6 +92,19 @@ def test_rows_and_lists_are_of_all_days(published: Context) -> None:
     assert listed.arm == chosen
 
 
+def test_the_rows_of_all_days_do_not_depend_on_shuffle_partitions(published: Context, tmp_path: Path) -> None:
+    """Nor on what is there already: the models are found again, the tables are replaced."""
+    again = night_context(copied(published.config, tmp_path), THIN_DAY, published.spark)
+    published.spark.conf.set("spark.sql.shuffle.partitions", "8")
+    try:
+        run_night(again.config, THIN_DAY, published.spark, AFTER, say=lambda line: None)
+    finally:
+        published.spark.conf.set("spark.sql.shuffle.partitions", "2")
+    for stage in AFTER:
+        assert again.recorded(stage).content_hash == published.recorded(stage).content_hash is not None, stage
+    assert all(model.reused for model in found(again).models)
+
+
 def test_a_night_that_holds_refits_its_recommender_alone(
     night: tuple[Config, dict[str, Any]], spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -7,13 +7,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
 from recaug.config import Optimiser, Training
 from recaug.errors import StorageError, TrainingError
 from recaug.lake.store import Store
-from recaug.training.checkpoint import read_meta, working_folder
+from recaug.training.checkpoint import read_meta, weights_hash, working_folder
 from recaug.training.jobs import Plain, train, train_on_rank
 from recaug.training.launchers.outcome import outcome, values
 from recaug.training.loop import Batch, ParameterGroup, Update
@@ -84,6 +85,18 @@ def test_a_model_is_trained_once_and_found_again(models: Store) -> None:
     again = train(jobs, SPARK, HERE, "test")
     assert [model.reused for model in again] == [True, True]
     assert list(models.lines("trained")) == ["a", "b"]
+
+
+def test_a_model_that_is_not_to_learn_on_is_the_one_that_it_goes_on_from(models: Store) -> None:
+    """As in a refit, of a network whose start was its best epoch."""
+    still = Job(models, "a", optimiser=msgspec.structs.replace(TWO_EPOCHS, epochs=0))
+    (trained,) = train([still], SPARK, HERE, "test")
+    assert (trained.curves, trained.epoch, trained.kept) == ([], 0, {})
+    torch.manual_seed(still.seed)
+    assert read_meta(trained.folder)["weights"] == weights_hash(Slope().module)
+    learnt = train([Job(models, "b")], SPARK, HERE, "test")[0]
+    assert learnt.epoch == 2
+    assert read_meta(learnt.folder)["weights"] != read_meta(trained.folder)["weights"]
 
 
 def test_a_damaged_folder_is_trained_again_and_the_others_stay(models: Store) -> None:

@@ -50,7 +50,7 @@ def choose(task: Task, policy: Policy, augment: Augment, most_epochs: int, metri
         """Train with nothing, with each control and with each option, and compare the users of each slice."""
         arms = [
             Arm(name=NONE),
-            *controls_of(augment),
+            *controls,
             *(arm_of(option.name, (option.part(),), augment) for option in left),
         ]
         lifts = brief_lifts(task.briefly(epochs), arms, metric, f"policy, {len(left)} options x {epochs} epochs")

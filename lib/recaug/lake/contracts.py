@@ -143,7 +143,12 @@ REFITTED = (
     "candidate_events",
     "training_rows",
 )
-for name in REFITTED:
-    table = TABLES[name]
-    scratch = table.erased_by is not None and BY_INDEX in table.erased_by  # the next night makes it anew
-    TABLES[f"{REFIT}_{name}"] = table._replace(erased_by="true") if scratch else table
+
+
+def _refitted(table: Table) -> Table:
+    """The same table of all days; where users are known by their index of one night alone, an erasure empties it."""
+    by_index = table.erased_by is not None and BY_INDEX in table.erased_by
+    return table._replace(erased_by="true") if by_index else table
+
+
+TABLES |= {f"{REFIT}_{name}": _refitted(TABLES[name]) for name in REFITTED}
