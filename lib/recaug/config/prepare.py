@@ -66,6 +66,11 @@ class Prepare(Strict, kw_only=True):
     user_share: PositiveShare = 1.0
     core: Positive = 1
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether any event is held out of what is learnt from."""
+        return self.split != "time" or self.validation_days + self.test_days > 0
+
     def whole(self) -> "Prepare":
         """The same days, of which all may be learnt from: the windows of validation and test have none."""
         days = self.train_days + self.validation_days + self.test_days

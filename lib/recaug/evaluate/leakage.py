@@ -48,7 +48,7 @@ class Checked:
 
 
 def leak_checks(tables: Checked, config: Config, arms: Sequence[Arm], generators: Train | None = None) -> list[Check]:
-    """Make every check; those of candidates where the run has any.
+    """Make every check; those of candidates where the run has any, of the other tables where anything is held out.
 
     arms: whose training rows are looked through. generators: the night's models.
 
@@ -71,7 +71,10 @@ def leak_checks(tables: Checked, config: Config, arms: Sequence[Arm], generators
     try:
         looks = dict(_looks(tables, config, arms, events, keep))
         named = (leaks.select(F.lit(name).alias("name"), F.col("example")) for name, leaks in looks.items())
-        counted = reduce(DataFrame.unionByName, named).groupBy("name").agg(F.count("*"), F.min("example")).collect()
+        together = reduce(
+            DataFrame.unionByName, named, tables.vocabulary.limit(0).selectExpr("'' AS name", "'' AS example")
+        )
+        counted = together.groupBy("name").agg(F.count("*"), F.min("example")).collect()
     finally:
         for rows in kept:
             rows.unpersist()
@@ -93,15 +96,16 @@ def _looks(
     known = counts
     if config.prepare.min_item_users == 0:  # what nobody had may be known by the catalogue
         known = counts.join(tables.items.select("item_id"), "item_id", how="full").fillna(0, ["n", "n_users"])
-    same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
-    yield "vocabulary", _example(words.join(known, "item_id", how="left").where(~same), "item_id", "events", "n")
-    yield from _known(events, rows, words)
     people = keep(rows.where("split = 'serve'").select("user_id", "user_index", "fold"))
-    end = train_end(tables.date, config.prepare)
-    yield "user_features", _features(tables.user_features, user_features(train, end), "user_id")
-    yield "item_features", _features(tables.item_features, item_features(train, end), "item_id")
-    yield "covisitation", _covisitation(tables.covisitation, config, histories(train, words, people))
-    yield "negatives", _negatives(tables.negatives, config, train, words, known, people)
+    if config.prepare.holds_out:
+        same = F.col("events").eqNullSafe(F.col("n")) & F.col("users").eqNullSafe(F.col("n_users"))
+        yield "vocabulary", _example(words.join(known, "item_id", how="left").where(~same), "item_id", "events", "n")
+        yield from _known(events, rows, words)
+        end = train_end(tables.date, config.prepare)
+        yield "user_features", _features(tables.user_features, user_features(train, end), "user_id")
+        yield "item_features", _features(tables.item_features, item_features(train, end), "item_id")
+        yield "covisitation", _covisitation(tables.covisitation, config, histories(train, words, people))
+        yield "negatives", _negatives(tables.negatives, config, train, words, known, people)
     if tables.candidates is not None:
         yield from _candidates(tables.candidates, train, known)
         if tables.training_rows is not None:
