@@ -52,8 +52,10 @@ class Watched(Line):
         return said | ({"score": 9.0 if epoch in (2, 6) else float(epoch)} if epoch % 2 == 0 else {})
 
 
-def fitted(work: Path, line: Line, watched: str | None = None) -> list[dict[str, float]]:
-    plan = TrainingPlan("line", EIGHT_EPOCHS, 5, seed=3, checkpoint_epochs=2, watched=watched)
+def fitted(
+    work: Path, line: Line, watched: str | None = None, optimiser: Optimiser = EIGHT_EPOCHS
+) -> list[dict[str, float]]:
+    plan = TrainingPlan("line", optimiser, 5, seed=3, checkpoint_epochs=2, watched=watched)
     return fit(line, numbers(), Worker(), Store(work), plan)
 
 
@@ -103,6 +105,18 @@ def test_the_start_is_kept_where_no_epoch_is_better(tmp_path: Path) -> None:
     assert best_epoch("score", curves) == 0
     assert weights_hash(line.module) == fresh
     assert best_epoch(None, curves) == 8
+
+
+def test_patience_ends_a_training_through_an_interruption_too(tmp_path: Path) -> None:
+    patient = msgspec.structs.replace(EIGHT_EPOCHS, patience=3)
+    whole, torn = Watched(), Watched()
+    curves = fitted(tmp_path / "whole", whole, "score", patient)
+    assert (best_epoch("score", curves), curves[-1]["epoch"]) == (3, 6)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "torn", Watched(stop_after=5), "score", patient)
+    assert fitted(tmp_path / "torn", torn, "score", patient)[-1]["epoch"] == 6
+    assert weights_hash(whole.module) == weights_hash(torn.module)
+    assert fitted(tmp_path / "unwatched", Watched(), None, patient)[-1]["epoch"] == 8
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from recaug.training.checkpoint import load_recommender, read_meta
 from recaug.training.inputs import log_popularity, validation_sample
 from recaug.training.recommender import SASRecJob, train_sasrec
 from recaug.training.targets import next_item_targets
-from recaug.training.validation import validation_ndcg
+from recaug.training.validation import VALIDATION_NDCG, validation_ndcg
 
 
 @pytest.fixture
@@ -70,6 +70,26 @@ def test_rows_without_continuations_cost_nothing() -> None:
     )
     for one, other in zip(plain, empty, strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_best_epoch_on_validation_users_is_kept(toy: Lake, job: SASRecJob, spark: SparkSession) -> None:
+    sample = validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH)
+    watched = dataclasses.replace(job, validation=sample, mask_seen=True)
+    optimiser = {"epochs": 12, "learning_rate": 0.05, "patience": 2}
+    (trained,) = train_sasrec([watched], spark, small_config({"sasrec": {"optimiser": optimiser}}), "test")
+    ranked = [curve[VALIDATION_NDCG] for curve in trained.curves]
+    assert trained.epoch == np.argmax(ranked)
+    assert len(ranked) == trained.epoch + 3
+    kept = load_recommender(trained.folder).next_logits
+    assert validation_ndcg(kept, sample, True, torch.device("cpu")) == pytest.approx(max(ranked))
+    others = sample._replace(targets=sample.targets.roll(1, dims=0))
+    (again,) = train_sasrec(
+        [dataclasses.replace(watched, validation=others)],
+        spark,
+        small_config({"sasrec": {"optimiser": optimiser}}),
+        "test",
+    )
+    assert again.folder != trained.folder
 
 
 @pytest.mark.parametrize("full_softmax_items", [1000, 0])

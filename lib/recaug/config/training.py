@@ -29,11 +29,13 @@ class Training(Strict, kw_only=True):
 class Optimiser(Strict, kw_only=True):
     """AdamW with warm-up and cosine decay.
 
-    epochs: of a training. batch_rows: sequences a step, over all ranks together. learning_rate: after the warm-up.
-    weight_decay: of AdamW. warmup_share: of the steps. clip_norm: of the gradient, at most.
+    epochs: of a training, at most. patience: so many epochs without a better one on validation end it; null: none do.
+    batch_rows: sequences a step, over all ranks together. learning_rate: after the warm-up. weight_decay: of AdamW.
+    warmup_share: of the steps. clip_norm: of the gradient, at most.
     """
 
     epochs: Positive = 6
+    patience: Positive | None = None
     batch_rows: Positive = 64
     learning_rate: PositiveFloat = 0.001
     weight_decay: NonNegative = 0.0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import pandas as pd
 from pyspark.sql import DataFrame
 
@@ -45,15 +46,7 @@ class Trainings:
         """An arm's models, the first seed's first. seed: of that one."""
         by_name = {model.name: model for model in self.trained}
         return [
-            TrainedModel(
-                name=name,
-                folder=by_name[name].folder,
-                seed=seed + number,
-                seconds=by_name[name].seconds,
-                reused=by_name[name].reused,
-                curves=by_name[name].curves,
-            )
-            for number, name in enumerate(self.of_arm[arm])
+            msgspec.structs.replace(by_name[name], seed=seed + number) for number, name in enumerate(self.of_arm[arm])
         ]
 
 

@@ -107,7 +107,7 @@ def _recommender(task: RecommendTask, served: ArmResult, places: np.ndarray) -> 
     (job,) = task.jobs(arm, 1) if arm.parts else task.real_jobs(arm.name, 1)
     leaks = refuse_leaks(task, [arm])
     job = replace(job, start=served.measured.models[0].folder, places=places)
-    epochs = math.ceil(task.config.sasrec.optimiser.epochs / SHARE)
+    epochs = math.ceil((served.measured.models[0].epoch or 1) / SHARE)
     (model,) = task.briefly(epochs).train([job], "refit, recommender")
     return model, leaks
 

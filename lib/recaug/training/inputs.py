@@ -1,5 +1,6 @@
 """What trainings need from the tables beside rows: popularity, co-visitation neighbours, a validation sample."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -134,6 +135,11 @@ class Validation(NamedTuple):
     seen: Tensor
     targets: Tensor
     n_targets: Tensor
+
+
+def content_of(sample: Validation) -> str:
+    """Hash of a sample."""
+    return hashlib.sha256(b"".join(values.numpy().tobytes() for values in sample)).hexdigest()
 
 
 def validation_sample(sequences: DataFrame, max_length: int, users: int = VALIDATION_USERS) -> Validation:

@@ -108,6 +108,8 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     for _ in range(done * plan.steps_per_epoch):
         next(batches)
     for number in range(done, epochs):
+        if best.out_of(plan.optimiser.patience):
+            break
         torch.manual_seed(hash((plan.seed, worker.rank, number)))
         curve = Epoch(number, task, optimisers, worker, plan).run(batches, progress)
         curves.append(curve)

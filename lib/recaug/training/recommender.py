@@ -5,8 +5,9 @@ row of its own: batch_rows and steps count histories, so a step sees about as ma
 the same budget.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from recaug.lake.store import Store
 from recaug.results import TrainedModel
 from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder, start_from
+from recaug.training.inputs import Validation, content_of
 from recaug.training.jobs import Plain, train
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models import sasrec, softmax
 from recaug.training.targets import next_item_targets, prefixes
+from recaug.training.validation import VALIDATION_NDCG, validation_ndcg
 from recaug.training.worker import Worker
 
 SHUFFLE_ROWS = 1 << 16
@@ -41,6 +44,8 @@ class SASRecJob:
     real_rows: real train rows; they alone decide the steps, so every arm has the same budget.
     negatives_files: of the negatives table; read only above full_softmax_items, may be empty below.
     log_popularity: (n_items + 1,), see inputs.log_popularity. item_features: (n_items + 1, f) float32, or None.
+    validation: users whose ranking is watched, of which the best epoch is kept; None: the last epoch is. mask_seen:
+        where it is for discovery.
     start: address of a finished recommender to go on from, and places: (n_items + 1,), each item's index there, 0 for
         none; None: fresh weights.
     """
@@ -56,6 +61,8 @@ class SASRecJob:
     negatives_files: Sequence[str] = ()
     augmented: bool = True
     item_features: np.ndarray | None = None
+    validation: Validation | None = None
+    mask_seen: bool = False
     start: str | None = None
     places: np.ndarray | None = None
 
@@ -65,9 +72,17 @@ def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config,
 
     Raises TrainingError as jobs.train does.
     """
-    per_user = config.negatives.per_user
+    length, workers, drawn = config.prepare.max_length, config.training.workers, config.negatives.per_user
     runs = [
-        _Run(job, config.sasrec, config.prepare.max_length, config.training.workers, per_user, job.start)
+        _Run(
+            job,
+            config.sasrec,
+            max_length=length,
+            workers=workers,
+            negatives_per_row=drawn,
+            start=job.start,
+            watched=None if job.validation is None else VALIDATION_NDCG,
+        )
         for job in jobs
     ]
     return train(runs, spark, config.training, title)
@@ -77,7 +92,8 @@ def train_sasrec(jobs: Sequence[SASRecJob], spark: SparkSession, config: Config,
 class _Run(Plain):
     """A SASRecJob with what the configuration adds.
 
-    negatives_per_row: drawn for each row of a batch, shared by all positions of the step. start: the job's.
+    negatives_per_row: drawn for each row of a batch, shared by all positions of the step. start: the job's. watched: on
+    the job's validation users.
     """
 
     job: SASRecJob
@@ -86,6 +102,7 @@ class _Run(Plain):
     workers: int
     negatives_per_row: int
     start: str | None = None
+    watched: str | None = None
 
     @property
     def name(self) -> str:
@@ -120,6 +137,8 @@ class _Run(Plain):
                 "log_popularity": self.job.log_popularity.tobytes(),
                 "item_features": None if self.job.item_features is None else self.job.item_features.tobytes(),
                 "negatives_per_row": self.negatives_per_row if self.sampled else 0,
+                "validation": None if self.job.validation is None else content_of(self.job.validation),
+                "mask_seen": self.job.mask_seen,
                 "seed": self.seed,
                 "workers": self.workers,
                 "start": None if self.start is None else (Store(self.start).name, self._places().numpy().tobytes()),
@@ -149,7 +168,10 @@ class _Run(Plain):
         model = sasrec.SASRec(**arguments)
         if self.start is not None:
             start_from(model, self.start, self._places())
-        return SASRecTask(model, self.optimiser.learning_rate)
+        watch = None
+        if (sample := self.job.validation) is not None:
+            watch = partial(validation_ndcg, model.next_logits, sample, self.job.mask_seen, worker.device)
+        return SASRecTask(model, self.optimiser.learning_rate, watch)
 
     def _places(self) -> Tensor:
         return torch.from_numpy(self.job.places) if self.job.places is not None else torch.zeros(0, dtype=torch.int64)
@@ -195,8 +217,8 @@ class SASRecTask:
     one's with its weight; every weight of a row counts times row_weight.
     """
 
-    def __init__(self, model: sasrec.SASRec, learning_rate: float) -> None:
-        self.model = model
+    def __init__(self, model: sasrec.SASRec, learning_rate: float, watch: Callable[[], float] | None = None) -> None:
+        self.model, self.watch = model, watch
         self.module: nn.Module = model
         self.parts: Mapping[str, ParameterGroup] = {"model": ParameterGroup(list(model.parameters()), learning_rate)}
 
@@ -229,8 +251,8 @@ class SASRecTask:
         )
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        """Nothing: the arms are compared once, after training."""
-        return {}
+        """The ranking of the users that are watched."""
+        return {} if self.watch is None else {VALIDATION_NDCG: self.watch()}
 
 
 def rows_per_rank(optimiser: Optimiser, worker: Worker) -> int:

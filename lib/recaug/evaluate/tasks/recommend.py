@@ -17,6 +17,7 @@ from recaug.clickstream.terms import item_terms
 from recaug.config import Config
 from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED, NONE, cold_users, rows_of, training_rows
+from recaug.evaluate.contest import VALIDATION
 from recaug.evaluate.fidelity import collapse
 from recaug.evaluate.leakage import Checked, leak_checks
 from recaug.evaluate.ranking import MEASURES, user_metrics
@@ -29,7 +30,7 @@ from recaug.recommend.content import ContentBased
 from recaug.recommend.deep import Network
 from recaug.recommend.scoring import Scorer
 from recaug.results import Arm, Fidelity, Train, TrainedModel
-from recaug.training.inputs import log_popularity, neighbours, popularity_and_head
+from recaug.training.inputs import Validation, log_popularity, neighbours, popularity_and_head, validation_sample
 from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import SASRecJob, train_sasrec
 from recaug.training.validation import VALIDATION_NDCG
@@ -109,6 +110,13 @@ class RecommendTask:
         return log_popularity(self.inputs.tables.vocabulary)
 
     @cached_property
+    def validation(self) -> Validation | None:
+        """The users on whom a training is watched; None where nobody is held out."""
+        rows = self.inputs.tables.sequences.where(F.col("split") == F.lit(VALIDATION))
+        sample = validation_sample(rows, self.config.prepare.max_length)
+        return sample if len(sample.histories) else None
+
+    @cached_property
     def real_rows(self) -> int:
         """Train rows with an event to predict."""
         return self.train_rows.where("length >= 2").count()
@@ -147,6 +155,8 @@ class RecommendTask:
             negatives_files=self.inputs.negatives_files,
             augmented=augmented,
             item_features=self.inputs.item_features(),
+            validation=self.validation,
+            mask_seen=self.config.prepare.task == "discovery",
         )
         return [replace(job, name=f"{name}-seed{seed}", seed=job.seed + seed) for seed in range(seeds)]
 

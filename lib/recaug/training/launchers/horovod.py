@@ -66,6 +66,8 @@ def run(
                 stderr=spoken,
                 verbose=0,
             )
+            if None in outcomes:  # so Horovod returns where its job was cancelled
+                raise RuntimeError("a rank gave no result")
         except Exception as error:
             raise died(watched.title, training, hung, error, spoken.getvalue()) from error
     return values(watched.title, outcomes)
