@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import horovod.spark
 import msgspec
 import pytest
 import torch
@@ -164,6 +165,13 @@ def test_a_rank_that_hangs_is_ended(spark: SparkSession) -> None:
         launch(by_value(hang_on_rank_1), {}, spark, training, WATCHED)
     assert time.monotonic() - started < 90
     assert spark.range(10).count() == 10
+
+
+def test_a_job_that_ends_without_results_is_one_line(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So Horovod returned once where its job was cancelled while the ranks wrote; no run makes it so at will."""
+    monkeypatch.setattr(horovod.spark, "run", lambda *_, **__: [None, None])
+    with pytest.raises(TrainingError, match=r"^test: a rank died \(a rank gave no result\)"):
+        launch(by_value(fail_on_rank_1), {}, spark, HOROVOD, WATCHED)
 
 
 def test_more_ranks_than_task_slots_are_refused_at_once(spark: SparkSession) -> None:
