@@ -72,7 +72,13 @@ THIN = {
     "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
     "negatives": {"per_user": 20},
     "training": {"launcher": "local", "workers": 1, "checkpoint_epochs": 1},
-    "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "optimiser": {"epochs": 2}},
+    "sasrec": {
+        "dim": 16,
+        "heads": 1,
+        "dropout": 0.3,
+        "full_softmax_items": 2000,
+        "optimiser": {"epochs": 2, "patience": None, "learning_rate": 0.001},
+    },
     "augment": {
         "generators": [
             {"kind": "vae", "hidden": 32, "z_dim": 8, "optimiser": {"epochs": 2}},

@@ -123,7 +123,7 @@ def test_the_demo_is_among_them():
     ("old", "new", "said"),
     [
         ("  dim: 64", "  dims: 64", "`dims` - at `$.sasrec`"),
-        ("  dropout: 0.3", "  dropout: 1.3", "$.sasrec.dropout"),
+        ("  dropout: 0.4", "  dropout: 1.3", "$.sasrec.dropout"),
         ("learning_rate: 0.001", "learning_rate: fast", "learning_rate"),
         ("    min_lift: 0.0", "    min_lift: .nan", "got nan - at `$.evaluate.gate.min_lift`"),
         ("  alpha: 0.75", "  alpha: .inf", "got inf - at `$.negatives.alpha`"),

@@ -43,6 +43,14 @@ class Optimiser(Strict, kw_only=True):
     clip_norm: PositiveFloat = 1.0
 
 
+class SASRecOptimiser(Optimiser, kw_only=True):
+    """As on Beauty, Toys, Complete Journey and Online Retail: quick steps, and an end where nothing gets better."""
+
+    epochs: Positive = 16
+    patience: Positive | None = 4
+    learning_rate: PositiveFloat = 0.004
+
+
 class SASRec(Strict, kw_only=True):
     """Self-attentive sequential recommendation (Kang and McAuley 2018).
 
@@ -64,14 +72,14 @@ class SASRec(Strict, kw_only=True):
     layers: Literal["sasrec", "ligr", "bsarec"] = "sasrec"
     prefix_events: Count = 0
     dim: Positive = 64
-    blocks: Positive = 2
+    blocks: Positive = 1
     heads: Positive = 2
-    dropout: Share = 0.3
+    dropout: Share = 0.4
     item_features: Count = 0
     item_features_from: Literal["catalogue", "completed", "latents"] = "catalogue"
     mark_generated: bool = False
-    full_softmax_items: Count = 2000
-    optimiser: Optimiser = Optimiser()
+    full_softmax_items: Count = 20_000
+    optimiser: SASRecOptimiser = SASRecOptimiser()
 
     def __post_init__(self) -> None:
         """Check that each head has as many numbers, and that the layers see no target."""
