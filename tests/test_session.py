@@ -7,6 +7,9 @@ from pathlib import Path
 import pandas as pd
 from pyspark.sql import SparkSession
 
+from recaug.config import Spark
+from recaug.session import build
+
 
 def test_a_worker_is_forked_from_a_process_that_has_torch(spark: SparkSession) -> None:
     def look(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -15,3 +18,15 @@ def test_a_worker_is_forked_from_a_process_that_has_torch(spark: SparkSession) -
 
     (row,) = spark.range(1).mapInPandas(look, "id bigint, there boolean").collect()
     assert row["there"]
+
+
+def test_a_cluster_keeps_its_own_number_of_shuffle_partitions(spark: SparkSession) -> None:
+    own = spark.conf.get("spark.sql.shuffle.partitions")
+    try:
+        spark.conf.set("spark.sql.shuffle.partitions", "7")
+        build(Spark(), "recaug")
+        assert spark.conf.get("spark.sql.shuffle.partitions") == "7"
+        build(Spark(shuffle_partitions=5), "recaug")
+        assert spark.conf.get("spark.sql.shuffle.partitions") == "5"
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", str(own))

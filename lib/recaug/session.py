@@ -85,7 +85,8 @@ def build(config: Spark, app_name: str, workers: int = 1, time_zone: str = "UTC"
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
     session.conf.set("spark.sql.session.timeZone", time_zone)
-    session.conf.set("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
+    if config.shuffle_partitions is not None:
+        session.conf.set("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
     return session
 
 
@@ -102,7 +103,7 @@ def _start(config: Spark, app_name: str, workers: int) -> SparkSession:
     if "spark.master" not in given:
         ours["spark.master"] = master
         if master.startswith("local"):
-            ours |= LOCAL
+            ours |= LOCAL | {"spark.sql.shuffle.partitions": str(os.cpu_count() or 1)}
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else Java guesses an address and warns
     if not submitted:
         ours |= _delta_packages()

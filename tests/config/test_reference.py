@@ -55,5 +55,6 @@ def test_types_and_defaults_are_in_words():
     assert words["task"] == "`discovery`, `repeat`"
     assert words["holdout"] == "section or null"
     assert words["event_types"] == "list of text"
-    assert in_words(types.type_info(Optimiser).fields[2].type) == "number, above 0"
+    optimiser = {field.name: in_words(field.type) for field in types.type_info(Optimiser).fields}
+    assert optimiser["learning_rate"] == "number, above 0"
     assert (in_yaml(None), in_yaml([1.0, 2.0]), in_yaml("NA"), in_yaml({})) == ("null", "[1.0, 2.0]", "NA", "{}")

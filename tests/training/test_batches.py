@@ -1,12 +1,16 @@
+import shutil
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.training.conftest import MAX_LENGTH, USERS, histories
 
 from recaug.errors import TrainingError
-from recaug.training.batches import row_batches
+from recaug.training import readers
+from recaug.training.batches import Columns, decode, row_batches
+from recaug.training.readers import reader
 
 COLUMNS = ["user_index", "items", "length", "fold"]
 
@@ -49,10 +53,37 @@ def test_no_row_is_lost_between_blocks(train_files: list[str]) -> None:
     assert max(counts.values()) - min(counts.values()) <= 2
 
 
-def test_only_rows_to_keep_arrive(train_files: list[str]) -> None:
-    batches = row_batches(
-        train_files, COLUMNS, 8, seed=1, shuffle_rows=40, keep=lambda rows: (rows["fold"] == 1) & (rows["length"] > 2)
-    )
+@pytest.mark.parametrize("size", [1, 2])
+def test_arrow_reads_what_petastorm_reads(train_files: list[str], size: int) -> None:
+    for rank in range(size):
+        through = [reader(name)(train_files, COLUMNS, rank, size) for name in ("petastorm", "arrow")]
+        for one, other in islice(zip(*through, strict=True), 2 * len(train_files)):  # two passes or more
+            for name in COLUMNS:
+                assert decode(name, one[name]).tolist() == decode(name, other[name]).tolist()
+        for groups in through:
+            groups.close()  # type: ignore[attr-defined]
+
+
+def test_petastorm_reads_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reader(None).__module__.endswith("petastorm")
+    monkeypatch.setattr(readers, "find_spec", lambda name: None)
+    assert reader(None).__module__.endswith("arrow")
+
+
+def test_arrow_takes_addresses_as_spark_lists_them(train_files: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "a night's lake, 100 %"
+    folder.mkdir()
+    shutil.copy(train_files[0].removeprefix("file://"), folder / "part.parquet")
+    (group,) = islice(reader("arrow")([f"file://{folder}/part.parquet"], COLUMNS, 0, 1), 1)
+    assert len(group["items"])
+
+
+@pytest.mark.parametrize("name", ["petastorm", "arrow"])
+def test_only_rows_to_keep_arrive(train_files: list[str], name: str) -> None:
+    def keep(rows: Columns) -> np.ndarray:
+        return (rows["fold"] == 1) & (rows["length"] > 2)
+
+    batches = row_batches(train_files, COLUMNS, 8, seed=1, shuffle_rows=40, keep=keep, reader=name)
     for batch in islice(batches, 20):
         assert (batch["fold"] == 1).all()
         assert (batch["length"] > 2).all()

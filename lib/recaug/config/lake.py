@@ -25,9 +25,10 @@ class Spark(Strict, kw_only=True):
     """How the session is built where the job builds it (local mode); spark-submit's own settings win.
 
     master: e.g. `local[2]`; null takes spark-submit's, or local[*].
+    shuffle_partitions: null: as many as cores in local mode, else the cluster's own number.
     settings: any `spark.*` key, passed on as it is.
     """
 
     master: str | None = None
-    shuffle_partitions: Positive = 2
+    shuffle_partitions: Positive | None = None
     settings: dict[str, str] = {}

@@ -12,6 +12,7 @@ class Training(Strict, kw_only=True):
 
     launcher: `horovod` (horovod.spark.run), `torch_distributor` (pyspark.ml), `tasks` (each model alone in a Spark
     task, as many side by side as there are slots), `local` (in this process).
+    reader: of the rows, `petastorm` or `arrow` (pyarrow alone); null: petastorm where it is installed.
     workers: ranks of a model, each one task slot; 1 for tasks and local.
     timeout_seconds: without progress for so long, the training is ended.
     checkpoint_epochs: a checkpoint every so many epochs.
@@ -20,6 +21,7 @@ class Training(Strict, kw_only=True):
     """
 
     launcher: Literal["horovod", "torch_distributor", "tasks", "local"] = "horovod"
+    reader: Literal["petastorm", "arrow"] | None = None
     workers: Positive = 2
     timeout_seconds: Positive = 120
     checkpoint_epochs: Positive = 5

@@ -226,6 +226,7 @@ class NeuralJob:
             shuffle_rows=min(SHUFFLE_ROWS, max(self.left.rows // worker.size, rows)),
             rank=worker.rank,
             size=worker.size,
+            reader=worker.reader,
             keep=keep,
         )
 

@@ -156,6 +156,7 @@ class AttributeJob(Plain):
             shuffle_rows=min(SHUFFLE_ROWS, max(self.rows * (1 + copies) // worker.size, rows)),
             rank=worker.rank,
             size=worker.size,
+            reader=worker.reader,
         )
 
 

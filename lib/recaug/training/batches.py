@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recaug.errors import TrainingError
-from recaug.training.readers.petastorm import row_groups
+from recaug.training.readers import reader as reader_of
 
 # The numbers in the fixed-width binary columns, little-endian.
 BINARY: Mapping[str, np.dtype] = {
@@ -36,13 +36,14 @@ def row_batches(
     rank: int = 0,
     size: int = 1,
     keep: Keep | None = None,
+    reader: str | None = None,
 ) -> Iterator[dict[str, Tensor]]:
     """Batches of the files' rows without end, each pass in another order that the seed decides.
 
     files: addresses such as file:///..., as lake.snapshot_files gives them. columns: scalars, or fixed-width binary.
     batch_rows: of this rank. shuffle_rows: rows are shuffled within blocks of about so many; the rows of
         one pass are best, and memory the limit.
-    keep: rows of a row group that count, as a boolean (rows,).
+    keep: rows of a row group that count, as a boolean (rows,). reader: see readers.reader.
     Yields column -> Tensor: (batch_rows, width) int64 of binary columns (float32 where they are such), (batch_rows,) of
     the others.
     Raises TrainingError if there are fewer row groups than ranks, or no row to keep.
@@ -50,7 +51,7 @@ def row_batches(
     order = np.random.default_rng([seed, rank])
     block: list[Columns] = []
     waiting = 0
-    for group in _kept(row_groups(files, columns, rank, size), keep):
+    for group in _kept(reader_of(reader)(files, columns, rank, size), keep):
         block.append(group)
         waiting += len(next(iter(group.values())))
         if waiting < max(shuffle_rows, batch_rows):

@@ -105,6 +105,7 @@ class ImageJob(Plain):
             shuffle_rows=rows * self.steps_per_epoch,
             rank=worker.rank,
             size=worker.size,
+            reader=worker.reader,
         )
 
 

@@ -107,16 +107,17 @@ def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: s
         working_folder(job.folder).write("job.json", json.dumps(said))
     if open_jobs:
         watched = Watched(title, [(job.folder, _steps(job)) for job in open_jobs])
-        epochs = {"checkpoint_epochs": training.checkpoint_epochs}
+        settings = {"checkpoint_epochs": training.checkpoint_epochs, "reader": training.reader}
         if training.launcher == "tasks":
-            tasks.run_each(train_on_rank, [{"jobs": [job], **epochs} for job in open_jobs], spark, training, watched)
+            tasks.run_each(train_on_rank, [{"jobs": [job], **settings} for job in open_jobs], spark, training, watched)
         else:
-            launch(train_on_rank, {"jobs": open_jobs, **epochs}, spark, training, watched)
+            launch(train_on_rank, {"jobs": open_jobs, **settings}, spark, training, watched)
     return [_trained(job, job.folder in reused) for job in jobs]
 
 
-def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int) -> None:
+def train_on_rank(worker: Worker, jobs: Sequence[Job], checkpoint_epochs: int, reader: str | None = None) -> None:
     """Train the jobs one after another on this rank; rank 0 publishes each model once the ranks' weights agree."""
+    worker.reader = reader
     for job in jobs:
         started = time.monotonic()
         torch.manual_seed(job.seed)

@@ -184,7 +184,14 @@ class _Run(Plain):
             columns += ["continuations", "continuation_weights", "row_weight", "is_generated"]
         shuffle = min(SHUFFLE_ROWS, max(self.job.real_rows // worker.size, rows))
         arm = row_batches(
-            self.job.files, columns, rows, seed=self.seed, shuffle_rows=shuffle, rank=worker.rank, size=worker.size
+            self.job.files,
+            columns,
+            rows,
+            seed=self.seed,
+            shuffle_rows=shuffle,
+            rank=worker.rank,
+            size=worker.size,
+            reader=worker.reader,
         )
         if not self.sampled:
             yield from arm
@@ -198,6 +205,7 @@ class _Run(Plain):
             shuffle_rows=min(SHUFFLE_ROWS * 16, shuffle * self.negatives_per_row),
             rank=worker.rank,
             size=worker.size,
+            reader=worker.reader,
         )
         try:
             for batch, negative in zip(arm, negatives, strict=True):

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 class Worker:
     """One rank among `size`; here the only one. launchers/ has the ranks of each launcher, with its primitives.
 
-    device: where this rank computes, a GPU by local rank where there is one.
+    device: where this rank computes, a GPU by local rank where there is one. reader: of its rows, see readers.reader.
     """
+
+    reader: str | None = None
 
     def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
         self.rank, self.size = rank, size

@@ -1,1 +1,16 @@
-"""Readers of the lake's files, a file each; each knows its own library alone."""
+"""What reads the rows of a training, a file each: petastorm, or pyarrow alone."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+
+import numpy as np
+
+RowGroups = Callable[[Sequence[str], Sequence[str], int, int], Iterator[Mapping[str, np.ndarray]]]
+
+
+def reader(name: str | None) -> RowGroups:
+    """Give a reader by its name; None: petastorm where it is installed, else arrow."""
+    chosen = name or ("petastorm" if find_spec("petastorm") else "arrow")
+    row_groups: RowGroups = importlib.import_module(f"recaug.training.readers.{chosen}").row_groups
+    return row_groups
