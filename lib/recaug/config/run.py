@@ -19,7 +19,7 @@ from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
-from recaug.config.source import Sources
+from recaug.config.sources import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
@@ -34,6 +34,7 @@ PLACES = (
     "spark",
     "tracking",
     "source.events.path",
+    "source.search.path",
     "training.launcher",
     "training.timeout_seconds",
     "training.checkpoint_epochs",
@@ -78,10 +79,11 @@ class Config(Strict, kw_only=True, dict=True):
 
     def __post_init__(self) -> None:
         """Check what spans several sections."""
-        events, prepare = self.source.events, self.prepare
-        if unknown := set(prepare.event_types) - set(events.all_types or prepare.event_types):
+        events, prepare = self.source.event_log, self.prepare
+        of_log = events.all_types if events is not None else ()
+        if unknown := set(prepare.event_types) - set(of_log or prepare.event_types):
             raise ValueError(
-                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(events.all_types)}, which "
+                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(of_log)}, which "
                 "source.events gives"
             )
         if self.sasrec.prefix_events >= prepare.max_length:
@@ -91,6 +93,8 @@ class Config(Strict, kw_only=True, dict=True):
             )
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
+        if self.source.search is not None and self.source.items is None and self.source.event_log is None:
+            raise ValueError("source.search without source.events needs source.items, the catalogue that is searched")
         if self.learning_curve is not None and not self.augment.generators:
             raise ValueError("learning_curve has no augment.generators to draw the curves of")
         if self.benchmark is not None:
@@ -125,7 +129,9 @@ class Config(Strict, kw_only=True, dict=True):
         whole = msgspec.to_builtins(self)
         for place in PLACES:
             *sections, key = place.split(".")
-            del reduce(getitem, sections, whole)[key]
+            section = reduce(getitem, sections, whole)
+            if section is not None:
+                del section[key]
         hashed = {name: reduce(getitem, name.split("."), whole) for name in names if name not in PLACES}
         return hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
 
