@@ -121,19 +121,20 @@ def judgements_of_grades(grades: DataFrame) -> DataFrame:
     return mean.withColumn("source", F.lit("graded"))
 
 
-def judgements_of_log(events: DataFrame, purchase_weight: float) -> DataFrame:
+def judgements_of_log(events: DataFrame, purchase_weight: float, prior_looks: float) -> DataFrame:
     """Estimate what an item is worth to a query by its clicks, as if all had looked at it (Wang et al. 2018).
 
-    gain = min(1, clicks / E) + purchase_weight min(1, purchases / E), where E is the sum of `examined` over the times
-    that it was shown: of two items clicked as often, the one that was shown where few look is worth more. A purchase is
-    a click, too. An item that nobody clicked has gain 0. Gives query_id, item_id, gain, source (click or purchase).
+    gain = min(1, clicks / E) + purchase_weight min(1, purchases / E), where E is prior_looks and the sum of `examined`
+    over the times that it was shown: of two items clicked as often, the one that was shown where few look is worth
+    more. A purchase is a click, too. An item that was shown and never clicked has gain 0.
+    Gives query_id, item_id, gain, source (click or purchase).
     """
     counted = events.groupBy("query_id", "item_id").agg(
         F.count_if(F.col("action") != "shown").alias("clicks"),
         F.count_if(F.col("action") == "purchase").alias("purchases"),
         F.sum("examined").alias("looks"),
     )
-    rate = {name: F.least(F.lit(1.0), F.col(name) / F.col("looks")) for name in ("clicks", "purchases")}
+    rate = {name: F.least(F.lit(1.0), F.col(name) / (F.col("looks") + prior_looks)) for name in ("clicks", "purchases")}
     return counted.select(
         "query_id",
         "item_id",

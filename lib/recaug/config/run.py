@@ -93,14 +93,25 @@ class Config(Strict, kw_only=True, dict=True):
             )
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
-        if self.source.search is not None and self.source.items is None and self.source.event_log is None:
-            raise ValueError("source.search without source.events needs source.items, the catalogue that is searched")
+        self._check_search()
         if self.learning_curve is not None and not self.augment.generators:
             raise ValueError("learning_curve has no augment.generators to draw the curves of")
         if self.benchmark is not None:
             self.benchmark.check(prepare)
         if prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
+
+    def _check_search(self) -> None:
+        """Raise ValueError where the searches lack what they are asked for."""
+        search, source = self.source.search, self.source
+        if search is None:
+            return
+        if source.event_log is None and source.items is None:
+            raise ValueError("source.search without source.events needs source.items, the catalogue that is searched")
+        if source.event_log is None and search.event_actions:
+            raise ValueError("source.search.event_actions are types of source.events; set it, or leave them out")
+        if self.prepare.search.split == "time" and ("event_time" not in search.columns or search.click_model):
+            raise ValueError("prepare.search.split time needs source.search.columns.event_time; or split by query")
 
     @property
     def origins(self) -> Mapping[str, str] | None:

@@ -16,22 +16,24 @@ OF_A_LOG = ("action", "rank", "search_id")
 class ClickModel(Strict, kw_only=True):
     """Makes a log of graded judgements whose truth is known: who looks at a place clicks by the gain, or by mistake.
 
-    The judged items of a query are shown in the order of their gain and of chance, and a place k is looked at with the
-    probability k^-decay.
+    The judged items of a query are shown in the order of skill x gain + (1 - skill) x a number of the pair of query and
+    item + what is drawn anew for each search. A place k is looked at with probability k^-decay.
 
-    searches: of a query. length: places of a list. decay: of the probability that a place is looked at; 0: all are.
+    searches: of a query. length: places of a list. decay: 0: all are looked at. skill: share of the gain in the order.
+    disorder: standard deviation of what is drawn anew, in units of the highest gain; 0: always the same order, of which
+        nobody can learn how places are looked at.
     click: probability of a click on what is looked at and has the highest gain; noise: on what has none. purchase: of a
-    click on what has the highest gain. disorder: standard deviation of the chance in the order, in units of the highest
-    gain; 0: always the same order, of which nobody can learn how places are looked at. seed: of all that is drawn.
+    click on what has the highest gain. seed: of all that is drawn.
     """
 
     searches: Positive = 20
     length: Positive = 10
     decay: NonNegative = 1.0
+    skill: Share = 0.3
+    disorder: NonNegative = 0.3
     click: Share = 0.6
     noise: Share = 0.05
     purchase: Share = 0.1
-    disorder: NonNegative = 1.0
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +55,8 @@ class Search(Source, kw_only=True):
         {view: click}. The user's next event of that item, in the session or within session_gap_minutes, is what came
         of what was shown.
     session_gap_minutes: of silence, after which a user's search belongs to another session.
+    ranks: places further down count as this one, when it is learnt how probably places are looked at. prior_clicks: so
+        many clicks speak at each place for 1 / place, against what the log says.
     max_characters: a longer query is a robot's, and quarantined.
     max_digits: more digits in a row are a telephone or an order number; 14 lets bar codes be searched for.
     personal_patterns: further personal data, such as {order number: "ord-[0-9]{6}"}: name -> a regular expression in
@@ -68,6 +72,8 @@ class Search(Source, kw_only=True):
     actions: dict[str, Action] = {}
     event_actions: dict[str, Literal["click", "purchase"]] = {}
     session_gap_minutes: Positive = 30
+    ranks: Positive = 50
+    prior_clicks: PositiveFloat = 10.0
     max_characters: Positive = 200
     max_digits: Annotated[int, Meta(ge=1)] = 9
     personal_patterns: dict[str, str] = {}
@@ -101,6 +107,11 @@ class Search(Source, kw_only=True):
         """Whether it holds graded judgements; else it is a log."""
         return "gain" in self.columns
 
+    @property
+    def clicked(self) -> bool:
+        """Whether clicks judge the items: of a log, or one that is made of judgements."""
+        return not self.graded or self.click_model is not None
+
 
 class PrepareSearch(Strict, kw_only=True):
     """What becomes of the searches: section prepare.search.
@@ -108,18 +119,15 @@ class PrepareSearch(Strict, kw_only=True):
     split: `query`: by a hash of the query, by these shares; `time`: a query that was first asked in the test window is
         of the test, in the validation window of the validation, else of the training.
     validation_share, test_share: of the queries, where the split is `query`.
-    purchase_weight: what a purchase counts more than a click.
-    judged_ranks: places further down count as this one, when it is learnt how places are looked at.
-    prior_clicks: so many clicks speak at each place for being looked at with probability 1 / place, against what the
-        log says.
+    purchase_weight: what a purchase counts more than a click. prior_looks: so many looks without a click are added to
+        those at each item: a click of few looks says little.
     """
 
     split: Literal["query", "time"] = "query"
     validation_share: Share = 0.2
     test_share: Share = 0.2
     purchase_weight: NonNegative = 2.0
-    judged_ranks: Positive = 50
-    prior_clicks: PositiveFloat = 10.0
+    prior_looks: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""

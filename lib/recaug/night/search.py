@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.click_model import made_searches
 from recaug.clickstream.examination import examination
 from recaug.clickstream.failures import reading
 from recaug.clickstream.search_log import KEY, check_searches, mark_searches
@@ -21,8 +22,8 @@ from recaug.clickstream.searches import (
 )
 from recaug.clickstream.source import read_source
 from recaug.clickstream.splits import windows
-from recaug.config import Search
-from recaug.errors import ContractError, NoRowsError
+from recaug.config import PrepareSearch, Search
+from recaug.errors import NoRowsError
 from recaug.lake.slices import Where
 from recaug.lake.tables import Commit
 from recaug.night.catalogue import up_to_the_night
@@ -58,35 +59,34 @@ def take_searches(context: Context) -> Taken:
             if search.graded:
                 grades = good.select("query_id", "query", "item_id", "gain", "event_time")
                 written["search_grades"] = _replace(context, grades, "search_grades", {})
-            else:
+            if search.clicked:
                 shown = _shown(context, good, search)
-                written["search_events"] = _replace(context, shown, "search_events", slice_)
+                written["search_events"] = _replace(context, shown, "search_events", {} if search.graded else slice_)
         finally:
             marked.unpersist()
     return Taken(reasons.pop(""), reasons, written)
 
 
 def prepare_searches(context: Context) -> dict[str, Commit]:
-    """Write queries, each with its split, and judgements, of what take_searches wrote.
-
-    Raises ContractError where the split is by time, and the times are not known.
-    """
+    """Write queries, each with its split, and judgements, of what take_searches wrote."""
     search, config = context.config.source.search, context.config.prepare
     assert search is not None
-    if search.graded:
+    if not search.clicked:
         graded = context.lake.read("search_grades")
         queries, judged = queries_of_grades(graded), judgements_of_grades(graded)
     else:
         events = context.lake.read("search_events").where(F.col("event_date") <= F.lit(context.date))
-        queries, judged = queries_of_log(events), judgements_of_log(events, config.search.purchase_weight)
-    if config.search.split == "time" and "event_time" not in search.columns:
-        raise ContractError(f"prepare.search.split time needs {KEY}.columns.event_time; set it, or split by query")
+        queries, judged = queries_of_log(events), _judged(events, config.search)
     cut, shares = windows(context.date, config), (config.search.validation_share, config.search.test_share)
     split = with_split(queries, config.search.split, shares, (cut.validation_start, cut.test_start))
     return {
         "queries": _replace(context, split, "queries", {}),
         "judgements": _replace(context, judged, "judgements", {}),
     }
+
+
+def _judged(events: DataFrame, settings: PrepareSearch) -> DataFrame:
+    return judgements_of_log(events, settings.purchase_weight, settings.prior_looks)
 
 
 def _is_up_to(date: dt.date) -> F.Column:
@@ -112,12 +112,13 @@ def _quarantine(bad: DataFrame, date: dt.date) -> DataFrame:
 
 def _shown(context: Context, good: DataFrame, search: Search) -> DataFrame:
     """Make good rows of a log those of search_events."""
-    shown = impressions(good, search.session_gap_minutes)
+    made = search.click_model
+    shown = made_searches(good, made) if made else impressions(good, search.session_gap_minutes)
     if search.event_actions:
         events = context.lake.read("events").where(F.col("event_date") <= F.lit(context.date))
         shown = with_followed(shown, events, search.event_actions, search.session_gap_minutes)
-    shown, settings = shown.persist(), context.config.prepare.search
-    looked_at = examination(shown, settings.judged_ranks, settings.prior_clicks)
+    shown = shown.persist()
+    looked_at = examination(shown, search.ranks, search.prior_clicks)
     dated = shown.withColumn("event_date", F.coalesce(F.to_date("event_time"), F.lit(context.date)))
     return with_examined(dated, looked_at)
 
