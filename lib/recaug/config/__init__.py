@@ -11,7 +11,9 @@ from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images,
 from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
-from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Sources, UsualRows
+from recaug.config.search import ClickModel, PrepareSearch, Search
+from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, UsualRows
+from recaug.config.sources import Sources
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
 
@@ -23,6 +25,7 @@ __all__ = [
     "Attributes",
     "Augment",
     "Benchmark",
+    "ClickModel",
     "CoVisitation",
     "Config",
     "CountsGrid",
@@ -47,10 +50,12 @@ __all__ = [
     "Optimiser",
     "Policy",
     "Prepare",
+    "PrepareSearch",
     "Recommend",
     "Robots",
     "Rule",
     "SASRec",
+    "Search",
     "Source",
     "Sources",
     "Spark",

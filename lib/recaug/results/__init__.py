@@ -18,6 +18,7 @@ from recaug.results.night import (
     Refit,
     Report,
     Sampled,
+    Searches,
     Train,
 )
 from recaug.results.studies import (
@@ -76,6 +77,7 @@ __all__ = [
     "Result",
     "Sampled",
     "Score",
+    "Searches",
     "Slice",
     "Train",
     "TrainedModel",
