@@ -17,9 +17,10 @@ from pyspark.sql import SparkSession
 
 from recaug import config as configuration
 from recaug.config import STAGES, Config
+from recaug.config.secrets import hide
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.evaluate.trial import refuse_leaks
-from recaug.exits import exit_code
+from recaug.exits import exit_code, hiding, printable
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
@@ -45,8 +46,9 @@ DATE: Option = ("--date", {"required": True, "help": "the night's date D, such a
 
 def say(line: str) -> None:
     """Print a line at once; on a terminal one that is too wide hangs below its text, in a log it stays one."""
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(line)
-    print(hanging(line, columns), flush=True)
+    shown = "\n".join(printable(part) for part in hide(line).split("\n"))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(shown)
+    print(hanging(shown, columns), flush=True)
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,17 @@ class Command:
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
-        return exit_code(partial(self._run, parser.parse_args(argv)))
+        parser.add_argument("--trace", action="store_true", help="show the stack trace of an error that has no words")
+        given = parser.parse_args(argv)
+        return exit_code(partial(self._run, given), given.trace)
 
     def _run(self, given: Namespace) -> None:
         config = configuration.load(given.config, given.set)
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
+        with hiding(config.secrets):
+            self._work(config, given)
+
+    def _work(self, config: Config, given: Namespace) -> None:
         work = self.begin(config, given)
         spark = build(config.spark, "recaug", config.training.workers, config.source.events.time_zone)
         try:
@@ -120,7 +128,7 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
 
     def work(spark: SparkSession) -> None:
         if given.dry_run:
-            print("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
+            say("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
             return
         with one_line_errors("night"):
             check_order(night_context(config, first, spark), stages, given.again)

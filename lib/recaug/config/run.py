@@ -19,6 +19,7 @@ from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
+from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.source import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
@@ -78,6 +79,9 @@ class Config(Strict, kw_only=True, dict=True):
 
     def __post_init__(self) -> None:
         """Check what spans several sections."""
+        for name, place in (("artifacts", self.artifacts), ("lake.path", self.lake.path)):
+            if place is not None and has_credentials(place):
+                raise ValueError(f"{name} has a secret in its address, which files would keep; use spark.settings")
         events, prepare = self.source.events, self.prepare
         if unknown := set(prepare.event_types) - set(events.all_types or prepare.event_types):
             raise ValueError(
@@ -104,8 +108,18 @@ class Config(Strict, kw_only=True, dict=True):
         return self.__dict__.get("origins")
 
     def written(self) -> str:
-        """Write it as YAML, each value with where it comes from; read again, it means the same."""
-        return resolved(msgspec.to_builtins(self), self.origins)
+        """Write it as YAML, each value with where it comes from; read again, it means the same but for its secrets."""
+        return resolved(self.shown(), self.origins)
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as nested dicts without its secrets: what files, MLflow and people may see."""
+        values: dict[str, Any] = hidden(msgspec.to_builtins(self))
+        return values
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of its settings and options that are secrets."""
+        return frozenset(secrets(msgspec.to_builtins(self)))
 
     @property
     def generated_type(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from recaug.config.secrets import hide
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
 from recaug.results import METRICS, decode, encode
@@ -42,8 +43,8 @@ class RunRecord:
 def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
     values = asdict(run) | {
-        "reasons": list(run.reasons),
-        "metrics": encode(run.metrics),
+        "reasons": [hide(reason) for reason in run.reasons],
+        "metrics": hide(encode(run.metrics)),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
