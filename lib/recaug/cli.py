@@ -24,7 +24,8 @@ from recaug.exits import exit_code, hiding, printable
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
-from recaug.night.nightly import check_order, night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import check_order, night_context, parse_stages, plan, run_night
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page

@@ -150,6 +150,8 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> Config:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give --config an existing YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start + 1} is no UTF-8; save the file as UTF-8") from error
     return loads(text, str(path), settings)
 
 

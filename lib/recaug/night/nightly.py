@@ -5,20 +5,18 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError, StorageError
+from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
-from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
+from recaug.night.failures import one_line_errors
 from recaug.night.stage import NIGHT, Stage, sections_hash
 from recaug.night.story import decided, tell
 from recaug.night.summary import summarise
@@ -154,24 +152,6 @@ def run_stage(
 
         log_training(context, result.trained)
     return record
-
-
-class one_line_errors:
-    """Turn what Spark, the JVM and the file system raise inside a stage into a RecaugError of one line."""
-
-    def __init__(self, stage: str) -> None:
-        self.stage = stage
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OSError) and not isinstance(error, ConnectionError):  # of the Java process, to cli.py
-            raise StorageError(f"{self.stage}: {error.filename or 'artifacts'}: {error.strerror}") from error
-        if isinstance(error, (PySparkException, Py4JError)):
-            in_one_line = storage_error(error, self.stage)
-            if isinstance(in_one_line, RecaugError):
-                raise in_one_line from error
 
 
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:
