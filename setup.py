@@ -56,7 +56,7 @@ EXTRAS = {
     "dev": [
         "pytest>=8",  # runs the tests
         "pytest-xdist>=3.6",  # in two processes: one alone leaves a third of two cores idle
-        "filelock>=3",  # one night for both processes: the second waits for the first
+        "filelock>=3.20.1",  # one night for both processes: the second waits for the first
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would
@@ -67,6 +67,7 @@ EXTRAS = {
         "mypy>=1.11",  # types
         "types-PyYAML",  # types of yaml
         "pandas-stubs",  # types of pandas
+        "bandit>=1.7",  # what a reader of attacks would look for, in make audit
         "pre-commit>=3",  # ruff before each commit
     ],
 }
