@@ -165,3 +165,23 @@ def test_a_launcher_takes_no_job_of_others_with_it() -> None:
     folder = Path(cli.__file__).parent / "training" / "launchers"
     assert not [file.name for file in folder.glob("*.py") if "cancelAllJobs" in file.read_text()]
     assert Training().launcher == "horovod"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [1, *a]",
+        "a: &a [x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n"
+        + "\n".join(f"c{n}: &c{n} [{', '.join(['*b' if n == 0 else f'*c{n - 1}'] * 9)}]" for n in range(9)),
+        "a: " + "[" * 5_000,
+    ],
+    ids=["an alias of itself", "a billion laughs", "nested"],
+)
+def test_a_yaml_that_grows_is_one_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """T17: made by fuzzing; the first ended in RecursionError, the second would fill the memory."""
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    before = memory()
+    assert cli.main(["--config", str(path), "--date", "2017-01-01"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert memory() - before < 200
