@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from recaug.config.alarms import Alarms, Budget
 from recaug.config.base import Seed, Strict
 from recaug.config.evaluate import Evaluate, Recommend
 from recaug.config.generators import Augment, decode_entry
@@ -28,12 +29,14 @@ from recaug.errors import ConfigError
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
-# Where things lie, how Spark and the launchers run, and who watches: what decides no row.
+# Where things lie, how Spark and the launchers run, who watches and what it may cost: what decides no row.
 PLACES = (
     "artifacts",
     "lake",
     "spark",
     "tracking",
+    "alarms",
+    "budget",
     "source.events.path",
     "training.launcher",
     "training.timeout_seconds",
@@ -72,6 +75,8 @@ class Config(Strict, kw_only=True, dict=True):
     refit: bool = True
     recommend: Recommend = Recommend()
     tracking: Tracking = Tracking()
+    alarms: Alarms = msgspec.field(default_factory=Alarms)
+    budget: Budget = Budget()
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
     attributes: Attributes | None = None
