@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -22,6 +23,9 @@ from recaug.config import Training, load
 from recaug.errors import ConfigError, ContractError
 from recaug.exits import exit_code, printable
 from recaug.night.failures import one_line_errors
+from recaug.report import plots
+from recaug.report.page import templates
+from recaug.report.series import Look
 from recaug.training.launchers.outcome import own_jobs
 
 
@@ -185,3 +189,22 @@ def test_a_yaml_that_grows_is_one_line(text: str, tmp_path: Path, capsys: pytest
     assert cli.main(["--config", str(path), "--date", "2017-01-01"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert memory() - before < 200
+
+
+def test_a_title_that_is_long_or_moves_the_page_is_cut_and_shown() -> None:
+    """T17: 10,000 characters, marks of direction and control codes of a shop's title; HTML that we made stays whole."""
+    template = templates().from_string("<td>{{ title }}</td>{{ made | safe }}")
+    html = template.render(title="\u202e<b>" + "x" * 10_000 + "\x00", made="<svg>" + "y" * 5_000)
+    cell, made = html.split("</td>")
+    assert cell.startswith("<td>\\u202e&lt;b&gt;xxx")
+    assert len(cell) < 650
+    assert len(made) == 5_005
+
+
+def test_a_category_of_any_text_is_drawn() -> None:
+    """T17: mathtext, control codes, a thousand letters."""
+    odd = ["$a_$ deals", "\x1b[2J", "<script>", "z" * 10_000, "\u202e", "$$$", "\\frac{", "\n\n", ""]
+    mix = pd.DataFrame([("real", name, 9) for name in odd], columns=["series", "category", "events"])
+    svg = plots.categories(mix, {"real": Look("real events", "--real")})
+    assert "<script>" not in svg
+    assert len(svg) < 100_000

@@ -48,7 +48,7 @@ DATE: Option = ("--date", {"required": True, "help": "the night's date D, such a
 
 def say(line: str) -> None:
     """Print a line at once; on a terminal one that is too wide hangs below its text, in a log it stays one."""
-    shown = "\n".join(printable(part) for part in hide(line).split("\n"))
+    shown = printable(hide(line))
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(shown)
     print(hanging(shown, columns), flush=True)
 

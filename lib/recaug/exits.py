@@ -61,12 +61,12 @@ def unexpected(error: Exception) -> str:
 
 
 def printable(text: str) -> str:
-    """Show control and escape codes, which a terminal would obey, as what they are.
+    """Show control and escape codes, which a terminal would obey, as what they are; a new line stays one.
 
     >>> printable("a" + chr(27) + "[2J")
     'a\\x1b[2J'
     """
-    return "".join(ascii(letter)[1:-1] if category(letter) in OBEYED else letter for letter in text)
+    return "".join(ascii(letter)[1:-1] if category(letter) in OBEYED and letter != "\n" else letter for letter in text)
 
 
 def _say(words: str) -> None:
