@@ -10,7 +10,7 @@ MUTANTS ?=
 BENCHMARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against results docs lint format clean
+.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against results docs lint format audit clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -56,6 +56,10 @@ lint: $(READY) ## ruff and mypy
 format: $(READY) ## lets ruff mend what it can
 	@$(PYTHON) -m ruff check --fix
 	@$(PYTHON) -m ruff format
+
+audit: $(READY) ## known faults of the pinned and the lowest allowed versions, and bandit
+	@PYTHONPATH=. $(PYTHON) -m tests.audit
+	@$(PYTHON) -m bandit -q -ll -r lib jobs
 
 clean: ## removes what the commands wrote (not .venv, not the cached Horovod)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log

@@ -18,7 +18,7 @@ if VERSION is None:
 BASE = [
     "numpy>=1.23",  # arrays between Spark and torch
     "pandas>=1.5,<3",  # what a pandas UDF takes and gives; Spark 3.5 knows pandas up to 2
-    "pyarrow>=14",  # the format in which Spark hands batches to Python
+    "pyarrow>=14.0.1",  # the format in which Spark hands batches to Python
     "scipy>=1.11",  # confidence intervals of the gate, statistics of fidelity
     "matplotlib>=3.7",  # the report's plots
     "jinja2>=3.1",  # the report's page
@@ -45,7 +45,7 @@ EXTRAS = {
     "train": [
         "torch>=2.3",  # the models
         "petastorm==0.12.1",  # Parquet files to torch; 0.13 asks for a setuptools that torch refuses
-        "pyarrow>=14,<15",  # Petastorm breaks from 15 on
+        "pyarrow>=14.0.1,<15",  # Petastorm breaks from 15 on
         "numpy>=1.23,<2",  # pyarrow 14 is built for numpy 1
         "setuptools<81",  # Petastorm imports pkg_resources, gone from 81 on
     ],
@@ -56,7 +56,7 @@ EXTRAS = {
     "dev": [
         "pytest>=8",  # runs the tests
         "pytest-xdist>=3.6",  # in two processes: one alone leaves a third of two cores idle
-        "filelock>=3",  # one night for both processes: the second waits for the first
+        "filelock>=3.20.1",  # one night for both processes: the second waits for the first
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would
@@ -67,6 +67,7 @@ EXTRAS = {
         "mypy>=1.11",  # types
         "types-PyYAML",  # types of yaml
         "pandas-stubs",  # types of pandas
+        "bandit>=1.7",  # what a reader of attacks would look for, in make audit
         "pre-commit>=3",  # ruff before each commit
     ],
 }

@@ -17,13 +17,16 @@ from pyspark.sql import SparkSession
 
 from recaug import config as configuration
 from recaug.config import STAGES, Config
+from recaug.config.secrets import hide
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.evaluate.trial import refuse_leaks
-from recaug.exits import exit_code
+from recaug.exits import exit_code, hiding, printable
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
-from recaug.night.nightly import check_order, night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.night.failures import one_line_errors
+from recaug.night.monitor import Voice, write_event
+from recaug.night.nightly import check_order, night_context, parse_stages, plan, run_night
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
@@ -38,15 +41,16 @@ from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
 
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
-Work = Callable[[SparkSession], None]
+Work = Callable[[SparkSession], int | None]  # gives the exit code; None is 0
 
 DATE: Option = ("--date", {"required": True, "help": "the night's date D, such as 2017-02-04"})
 
 
 def say(line: str) -> None:
     """Print a line at once; on a terminal one that is too wide hangs below its text, in a log it stays one."""
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(line)
-    print(hanging(line, columns), flush=True)
+    shown = printable(hide(line))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(shown)
+    print(hanging(shown, columns), flush=True)
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,21 @@ class Command:
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
-        return exit_code(partial(self._run, parser.parse_args(argv)))
+        parser.add_argument("--trace", action="store_true", help="show the stack trace of an error that has no words")
+        given = parser.parse_args(argv)
+        return exit_code(partial(self._run, given), given.trace)
 
-    def _run(self, given: Namespace) -> None:
+    def _run(self, given: Namespace) -> int | None:
         config = configuration.load(given.config, given.set)
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
+        with hiding(config.secrets):
+            return self._work(config, given)
+
+    def _work(self, config: Config, given: Namespace) -> int | None:
         work = self.begin(config, given)
         spark = build(config.spark, "recaug", config.training.workers, config.source.time_zone)
         try:
-            work(spark)
+            return work(spark)
         finally:
             with contextlib.suppress(Py4JError, OSError):  # a JVM that died has nothing to stop
                 spark.stop()
@@ -100,6 +110,8 @@ def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
         ("--resume", {"action": "store_true", "help": "skip what runs shows as done from the same inputs"}),
         ("--again", {"action": "store_true", "help": "make a night anew that is older than the newest"}),
         ("--dry-run", {"action": "store_true", "help": "print the plan and touch nothing"}),
+        ("--log", {"choices": ["text", "json"], "default": "text", "help": "json: a line of JSON a stage on stdout"}),
+        ("--exit-on-hold", {"type": int, "default": 0, "metavar": "CODE", "help": "exit code where a night held"}),
     ]
     if stage is None:
         options.append(("--stages", {"help": f"of {','.join(STAGES)}"}))
@@ -113,26 +125,30 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
     last = configuration.parse_date(given.until, "--until") if given.until else first
     if last < first:
         raise ConfigError(f"--until {last} is before --date {first}")
+    if not 0 <= given.exit_on_hold <= 255:
+        raise ConfigError(f"--exit-on-hold is {given.exit_on_hold}, not between 0 and 255, such as 10")
     stages = [stage] if stage else parse_stages(given.stages)
     if not config.augment.generators and not {"ingest", "prepare"}.issuperset(stages):
         raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
     dates = [first + dt.timedelta(days=day) for day in range((last - first).days + 1)]
 
-    def work(spark: SparkSession) -> None:
+    voice = Voice(say) if given.log == "text" else Voice(lambda line: None, write_event)
+
+    def work(spark: SparkSession) -> int:
         if given.dry_run:
-            print("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
-            return
+            say("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
+            return 0
         with one_line_errors("night"):
             check_order(night_context(config, first, spark), stages, given.again)
-        nights = 0
+        decisions = []
         for date in dates:
             try:
-                run_night(config, date, spark, stages, given.resume, say=say)
-                nights += 1
+                decisions.append(run_night(config, date, spark, stages, given.resume, say=voice)["decision"])
             except NoRowsError as error:
-                if date == last and not nights:
+                if date == last and not decisions:
                     raise
-                say(f"no night of {date}: {error}")
+                voice.say(f"no night of {date}: {error}")
+        return given.exit_on_hold if "hold" in decisions else 0
 
     return work
 

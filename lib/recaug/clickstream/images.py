@@ -1,12 +1,14 @@
 """Reads labelled pictures, from bytes or from files, and cuts them to one size."""
 
 import io
+import struct
+import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -14,9 +16,12 @@ from recaug.clickstream.mapping import expression
 from recaug.config import ImageSource
 from recaug.errors import ContractError
 
+# What Pillow raises of a file that is damaged, or that is made to fill the memory.
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 SPLITS = ("train", "validation", "test")
 HELD_OUT = {"validation": 0.1, "test": 0.1}  # shares where the source names no split
 KEY = "images.source"
+PIXELS = 50_000_000  # of a picture that is read; a file of some kB may claim a thousand times as many
 
 
 def images(df: DataFrame, source: ImageSource, size: int, channels: int) -> DataFrame:
@@ -61,9 +66,11 @@ def _pixels(image: bytes | str | None, size: int, channels: int) -> tuple[bytes 
         return None, "no picture"
     try:
         with Image.open(image if isinstance(image, str) else io.BytesIO(image)) as picture:
+            if picture.width * picture.height > PIXELS:
+                return None, f"{picture.width} x {picture.height} pixels, more than {PIXELS:,}"
             cut = ImageOps.fit(picture.convert("L" if channels == 1 else "RGB"), (size, size))
             return cut.tobytes(), None
-    except (OSError, UnidentifiedImageError) as error:
+    except UNREADABLE as error:
         return None, " ".join(str(error).split())
 
 

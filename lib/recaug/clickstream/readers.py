@@ -153,15 +153,21 @@ def _options(source: Files, key: str) -> Mapping[str, str]:
 def locate(path: str, key: str) -> str:
     """Give a path that Spark reads; package://NAME/inside is a file of an installed Python package.
 
-    Raises ContractError where there is no such package or no such file in it.
+    Raises ContractError where there is no such package, or no such file in it, a path that leaves it among them.
     """
     if not path.startswith("package://"):
         return path
     name, _, inside = path.removeprefix("package://").partition("/")
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # of a name that is none
+        spec = None
     if spec is None or not spec.submodule_search_locations:
         raise ContractError(f"{key}.path: no Python package {name} is installed; install it or set another path")
-    file = Path(next(iter(spec.submodule_search_locations))) / inside
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    file = folder / inside
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise ContractError(f"{key}.path: {inside} leaves the package {name}; give the path without package://")
     if not file.exists():
         raise ContractError(f"{key}.path: the package {name} has no {inside}")
     return str(file)

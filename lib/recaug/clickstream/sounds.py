@@ -16,6 +16,8 @@ RATE = 16_000  # samples a second, to which every clip is brought
 FRAME, HOP = 400, 160  # samples: 25 and 10 ms
 BANDS = 40
 LOWEST = 20.0  # Hz
+RATES = (1_000, 400_000)  # samples a second that a clip may claim; 1 would make 16,000 of each sample
+SECONDS = 600  # of a clip that are read
 FLOOR = 1e-10  # of the power, before the logarithm
 
 
@@ -76,8 +78,9 @@ def _vector(clip: bytes | str | None) -> NDArray[np.float32] | None:
         rate, samples = wavfile.read(clip if isinstance(clip, str) else io.BytesIO(clip))
     except (OSError, ValueError, struct.error):  # the last of a clip that ends within its head
         return None
-    if not len(samples):
+    if not len(samples) or not RATES[0] <= rate <= RATES[1] or samples.dtype.kind not in "iuf":
         return None
+    samples = samples[: SECONDS * rate]
     scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
     offset = 128 if samples.dtype == np.uint8 else 0  # 8 bits have their silence in the middle
     return log_mel((samples.astype(np.float64) - offset) / (scale - offset), rate)

@@ -4,6 +4,7 @@ All but artifacts, lake and source has a default, that of a log with times, as t
 conf/ say what differs. docs/configuration.md lists every key.
 """
 
+from recaug.config.alarms import Alarms, Budget
 from recaug.config.base import Strict, twins
 from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
 from recaug.config.generators import TOGETHER, Augment, Entry
@@ -22,9 +23,11 @@ __all__ = [
     "STAGES",
     "TOGETHER",
     "ALSGrid",
+    "Alarms",
     "Attributes",
     "Augment",
     "Benchmark",
+    "Budget",
     "ClickModel",
     "CoVisitation",
     "Config",

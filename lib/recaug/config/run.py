@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from recaug.config.alarms import Alarms, Budget
 from recaug.config.base import Seed, Strict
 from recaug.config.evaluate import Evaluate, Recommend
 from recaug.config.generators import Augment, decode_entry
@@ -19,6 +20,7 @@ from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
+from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.sources import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
@@ -27,12 +29,14 @@ from recaug.errors import ConfigError
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
-# Where things lie, how Spark and the launchers run, and who watches: what decides no row.
+# Where things lie, how Spark and the launchers run, who watches and what it may cost: what decides no row.
 PLACES = (
     "artifacts",
     "lake",
     "spark",
     "tracking",
+    "alarms",
+    "budget",
     "source.events.path",
     "source.search.path",
     "training.launcher",
@@ -72,6 +76,8 @@ class Config(Strict, kw_only=True, dict=True):
     refit: bool = True
     recommend: Recommend = Recommend()
     tracking: Tracking = Tracking()
+    alarms: Alarms = msgspec.field(default_factory=Alarms)
+    budget: Budget = Budget()
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
     attributes: Attributes | None = None
@@ -79,6 +85,9 @@ class Config(Strict, kw_only=True, dict=True):
 
     def __post_init__(self) -> None:
         """Check what spans several sections."""
+        for name, place in (("artifacts", self.artifacts), ("lake.path", self.lake.path)):
+            if place is not None and has_credentials(place):
+                raise ValueError(f"{name} has a secret in its address, which files would keep; use spark.settings")
         events, prepare = self.source.event_log, self.prepare
         of_log = events.all_types if events is not None else ()
         if unknown := set(prepare.event_types) - set(of_log or prepare.event_types):
@@ -119,8 +128,18 @@ class Config(Strict, kw_only=True, dict=True):
         return self.__dict__.get("origins")
 
     def written(self) -> str:
-        """Write it as YAML, each value with where it comes from; read again, it means the same."""
-        return resolved(msgspec.to_builtins(self), self.origins)
+        """Write it as YAML, each value with where it comes from; read again, it means the same but for its secrets."""
+        return resolved(self.shown(), self.origins)
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as nested dicts without its secrets: what files, MLflow and people may see."""
+        values: dict[str, Any] = hidden(msgspec.to_builtins(self))
+        return values
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of its settings and options that are secrets."""
+        return frozenset(secrets(msgspec.to_builtins(self)))
 
     @property
     def generated_type(self) -> str:
@@ -153,6 +172,8 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> Config:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give --config an existing YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start + 1} is no UTF-8; save the file as UTF-8") from error
     return loads(text, str(path), settings)
 
 

@@ -10,6 +10,9 @@ FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.
 INT = re.compile(r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+")
 
 
+MOST = 100_000  # values of a text
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1, as PyYAML reads it, but for numbers: 1e-3 is one there only with a point, 010 is 8, and 1:30 is 90."""
 
@@ -39,10 +42,24 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^({FLOAT.
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
+def _bounded(values: Any) -> Any:
+    """Give the values; raise ValueError where aliases make more of them than anybody writes, or one holds itself."""
+    left, waiting = MOST, [values]
+    while waiting:
+        value = waiting.pop()
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
+        left -= 1
+        if left < 0:
+            raise ValueError(f"more than {MOST:,} values: an alias (*name) holds itself, or aliases of aliases")
+    return values
+
+
 def parse(text: str) -> Any:
     """Read YAML text. Raises ValueError of one line that says in which line of the text something is wrong."""
     try:
-        return yaml.load(text, _Loader)
+        return _bounded(yaml.load(text, _Loader))  # nosec B506: a SafeLoader
+    except RecursionError as error:
+        raise ValueError("not YAML: it is nested too deep") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f"line {mark.line + 1}: "

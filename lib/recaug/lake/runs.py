@@ -6,10 +6,13 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from recaug.config.secrets import hide
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
-from recaug.results import METRICS, decode, encode
+from recaug.results import METRICS, Result, decode, encode
 
+ATTEMPT = ".attempt"  # behind a stage's name: a row that says that it was started, or failed
+FINISHED = f"stage NOT LIKE '%{ATTEMPT}'"
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
 
@@ -39,11 +42,68 @@ class RunRecord:
     peak_memory_mb: float
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A stage of a night that was begun: its state is `done`, `started` (it runs, or was killed) or `failed`."""
+
+    run_id: str
+    event_date: dt.date
+    stage: str
+    started: dt.datetime
+    state: str = "started"
+    reason: str | None = None
+
+
+def begin(lake: Lake, attempt: Attempt) -> None:
+    """Write that a stage was started, beside the record of its last run: a row of the stage `<stage>.attempt`."""
+    _attempt(lake, attempt, "started", [])
+
+
+def fail(lake: Lake, attempt: Attempt, reason: str) -> None:
+    """Write that a stage failed, and why."""
+    _attempt(lake, attempt, "failed", [reason])
+
+
+def _attempt(lake: Lake, attempt: Attempt, decision: str, reasons: list[str]) -> None:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    row = RunRecord(
+        run_id=attempt.run_id,
+        event_date=attempt.event_date,
+        stage=f"{attempt.stage}{ATTEMPT}",
+        started=attempt.started,
+        finished=now,
+        decision=decision,
+        reasons=reasons,
+        metrics=Result(),
+        config_hash="",
+        cpu_seconds=0.0,
+        wall_seconds=(now - attempt.started).total_seconds(),
+        peak_memory_mb=0.0,
+    )
+    record(lake, row)
+
+
+def attempts(lake: Lake, date: dt.date) -> dict[str, Attempt]:
+    """Give the last attempt of each stage of a night; it is done where the stage's record began with it or later."""
+    done, begun = night(lake, date), {}
+    if not lake.exists("runs"):
+        return {}
+    condition = f"event_date = DATE'{date.isoformat()}' AND stage LIKE '%{ATTEMPT}'"
+    for row in lake.read("runs").where(condition).selectExpr("*", "double(started) AS began").collect():
+        stage, began = row["stage"].removesuffix(ATTEMPT), dt.datetime.fromtimestamp(row["began"], dt.UTC)
+        started = began.replace(tzinfo=None)
+        is_done = stage in done and done[stage].started >= started
+        reason = next(iter(row["reasons"]), None)
+        state = "done" if is_done else row["decision"]
+        begun[stage] = Attempt(row["run_id"], date, stage, started, state, None if is_done else reason)
+    return begun
+
+
 def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
     values = asdict(run) | {
-        "reasons": list(run.reasons),
-        "metrics": encode(run.metrics),
+        "reasons": [hide(reason) for reason in run.reasons],
+        "metrics": hide(encode(run.metrics)),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
@@ -72,12 +132,23 @@ def history(lake: Lake, stage: str) -> list[RunRecord]:
     return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
 
 
+def before(lake: Lake, date: dt.date, stage: str, nights: int) -> list[RunRecord]:
+    """Give the records of a stage of the last nights before a date, by date."""
+    if not lake.exists("runs"):
+        return []
+    earlier = f"stage = '{stage}' AND event_date < DATE'{date.isoformat()}'"
+    days = lake.read("runs").where(earlier).select("event_date").orderBy(F.desc("event_date")).limit(nights).collect()
+    if not days:
+        return []
+    return _records(lake, f"{earlier} AND event_date >= DATE'{days[-1]['event_date'].isoformat()}'")
+
+
 def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
     """Give the content hash of every record by stage and night; where the stage has none, when it ended."""
     if not lake.exists("runs"):
         return {}
     ended = "coalesce(content_hash, string(finished)) AS content"
-    rows = lake.read("runs").selectExpr("stage", "event_date", ended).collect()
+    rows = lake.read("runs").where(FINISHED).selectExpr("stage", "event_date", ended).collect()
     return {(row["stage"], row["event_date"]): row["content"] for row in rows}
 
 
@@ -86,7 +157,7 @@ def latest(lake: Lake, stage: str) -> tuple[dt.date | None, dt.date | None]:
     if not lake.exists("runs"):
         return None, None
     last = F.max_by("event_date", F.when(F.col("stage") == stage, F.col("finished")))
-    row = lake.read("runs").agg(F.max("event_date"), last).first()
+    row = lake.read("runs").where(FINISHED).agg(F.max("event_date"), last).first()
     assert row is not None
     return row[0], row[1]
 
@@ -95,7 +166,7 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
     """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
     rows = (
         lake.read("runs")
-        .where(condition)
+        .where(f"({condition}) AND {FINISHED}")
         .selectExpr(
             *(f"double({column}) AS {column}" if column in ("started", "finished") else column for column in COLUMNS)
         )

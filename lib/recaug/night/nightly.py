@@ -3,26 +3,27 @@
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from recaug.config import STAGES, Config
-from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError, StorageError
+from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
-from recaug.lake.failures import storage_error
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
+from recaug.night.budget import spent_up
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
+from recaug.night.failures import one_line_errors
+from recaug.night.monitor import Monitor, Say, Voice
 from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
-from recaug.night.story import decided, tell
+from recaug.night.story import decided
 from recaug.night.summary import summarise
-from recaug.report.records import warnings
+from recaug.night.unusual import with_warnings
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -35,6 +36,8 @@ RUN: dict[str, Callable[[Context], StageResult]] = {
     "recommend": recommend.run,
     "report": report.run,
 }
+
+AFTER_HOLD = ("publish", "report")  # what is made of a night that its budget ends
 
 
 class StageInputs(NamedTuple):
@@ -55,34 +58,46 @@ def run_night(
     spark: SparkSession,
     stages: Iterable[str] = STAGES,
     resume: bool = False,
-    say: Callable[[str], None] = print,
+    say: Say | Voice = print,
 ) -> dict[str, Any]:
     """Run the stages of one night and write summary.json. Returns the summary.
 
-    resume: skip a stage that `runs` shows as done with the same inputs.
+    resume: skip a stage that `runs` shows as done with the same inputs. say: takes the lines for people, or a Voice.
     Raises a RecaugError; the tables are then as the finished stages left them.
     """
     context = night_context(config, date, spark)
-    say(f"night of {date}, run {context.run_id}")
+    monitor = Monitor(context, say)
+    monitor.voice.say(f"night of {date}, run {context.run_id}")
     recorded = runs.night(context.lake, date) if resume else {}
     versions: dict[str, int | None] = {}  # as they are until a stage has run
+    over: str | None = None  # why the rest of the night is left out
     for name in stages:
         inputs = inputs_of(context, NIGHT[name], versions)
-        if is_done(context, recorded.get(name), inputs):
-            say(f"  {name:<10} done before, skipped")
+        if over is None and is_done(context, recorded.get(name), inputs):
+            monitor.skipped(name)
             continue
-        record = run_stage(context, NIGHT[name], RUN[name], inputs)
+        if over is None and (over := spent_up(context, name)) is not None:
+            monitor.warn(f"{over}; {name} and what follows is left out")
+        if over is not None and name not in AFTER_HOLD:
+            continue
+        with monitor.stage(name):
+            run = RUN[name] if over is None or name != "publish" else partial(publish.hold, reasons=(over,))
+            record = run_stage(context, NIGHT[name], run, inputs)
         versions.clear()
-        say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(record)}")
-        for warning in warnings({name: record}):
-            say(f"  warning: {warning}")
+        monitor.finished(record)
+    return _end(context, monitor, "report" in stages)
+
+
+def _end(context: Context, monitor: Monitor, has_page: bool) -> dict[str, Any]:
+    """Write the night's summary and tell how it ended; with its page it goes to MLflow."""
     summary = summarise(context)
-    if "report" in stages:
+    if has_page:
         from recaug.night.tracking import log_night
 
         log_night(context, summary)
-        say(decided(summary))
-        say(f"report:   {context.folder.address('report/index.html')}")
+        monitor.voice.say(decided(summary))
+        monitor.voice.say(f"report:   {context.folder.address('report/index.html')}")
+    monitor.ended(summary)
     return summary
 
 
@@ -138,7 +153,7 @@ def run_stage(
         finished=dt.datetime.now(dt.UTC).replace(tzinfo=None),
         decision=result.decision,
         reasons=list(result.reasons),
-        metrics=result.metrics,
+        metrics=with_warnings(context, stage.name, result.metrics),
         input_versions=versions,
         inputs=records,
         config_hash=config_hash,
@@ -154,24 +169,6 @@ def run_stage(
 
         log_training(context, result.trained)
     return record
-
-
-class one_line_errors:
-    """Turn what Spark, the JVM and the file system raise inside a stage into a RecaugError of one line."""
-
-    def __init__(self, stage: str) -> None:
-        self.stage = stage
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OSError) and not isinstance(error, ConnectionError):  # of the Java process, to cli.py
-            raise StorageError(f"{self.stage}: {error.filename or 'artifacts'}: {error.strerror}") from error
-        if isinstance(error, (PySparkException, Py4JError)):
-            in_one_line = storage_error(error, self.stage)
-            if isinstance(in_one_line, RecaugError):
-                raise in_one_line from error
 
 
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:

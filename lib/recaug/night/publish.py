@@ -8,6 +8,15 @@ from recaug.night.context import Context, StageResult
 from recaug.results import Arm, Publish
 
 
+def hold(context: Context, reasons: tuple[str, ...]) -> StageResult:
+    """Hold for a reason that is not the gate's; what an earlier run of the same night published goes, as in run."""
+    lake, commit = context.lake, None
+    if lake.exists("augmented_events"):
+        nothing = lake.read("augmented_events").where("false")
+        commit = lake.replace(nothing, "augmented_events", {"event_date": context.date}, context.run_id)
+    return StageResult(Publish(augmented=commit.rows if commit is not None else 0), None, "hold", reasons)
+
+
 def run(context: Context) -> StageResult:
     """Follow the gate: one commit that replaces the date, also where an earlier run of the same night published.
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import msgspec
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from recaug.config.secrets import hide
 from recaug.night.context import Context
 from recaug.night.report import SHOWN_USERS
 from recaug.results import TrainedModel
@@ -79,7 +79,8 @@ def _only_watching(context: Context) -> Iterator[None]:
         yield
     except (MlflowException, requests.RequestException, OSError) as error:
         said = " ".join(str(error).split())[:300]
-        log.warning("MLflow at %s: %s; the night goes on without it", _uri(context), said)
+        line = hide(f"MLflow at {_uri(context)}: {said}", context.config.secrets)
+        log.warning("%s; the night goes on without it", line)
 
 
 def _uri(context: Context) -> str:
@@ -102,7 +103,7 @@ def _night_run(client: MlflowClient, experiment: str, context: Context) -> str:
         return str(runs[0].info.run_id)
     tags = {NIGHT: context.run_id, "date": context.date.isoformat(), "config_hash": context.config.hash}
     run = str(client.create_run(experiment, run_name=context.run_id, tags=tags).info.run_id)
-    _log_params(client, run, msgspec.to_builtins(context.config))
+    _log_params(client, run, context.config.shown())
     return run
 
 

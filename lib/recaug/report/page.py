@@ -12,6 +12,7 @@ import pandas as pd
 
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
+from recaug.exits import printable
 from recaug.report import distributions, evidence, lift, numbers, plots, records, tables
 from recaug.report.series import Look, Series, look_of, ordered, series_looks
 from recaug.report.training import Drawing, training_figures
@@ -30,6 +31,7 @@ PACKAGES = (
     "scipy",
     "mlflow-skinny",
 )
+LONGEST = 600  # letters of a text of the data
 SHOWN_EVENTS = 12  # of an example's user
 
 
@@ -128,10 +130,18 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_printed,
     )
     environment.filters |= {"seconds": numbers.seconds, "percent": numbers.percent, "figure": numbers.figure}
     environment.filters |= {"between": _between, "labelled": plots.labelled, "axis": numbers.tick}
     return environment
+
+
+def _printed(value: Any) -> Any:
+    """Cut what a shop's text has beyond LONGEST letters, and show control codes; HTML that we made stays."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return printable(value if len(value) <= LONGEST else value[: LONGEST - 1] + "…")
 
 
 def _between(value: Any) -> str:

@@ -128,6 +128,8 @@ def warnings(stages: Stages) -> list[str]:
     """What the stages found odd: WARNINGS lines at most, the last of which counts the others."""
     ingested, refitted = result_of(stages, Ingest), result_of(stages, Refit)
     lines = [] if ingested is None else list(ingested.warnings)
+    trial = result_of(stages, Trial)
+    lines += [] if trial is None else trial.warnings
     if refitted is not None and refitted.faults:
         lines.append(f"the rows of all days are not used but those that were proved: {'; '.join(refitted.faults)}")
     return lines if len(lines) <= WARNINGS else [*lines[: WARNINGS - 1], f"and {len(lines) - WARNINGS + 1} more"]

@@ -20,7 +20,8 @@ from recaug.evaluate.trial import LIST, look, measured_units, refuse_leaks
 from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.experiment import recommend_task, recorded_arms
-from recaug.night.nightly import one_line_errors, run_night
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import run_night
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
 from recaug.results import Catalogue

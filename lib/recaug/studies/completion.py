@@ -17,7 +17,8 @@ from recaug.errors import ConfigError
 from recaug.evaluate.completion import IMPUTED_ITEMS, imputed, summary
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
-from recaug.night.nightly import one_line_errors, run_night, run_stage
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import run_night, run_stage
 from recaug.night.stage import Stage
 from recaug.report import completion as page
 from recaug.results import Complete

@@ -10,7 +10,8 @@ import msgspec
 from recaug.config import STAGES
 from recaug.night.context import Context
 from recaug.night.experiment import arms_to_be
-from recaug.night.nightly import one_line_errors, run_night
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import run_night
 from recaug.report import learning_curve as page
 from recaug.report.series import arm_looks, generators_of
 from recaug.results import Measured, Slice, Trial

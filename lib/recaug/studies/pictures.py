@@ -29,7 +29,8 @@ from recaug.evaluate.images import (
 from recaug.evaluate.statistics import OVERALL, values
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
-from recaug.night.nightly import one_line_errors, run_stage
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import run_stage
 from recaug.night.stage import Stage
 from recaug.report import images as page
 from recaug.results import Fidelity, Likeness, Pictures, PictureTrial, TrainedModel

@@ -2,7 +2,9 @@
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -84,6 +86,17 @@ def died(title: str, training: Training, hung: threading.Event, error: Exception
 def threads(spark: SparkSession) -> int:
     """Threads of a rank: the cores of its task."""
     return int(spark.conf.get("spark.task.cpus", "1") or 1)
+
+
+@contextmanager
+def own_jobs(spark: SparkSession) -> Iterator[Callable[[], None]]:
+    """Mark the Spark jobs that this thread starts within; what is given cancels these and leaves those of others."""
+    tag = f"recaug-{uuid.uuid4().hex}"
+    spark.sparkContext.addJobTag(tag)
+    try:
+        yield lambda: spark.sparkContext.cancelJobsWithTag(tag)
+    finally:
+        spark.sparkContext.removeJobTag(tag)
 
 
 def _json(given: Outcome) -> str:

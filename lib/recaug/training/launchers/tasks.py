@@ -8,7 +8,7 @@ from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
 from recaug.config import Training
-from recaug.training.launchers.outcome import RankFunction, died, outcome, threads, values
+from recaug.training.launchers.outcome import RankFunction, died, outcome, own_jobs, threads, values
 from recaug.training.launchers.watch import Watched, watch
 from recaug.training.worker import Worker
 
@@ -33,7 +33,7 @@ def run_each(
     def task(numbers: Iterable[int]) -> list[str]:
         return [_rank(function, given[number], number, cores) for number in numbers]
 
-    with watch(watched, training.timeout_seconds, spark.sparkContext.cancelAllJobs) as hung:
+    with own_jobs(spark) as cancel, watch(watched, training.timeout_seconds, cancel) as hung:
         try:
             outcomes = spark.sparkContext.parallelize(range(len(given)), len(given)).mapPartitions(task).collect()
         except Exception as error:

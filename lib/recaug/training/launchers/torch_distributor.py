@@ -14,7 +14,7 @@ from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from recaug.config import Training
-from recaug.training.launchers.outcome import RankFunction, died, outcome, threads, values
+from recaug.training.launchers.outcome import RankFunction, died, outcome, own_jobs, threads, values
 from recaug.training.launchers.watch import Watched, watch
 from recaug.training.worker import Worker
 
@@ -45,7 +45,7 @@ def run(
 
     use_gpu = spark.conf.get("spark.task.resource.gpu.amount", None) is not None
     distributor = TorchDistributor(num_processes=training.workers, local_mode=False, use_gpu=use_gpu)
-    with watch(watched, training.timeout_seconds, spark.sparkContext.cancelAllJobs) as hung:
+    with own_jobs(spark) as cancel, watch(watched, training.timeout_seconds, cancel) as hung:
         try:
             outcomes = distributor.run(_rank, function, dict(arguments), threads(spark))
         except Exception as error:
