@@ -11,6 +11,7 @@ from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images,
 from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
+from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
 from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Sources, UsualRows
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
@@ -42,21 +43,25 @@ __all__ = [
     "Items",
     "Lake",
     "LearningCurve",
+    "Lexical",
     "Log",
     "Negatives",
     "Optimiser",
     "Policy",
     "Prepare",
     "Recommend",
+    "Reranker",
     "Robots",
     "Rule",
     "SASRec",
+    "SearchRanking",
     "Source",
     "Sources",
     "Spark",
     "Strict",
     "Tracking",
     "Training",
+    "TwoTower",
     "UsualRows",
     "convert",
     "load",

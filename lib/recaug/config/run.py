@@ -19,6 +19,7 @@ from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
+from recaug.config.search_ranking import SearchRanking
 from recaug.config.source import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
@@ -70,6 +71,7 @@ class Config(Strict, kw_only=True, dict=True):
     evaluate: Evaluate = Evaluate()
     refit: bool = True
     recommend: Recommend = Recommend()
+    search_ranking: SearchRanking = SearchRanking()
     tracking: Tracking = Tracking()
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None

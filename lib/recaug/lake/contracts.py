@@ -119,6 +119,11 @@ TABLES: dict[str, Table] = {
         ("event_date",),
         BY_NAME,
     ),
+    # What the towers of search learn from: train queries and the items of a gain above 0, their hashed terms of fixed
+    # width. fold: of the query; weight: the gain over the highest.
+    "search_pairs": Table(
+        "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary"
+    ),
     # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. What --resume compares:
     # config_hash, of the sections of the configuration that decide the stage; input_versions, of the tables that it
     # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->
