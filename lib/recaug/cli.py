@@ -73,7 +73,7 @@ class Command:
         config = configuration.load(given.config, given.set)
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
         work = self.begin(config, given)
-        spark = build(config.spark, "recaug", config.training.workers, config.source.events.time_zone)
+        spark = build(config.spark, "recaug", config.training.workers, config.source.time_zone)
         try:
             work(spark)
         finally:

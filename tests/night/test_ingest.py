@@ -145,7 +145,7 @@ def test_rows_that_came_late_join_their_day(spark: SparkSession, tmp_path: Path)
     def run(number: int, late_days: int) -> StageResult:
         made = context(spark, tmp_path, day(number).date())
         events = msgspec.structs.replace(made.config.source.events, late_days=late_days)
-        sources = msgspec.structs.replace(made.config.source, events=events)
+        sources = msgspec.structs.replace(made.config.source, event_log=events)
         made = dataclasses.replace(made, config=msgspec.structs.replace(made.config, source=sources))
         result = ingest.run(made)
         note(made, "ingest", result)
@@ -257,7 +257,7 @@ def test_more_rows_in_trouble_than_the_bound_end_the_night(spark: SparkSession, 
     lines = [line(f"user{n}", "vase", day(1, n / 10) if n % 10 else "soon") for n in range(110)]
     made = context(spark, tmp_path, dt.date(2017, 1, 1))
     events = msgspec.structs.replace(made.config.source.events, max_quarantine=0.09)
-    source = msgspec.structs.replace(made.config.source, events=events)
+    source = msgspec.structs.replace(made.config.source, event_log=events)
     bound = dataclasses.replace(made, config=msgspec.structs.replace(made.config, source=source))
     log(tmp_path, lines)
     with pytest.raises(ContractError) as error:
@@ -319,7 +319,7 @@ def test_online_retail_says_why_each_row_is_no_event(spark: SparkSession, tmp_pa
         shutil.copy(DATA / "online_retail" / f"2010-12-0{day_}.csv.gz", tmp_path / "log")
     place = f"{tmp_path}/log/*.csv.gz"
     events, items = (msgspec.structs.replace(one, path=place) for one in (made.source.events, made.source.items))
-    few = msgspec.structs.replace(made, source=msgspec.structs.replace(made.source, events=events, items=items))
+    few = msgspec.structs.replace(made, source=msgspec.structs.replace(made.source, event_log=events, items=items))
     _, result = real(spark, few, dt.date(2010, 12, 2), tmp_path)
     assert result.metrics.rows_in == result.metrics.events + result.metrics.duplicates + (result.metrics.quarantined)
     assert {"cancellation", "no user_id", "stock code is no goods"} <= set(result.metrics.reasons)

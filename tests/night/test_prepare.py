@@ -194,7 +194,7 @@ def test_leave_one_out_of_an_order_only_log(spark: SparkSession, tmp_path: Path)
     lines = [line.split() for line in gzip.decompress(path.read_bytes()).decode().splitlines()[:500]]
     (tmp_path / "log.txt").write_text("\n".join(" ".join(line) for line in lines))
     events = msgspec.structs.replace(config.source.events, path=str(tmp_path / "log.txt"))
-    config = msgspec.structs.replace(config, source=msgspec.structs.replace(config.source, events=events))
+    config = msgspec.structs.replace(config, source=msgspec.structs.replace(config.source, event_log=events))
     made = Context(
         spark, config, dt.date(2014, 7, 1), Lake(spark, path=f"{tmp_path}/lake"), Store(tmp_path / "artifacts")
     )

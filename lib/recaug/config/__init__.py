@@ -11,8 +11,10 @@ from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images,
 from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
+from recaug.config.search import ClickModel, PrepareSearch, Search
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
-from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Sources, UsualRows
+from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, UsualRows
+from recaug.config.sources import Sources
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
 
@@ -24,6 +26,7 @@ __all__ = [
     "Attributes",
     "Augment",
     "Benchmark",
+    "ClickModel",
     "CoVisitation",
     "Config",
     "CountsGrid",
@@ -49,11 +52,13 @@ __all__ = [
     "Optimiser",
     "Policy",
     "Prepare",
+    "PrepareSearch",
     "Recommend",
     "Reranker",
     "Robots",
     "Rule",
     "SASRec",
+    "Search",
     "SearchRanking",
     "Source",
     "Sources",

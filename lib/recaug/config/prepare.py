@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveShare, Share, Strict
+from recaug.config.search import PrepareSearch
 
 
 class Holdout(Strict, kw_only=True):
@@ -47,6 +48,7 @@ class Prepare(Strict, kw_only=True):
     user_share: of the users, the first by a hash; the others are not looked at. A smaller share's are among a larger's.
     core: users and items with so many events or more are kept, until all that are left have as many. Published data
         sets are made so (k-core), with the held-out events counted too: for comparison with them, not for a shop.
+    search: what becomes of source.search.
 
     The defaults are of whole weeks, so that each day of the week weighs as much in every window.
     """
@@ -65,6 +67,7 @@ class Prepare(Strict, kw_only=True):
     head_share: Share = 0.5
     user_share: PositiveShare = 1.0
     core: Positive = 1
+    search: PrepareSearch = PrepareSearch()
 
     def whole(self) -> "Prepare":
         """The same days, of which all may be learnt from: the windows of validation and test have none."""

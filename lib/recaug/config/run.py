@@ -20,7 +20,7 @@ from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
 from recaug.config.search_ranking import SearchRanking
-from recaug.config.source import Sources
+from recaug.config.sources import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
@@ -35,6 +35,7 @@ PLACES = (
     "spark",
     "tracking",
     "source.events.path",
+    "source.search.path",
     "training.launcher",
     "training.timeout_seconds",
     "training.checkpoint_epochs",
@@ -80,10 +81,11 @@ class Config(Strict, kw_only=True, dict=True):
 
     def __post_init__(self) -> None:
         """Check what spans several sections."""
-        events, prepare = self.source.events, self.prepare
-        if unknown := set(prepare.event_types) - set(events.all_types or prepare.event_types):
+        events, prepare = self.source.event_log, self.prepare
+        of_log = events.all_types if events is not None else ()
+        if unknown := set(prepare.event_types) - set(of_log or prepare.event_types):
             raise ValueError(
-                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(events.all_types)}, which "
+                f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(of_log)}, which "
                 "source.events gives"
             )
         if self.sasrec.prefix_events >= prepare.max_length:
@@ -93,12 +95,25 @@ class Config(Strict, kw_only=True, dict=True):
             )
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
+        self._check_search()
         if self.learning_curve is not None and not self.augment.generators:
             raise ValueError("learning_curve has no augment.generators to draw the curves of")
         if self.benchmark is not None:
             self.benchmark.check(prepare)
         if prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
+
+    def _check_search(self) -> None:
+        """Raise ValueError where the searches lack what they are asked for."""
+        search, source = self.source.search, self.source
+        if search is None:
+            return
+        if source.event_log is None and source.items is None:
+            raise ValueError("source.search without source.events needs source.items, the catalogue that is searched")
+        if source.event_log is None and search.event_actions:
+            raise ValueError("source.search.event_actions are types of source.events; set it, or leave them out")
+        if self.prepare.search.split == "time" and ("event_time" not in search.columns or search.click_model):
+            raise ValueError("prepare.search.split time needs source.search.columns.event_time; or split by query")
 
     @property
     def origins(self) -> Mapping[str, str] | None:
@@ -127,7 +142,9 @@ class Config(Strict, kw_only=True, dict=True):
         whole = msgspec.to_builtins(self)
         for place in PLACES:
             *sections, key = place.split(".")
-            del reduce(getitem, sections, whole)[key]
+            section = reduce(getitem, sections, whole)
+            if section is not None:
+                del section[key]
         hashed = {name: reduce(getitem, name.split("."), whole) for name in names if name not in PLACES}
         return hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
 

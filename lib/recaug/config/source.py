@@ -230,10 +230,3 @@ class Items(Source, kw_only=True):
         names = [*self.categorical, *self.multi_valued, *self.numeric, *self.vectors, *self.pictures, *self.sounds]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two attributes are called {', '.join(twice)}")
-
-
-class Sources(Strict, kw_only=True):
-    """Where the data come from; without `items` the catalogue is what the events name."""
-
-    events: Events
-    items: Items | None = None

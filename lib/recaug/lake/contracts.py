@@ -124,6 +124,27 @@ TABLES: dict[str, Table] = {
     "search_pairs": Table(
         "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary"
     ),
+    # What was shown for a query, and the most that came of it. examined: how probably its rank is looked at. query: its
+    # normalised text. event_date is the night's where the row has no time.
+    "search_events": Table(
+        "query_id string, user_id string, session_id string, item_id string, rank int, action string, "
+        "examined double, event_time timestamp, event_date date, query string",
+        ("event_date",),
+        BY_NAME,
+    ),
+    # raw: what the row says by our names, as JSON, personal data in the query masked; else as events_quarantine.
+    "search_quarantine": Table(
+        "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",), BY_TEXT
+    ),
+    # Graded judgements as they were read, queries normalised.
+    "search_grades": Table("query_id string, query string, item_id string, gain double, event_time timestamp"),
+    # Queries by their normalised text. count: searches, or of graded judgements these; users: who asked, 0 if unknown.
+    "queries": Table("query_id string, text string, count bigint, split string, users bigint, first_seen timestamp"),
+    # What an item is worth to a query, from 0 up. source: graded, or what came of it at best (click, purchase).
+    "judgements": Table("query_id string, item_id string, gain double, source string"),
+    "search_lists": Table(
+        "query_id string, rank int, item_id string, score double, reason string, event_date date", ("event_date",)
+    ),
     # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. What --resume compares:
     # config_hash, of the sections of the configuration that decide the stage; input_versions, of the tables that it
     # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->

@@ -15,16 +15,13 @@ from recaug.clickstream.columns import CORRUPT
 from recaug.clickstream.days import Days, IntakePlan, of_days, plan_days
 from recaug.clickstream.failures import reading
 from recaug.clickstream.intake import Held, Intake
-from recaug.clickstream.items import catalogue, named_by_events
-from recaug.clickstream.listing import Listing, Named, list_files
+from recaug.clickstream.items import named_by_events
 from recaug.clickstream.mapping import map_events
-from recaug.clickstream.positions import number_rows
 from recaug.clickstream.source import read_records, read_source, rows_of
 from recaug.clickstream.warnings import warn_of_late, warn_of_rows
-from recaug.config import Items
-from recaug.config.dated import is_dated
 from recaug.errors import ContractError
 from recaug.lake.runs import RunRecord
+from recaug.night.catalogue import read_items
 from recaug.night.context import Context, StageResult
 from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
@@ -60,7 +57,7 @@ def run(context: Context) -> StageResult:
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
         said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, nights, taken.counts.last_day))
-        items = _read_items(context)  # before anything is written
+        items = read_items(context)  # before anything is written
         written = {"event_date": taken.written}
         quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
         events = lake.replace(taken.events, "events", written, context.run_id)
@@ -190,25 +187,3 @@ def estimate(context: Context) -> str:
                 rows += intake.map_rows(read_source(context.spark, log, key), log, plan.new, key).count()
     files = f"{looked.files:,} of {looked.files + looked.skipped:,} files, " if looked.logs else ""
     return f"{files}{rows:,} rows to ingest"
-
-
-def _read_items(context: Context) -> DataFrame | None:
-    """Read the catalogue of the items source, persisted; None without one."""
-    source = context.config.source.items
-    if source is None:
-        return None
-    with reading(source, "source.items"):
-        rows = read_source(context.spark, source, "source.items", _newest(context, source))
-        items = catalogue(number_rows(rows), source).persist()
-        items.count()
-    return items
-
-
-def _newest(context: Context, source: Items) -> Listing | None:
-    """List the catalogue's files of the last day up to the night, where its path names days."""
-    if not is_dated(source.path):
-        return None
-    path = str(source.path)
-    files = list_files(context.spark, source, path, "source.items", Named(Days(None, context.date)))
-    newest = max(file.day for file in files if file.day is not None)
-    return Listing([file for file in files if file.day == newest])

@@ -11,7 +11,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from recaug.config import Spark
-from recaug.config.source import Sources
+from recaug.config.sources import Sources
 from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.propose.catalogue import propose_items
