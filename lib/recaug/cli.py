@@ -30,12 +30,14 @@ from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
 from recaug.report import images as images_page
 from recaug.report import learning_curve as curve_page
+from recaug.report import search as search_page
 from recaug.session import build
 from recaug.studies.benchmark import run_benchmark
 from recaug.studies.completion import run_completion
 from recaug.studies.erasure import WEEK, erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
+from recaug.studies.search_benchmark import run_search_benchmark
 
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
 Work = Callable[[SparkSession], None]
@@ -175,6 +177,8 @@ def _study(
     if settings is None and "date" not in given:
         raise ConfigError(f"{given.config} has no section {section}; the files of conf/bench/ show one")
     date = configuration.parse_date(given.date, "--date") if "date" in given else settings.date
+    if date is None:
+        raise ConfigError(f"{given.config}: {section}.date is missing; set it to the night that is looked at")
 
     def work(spark: SparkSession) -> None:
         context = night_context(config, date, spark)
@@ -227,4 +231,9 @@ pictures = Command(
     "Generates pictures, and proves on real ones what they are worth.",
     [DATE],
     partial(_study, "images", run_images, images_page.markdown),
+)
+benchmark_search = Command(
+    "Compares search rankers on the queries and judgements of source.search.",
+    [],
+    partial(_study, "search_ranking", run_search_benchmark, search_page.markdown),
 )

@@ -76,7 +76,7 @@ class SearchRanking(Strict, kw_only=True):
         scripts without spaces are never stemmed.
     blend: weights to try of pairs, trigrams and two_tower beside BM25's 1.
     length: items of a list in search_lists. block_queries: whose scores are held at once. block_items: that are scored
-        at once. folds: of the train queries, so that the re-ranker learns from scores of towers that have not seen them.
+        at once.
     """
 
     date: dt.date | None = None

@@ -37,7 +37,7 @@ def listed_gains(items: Items, gains: csr_matrix) -> Floats:
 
 
 def graded_ndcg(listed: Floats, ideal: Floats, k: int) -> Floats:
-    """NDCG@k with linear gains: sum of gain / log2(rank + 1), over that of the best list (Järvelin and Kekäläinen 2002).
+    """NDCG@k with linear gains: sum of gain / log2(rank + 1) over the best list's (Järvelin and Kekäläinen 2002).
 
     listed: (queries, n) gains of the listed items, best rank first; ideal: (queries, k) the highest gains there are,
     falling. nan where there is no gain at all. One query whose items are worth 2 and 1, of which the list has the

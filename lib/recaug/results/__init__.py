@@ -20,6 +20,7 @@ from recaug.results.night import (
     Sampled,
     Train,
 )
+from recaug.results.search import RankerResult, SearchBenchmark
 from recaug.results.studies import (
     Complete,
     Likeness,
@@ -69,6 +70,7 @@ __all__ = [
     "Prepare",
     "Problems",
     "Publish",
+    "RankerResult",
     "Recommend",
     "Refit",
     "Reliability",
@@ -76,6 +78,7 @@ __all__ = [
     "Result",
     "Sampled",
     "Score",
+    "SearchBenchmark",
     "Slice",
     "Train",
     "TrainedModel",

@@ -1,10 +1,10 @@
 """What rankers read of a text: stemmed words, pairs of neighbouring words, and character trigrams."""
 
+import itertools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-import Stemmer
 from numpy.typing import NDArray
 
 from recaug.clickstream.search_terms import terms
@@ -19,14 +19,29 @@ def stemmed(texts: Iterable[str], language: str) -> list[list[str]]:
     >>> stemmed(["Outdoor Ceiling Fans 12 volts"], "english")
     [['outdoor', 'ceil', 'fan', '12', 'v']]
     """
-    stem = (lambda words: words) if language == "none" else Stemmer.Stemmer(language).stemWords
+    stem = _stemmer(language)
     return [stem(terms(text[:LONGEST])) for text in texts]
+
+
+def _stemmer(language: str) -> Callable[[list[str]], list[str]]:
+    """Raise ConfigError where there is no such stemmer, or none at all."""
+    if language == "none":
+        return list
+    try:
+        import Stemmer  # an extra of its own: Databricks lacks it
+    except ImportError as error:
+        raise ConfigError(
+            f"search_ranking.language {language} needs PyStemmer: pip install 'recaug[search]', or set it to none"
+        ) from error
+    if language not in (known := Stemmer.algorithms()):
+        raise ConfigError(f"search_ranking.language: no stemmer of {language}; there are none, {', '.join(known)}")
+    stem: Callable[[list[str]], list[str]] = Stemmer.Stemmer(language).stemWords
+    return stem
 
 
 def check_language(language: str) -> None:
     """Raise ConfigError that names the stemmers there are."""
-    if language not in (known := ["none", *Stemmer.algorithms()]):
-        raise ConfigError(f"search_ranking.language: no stemmer of {language}; there are {', '.join(known)}")
+    _stemmer(language)
 
 
 def pairs(words: Sequence[str]) -> list[str]:
@@ -35,7 +50,7 @@ def pairs(words: Sequence[str]) -> list[str]:
     >>> pairs(["door", "bell"])
     ['door', 'bell', 'door bell', 'doorbell']
     """
-    neighbours = list(zip(words, words[1:], strict=False))
+    neighbours = list(itertools.pairwise(words))
     return [*words, *(f"{one} {two}" for one, two in neighbours), *(f"{one}{two}" for one, two in neighbours)]
 
 
@@ -56,7 +71,7 @@ def hashed(words: Sequence[str], attributes: Iterable[str], buckets: int, width:
     """
     kinds: Mapping[str, Iterable[str]] = {
         "w": words,
-        "p": (f"{one} {two}" for one, two in zip(words, words[1:], strict=False)),
+        "p": (f"{one} {two}" for one, two in itertools.pairwise(words)),
         "a": attributes,
         "t": trigrams(words),
     }

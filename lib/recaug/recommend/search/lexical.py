@@ -124,9 +124,7 @@ class Numbered:
         matrix = whole.tocsr()
         matrix.sort_indices()
         columns = matrix.tocsc()
-        blocks = [
-            csr_matrix(columns[:, start : start + BLOCK]) for start in range(0, max(self.n_items, 1), BLOCK)
-        ]
+        blocks = [csr_matrix(columns[:, start : start + BLOCK]) for start in range(0, max(self.n_items, 1), BLOCK)]
         ceiling = np.zeros(len(vocabulary), np.float32)
         held = np.diff(matrix.indptr) > 0
         ceiling[held] = np.maximum.reduceat(matrix.data, matrix.indptr[:-1][held]) if held.any() else 0

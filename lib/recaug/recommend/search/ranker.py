@@ -10,13 +10,17 @@ Floats = NDArray[np.float32]
 
 
 class Ranker(Protocol):
-    """A score of each item for each query. Travels to the Python workers by pickle.
+    """A score of each item for each query. Travels to the Python workers by pickle."""
 
-    name: in tables. n_items: of the catalogue, counted from 0.
-    """
+    @property
+    def name(self) -> str:
+        """In tables."""
+        ...
 
-    name: str
-    n_items: int
+    @property
+    def n_items(self) -> int:
+        """Of the catalogue, counted from 0."""
+        ...
 
     def read(self, queries: Sequence[str]) -> Any:
         """Give what it knows of normalised queries, once for all items."""
@@ -41,7 +45,10 @@ class Blocks(NamedTuple):
     items: int = 16_384
 
 
-def top(ranker: Ranker, queries: Sequence[str], k: int, blocks: Blocks = Blocks()) -> Lists:
+BLOCKS = Blocks()
+
+
+def top(ranker: Ranker, queries: Sequence[str], k: int, blocks: Blocks = BLOCKS) -> Lists:
     """Give the k best items of the whole catalogue for each query; an item without a score above 0 is not listed.
 
     Of equals the item that is first in the catalogue's order, which knows nothing of popularity.
