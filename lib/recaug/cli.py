@@ -38,6 +38,8 @@ from recaug.studies.erasure import WEEK, erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
 from recaug.studies.search_benchmark import run_search_benchmark
+from recaug.studies.search_lists import markdown as lists_line
+from recaug.studies.search_lists import run_search_lists
 
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
 Work = Callable[[SparkSession], None]
@@ -188,6 +190,12 @@ def _study(
     return work
 
 
+def _lists(config: Config, given: Namespace) -> Work:
+    """The lists of a day's queries."""
+    date = configuration.parse_date(given.date, "--date")
+    return lambda spark: say(lists_line(run_search_lists(night_context(config, date, spark), say)))
+
+
 def _page(context: Context, section: str) -> str:
     return f"report:   {context.folder.address(f'{section}/index.html')}"
 
@@ -237,3 +245,4 @@ benchmark_search = Command(
     [],
     partial(_study, "search_ranking", run_search_benchmark, search_page.markdown),
 )
+rank_search = Command("Writes search_lists: the best items of every query that was asked.", [DATE], _lists)

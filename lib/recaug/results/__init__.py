@@ -20,7 +20,7 @@ from recaug.results.night import (
     Sampled,
     Train,
 )
-from recaug.results.search import RankerResult, SearchBenchmark
+from recaug.results.search import RankerResult, SearchBenchmark, SearchLists
 from recaug.results.studies import (
     Complete,
     Likeness,
@@ -79,6 +79,7 @@ __all__ = [
     "Sampled",
     "Score",
     "SearchBenchmark",
+    "SearchLists",
     "Slice",
     "Train",
     "TrainedModel",

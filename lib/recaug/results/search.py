@@ -27,3 +27,12 @@ class SearchBenchmark(Result):
     judgements: int
     index_seconds: float
     rankers: dict[str, RankerResult]
+
+
+class SearchLists(Result):
+    """Lists of search. queries: that were asked; listed: that have a list; rows: of search_lists."""
+
+    queries: int
+    listed: int
+    rows: int
+    content_hash: str

@@ -80,6 +80,10 @@ def _best(scores: Floats, k: int) -> Lists:
     """The best k of a block of items, those that score above 0."""
     width = min(k, scores.shape[1])
     chosen = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
+    least = np.take_along_axis(scores, chosen, axis=1).min(axis=1)
+    for row in np.flatnonzero(((scores >= least[:, None]).sum(axis=1) > width) & (least > 0)):  # equals at the edge
+        above, equal = np.flatnonzero(scores[row] > least[row]), np.flatnonzero(scores[row] == least[row])
+        chosen[row] = np.sort(np.concatenate([above, equal[: width - len(above)]]))
     values = np.take_along_axis(scores, chosen, axis=1)
     return Lists(np.where(values > 0, chosen, -1), np.where(values > 0, values, 0).astype(np.float32))
 
