@@ -30,7 +30,7 @@ class Lexical(Strict, kw_only=True):
 class TowersOptimiser(Optimiser, kw_only=True):
     """As the towers of Home Depot are trained. batch_rows: pairs a step, over all ranks together."""
 
-    epochs: Positive = 8
+    epochs: Positive = 2
     batch_rows: Positive = 512
     learning_rate: PositiveFloat = 0.002
 

@@ -18,6 +18,7 @@ from recaug.recommend.search.lexical import KINDS, Lexical, Numbered
 from recaug.recommend.search.ranker import Ranker, top
 from recaug.results import TrainedModel
 from recaug.studies.search_data import SearchData
+from recaug.studies.search_reranker import fit_reranker
 from recaug.studies.search_towers import train_towers
 
 DEPTH = 100  # of each ranker's list, of which a blend is chosen
@@ -35,15 +36,16 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class Rankers:
-    """All rankers in the table's order: bm25, pairs, trigrams, two_tower, blend. trained: the towers' training."""
+    """All rankers in the table's order: bm25, pairs, trigrams, two_tower, blend, reranked. trained: of the towers."""
 
     by_name: Mapping[str, Chosen]
     trained: TrainedModel
 
     @property
     def best(self) -> Ranker:
-        """The one that answers queries."""
-        return self.by_name["blend"].ranker
+        """The one that answers queries: the best on validation."""
+        scored = {name: own.validation[own.settings] for name, own in self.by_name.items()}
+        return self.by_name[best(scored)].ranker
 
 
 def fit_rankers(context: Context, data: SearchData, say: Callable[[str], None]) -> Rankers:
@@ -59,6 +61,12 @@ def fit_rankers(context: Context, data: SearchData, say: Callable[[str], None]) 
     _tell(say, towers.name, chosen[towers.name])
     chosen["blend"] = _blend({name: own.ranker for name, own in chosen.items()}, settings, judged)
     _tell(say, "blend", chosen["blend"])
+    if settings.reranker is not None:
+        started, blend = time.monotonic(), chosen["blend"].ranker
+        assert isinstance(blend, Blend)
+        ranker, settled, validation = fit_reranker(context, data, blend, settings.reranker, judged)
+        chosen[ranker.name] = Chosen(ranker, settled, validation, time.monotonic() - started)
+        _tell(say, ranker.name, chosen[ranker.name])
     return Rankers(chosen, trained)
 
 

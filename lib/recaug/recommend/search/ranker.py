@@ -1,7 +1,7 @@
 """What every ranker of search is, and the first k items of the whole catalogue for each query, block by block."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,12 +48,24 @@ class Blocks(NamedTuple):
 BLOCKS = Blocks()
 
 
+@runtime_checkable
+class OwnLists(Protocol):
+    """A ranker that looks at an item beside the others of a list, and so makes its lists itself."""
+
+    def lists(self, queries: Sequence[str], k: int, blocks: Blocks) -> Lists:
+        """As top."""
+        ...
+
+
 def top(ranker: Ranker, queries: Sequence[str], k: int, blocks: Blocks = BLOCKS) -> Lists:
     """Give the k best items of the whole catalogue for each query; an item without a score above 0 is not listed.
 
     Of equals the item that is first in the catalogue's order, which knows nothing of popularity.
     """
-    parts = [_of_block(ranker, block, k, blocks.items) for block in _cut(queries, blocks.queries)]
+    if isinstance(ranker, OwnLists):
+        parts = [ranker.lists(block, k, blocks) for block in _cut(queries, blocks.queries)]
+    else:
+        parts = [_of_block(ranker, block, k, blocks.items) for block in _cut(queries, blocks.queries)]
     if not parts:
         return Lists(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
     return Lists(np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts]))
