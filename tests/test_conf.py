@@ -17,7 +17,7 @@ from recaug.generators.registry import KINDS
 
 CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
-    [*CONF.glob("*.yaml"), *CONF.glob("bench/*.yaml"), *CONF.glob("catalogue/*.yaml"), *CONF.glob("images/*.yaml")]
+    [path for folder in (".", "bench", "catalogue", "images", "search") for path in CONF.glob(f"{folder}/*.yaml")]
 )
 DEMO = yaml.safe_dump(shipped("demo"), sort_keys=False)
 

@@ -12,7 +12,7 @@ from recaug.clickstream.positions import name_files, number_rows
 from recaug.clickstream.search_personal import Personal, personal
 from recaug.clickstream.search_terms import normalise, query_id, readable, split_terms
 from recaug.config import Search
-from recaug.errors import ContractError
+from recaug.errors import ContractError, NoRowsError
 
 KEY = "source.search"
 IDS = ("item_id", "user_id", "session_id", "search_id")
@@ -166,8 +166,8 @@ def _masked(lines: Column, rules: Personal) -> Column:
 def check_searches(marked: DataFrame, search: Search) -> dict[str, int]:
     """Count the rows that are no searches by reason, of all rows under the key ``.
 
-    Raises ContractError where no row is good, and where more than max_quarantine of 100 rows or more cannot be read as
-    the columns say; what people, robots or rules keep out does not count.
+    Raises NoRowsError without a row; ContractError where no row is good, and where more than max_quarantine of 100 rows
+    or more cannot be read as the columns say: what people, robots or rules keep out does not count.
     """
     counted = marked.groupBy("reasons").count().collect()
     odd_reasons = set(_faults(search))
@@ -187,7 +187,7 @@ def _trouble(marked: DataFrame, search: Search, reasons: Mapping[str, int], odd:
     """Say in one line what is wrong with most of the rows, with an example."""
     rows = reasons[""]
     if rows == 0:
-        return ContractError(f"{KEY}.{search.place_key}: {search.place} has no row")
+        return NoRowsError(f"{KEY}.{search.place_key}: {search.place} has no row up to the night")
     worst = max((reason for reason in reasons if reason), key=lambda reason: (reasons[reason], reason))
     row = marked.where(F.array_contains("reasons", worst)).select("raw").first()
     example = "" if row is None else row["raw"][:300]

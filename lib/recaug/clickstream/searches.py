@@ -30,7 +30,7 @@ def impressions(good: DataFrame, gap_minutes: int) -> DataFrame:
     grouped = rows.groupBy("search_id", "query_id", "item_id").agg(
         F.min(F.struct(by_time.alias("by_time"), "user_id", "session_id", "event_time")).alias("first"),
         F.min("rank").alias("rank"),
-        F.element_at(F.array(*map(F.lit, ACTIONS)), most).alias("action"),
+        _named(most).alias("action"),
         F.min("query").alias("query"),
     )
     first = {name: F.col(f"first.{name}").alias(name) for name in ("user_id", "session_id", "event_time")}
@@ -46,7 +46,13 @@ def with_sessions(good: DataFrame, gap_minutes: int) -> DataFrame:
 
 
 def _place(action: Column) -> Column:
-    return F.array_position(F.array(*map(F.lit, ACTIONS)), action).cast("int")
+    """The number of an action in ACTIONS, from 1; null for another."""
+    numbers = [F.lit(part) for number, name in enumerate(ACTIONS, 1) for part in (name, number)]
+    return F.create_map(*numbers)[action]
+
+
+def _named(place: Column) -> Column:
+    return F.element_at(F.array(*map(F.lit, ACTIONS)), place)
 
 
 def with_followed(shown: DataFrame, events: DataFrame, actions: Mapping[str, str], gap_minutes: int) -> DataFrame:
@@ -68,11 +74,13 @@ def with_followed(shown: DataFrame, events: DataFrame, actions: Mapping[str, str
     on = (F.col("user_id") == F.col("_user")) & (F.col("item_id") == F.col("_item")) & (waited >= 0) & soon
     followed = shown.join(came, on=on, how="left").groupBy(*shown.columns).agg(F.max("_place").alias("_place"))
     most = F.greatest(F.coalesce("_place", F.lit(1)), _place(F.col("action")))
-    return followed.withColumn("action", F.element_at(F.array(*map(F.lit, ACTIONS)), most)).select(*shown.columns)
+    return followed.withColumn("action", _named(most)).select(*shown.columns)
 
 
 def with_examined(shown: DataFrame, examination: Sequence[float]) -> DataFrame:
     """Add examined: how probably the rank is looked at; 1 where none is known. examination: by rank, from 1."""
+    if not examination:
+        return shown.withColumn("examined", F.lit(1.0))
     by_rank = F.array(*(F.lit(float(chance)) for chance in examination))
     place = F.least(F.col("rank"), F.lit(len(examination)))
     return shown.withColumn("examined", F.coalesce(F.element_at(by_rank, place), F.lit(1.0)))

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from recaug.errors import ContractError
 from recaug.lake.runs import RunRecord
 from recaug.night.catalogue import read_items
 from recaug.night.context import Context, StageResult
+from recaug.night.search import read_searches, write_searches
 from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
 
@@ -36,6 +38,19 @@ class Written(NamedTuple):
 
 
 def run(context: Context) -> StageResult:
+    """Write the night's events and, where there is source.search, its searches.
+
+    Raises ContractError, and writes nothing, where either cannot be read as the YAML says.
+    """
+    with read_searches(context) as searches:  # what is wrong with them shows before anything is written
+        result = take_events(context)
+        assert isinstance(result.metrics, Ingest)
+        found, warnings = write_searches(context, searches)
+    warned = (*result.metrics.warnings, *warnings)
+    return replace(result, metrics=msgspec.structs.replace(result.metrics, searches=found, warnings=warned))
+
+
+def take_events(context: Context) -> StageResult:
     """Write the night's events, events_quarantine and the items, and what it knows of the source's files.
 
     The night takes what lies after the last recorded ingest night before its date D, up to the end of D; a first night

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JError
@@ -19,7 +19,7 @@ from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
-from recaug.night.stage import NIGHT, Stage, sections_hash
+from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
 from recaug.night.story import decided, tell
 from recaug.night.summary import summarise
 from recaug.report.records import warnings
@@ -177,8 +177,10 @@ class one_line_errors:
 def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:
     """Say what a night would do, one line each, and touch nothing."""
     context = night_context(config, date, spark)
-    reads = {stage: NIGHT[stage].reads for stage in stages}
+    reads: dict[str, Sequence[str]] = {stage: NIGHT[stage].reads for stage in stages}
     held = {name: context.lake.version(name) for name in set().union(*reads.values())}
+    if config.source.search is None:  # then there are none of its tables
+        reads = {stage: [name for name in tables if name not in SEARCHES] for stage, tables in reads.items()}
     source = config.source.events
     late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
     places = " and ".join(f"{log.place} ({log.format})" if log.format else log.place for log in source.logs.values())

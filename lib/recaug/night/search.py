@@ -1,6 +1,8 @@
 """The tables of search: what was asked, shown, clicked and bought; queries with their split, and judgements."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame
@@ -28,61 +30,100 @@ from recaug.lake.slices import Where
 from recaug.lake.tables import Commit
 from recaug.night.catalogue import up_to_the_night
 from recaug.night.context import Context
+from recaug.results import Searches
 
 
-class Taken(NamedTuple):
-    """What was written of source.search. rows: that were read; reasons: of bad ones, by how many rows they are of."""
+class Read(NamedTuple):
+    """Rows of source.search up to the night, marked and persisted. rows: how many; reasons: of bad ones, how often."""
 
+    marked: DataFrame
     rows: int
     reasons: dict[str, int]
+
+
+class Prepared(NamedTuple):
+    """What was written of queries and judgements. splits: queries of each."""
+
     written: dict[str, Commit]
+    splits: dict[str, int]
+
+    @property
+    def judgements(self) -> int:
+        """How many there are."""
+        return self.written["judgements"].rows if self.written else 0
 
 
-def take_searches(context: Context) -> Taken:
-    """Read source.search up to the night; write search_quarantine, and search_events or search_grades.
+@contextmanager
+def read_searches(context: Context) -> Iterator[Read | NoRowsError | None]:
+    """Read source.search up to the night, and forget it afterwards; None without it, the error where it has no row.
 
-    A log with times replaces the days that the source still has; one without, and judgements, the whole table.
-    Raises ContractError for a source that cannot be read as the YAML says, and writes nothing then.
+    Raises ContractError for a source that cannot be read as the YAML says.
     """
     search = context.config.source.search
-    assert search is not None
-    with reading(search, KEY):
-        rows = read_source(context.spark, search, KEY, up_to_the_night(context, search, KEY))
-        marked = mark_searches(rows, search).where(_is_up_to(context.date)).persist()
-        try:
+    if search is None:
+        yield None
+        return
+    marked = None
+    try:
+        with reading(search, KEY):
+            rows = read_source(context.spark, search, KEY, up_to_the_night(context, search, KEY))
+            marked = mark_searches(rows, search).where(_is_up_to(context.date)).persist()
             reasons = check_searches(marked, search)
-            good, bad = marked.where("size(reasons) = 0"), marked.where("size(reasons) > 0")
-            slice_ = _slice(context, marked, search)
-            written = {
-                "search_quarantine": _replace(context, _quarantine(bad, context.date), "search_quarantine", slice_)
-            }
-            if search.graded:
-                grades = good.select("query_id", "query", "item_id", "gain", "event_time")
-                written["search_grades"] = _replace(context, grades, "search_grades", {})
-            if search.clicked:
-                shown = _shown(context, good, search)
-                written["search_events"] = _replace(context, shown, "search_events", {} if search.graded else slice_)
-        finally:
+        found: Read | NoRowsError = Read(marked, reasons.pop(""), reasons)
+    except NoRowsError as error:
+        found = error
+    try:
+        yield found
+    finally:
+        if marked is not None:
             marked.unpersist()
-    return Taken(reasons.pop(""), reasons, written)
 
 
-def prepare_searches(context: Context) -> dict[str, Commit]:
-    """Write queries, each with its split, and judgements, of what take_searches wrote."""
-    search, config = context.config.source.search, context.config.prepare
-    assert search is not None
-    if not search.clicked:
-        graded = context.lake.read("search_grades")
-        queries, judged = queries_of_grades(graded), judgements_of_grades(graded)
+def write_searches(context: Context, read: Read | NoRowsError | None) -> tuple[Searches | None, tuple[str, ...]]:
+    """Write search_quarantine, and search_events or search_grades; gives what was counted, and warnings.
+
+    A log with times replaces the days that the source still has; one without, and judgements, the whole table.
+    """
+    search = context.config.source.search
+    if search is None or read is None:
+        return None, ()
+    if isinstance(read, NoRowsError):
+        return None, (str(read),)
+    good, bad = read.marked.where("size(reasons) = 0"), read.marked.where("size(reasons) > 0")
+    days, looks, taken = _days(context, read.marked, search), list[float](), 0
+    with reading(search, KEY):
+        quarantined = _replace(context, _quarantine(bad, context.date), "search_quarantine", days).rows
+        if search.graded:
+            grades = good.select("query_id", "query", "item_id", "gain", "event_time")
+            taken = _replace(context, grades, "search_grades", {}).rows
+        if search.clicked:
+            shown = _shown(context, good, search).persist()
+            looks = examination(shown, search.ranks, search.prior_clicks)
+            events = with_examined(shown, looks)
+            taken = _replace(context, events, "search_events", {} if search.graded else days).rows
+            shown.unpersist()
+    return Searches(rows=read.rows, taken=taken, quarantined=quarantined, reasons=read.reasons, looks=looks), ()
+
+
+def prepare_searches(context: Context) -> Prepared:
+    """Write queries, each with its split, and judgements, of what write_searches wrote; nothing where it did not."""
+    search, config, lake = context.config.source.search, context.config.prepare, context.lake
+    if search is None or not lake.exists(table := "search_events" if search.clicked else "search_grades"):
+        return Prepared({}, {})
+    rows = lake.read(table)
+    if search.clicked:
+        rows = rows.where(F.col("event_date") <= F.lit(context.date))
+        queries, judged = queries_of_log(rows), _judged(rows, config.search)
     else:
-        events = context.lake.read("search_events").where(F.col("event_date") <= F.lit(context.date))
-        queries, judged = queries_of_log(events), _judged(events, config.search)
+        queries, judged = queries_of_grades(rows), judgements_of_grades(rows)
     cut, shares = windows(context.date, config), (config.search.validation_share, config.search.test_share)
     split = with_split(queries, config.search.split, shares, (cut.validation_start, cut.test_start))
-    return {
+    written = {
         "queries": _replace(context, split, "queries", {}),
         "judgements": _replace(context, judged, "judgements", {}),
     }
+    counted = lake.read("queries").groupBy("split").count().collect()
+    return Prepared(written, {row["split"]: row["count"] for row in sorted(counted)})
 
 
 def _judged(events: DataFrame, settings: PrepareSearch) -> DataFrame:
@@ -93,13 +134,12 @@ def _is_up_to(date: dt.date) -> F.Column:
     return F.coalesce(F.to_date("event_time") <= F.lit(date), F.lit(True))
 
 
-def _slice(context: Context, marked: DataFrame, search: Search) -> Where:
+def _days(context: Context, marked: DataFrame, search: Search) -> Where:
     """The days that are replaced: those of the rows up to the night, or all where rows have no times."""
     if "event_time" not in search.columns:
         return {}
     first = marked.agg(F.min(F.to_date("event_time"))).first()
-    if first is None or first[0] is None:
-        raise NoRowsError(f"{KEY}: {search.place} has no row up to {context.date} with a time")
+    assert first is not None
     return {"event_date": (first[0], context.date)}
 
 
@@ -111,16 +151,13 @@ def _quarantine(bad: DataFrame, date: dt.date) -> DataFrame:
 
 
 def _shown(context: Context, good: DataFrame, search: Search) -> DataFrame:
-    """Make good rows of a log those of search_events."""
+    """Make impressions of good rows, each with its day."""
     made = search.click_model
     shown = made_searches(good, made) if made else impressions(good, search.session_gap_minutes)
     if search.event_actions:
         events = context.lake.read("events").where(F.col("event_date") <= F.lit(context.date))
         shown = with_followed(shown, events, search.event_actions, search.session_gap_minutes)
-    shown = shown.persist()
-    looked_at = examination(shown, search.ranks, search.prior_clicks)
-    dated = shown.withColumn("event_date", F.coalesce(F.to_date("event_time"), F.lit(context.date)))
-    return with_examined(dated, looked_at)
+    return shown.withColumn("event_date", F.coalesce(F.to_date("event_time"), F.lit(context.date)))
 
 
 def _replace(context: Context, rows: DataFrame, name: str, where: Where) -> Commit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from recaug.config import Config
 from recaug.lake.contracts import REFIT, REFITTED
 
+SEARCHES = ("search_events", "search_quarantine", "search_grades")  # of source.search
 SERVING = (f"{REFIT}_vocabulary", f"{REFIT}_sequences")
 
 
@@ -32,14 +33,23 @@ NIGHT: Mapping[str, Stage] = {
         Stage(
             "ingest",
             reads=(),
-            writes=("events", "events_quarantine", "items", "source_files"),
+            writes=("events", "events_quarantine", "items", "source_files", *SEARCHES),
             sections=("source",),
             history=("ingest",),  # the days that an earlier night has taken are taken
         ),
         Stage(
             "prepare",
-            reads=("events", "items"),
-            writes=("vocabulary", "sequences", "user_features", "item_features", "covisitation", "negatives"),
+            reads=("events", "items", "search_events", "search_grades"),
+            writes=(
+                "vocabulary",
+                "sequences",
+                "user_features",
+                "item_features",
+                "covisitation",
+                "negatives",
+                "queries",
+                "judgements",
+            ),
             sections=("seed", "prepare", "covisitation.window", "covisitation.backward", "negatives"),
         ),
         Stage(

@@ -61,7 +61,10 @@ def _ingested(found: Ingest) -> str:
     rows = ", ".join(f"{number:,} {name}" for number, name in [(found.events, "events"), *faults] if number)
     aside = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name in ASIDE if (number := getattr(found, name)))
     rest = f"; of {found.rows_read:,} read {aside}" if aside else ""
-    return f"{found.rows_in:,} rows_in: {rows or 'no events'}; {found.items:,} items{rest}"
+    asked = found.searches
+    bad = f", {asked.quarantined:,} quarantined" if asked is not None and asked.quarantined else ""
+    searches = f"; {asked.rows:,} rows of searches: {asked.taken:,} kept{bad}" if asked is not None else ""
+    return f"{found.rows_in:,} rows_in: {rows or 'no events'}; {found.items:,} items{rest}{searches}"
 
 
 def _trained(models: Sequence[TrainedModel]) -> str:

@@ -18,6 +18,7 @@ from recaug.results.night import (
     Refit,
     Report,
     Sampled,
+    Searches,
     Train,
 )
 from recaug.results.search import RankerResult, SearchBenchmark, SearchLists
@@ -80,6 +81,7 @@ __all__ = [
     "Score",
     "SearchBenchmark",
     "SearchLists",
+    "Searches",
     "Slice",
     "Train",
     "TrainedModel",

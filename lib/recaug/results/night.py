@@ -4,6 +4,19 @@ from recaug.results.base import Result, TrainedModel
 from recaug.results.trial import Fidelity
 
 
+class Searches(Result):
+    """Rows of source.search and what became of them: impressions, or graded judgements, and the quarantined by reason.
+
+    looks: how probably each place is looked at, from the first on; [] of judgements.
+    """
+
+    rows: int
+    taken: int
+    quarantined: int
+    reasons: dict[str, int]
+    looks: list[float] = []
+
+
 class Ingest(Result):
     """Rows of the source and what became of them.
 
@@ -12,7 +25,8 @@ class Ingest(Result):
     it reads, and `too_late` are of such days as well, but no night has taken them; rows_in are the others: events,
     duplicates and quarantined. days: first and last taken, ISO; late: came after their night; day_rows: of the night's
     own day; files: that the night was given, files_skipped: those that it left alone; versions: of Delta tables;
-    columns: of each log of files, and of nights before, Spark's schema as JSON; warnings: what is odd, a line each.
+    columns: of each log of files, and of nights before, Spark's schema as JSON; warnings: what is odd, a line each;
+    searches: of source.search, None without it.
     """
 
     rows_in: int
@@ -35,10 +49,14 @@ class Ingest(Result):
     versions: dict[str, int] = {}
     columns: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
+    searches: Searches | None = None
 
 
 class Prepare(Result):
-    """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO."""
+    """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO.
+
+    queries: by split, and judgements: of source.search.
+    """
 
     users: int
     events: int
@@ -48,6 +66,8 @@ class Prepare(Result):
     covisitation: int
     negatives: int
     windows: list[str]
+    queries: dict[str, int] = {}
+    judgements: int = 0
 
 
 class Train(Result):

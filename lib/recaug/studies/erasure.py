@@ -24,6 +24,7 @@ CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuum: 10,000, a minute a table on 2 cores
 
 UNREAD = "_unread"
+WORDS = r'[\s,;|"]+'  # what parts them in a line that cannot be parsed
 
 # Tables with rows of users, by their contracts; sequences last, for it tells the indexes if an erasure is run again.
 ERASED = sorted((name for name, table in TABLES.items() if table.erased_by), key=lambda name: name == "sequences")
@@ -54,7 +55,8 @@ def erase(
         if not lake.exists(name):
             continue
         try:
-            deleted[name] = _delete(lake, name, _quarantined(context, named) if name == "events_quarantine" else named)
+            theirs = QUARANTINED[name](context, named) if name in QUARANTINED else named
+            deleted[name] = _delete(lake, name, theirs)
             if name == "negatives":
                 deleted[name] += _earlier_negatives(lake)
             _vacuum(lake, name, retain_hours)
@@ -101,8 +103,17 @@ def _quarantined(context: Context, users: DataFrame) -> DataFrame:
             named = named.unionByName(read.select("raw", _user(read, log).alias("user_id")))
         if UNPARSED in read.columns:  # a line that was cut off says no column: any word of it may be the user
             words = read.where(F.col(UNPARSED).isNotNull())
-            words = words.select("raw", F.explode(F.split(UNPARSED, r'[\s,;|"]+')).alias("user_id"))
+            words = words.select("raw", F.explode(F.split(UNPARSED, WORDS)).alias("user_id"))
             named = named.unionByName(words)
+    return named.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
+
+
+def _searched(context: Context, users: DataFrame) -> DataFrame:
+    """The raw rows of the searches' quarantine that name one of these users, or whose line may."""
+    rows = context.lake.read("search_quarantine").select("raw").distinct()
+    line = F.split(F.get_json_object("raw", f"$.{UNPARSED}"), WORDS)
+    words = F.array_union(F.array(F.get_json_object("raw", "$.user_id")), F.coalesce(line, F.array()))
+    named = rows.withColumn("user_id", F.explode(words))
     return named.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
 
 
@@ -152,3 +163,6 @@ def _pages(context: Context, users: Sequence[str]) -> int:
             artifacts.remove(shown)  # last: while it is there, the page is known to be
             deleted += 1
     return deleted
+
+
+QUARANTINED = {"events_quarantine": _quarantined, "search_quarantine": _searched}

@@ -1,26 +1,34 @@
 """The tables that a study of search reads: the catalogue, queries with their splits, and judgements."""
 
-from recaug.errors import ConfigError
-from recaug.lake.tables import Commit
+from collections.abc import Callable
+
+from recaug.errors import ConfigError, NoRowsError
 from recaug.night.catalogue import read_items
 from recaug.night.context import Context
-from recaug.night.search import prepare_searches, take_searches
+from recaug.night.search import prepare_searches, read_searches, write_searches
+from recaug.results import Searches
 
 
-def write_search_tables(context: Context) -> dict[str, Commit]:
+def write_search_tables(context: Context, say: Callable[[str], None] = print) -> Searches:
     """Write items, search_quarantine, search_events or search_grades, queries and judgements, as a night does.
 
-    Returns what was written, by table. Raises ConfigError without source.search or source.items, ContractError where
-    one of them cannot be read as the YAML says.
+    Raises ConfigError without source.search or source.items, ContractError where one of them cannot be read as the YAML
+    says.
     """
     source = context.config.source
     if source.search is None or source.items is None:
         raise ConfigError("source.search and source.items are needed: what was searched for, and in which catalogue")
-    taken = take_searches(context)
-    items = read_items(context)
-    assert items is not None
-    try:
-        written = {"items": context.lake.replace(items, "items", {}, context.run_id)}
-    finally:
+    with read_searches(context) as read:
+        if isinstance(read, NoRowsError):
+            raise read
+        items = read_items(context)
+        assert items is not None
+        catalogued = context.lake.replace(items, "items", {}, context.run_id)
         items.unpersist()
-    return {**written, **taken.written, **prepare_searches(context)}
+        found, _ = write_searches(context, read)
+    assert found is not None
+    prepared = prepare_searches(context)
+    queries = ", ".join(f"{number:,} {split}" for split, number in prepared.splits.items())
+    say(f"  {found.rows:,} rows of search, {found.quarantined:,} quarantined; {prepared.judgements:,} judgements of")
+    say(f"  {catalogued.rows:,} items; queries: {queries}")
+    return found
