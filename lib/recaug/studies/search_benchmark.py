@@ -38,7 +38,7 @@ def run_search_benchmark(context: Context, say: Callable[[str], None] = print) -
             say(f"{store.address(FILE)} holds this run: the test is seen once")
             return before
     with one_line_errors("benchmark_search"):
-        write_search_tables(context)
+        write_search_tables(context, say)
         started = time.monotonic()
         data = read_search_data(context)
         say(f"{len(data.catalogue):,} items, {len(data.queries):,} queries, {len(data.judgements):,} judgements")

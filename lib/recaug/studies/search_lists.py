@@ -22,7 +22,7 @@ def run_search_lists(context: Context, say: Callable[[str], None] = print) -> Se
     """
     settings = context.config.search_ranking
     with one_line_errors("rank_search"):
-        write_search_tables(context)
+        write_search_tables(context, say)
         engine = open_engine(context, say)
         queries = context.lake.read("queries").repartition(context.spark.sparkContext.defaultParallelism)
         lists = search_lists(context.spark, queries, engine, settings.length)
