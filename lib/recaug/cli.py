@@ -33,12 +33,16 @@ from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
 from recaug.report import images as images_page
 from recaug.report import learning_curve as curve_page
+from recaug.report import search as search_page
 from recaug.session import build
 from recaug.studies.benchmark import run_benchmark
 from recaug.studies.completion import run_completion
 from recaug.studies.erasure import WEEK, erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
+from recaug.studies.search_benchmark import run_search_benchmark
+from recaug.studies.search_lists import markdown as lists_line
+from recaug.studies.search_lists import run_search_lists
 
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
 Work = Callable[[SparkSession], int | None]  # gives the exit code; None is 0
@@ -191,6 +195,8 @@ def _study(
     if settings is None and "date" not in given:
         raise ConfigError(f"{given.config} has no section {section}; the files of conf/bench/ show one")
     date = configuration.parse_date(given.date, "--date") if "date" in given else settings.date
+    if date is None:
+        raise ConfigError(f"{given.config}: {section}.date is missing; set it to the night that is looked at")
 
     def work(spark: SparkSession) -> None:
         context = night_context(config, date, spark)
@@ -198,6 +204,12 @@ def _study(
         say(_page(context, section) if "date" in given else _results(context))
 
     return work
+
+
+def _lists(config: Config, given: Namespace) -> Work:
+    """The lists of a day's queries."""
+    date = configuration.parse_date(given.date, "--date")
+    return lambda spark: say(lists_line(run_search_lists(night_context(config, date, spark), say)))
 
 
 def _page(context: Context, section: str) -> str:
@@ -244,3 +256,9 @@ pictures = Command(
     [DATE],
     partial(_study, "images", run_images, images_page.markdown),
 )
+benchmark_search = Command(
+    "Compares search rankers on the queries and judgements of source.search.",
+    [],
+    partial(_study, "search_ranking", run_search_benchmark, search_page.markdown),
+)
+rank_search = Command("Writes search_lists: the best items of every query that was asked.", [DATE], _lists)

@@ -13,6 +13,7 @@ from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
+from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
 from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, UsualRows
 from recaug.config.sources import Sources
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
@@ -48,6 +49,7 @@ __all__ = [
     "Items",
     "Lake",
     "LearningCurve",
+    "Lexical",
     "Log",
     "Negatives",
     "Optimiser",
@@ -55,16 +57,19 @@ __all__ = [
     "Prepare",
     "PrepareSearch",
     "Recommend",
+    "Reranker",
     "Robots",
     "Rule",
     "SASRec",
     "Search",
+    "SearchRanking",
     "Source",
     "Sources",
     "Spark",
     "Strict",
     "Tracking",
     "Training",
+    "TwoTower",
     "UsualRows",
     "convert",
     "load",

@@ -20,6 +20,7 @@ from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
+from recaug.config.search_ranking import SearchRanking
 from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.sources import Sources
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
@@ -75,6 +76,7 @@ class Config(Strict, kw_only=True, dict=True):
     evaluate: Evaluate = Evaluate()
     refit: bool = True
     recommend: Recommend = Recommend()
+    search_ranking: SearchRanking = SearchRanking()
     tracking: Tracking = Tracking()
     alarms: Alarms = msgspec.field(default_factory=Alarms)
     budget: Budget = Budget()

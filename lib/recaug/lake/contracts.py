@@ -119,6 +119,11 @@ TABLES: dict[str, Table] = {
         ("event_date",),
         BY_NAME,
     ),
+    # What the towers of search learn from: train queries and the items of a gain above 0, their hashed terms of fixed
+    # width. fold: of the query; weight: the gain over the highest.
+    "search_pairs": Table(
+        "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary"
+    ),
     # What was shown for a query, and the most that came of it. examined: how probably its rank is looked at. query: its
     # normalised text. event_date is the night's where the row has no time.
     "search_events": Table(

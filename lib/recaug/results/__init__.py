@@ -21,6 +21,7 @@ from recaug.results.night import (
     Searches,
     Train,
 )
+from recaug.results.search import RankerResult, SearchBenchmark, SearchLists
 from recaug.results.studies import (
     Complete,
     Likeness,
@@ -70,6 +71,7 @@ __all__ = [
     "Prepare",
     "Problems",
     "Publish",
+    "RankerResult",
     "Recommend",
     "Refit",
     "Reliability",
@@ -77,6 +79,8 @@ __all__ = [
     "Result",
     "Sampled",
     "Score",
+    "SearchBenchmark",
+    "SearchLists",
     "Searches",
     "Slice",
     "Train",

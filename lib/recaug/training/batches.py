@@ -20,6 +20,8 @@ BINARY: Mapping[str, np.dtype] = {
     "numbers": np.dtype("float32"),
     "parts": np.dtype("int8"),
     "pixels": np.dtype("uint8"),
+    "query_terms": np.dtype("int32"),
+    "item_terms": np.dtype("int32"),
 }
 Columns = Mapping[str, np.ndarray]
 Keep = Callable[[Columns], np.ndarray]

@@ -1,0 +1,118 @@
+"""What every ranker of search is, and the first k items of the whole catalogue for each query, block by block."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+class Ranker(Protocol):
+    """A score of each item for each query. Travels to the Python workers by pickle."""
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+        ...
+
+    @property
+    def n_items(self) -> int:
+        """Of the catalogue, counted from 0."""
+        ...
+
+    def read(self, queries: Sequence[str]) -> Any:
+        """Give what it knows of normalised queries, once for all items."""
+        ...
+
+    def scores(self, read: Any, start: int, stop: int) -> Floats:
+        """Scores of the items from start up to stop: (queries, stop - start), at most about 1; higher is better."""
+        ...
+
+
+class Lists(NamedTuple):
+    """The best items of each query, best first. items: (queries, k) int64, -1 where there is none; scores: float32."""
+
+    items: NDArray[np.int64]
+    scores: Floats
+
+
+class Blocks(NamedTuple):
+    """How much is scored at once: queries x items."""
+
+    queries: int = 64
+    items: int = 16_384
+
+
+BLOCKS = Blocks()
+
+
+@runtime_checkable
+class OwnLists(Protocol):
+    """A ranker that looks at an item beside the others of a list, and so makes its lists itself."""
+
+    def lists(self, queries: Sequence[str], k: int, blocks: Blocks) -> Lists:
+        """As top."""
+        ...
+
+
+def top(ranker: Ranker, queries: Sequence[str], k: int, blocks: Blocks = BLOCKS) -> Lists:
+    """Give the k best items of the whole catalogue for each query; an item without a score above 0 is not listed.
+
+    Of equals the item that is first in the catalogue's order, which knows nothing of popularity.
+    """
+    if isinstance(ranker, OwnLists):
+        parts = [ranker.lists(block, k, blocks) for block in _cut(queries, blocks.queries)]
+    else:
+        parts = [_of_block(ranker, block, k, blocks.items) for block in _cut(queries, blocks.queries)]
+    if not parts:
+        return Lists(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
+    return Lists(np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts]))
+
+
+def _cut(queries: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (queries[start : start + size] for start in range(0, len(queries), size))
+
+
+def _of_block(ranker: Ranker, queries: Sequence[str], k: int, size: int) -> Lists:
+    """Merge the best of each block of items."""
+    read, best = ranker.read(queries), Lists(np.full((len(queries), k), -1), np.zeros((len(queries), k), np.float32))
+    for start in range(0, ranker.n_items, size):
+        stop = min(start + size, ranker.n_items)
+        found = _best(ranker.scores(read, start, stop), k)
+        items = np.concatenate([best.items, np.where(found.items < 0, -1, found.items + start)], axis=1)
+        scores = np.concatenate([best.scores, found.scores], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # earlier items come first among equals
+        best = Lists(np.take_along_axis(items, order, axis=1), np.take_along_axis(scores, order, axis=1))
+    return best
+
+
+def _best(scores: Floats, k: int) -> Lists:
+    """The best k of a block of items, those that score above 0."""
+    width = min(k, scores.shape[1])
+    chosen = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
+    least = np.take_along_axis(scores, chosen, axis=1).min(axis=1)
+    for row in np.flatnonzero(((scores >= least[:, None]).sum(axis=1) > width) & (least > 0)):  # equals at the edge
+        above, equal = np.flatnonzero(scores[row] > least[row]), np.flatnonzero(scores[row] == least[row])
+        chosen[row] = np.sort(np.concatenate([above, equal[: width - len(above)]]))
+    values = np.take_along_axis(scores, chosen, axis=1)
+    return Lists(np.where(values > 0, chosen, -1), np.where(values > 0, values, 0).astype(np.float32))
+
+
+class RandomOrder:
+    """Every item in an order that is drawn anew for each query: what chance gives."""
+
+    name = "random"
+
+    def __init__(self, n_items: int, seed: int) -> None:
+        self.n_items, self.seed = n_items, seed
+
+    def read(self, queries: Sequence[str]) -> Sequence[str]:
+        """The queries, whose texts seed the orders."""
+        return queries
+
+    def scores(self, read: Sequence[str], start: int, stop: int) -> Floats:
+        """Random numbers."""
+        rows = [np.random.default_rng([self.seed, start, *query.encode()[:64]]) for query in read]
+        return np.stack([rng.random(stop - start, dtype=np.float32) for rng in rows]) + np.float32(1e-6)

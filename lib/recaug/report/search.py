@@ -1,0 +1,63 @@
+"""The table of a comparison of search rankers, as Markdown and as a page."""
+
+from collections.abc import Mapping
+
+from recaug.report import numbers
+from recaug.report.page import templates
+from recaug.results import Interval, SearchBenchmark
+
+RANKERS = {
+    "random": "random order",
+    "bm25": "BM25 of words",
+    "pairs": "BM25 of words and pairs",
+    "trigrams": "BM25 of character trigrams",
+    "two_tower": "two towers",
+    "blend": "blend",
+    "reranked": "blend, re-ranked",
+}
+COLUMNS = {
+    "ndcg@10": "NDCG@10",
+    "recall@50": "Recall@50",
+    "mrr@50": "MRR@50",
+    "recall@50 new items": "Recall@50, items without a train pair",
+}
+PARTS = {"overall": "All queries", "head": "Head queries", "torso": "Torso queries", "tail": "Tail queries"}
+
+
+def markdown(result: SearchBenchmark) -> str:
+    """Write the test's table: each metric with its interval, the lift over the tuned BM25, speed and settings."""
+    heads = [*COLUMNS.values(), "NDCG@10 over BM25", "Recall@50 over BM25", "queries/s", "settings"]
+    lines = [f"| ranker | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}"]
+    for name, own in result.rankers.items():
+        cells = [_cell(own.measures["overall"], metric) for metric in COLUMNS]
+        lifts = [_lift(own.lifts.get("overall", {}), metric) for metric in ("ndcg@10", "recall@50")]
+        speed = f"{own.per_second:,.0f}" if own.per_second is not None else ""
+        lines.append(f"| {RANKERS[name]} | {' | '.join([*cells, *lifts, speed, own.settings])} |")
+    return "\n".join(lines) + "\n"
+
+
+def render(result: SearchBenchmark) -> str:
+    """Write the page: the test's table by slice of the queries, and what validation chose from."""
+    parts = [part for part in PARTS if part in result.rankers["bm25"].measures]
+    tables = {
+        PARTS[part]: {
+            RANKERS[name]: [_cell(own.measures[part], metric) for metric in COLUMNS]
+            + [_lift(own.lifts.get(part, {}), metric) for metric in ("ndcg@10", "recall@50")]
+            for name, own in result.rankers.items()
+            if part in own.measures
+        }
+        for part in parts
+    }
+    return (
+        templates()
+        .get_template("search.html")
+        .render(result=result, names=RANKERS, columns=COLUMNS, tables=tables, run_id=result.run_id)
+    )
+
+
+def _cell(measures: Mapping[str, Interval], metric: str) -> str:
+    return numbers.interval(measures[metric]) if metric in measures else ""
+
+
+def _lift(lifts: Mapping[str, Interval], metric: str) -> str:
+    return numbers.change(lifts[metric]) if metric in lifts else ""
