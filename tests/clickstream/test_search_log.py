@@ -1,6 +1,7 @@
 """A search log becomes impressions with what came of them; what is no search is quarantined and says why."""
 
 import datetime as dt
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.clickstream.logs import put
 from recaug.clickstream.click_model import click_chance, made_searches
 from recaug.clickstream.examination import chances, examination
 from recaug.clickstream.search_log import check_searches, mark_searches
+from recaug.clickstream.search_terms import normalised, query_id
 from recaug.clickstream.searches import (
     impressions,
     judgements_of_log,
@@ -262,3 +264,11 @@ def test_a_made_log_is_the_same_wherever_its_rows_lie(spark: SparkSession) -> No
     )
     assert first == again != other
     assert len(first) == 50  # ten of the twenty are shown
+
+
+def test_a_column_of_texts_is_normalised_and_named(spark: SparkSession) -> None:
+    texts = spark.createDataFrame([("2X4",), ("2 x 4",), (None,)], "text string").coalesce(1)
+    rows = texts.select(normalised("text").alias("text"), query_id(normalised("text")).alias("id")).collect()
+    assert [row["text"] for row in rows] == ["2 x 4", "2 x 4", None]
+    assert rows[0]["id"] == rows[1]["id"] == hashlib.sha256(b"2 x 4").hexdigest()[:16]
+    assert rows[2]["id"] is None
