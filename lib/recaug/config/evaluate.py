@@ -21,6 +21,7 @@ class Gate(Strict, kw_only=True):
     min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
         items' distribution over the real one's. max_duplicates: share of generated histories equal to another one.
     max_copies: share of generated histories equal to a real one.
+    max_gap: between the lifts of cold and of warm users: what is proved to be more is held; null: no bound.
 
     The bound of the ranking is that of the nights that publish: what ranks worse than the counts, which nobody has to
     train, has nothing to add to them.
@@ -37,6 +38,7 @@ class Gate(Strict, kw_only=True):
     min_entropy: Share = 0.8
     max_duplicates: Share = 0.01
     max_copies: Share = 0.0
+    max_gap: NonNegative | None = None
 
 
 POLICY = "policy"  # the arm that the policy chooses

@@ -7,7 +7,7 @@ import pandas as pd
 
 from recaug.config import Gate
 from recaug.evaluate.gate import Words, best, judge
-from recaug.evaluate.statistics import Bootstrap, lifts, summaries, values
+from recaug.evaluate.statistics import Bootstrap, lift_gap, lifts, summaries, values
 from recaug.results import Fidelity, Interval, Metric, Slice, Verdict
 
 VALIDATION, TEST = "validation", "test"
@@ -47,6 +47,11 @@ class Contest:
             name: lifts(table, self.scorers[base], self.scorers[name], metric, self.slices, self.bootstrap)
             for name in others
         }
+
+    def gap(self, name: str, metric: Metric, slices: tuple[Slice, Slice]) -> Interval | None:
+        """Lift of a name over the first in one slice of the test's units, less that in another."""
+        base = self.scorers[next(iter(self.scorers))]
+        return lift_gap(self.split(TEST), base, self.scorers[name], metric, slices, self.bootstrap)
 
     def strongest(self, names: Sequence[str], metric: Metric) -> str:
         """Name the one of these that scores highest on validation; of equals the first."""

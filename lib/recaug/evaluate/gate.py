@@ -73,6 +73,16 @@ def decide(
     return Verdict(decision="hold", reasons=(f"{said}; no lower bound is above {gate.min_lift:+.1%}",))
 
 
+def fair(verdict: Verdict, arm: str, gap: Interval | None, gate: Gate, units: str = "users") -> Verdict:
+    """Hold what is proved to serve cold or warm units better than the others by more than gate.max_gap."""
+    if gate.max_gap is None or gap is None or gap.low is None or gap.high is None or verdict.decision != "publish":
+        return verdict
+    if max(gap.low, -gap.high) <= gate.max_gap:
+        return verdict
+    why = f"{arm}: the lift for cold {units} is {in_percent(gap)} beside that for warm ones, more than"
+    return Verdict(decision="hold", reasons=(f"{why} max_gap {gate.max_gap:.1%}", *verdict.reasons))
+
+
 def faults_of(fidelity: Fidelity, gate: Gate) -> list[str]:
     """Say which bounds of fidelity are broken, one text each; what was not measured breaks none."""
     least: Sequence[tuple[str, float | None, float]] = (

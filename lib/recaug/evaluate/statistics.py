@@ -172,6 +172,35 @@ def lifts(
     }
 
 
+def lift_gap(
+    table: pd.DataFrame,
+    base: Sequence[str],
+    scorers: Sequence[str],
+    metric: Metric,
+    slices: tuple[Slice, Slice],
+    bootstrap: Bootstrap,
+) -> Interval | None:
+    """Relative lift of the first slice's units less that of the second's; None where a slice has no unit.
+
+    The units of each slice are drawn by themselves, the seeds for both alike.
+    """
+    parts = sliced(table, slices)
+    if any(name not in parts for name in slices):
+        return None
+    pairs = [_paired(parts[name], base, scorers, metric) for name in slices]
+    if any(below.size == 0 for below, _ in pairs):
+        return None
+    mean = relative(*pairs[0]) - relative(*pairs[1])
+    if min(below.shape[1] for below, _ in pairs) < bootstrap.min_units:
+        return Interval(mean=mean)
+    drawn = []
+    for below, above in (_resampled_means(pair, bootstrap.draws, bootstrap.seed) for pair in pairs):
+        lifted = np.full_like(below, np.nan)
+        np.divide(above, below, out=lifted, where=below > 0)
+        drawn.append(lifted)
+    return _interval(mean, drawn[0] - drawn[1], bootstrap.confidence)
+
+
 def mean_lifts(
     table: pd.DataFrame, base: Sequence[str], scorers: Sequence[str], metric: Metric, slices: Sequence[Slice]
 ) -> dict[Slice, float]:

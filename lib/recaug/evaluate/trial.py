@@ -12,7 +12,7 @@ from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED
 from recaug.evaluate.contest import TEST, VALIDATION, Contest
 from recaug.evaluate.exposure import catalogue_of, coverage_of, tail_share
-from recaug.evaluate.gate import Words, best
+from recaug.evaluate.gate import Words, best, fair
 from recaug.evaluate.ranking import exposures
 from recaug.evaluate.statistics import OVERALL, mean_lifts, sliced, values
 from recaug.evaluate.task import Scorers, Task
@@ -27,6 +27,7 @@ from recaug.results import (
     Trial,
 )
 
+GROUPS = ("cold", "warm")  # of units, whose lifts are held against each other
 LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
 
 
@@ -74,6 +75,7 @@ def run_trial(
     contest = contest.against(base)
     fidelity = task.fidelity(arms[1:])
     chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, f"{task.unit}s"))
+    gap = contest.gap(chosen, gate.metric, GROUPS) if chosen is not None and {*GROUPS} <= {*task.slices} else None
     every, blended = _lifts(contest, task.lifted), {}
     if mixed:
         blend = Contest(table, mixed, task.slices, gate, seed)
@@ -104,7 +106,8 @@ def run_trial(
         leaks=leaks,
         tail_share=float(task.items.events[~head].sum() / task.items.events.sum()),
         chosen=chosen,
-        verdict=verdict,
+        verdict=fair(verdict, str(chosen), gap, gate, f"{task.unit}s"),
+        gap=gap,
         base=base,
     )
     return trial, done.trained

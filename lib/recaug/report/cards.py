@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from recaug.config import Config
+from recaug.evaluate.gate import in_percent
 from recaug.generators.registry import generators
 from recaug.report import evidence, numbers, page, records, tables
 from recaug.report.series import Series, arm_title
@@ -49,6 +50,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "arms": [arm_title(result.arm, night.generators) for result in tables.arms_in_order(trial, night.generators)],
         "lifts": _lifts(trial, night.generators),
         "exposure": tables.exposure(trial, night.generators),
+        "gap": None if trial.gap is None else in_percent(trial.gap),
         "fidelity": evidence.fidelity(trial, night.gate, night.generators),
         "decision": records.decision(night.stages),
         "reasons": records.reasons(night.stages),

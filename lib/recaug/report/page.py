@@ -31,7 +31,7 @@ PACKAGES = (
     "scipy",
     "mlflow-skinny",
 )
-LONGEST = 600  # letters of a text of the data
+LONGEST = 1000  # letters of a text of the data
 SHOWN_EVENTS = 12  # of an example's user
 
 

@@ -120,7 +120,8 @@ class Trial(Result):
 
     units: of the test, by slice. arms: the one without generated rows first. base: the arm that the others are held
     against: of the one without generated rows and the controls the best on validation. leaks: check -> rows that know
-    too much. warnings: what is far from the last nights. chosen: the arm that met the gate; None where there was none
+    too much. gap: lift of the chosen arm for cold units less that for warm ones; None where there are not both.
+    warnings: what is far from the last nights. chosen: the arm that met the gate; None where there was none
     to choose. tail_share: of the train events.
     """
 
@@ -136,4 +137,5 @@ class Trial(Result):
     verdict: Verdict
     base: str = "none"
     policy: Policy | None = None
+    gap: Interval | None = None
     warnings: tuple[str, ...] = ()
