@@ -75,6 +75,7 @@ class SearchRanking(Strict, kw_only=True):
     language: of the stemmer, such as english, german or french (Snowball's names); none: words as they are. Signs of
         scripts without spaces are never stemmed.
     blend: weights to try of pairs, trigrams and two_tower beside BM25's 1.
+    reranker: boosted trees after the blend; null: none.
     length: items of a list in search_lists. block_queries: whose scores are held at once. block_items: that are scored
         at once.
     """
