@@ -12,7 +12,7 @@ from recaug.errors import ConfigError, ContractError
 from recaug.night.context import Context
 from recaug.night.nightly import night_context
 from recaug.report import search as page
-from recaug.results import SearchBenchmark
+from recaug.results import SearchBenchmark, decode, encode
 from recaug.studies.search_benchmark import run_search_benchmark
 from recaug.studies.search_lists import open_engine, run_search_lists
 
@@ -89,6 +89,9 @@ def test_the_test_is_seen_once(compared):
 
 def test_the_table_has_a_row_a_ranker(compared):
     lines = page.markdown(compared[1]).splitlines()
+    again = decode(encode(compared[1]), SearchBenchmark)  # as results.json has it, its keys sorted
+    assert page.markdown(again).splitlines() == lines
+    assert lines[2].startswith("| random order |")
     assert len(lines) == 9
     assert len({line.count("|") for line in lines}) == 1
     assert "BM25 of words and pairs" in page.render(compared[1])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from recaug.report import numbers
 from recaug.report.page import templates
-from recaug.results import Interval, SearchBenchmark
+from recaug.results import Interval, RankerResult, SearchBenchmark
 
 RANKERS = {
     "random": "random order",
@@ -28,7 +28,7 @@ def markdown(result: SearchBenchmark) -> str:
     """Write the test's table: each metric with its interval, the lift over the tuned BM25, speed and settings."""
     heads = [*COLUMNS.values(), "NDCG@10 over BM25", "Recall@50 over BM25", "queries/s", "settings"]
     lines = [f"| ranker | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}"]
-    for name, own in result.rankers.items():
+    for name, own in in_order(result).items():
         cells = [_cell(own.measures["overall"], metric) for metric in COLUMNS]
         lifts = [_lift(own.lifts.get("overall", {}), metric) for metric in ("ndcg@10", "recall@50")]
         speed = f"{own.per_second:,.0f}" if own.per_second is not None else ""
@@ -43,7 +43,7 @@ def render(result: SearchBenchmark) -> str:
         PARTS[part]: {
             RANKERS[name]: [_cell(own.measures[part], metric) for metric in COLUMNS]
             + [_lift(own.lifts.get(part, {}), metric) for metric in ("ndcg@10", "recall@50")]
-            for name, own in result.rankers.items()
+            for name, own in in_order(result).items()
             if part in own.measures
         }
         for part in parts
@@ -51,8 +51,15 @@ def render(result: SearchBenchmark) -> str:
     return (
         templates()
         .get_template("search.html")
-        .render(result=result, names=RANKERS, columns=COLUMNS, tables=tables, run_id=result.run_id)
+        .render(
+            result=result, rankers=in_order(result), names=RANKERS, columns=COLUMNS, tables=tables, run_id=result.run_id
+        )
     )
+
+
+def in_order(result: SearchBenchmark) -> dict[str, RankerResult]:
+    """The rankers in the table's order, also of results that were read back, whose keys are sorted."""
+    return {name: result.rankers[name] for name in RANKERS if name in result.rankers}
 
 
 def _cell(measures: Mapping[str, Interval], metric: str) -> str:
