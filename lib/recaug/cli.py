@@ -23,7 +23,7 @@ from recaug.exits import exit_code
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
-from recaug.night.nightly import check_order, night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.night.nightly import check_order, held, night_context, one_line_errors, parse_stages, plan, run_night
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
@@ -65,12 +65,14 @@ class Command:
         parser = argparse.ArgumentParser(description=self.description)
         parser.add_argument("--config", required=True, help="one run's YAML")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
+        parser.add_argument("--wait", type=float, metavar="SECONDS", help="for another job that writes the lake")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
         return exit_code(partial(self._run, parser.parse_args(argv)))
 
     def _run(self, given: Namespace) -> None:
-        config = configuration.load(given.config, given.set)
+        waits = [] if given.wait is None else [f"lake.wait_seconds={given.wait}"]
+        config = configuration.load(given.config, [*given.set, *waits])
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
         work = self.begin(config, given)
         spark = build(config.spark, "recaug", config.training.workers, config.source.events.time_zone)
@@ -162,7 +164,9 @@ def _forget(config: Config, given: Namespace) -> Work:
 
     def work(spark: SparkSession) -> None:
         with one_line_errors("erase"):
-            erase(night_context(config, dt.date.today(), spark), users, given.retain_hours)
+            context = night_context(config, dt.date.today(), spark)
+            with held(context, "an erasure"):
+                erase(context, users, given.retain_hours)
 
     return work
 

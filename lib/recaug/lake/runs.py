@@ -1,6 +1,7 @@
 """The runs table: one row a stage of a night; what --resume and the report read."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +18,8 @@ COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 class RunRecord:
     """One stage of one night: the columns of `runs`, see contracts.py.
 
-    metrics: typed by stage (results.METRICS) here and JSON in the table.
+    metrics: typed by stage (results.METRICS) here and JSON in the table. outputs: of Ledger.written; None where an
+    earlier release has recorded none.
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
     the stage.
     """
@@ -32,6 +34,7 @@ class RunRecord:
     metrics: Any
     input_versions: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] | None = field(default_factory=dict)
     config_hash: str
     content_hash: str | None = None
     cpu_seconds: float
@@ -67,6 +70,27 @@ def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
     return {run.stage: run for run in _records(lake, f"event_date = DATE'{date.isoformat()}'")}
 
 
+def consistent(lake: Lake, date: dt.date, order: Iterable[str]) -> dict[str, RunRecord]:
+    """Give what is recorded of a night, without the stages that read another result of a stage than is there now.
+
+    order: of the stages. A record of a stage that another read before it was made anew with other content counts for
+    nothing, nor does what follows from it.
+    """
+    records, kept = night(lake, date), dict[str, RunRecord]()
+    if not records:
+        return {}
+    now = {stage: content for (stage, day), content in contents(lake).items() if day == date}
+    stages = list(order)
+    for name in stages:
+        record = records.get(name)
+        if record is None:
+            continue
+        reads = {stage: content for stage, content in record.inputs.items() if stage in stages}
+        if all(stage in kept and now[stage] == content for stage, content in reads.items()):
+            kept[name] = record
+    return kept
+
+
 def history(lake: Lake, stage: str) -> list[RunRecord]:
     """Give every night's record of a stage, by date."""
     return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
@@ -93,14 +117,11 @@ def latest(lake: Lake, stage: str) -> tuple[dt.date | None, dt.date | None]:
 
 def _records(lake: Lake, condition: str) -> list[RunRecord]:
     """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
-    rows = (
-        lake.read("runs")
-        .where(condition)
-        .selectExpr(
-            *(f"double({column}) AS {column}" if column in ("started", "finished") else column for column in COLUMNS)
-        )
-        .collect()
-    )
+    table = lake.read("runs").where(condition)
+    absent = [f"NULL AS {column}" for column in COLUMNS if column not in table.columns]  # of an earlier release
+    times = [f"double({column}) AS {column}" for column in ("started", "finished")]
+    others = [column for column in COLUMNS if column in table.columns and column not in ("started", "finished")]
+    rows = table.selectExpr(*others, *times, *absent).collect()
     records = []
     for row in sorted(rows, key=lambda row: row["event_date"]):
         values = row.asDict()

@@ -163,6 +163,7 @@ def _counted(
         day_rows=counts.last_day,
         files=looked.files,
         files_skipped=looked.skipped,
+        seen=looked.seen(plan.read),
         versions=looked.versions,
         warnings=(*taken.warnings, *said),
     )
@@ -172,6 +173,16 @@ def _days(context: Context, nights: Sequence[RunRecord]) -> IntakePlan:
     """Give the days that the night takes, by what earlier nights have recorded."""
     taken = [night.event_date for night in nights if night.event_date < context.date]
     return plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)
+
+
+def seen_now(context: Context) -> str:
+    """Hash the source's files as `run` would record it; files that no night has seen are opened. Writes nothing."""
+    nights = context.history("ingest")
+    plan = _days(context, nights)
+    try:
+        return look(context, plan, _columns(context, nights)).seen(plan.read)
+    except ContractError:  # for `run` to say
+        return "none"
 
 
 def estimate(context: Context) -> str:

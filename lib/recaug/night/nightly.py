@@ -3,6 +3,8 @@
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JError
@@ -13,16 +15,19 @@ from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, NoRowsError, RecaugError, StorageError
 from recaug.lake import runs
 from recaug.lake.failures import storage_error
+from recaug.lake.lease import hold
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
+from recaug.night.provenance import CODE, check_inputs, intact
 from recaug.night.stage import NIGHT, Stage, sections_hash
 from recaug.night.story import decided, tell
-from recaug.night.summary import summarise
+from recaug.night.summary import under_way
 from recaug.report.records import warnings
+from recaug.training.wholeness import sources_hash
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -60,11 +65,24 @@ def run_night(
     """Run the stages of one night and write summary.json. Returns the summary.
 
     resume: skip a stage that `runs` shows as done with the same inputs.
-    Raises a RecaugError; the tables are then as the finished stages left them.
+    Raises a RecaugError; the tables are then as the finished stages left them, and the summary says what ended it.
     """
     context = night_context(config, date, spark)
     say(f"night of {date}, run {context.run_id}")
-    recorded = runs.night(context.lake, date) if resume else {}
+    with held(context, f"the night of {date}"):
+        summary = under_way(context, partial(_run_stages, context, stages, resume, say))
+    if "report" in stages:
+        from recaug.night.tracking import log_night
+
+        log_night(context, summary)
+        say(decided(summary))
+        say(f"report:   {context.folder.address('report/index.html')}")
+    return summary
+
+
+def _run_stages(context: Context, stages: Iterable[str], resume: bool, say: Callable[[str], None]) -> None:
+    """Run the stages in turn, each unless it is done."""
+    recorded = runs.night(context.lake, context.date) if resume else {}
     versions: dict[str, int | None] = {}  # as they are until a stage has run
     for name in stages:
         inputs = inputs_of(context, NIGHT[name], versions)
@@ -76,14 +94,6 @@ def run_night(
         say(f"  {name:<10} {record.wall_seconds:6.1f} s  {tell(record)}")
         for warning in warnings({name: record}):
             say(f"  warning: {warning}")
-    summary = summarise(context)
-    if "report" in stages:
-        from recaug.night.tracking import log_night
-
-        log_night(context, summary)
-        say(decided(summary))
-        say(f"report:   {context.folder.address('report/index.html')}")
-    return summary
 
 
 def check_order(context: Context, stages: Collection[str], again: bool) -> None:
@@ -116,10 +126,16 @@ def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | 
 
 
 def is_done(context: Context, record: RunRecord | None, inputs: StageInputs) -> bool:
-    """Say whether a stage's record, None where there is none, is of these inputs, and the page there if it wrote it."""
-    if record is None or StageInputs(record.config_hash, record.input_versions, record.inputs) != inputs:
+    """Say whether a stage's record, None where there is none, is of these inputs, and what it wrote is there unchanged.
+
+    Of ingest, also whether the source has the files that it had.
+    """
+    if record is None:
         return False
-    return record.stage != "report" or context.folder.exists("report/index.html")
+    named = {name: content for name, content in record.inputs.items() if name != CODE}
+    if StageInputs(record.config_hash, record.input_versions, named) != inputs or intact(context, record):
+        return False
+    return record.stage != "ingest" or ingest.seen_now(context) == record.metrics.seen
 
 
 def run_stage(
@@ -128,8 +144,10 @@ def run_stage(
     """Run a stage on what it declares, measure it, record it; its models go to MLflow."""
     config_hash, versions, records = inputs or inputs_of(context, stage)
     started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    view = context.of_stage(stage)
     with Cost(context.spark) as cost, one_line_errors(stage.name):
-        result = run(context.of_stage(stage))
+        check_inputs(context, stage)
+        result = run(view)
     record = RunRecord(
         run_id=context.run_id,
         event_date=context.date,
@@ -140,7 +158,8 @@ def run_stage(
         reasons=list(result.reasons),
         metrics=result.metrics,
         input_versions=versions,
-        inputs=records,
+        inputs=records | {CODE: sources_hash()},
+        outputs=view.lake.ledger.written,
         config_hash=config_hash,
         content_hash=result.content_hash,
         cpu_seconds=round(cost.cpu_seconds, 2),
@@ -195,6 +214,12 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
             for stage, tables in reads.items()
         ),
     ]
+
+
+def held(context: Context, work: str) -> AbstractContextManager[None]:
+    """Hold the context's lake for some work. Raises LakeHeldError where another job writes it; see lake.lease."""
+    settings = context.config.lake
+    return hold(context.lake, work, settings.lease_seconds, settings.wait_seconds)
 
 
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
