@@ -119,6 +119,8 @@ TABLES: dict[str, Table] = {
         ("event_date",),
         BY_NAME,
     ),
+    # Whom an erasure has named: SHA-256 of the id, in hex; known: the lake had rows of them.
+    "erased_users": Table("user_hash string, erased timestamp, known boolean"),
     # Who may write the lake: lease.py. One row. token: higher with each holder; holder: JSON, empty where nobody is.
     "leases": Table("token bigint, holder string, since timestamp, renewed timestamp, expires timestamp"),
     # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. What --resume compares:

@@ -25,6 +25,7 @@ from recaug.config import Items
 from recaug.config.dated import is_dated
 from recaug.errors import ContractError
 from recaug.lake.runs import RunRecord
+from recaug.lake.tombstones import ignore_erased
 from recaug.night.context import Context, StageResult
 from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
@@ -43,7 +44,7 @@ def run(context: Context) -> StageResult:
 
     The night takes what lies after the last recorded ingest night before its date D, up to the end of D; a first night
     takes the whole history. A rerun takes the same rows and replaces what it wrote. Of the late_days before, it takes
-    the rows that the lake does not hold, and leaves all others as they are.
+    the rows that the lake does not hold, and leaves all others as they are. Rows of erased users are ignored.
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
     lake, source, nights = context.lake, context.config.source.events, context.history("ingest")
@@ -56,7 +57,7 @@ def run(context: Context) -> StageResult:
     items = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
-        taken = intake.take_rows(rows, plan, held, source)
+        taken = intake.take_rows(ignore_erased(lake, rows), plan, held, source)
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
         said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, nights, taken.counts.last_day))

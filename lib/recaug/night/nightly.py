@@ -210,7 +210,7 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
         f"source: {places}: {estimated}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
-            f"{stage}: reads {', '.join(_version(name, held[name]) for name in tables) or 'the source'}"
+            f"{stage}: reads {', '.join([*_source(stage), *(_version(name, held[name]) for name in tables)])}"
             for stage, tables in reads.items()
         ),
     ]
@@ -226,6 +226,10 @@ def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context
     """Give a night its tables and artifacts. Raises ConfigError where these are on a file system that a Store lacks."""
     artifacts = Store(config.artifacts)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
+
+
+def _source(stage: str) -> list[str]:
+    return ["the source"] if stage == "ingest" else []
 
 
 def _version(name: str, version: int | None) -> str:

@@ -3,11 +3,13 @@
 from recaug.errors import ContractError, StorageError
 from recaug.lake.ledger import changed
 from recaug.lake.runs import RunRecord
+from recaug.lake.tombstones import last_erasure
 from recaug.night.context import Context
 from recaug.night.stage import NIGHT, Stage
 from recaug.results import TrainedModel
 from recaug.training.wholeness import damage, sources_hash
 
+LEARNING = ("train", "augment", "evaluate", "refit")  # what learns, or draws from what has learnt
 LOG = "ingest"  # its tables are of all nights
 CODE = "code"  # among a record's inputs: the release that made it
 
@@ -15,9 +17,11 @@ CODE = "code"  # among a record's inputs: the release that made it
 def check_inputs(context: Context, stage: Stage) -> None:
     """Raise ContractError where a table that a stage reads is not as its stage of this night left it.
 
-    Raises StorageError where a model that it needs is damaged. What belongs to the log of all nights is not compared.
+    Also where it would learn from what users that are erased by now have taught. Raises StorageError where a model that
+    it needs is damaged. What belongs to the log of all nights is not compared.
     """
     lake, records = context.lake.whole, context.night()
+    erased = last_erasure(lake) if stage.name in LEARNING else None
     for name, other in NIGHT.items():
         shared = sorted(set(other.writes) & set(stage.reads))
         if name in (stage.name, LOG) or not (shared or name in stage.needs):
@@ -28,6 +32,8 @@ def check_inputs(context: Context, stage: Stage) -> None:
                 said = f"the {name} stage of {context.date} has not run with this configuration"
                 raise ContractError(f"{said}; run it before {stage.name}")
             continue  # a stage says itself what it cannot do without
+        if erased is not None and record.finished <= erased:
+            raise ContractError(f"{stage.name}: users have been erased since {name} of {context.date}; run it again")
         if what := changed(lake, {place: left for place, left in _outputs(record) if place.split(" ")[0] in shared}):
             raise ContractError(f"{stage.name}: {what}, not by {name} of {context.date}; run {name} again")
         if stage.name != "report" and (why := damaged(record)):
