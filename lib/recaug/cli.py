@@ -24,6 +24,7 @@ from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import check_order, held, night_context, one_line_errors, parse_stages, plan, run_night
+from recaug.night.provenance import left_to_do
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
@@ -125,9 +126,12 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
             print("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
             return
         with one_line_errors("night"):
-            check_order(night_context(config, first, spark), stages, given.again)
+            left = left_to_do(night_context(config, first, spark), dates, stages) if given.resume else dates
+            check_order(night_context(config, left[0], spark), stages, given.again)
+        if len(left) < len(dates):
+            say(f"nights of {first} to {left[0] - dt.timedelta(days=1)}: done before, skipped")
         nights = 0
-        for date in dates:
+        for date in left:
             try:
                 run_night(config, date, spark, stages, given.resume, say=say)
                 nights += 1

@@ -1,6 +1,11 @@
 """A night owns what it reads: records that belong together, tables as their stage of this night left them."""
 
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+
 from recaug.errors import ContractError, StorageError
+from recaug.lake import runs
 from recaug.lake.ledger import changed
 from recaug.lake.runs import RunRecord
 from recaug.lake.tombstones import last_erasure
@@ -62,3 +67,19 @@ def damaged(record: RunRecord) -> str | None:
 
 def _outputs(record: RunRecord) -> list[tuple[str, str]]:
     return list((record.outputs or {}).items())
+
+
+def left_to_do(context: Context, dates: Sequence[dt.date], stages: Sequence[str]) -> Sequence[dt.date]:
+    """Leave out of a backfill that is resumed the nights before the newest that was begun, if all of them ended.
+
+    Their tables are those of later nights now: made again, they would have to be made anew one after the other.
+    """
+    newest, _ = runs.latest(context.lake, "prepare")
+    before = [date for date in dates if newest is not None and date < newest]
+    if newest not in dates:
+        return dates
+    for date in before:
+        night = replace(context, date=date)
+        if runs.night(context.lake, date) and stages[-1] not in night.night():
+            return dates
+    return dates[len(before) :]
