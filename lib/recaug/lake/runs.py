@@ -13,13 +13,15 @@ from recaug.results import METRICS, decode, encode
 
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
+CONTENT = "coalesce(content_hash, string(finished)) AS content"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One stage of one night: the columns of `runs`, see contracts.py.
 
     metrics: typed by stage (results.METRICS) here and JSON in the table. outputs: of Ledger.written; None where an
-    earlier release has recorded none.
+    earlier release has recorded none. content: what its readers know it by, see contents; of one that was read.
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
     the stage.
     """
@@ -40,6 +42,7 @@ class RunRecord:
     cpu_seconds: float
     wall_seconds: float
     peak_memory_mb: float
+    content: str = field(default="", compare=False)
 
 
 def record(lake: Lake, run: RunRecord) -> None:
@@ -76,17 +79,13 @@ def consistent(lake: Lake, date: dt.date, order: Iterable[str]) -> dict[str, Run
     order: of the stages. A record of a stage that another read before it was made anew with other content counts for
     nothing, nor does what follows from it.
     """
-    records, kept = night(lake, date), dict[str, RunRecord]()
-    if not records:
-        return {}
-    now = {stage: content for (stage, day), content in contents(lake).items() if day == date}
-    stages = list(order)
+    records, kept, stages = night(lake, date), dict[str, RunRecord](), list(order)
     for name in stages:
         record = records.get(name)
         if record is None:
             continue
         reads = {stage: content for stage, content in record.inputs.items() if stage in stages}
-        if all(stage in kept and now[stage] == content for stage, content in reads.items()):
+        if all(stage in kept and kept[stage].content == content for stage, content in reads.items()):
             kept[name] = record
     return kept
 
@@ -100,8 +99,7 @@ def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
     """Give the content hash of every record by stage and night; where the stage has none, when it ended."""
     if not lake.exists("runs"):
         return {}
-    ended = "coalesce(content_hash, string(finished)) AS content"
-    rows = lake.read("runs").selectExpr("stage", "event_date", ended).collect()
+    rows = lake.read("runs").selectExpr("stage", "event_date", CONTENT).collect()
     return {(row["stage"], row["event_date"]): row["content"] for row in rows}
 
 
@@ -121,7 +119,7 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
     absent = [f"NULL AS {column}" for column in COLUMNS if column not in table.columns]  # of an earlier release
     times = [f"double({column}) AS {column}" for column in ("started", "finished")]
     others = [column for column in COLUMNS if column in table.columns and column not in ("started", "finished")]
-    rows = table.selectExpr(*others, *times, *absent).collect()
+    rows = table.selectExpr(*others, *times, *absent, CONTENT).collect()
     records = []
     for row in sorted(rows, key=lambda row: row["event_date"]):
         values = row.asDict()

@@ -12,6 +12,7 @@ from recaug.report.records import warnings
 from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Trial
 
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
+SAID = 500  # characters of what ended a night
 Kind = TypeVar("Kind", bound=Result)
 Records = Mapping[str, RunRecord]
 
@@ -26,7 +27,7 @@ def under_way(context: Context, run: Callable[[], None]) -> dict[str, Any]:
         context.folder.write("summary.json", json.dumps({**told, "reasons": ["the night has not ended"]}) + "\n")
         run()
     except BaseException as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:SAID]
         with suppress(OSError, RecaugError):  # what ended it is what is raised
             context.folder.write("summary.json", json.dumps({**told, "reasons": [f"the night failed, {said}"]}) + "\n")
         raise
