@@ -26,7 +26,8 @@ from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.failures import one_line_errors
 from recaug.night.monitor import Voice, write_event
-from recaug.night.nightly import check_order, night_context, parse_stages, plan, run_night
+from recaug.night.nightly import check_order, held, night_context, parse_stages, plan, run_night
+from recaug.night.provenance import left_to_do
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
@@ -73,6 +74,7 @@ class Command:
         parser = argparse.ArgumentParser(description=self.description)
         parser.add_argument("--config", required=True, help="one run's YAML")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as sasrec.dim=32")
+        parser.add_argument("--wait", type=float, metavar="SECONDS", help="for another job that writes the lake")
         for flag, settings in self.options:
             parser.add_argument(flag, **settings)
         parser.add_argument("--trace", action="store_true", help="show the stack trace of an error that has no words")
@@ -80,7 +82,8 @@ class Command:
         return exit_code(partial(self._run, given), given.trace)
 
     def _run(self, given: Namespace) -> int | None:
-        config = configuration.load(given.config, given.set)
+        waits = [] if given.wait is None else [f"lake.wait_seconds={given.wait}"]
+        config = configuration.load(given.config, [*given.set, *waits])
         Store(config.artifacts)  # artifacts that no Store holds are refused before Spark starts
         with hiding(config.secrets):
             return self._work(config, given)
@@ -143,9 +146,12 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
             say("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
             return 0
         with one_line_errors("night"):
-            check_order(night_context(config, first, spark), stages, given.again)
+            left = left_to_do(night_context(config, first, spark), dates, stages) if given.resume else dates
+            check_order(night_context(config, left[0], spark), stages, given.again)
+        if len(left) < len(dates):
+            voice.say(f"nights of {first} to {left[0] - dt.timedelta(days=1)}: done before, skipped")
         decisions = []
-        for date in dates:
+        for date in left:
             try:
                 decisions.append(run_night(config, date, spark, stages, given.resume, say=voice)["decision"])
             except NoRowsError as error:
@@ -182,7 +188,9 @@ def _forget(config: Config, given: Namespace) -> Work:
 
     def work(spark: SparkSession) -> None:
         with one_line_errors("erase"):
-            erase(night_context(config, dt.date.today(), spark), users, given.retain_hours)
+            context = night_context(config, dt.date.today(), spark)
+            with held(context, "an erasure"):
+                erase(context, users, given.retain_hours)
 
     return work
 

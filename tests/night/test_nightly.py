@@ -293,6 +293,18 @@ def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, ca
     assert nights("2017-01-20", "--again")[0] == 0
 
 
+def test_a_backfill_that_is_resumed_begins_with_the_night_that_was_cut_short(spark, thin_yaml, here, capsys):
+    """T2: it began with the first night again, which wrote over the tables of the one that was cut short."""
+    given = ["--config", str(thin_yaml()), "--stages", "ingest", "--until", "2017-01-21"]
+    assert cli.main([*given, "--date", "2017-01-20"]) == 0
+    capsys.readouterr()
+    assert cli.main([*given, "--date", "2017-01-19", "--resume"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "nights of 2017-01-19 to 2017-01-20: done before, skipped"
+    assert [line.split(",")[0] for line in said if line.startswith("night of")] == ["night of 2017-01-21"]
+    assert "done before, skipped" in said[-1]
+
+
 def test_a_shops_own_generator_goes_through_a_night_to_its_page(spark, night, thin_yaml, tmp_path):
     config, summary = night
     copied(config, tmp_path / "own")

@@ -1,12 +1,14 @@
 """Erasure, on a copy of the thin night: nothing that is left, in a table or on the disk, is of the erased users."""
 
 import datetime as dt
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -15,11 +17,15 @@ from pyspark.sql import functions as F
 from tests.conftest import THIN_DAY
 
 from recaug import cli
-from recaug.config import Config
+from recaug.config import Config, load
+from recaug.errors import ContractError
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
+from recaug.night.inputs import last_night
+from recaug.night.nightly import night_context, run_night
 from recaug.night.report import SHOWN_USERS
+from recaug.night.stage import NIGHT
 from recaug.studies import erasure
 
 
@@ -83,11 +89,20 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     # erase_list_with_bom: the first id was another one, and nothing said that it was nobody's
     (copied / "gone").write_text("\ufeff" + "\n".join([*gone, "nobody we know", ""]))
     command = ["--config", str(copied / "night.yaml"), "--users", str(copied / "gone"), "--retain-hours", "0"]
-    assert cli.forget(command) == 0
-    said = capsys.readouterr().out
+    assert cli.forget(command) == 3  # T7: 0, whatever the ids
+    said, error = capsys.readouterr()
+    assert error.splitlines()[-1].startswith(f"error: --users: no row of 1 of {len(gone) + 1} ids, 'nobody we know'; ")
     assert {name: lake.read(name).count() for name in left} == left
     assert all(0 < left[name] < before[name] for name in left)
-    assert said.splitlines()[-1] == f"  no event           of 2 of {len(gone) + 1} ids, such as '7771'"
+    (name,) = artifacts.list("erasures/*.json")
+    certificate = json.loads(artifacts.read(name))
+    assert certificate["rows_left"] == 0
+    assert certificate["users"] == sorted(hashlib.sha256(user.encode()).hexdigest() for user in gone)
+    assert len(certificate["nobody"]) == 1
+    told = certificate["tables"]["events"]
+    assert (told["rows_deleted"], told["rows_left"]) == (before["events"] - left["events"], 0)
+    assert told["version_after"] > told["version_before"]
+    assert not gone & set(artifacts.read(name).decode().split('"'))
     assert f"events             {before['events'] - left['events']:,} rows deleted" in said
     quarantined = {row["raw"] for row in lake.read("events_quarantine").where("source = 'x'").collect()}
     assert quarantined == {given[1][0], given[3][0]}
@@ -96,6 +111,32 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     assert artifacts.list("**/index.html") == []  # the night's page and MLflow's copy
     assert f"pages              {len(pages):,} deleted" in said
     assert spark.conf.get(erasure.CHECK, "true") == "true"
+
+
+def test_erased_users_stay_away_and_what_they_taught_is_learnt_from_no_more(
+    spark: SparkSession, copied: Path, here: None
+) -> None:
+    """T5: the next read of the source brought them back, and the models went on from those that they had taught."""
+    config = load(copied / "night.yaml")
+    night = night_context(config, THIN_DAY, spark)
+    events = night.lake.read("events")
+    total, (user, *_) = events.count(), [row["user_id"] for row in users(events)]
+    theirs = events.where(F.col("user_id") == user).count()
+    (copied / "gone").write_text(user)
+    assert cli.forget(["--config", str(copied / "night.yaml"), "--users", str(copied / "gone")]) == 0
+    with pytest.raises(ContractError, match="augment: users have been erased since prepare of 2017-01-21; run it agai"):
+        run_night(config, THIN_DAY, spark, ["augment"], say=lambda line: None)
+    summary = run_night(config, THIN_DAY, spark, ["ingest"], say=lambda line: None)
+    assert 0 < theirs == summary["rows"]["ignored"]
+    assert night.lake.read("events").count() == total - theirs
+    assert night.lake.read("events").where(F.col("user_id") == user).isEmpty()
+    assert night.lake.read("events_quarantine").count() > 0
+    warm = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, warm_epochs=1))
+    after = night_context(warm, THIN_DAY + dt.timedelta(days=1), spark)
+    assert last_night(after.of_stage(NIGHT["train"])) is None
+    night.lake.delta("erased_users").delete()
+    assert last_night(after.of_stage(NIGHT["train"])) is not None
+    assert cli.forget(["--config", str(copied / "night.yaml"), "--users", str(copied / "gone")]) == 3
 
 
 def test_only_pages_that_show_an_erased_user_are_deleted(thin_config: Callable[..., Config], tmp_path: Path) -> None:

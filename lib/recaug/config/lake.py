@@ -2,14 +2,20 @@
 
 import re
 
-from recaug.config.base import Positive, Strict
+from recaug.config.base import NonNegative, Positive, Strict
 
 
 class Lake(Strict, kw_only=True):
-    """Where the tables are: a folder (`path`) or a schema of a catalogue (`catalog`), one of both."""
+    """Where the tables are: a folder (`path`) or a schema of a catalogue (`catalog`), one of both.
+
+    lease_seconds: after which the lake is free again where a job that writes it is gone without a word.
+    wait_seconds: how long a job waits for another that writes the lake; --wait says the same.
+    """
 
     path: str | None = None
     catalog: str | None = None
+    lease_seconds: Positive = 300
+    wait_seconds: NonNegative = 0
 
     def __post_init__(self) -> None:
         """Check that it is one place, whose path readers do not take for shorter."""

@@ -145,14 +145,20 @@ TABLES: dict[str, Table] = {
     "search_lists": Table(
         "query_id string, rank int, item_id string, score double, reason string, event_date date", ("event_date",)
     ),
+    # Whom an erasure has named: SHA-256 of the id, in hex; known: the lake had rows of them.
+    "erased_users": Table("user_hash string, erased timestamp, known boolean"),
+    # Who may write the lake: lease.py. One row. token: higher with each holder; holder: JSON, empty where nobody is.
+    "leases": Table("token bigint, holder string, since timestamp, renewed timestamp, expires timestamp"),
     # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. What --resume compares:
     # config_hash, of the sections of the configuration that decide the stage; input_versions, of the tables that it
     # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->
-    # hash of those of the nights before.
+    # hash of those of the nights before, "code" -> of the release. outputs: each slice that the stage wrote, "table
+    # slice" -> "version content_hash".
     "runs": Table(
         "run_id string, event_date date, stage string, started timestamp, finished timestamp, decision string, "
         "reasons array<string>, metrics string, input_versions map<string,bigint>, inputs map<string,string>, "
-        "config_hash string, content_hash string, cpu_seconds double, wall_seconds double, peak_memory_mb double",
+        "config_hash string, content_hash string, cpu_seconds double, wall_seconds double, peak_memory_mb double, "
+        "outputs map<string,string>",
         ("event_date", "stage"),
     ),
 }

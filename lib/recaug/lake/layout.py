@@ -1,5 +1,6 @@
 """How rows lie in the files of a table: the contract's columns, and which rows share a file."""
 
+import re
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
@@ -32,3 +33,8 @@ def balance(rows: DataFrame, partitioned_by: Sequence[str]) -> DataFrame:
     hint = f"SELECT /*+ REBALANCE({columns}) */ * FROM {{rows}}"  # nosec B608: columns of contracts.py
     # sql() drops its view when it is done, and with a view Spark forgets cached rows of the same plan: so another plan.
     return rows.sparkSession.sql(hint, rows=rows.select("*"))
+
+
+def local_address(file: str) -> str:
+    """Write Spark's file:/a/b as file:///a/b, which readers outside Spark understand."""
+    return re.sub(r"^file:/(?!/)", "file:///", file)

@@ -1,6 +1,7 @@
 """The runs table: one row a stage of a night; what --resume and the report read."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,12 +16,15 @@ ATTEMPT = ".attempt"  # behind a stage's name: a row that says that it was start
 FINISHED = f"stage NOT LIKE '%{ATTEMPT}'"
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
+CONTENT = "coalesce(content_hash, string(finished)) AS content"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One stage of one night: the columns of `runs`, see contracts.py.
 
-    metrics: typed by stage (results.METRICS) here and JSON in the table.
+    metrics: typed by stage (results.METRICS) here and JSON in the table. outputs: of Ledger.written; None where an
+    earlier release has recorded none. content: what its readers know it by, see contents; of one that was read.
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
     the stage.
     """
@@ -35,11 +39,13 @@ class RunRecord:
     metrics: Any
     input_versions: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] | None = field(default_factory=dict)
     config_hash: str
     content_hash: str | None = None
     cpu_seconds: float
     wall_seconds: float
     peak_memory_mb: float
+    content: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,23 @@ def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
     return {run.stage: run for run in _records(lake, f"event_date = DATE'{date.isoformat()}'")}
 
 
+def consistent(lake: Lake, date: dt.date, order: Iterable[str]) -> dict[str, RunRecord]:
+    """Give what is recorded of a night, without the stages that read another result of a stage than is there now.
+
+    order: of the stages. A record of a stage that another read before it was made anew with other content counts for
+    nothing, nor does what follows from it.
+    """
+    records, kept, stages = night(lake, date), dict[str, RunRecord](), list(order)
+    for name in stages:
+        record = records.get(name)
+        if record is None:
+            continue
+        reads = {stage: content for stage, content in record.inputs.items() if stage in stages}
+        if all(stage in kept and kept[stage].content == content for stage, content in reads.items()):
+            kept[name] = record
+    return kept
+
+
 def history(lake: Lake, stage: str) -> list[RunRecord]:
     """Give every night's record of a stage, by date."""
     return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
@@ -147,8 +170,7 @@ def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
     """Give the content hash of every record by stage and night; where the stage has none, when it ended."""
     if not lake.exists("runs"):
         return {}
-    ended = "coalesce(content_hash, string(finished)) AS content"
-    rows = lake.read("runs").where(FINISHED).selectExpr("stage", "event_date", ended).collect()
+    rows = lake.read("runs").where(FINISHED).selectExpr("stage", "event_date", CONTENT).collect()
     return {(row["stage"], row["event_date"]): row["content"] for row in rows}
 
 
@@ -164,14 +186,11 @@ def latest(lake: Lake, stage: str) -> tuple[dt.date | None, dt.date | None]:
 
 def _records(lake: Lake, condition: str) -> list[RunRecord]:
     """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
-    rows = (
-        lake.read("runs")
-        .where(f"({condition}) AND {FINISHED}")
-        .selectExpr(
-            *(f"double({column}) AS {column}" if column in ("started", "finished") else column for column in COLUMNS)
-        )
-        .collect()
-    )
+    table = lake.read("runs").where(f"({condition}) AND {FINISHED}")
+    absent = [f"NULL AS {column}" for column in COLUMNS if column not in table.columns]  # of an earlier release
+    times = [f"double({column}) AS {column}" for column in ("started", "finished")]
+    others = [column for column in COLUMNS if column in table.columns and column not in ("started", "finished")]
+    rows = table.selectExpr(*others, *times, *absent, CONTENT).collect()
     records = []
     for row in sorted(rows, key=lambda row: row["event_date"]):
         values = row.asDict()

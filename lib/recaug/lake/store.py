@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recaug.errors import ConfigError, StorageError
@@ -87,6 +87,7 @@ class Store:
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(partial, target)
+                _sync(target.parent)
             finally:
                 partial.unlink(missing_ok=True)
 
@@ -124,6 +125,13 @@ class Store:
             else:
                 target.unlink(missing_ok=True)
 
+    def move_aside(self, suffix: str) -> "Store":
+        """Rename the folder to `<its name>.<suffix>-<random>`; give it. Raises StorageError where it cannot."""
+        aside = self.beside(f".{suffix}-{secrets.token_hex(4)}")
+        with _writing(Path(self.root)):
+            os.replace(self.root, aside.root)
+        return aside
+
     def publish(self, name: str, files: Mapping[str, bytes], meta: str) -> None:
         """Write a folder that is there as a whole or not at all: its files, then META, which says that it is finished.
 
@@ -139,6 +147,16 @@ class Store:
     def finished(self, name: str = "") -> bool:
         """Say whether a folder was published."""
         return self.exists(f"{name}/{META}" if name else META)
+
+
+def _sync(folder: Path) -> None:
+    """Let the disk know a folder's names; where a file system has no such call, they are its own care."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The lake: the only room that knows where tables lie, how they are partitioned and how a slice is replaced."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -16,10 +15,10 @@ from recaug.errors import ContractError
 from recaug.lake.content import content_hash, summarise
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
-from recaug.lake.layout import balance, conform, lay
+from recaug.lake.layout import balance, conform, lay, local_address
+from recaug.lake.ledger import Ledger
 from recaug.lake.slices import Where, condition, sql
-
-COMMIT = re.compile(r"\d{20}\.json")
+from recaug.lake.versions import newest_of_name, newest_of_path
 
 
 class Commit(NamedTuple):
@@ -31,7 +30,10 @@ class Commit(NamedTuple):
 
 
 class Lake:
-    """Delta tables under a folder (`path`) or in a schema of a catalogue (`catalog`, such as main.recaug)."""
+    """Delta tables under a folder (`path`) or in a schema of a catalogue (`catalog`, such as main.recaug).
+
+    ledger: of what is written through it; its guard is asked before each commit.
+    """
 
     def __init__(self, spark: SparkSession, path: str | None = None, catalog: str | None = None) -> None:
         if (path is None) == (catalog is None):
@@ -39,6 +41,7 @@ class Lake:
         self.spark = spark
         self.path = path.rstrip("/") if path is not None else None
         self.catalog = catalog
+        self.ledger = Ledger()
 
     @property
     def whole(self) -> "Lake":
@@ -80,14 +83,8 @@ class Lake:
         """Give the newest version's number; None where there is no table."""
         if not self.exists(name):
             return None
-        if self.path is None:
-            table = DeltaTable.forName(self.spark, self.location(name))
-            return int(table.history(1).select("version").first()[0])  # type: ignore[index]
-        # By the names of the commits, as Delta's protocol has them: history reads them, in a Spark job a table.
-        folder = self.spark._jvm.org.apache.hadoop.fs.Path(f"{self.location(name)}/_delta_log")  # type: ignore[union-attr]
-        files = folder.getFileSystem(self.spark._jsc.hadoopConfiguration()).listStatus(folder)
-        names = [file.getPath().getName() for file in files]
-        return max(int(name.removesuffix(".json")) for name in names if COMMIT.fullmatch(name))
+        newest = newest_of_name if self.path is None else newest_of_path
+        return newest(self.spark, self.location(name))
 
     def content_hash(self, name: str, where: Where | None = None) -> str | None:
         """Hash a slice's rows as they are now; None where there is no table."""
@@ -103,7 +100,7 @@ class Lake:
         """
         # By its number, for Spark names no file of a plan that it holds in its cache.
         files = self.read(name, self.version(name)).where(condition(where or {})).inputFiles()
-        return sorted({_local_address(unquote(file)) for file in files}, key=lambda file: file.rsplit("/", 1)[-1])
+        return sorted({local_address(unquote(file)) for file in files}, key=lambda file: file.rsplit("/", 1)[-1])
 
     def replace(
         self,
@@ -139,24 +136,24 @@ class Lake:
                 laid = lay(rows, files, (*table.partitioned_by, *by), by[0])
             else:
                 laid = rows if as_laid or not table.partitioned_by else balance(rows, table.partitioned_by)
-            self.write(laid, name, where, {"run_id": run_id, "content_hash": hashed, "rows": count})
+            version = self.write(laid, name, where, {"run_id": run_id, "content_hash": hashed, "rows": count})
         except (Py4JJavaError, PySparkException) as error:
             raise storage_error(error, f"table {name} at {place}") from error
         finally:
             if not cached:
                 rows.unpersist()
-        version = self.spark.conf.get("spark.databricks.delta.lastCommitVersionInSession")
-        return Commit(int(version or 0), count, hashed)
+        return Commit(version, count, hashed)
 
-    def write(self, rows: DataFrame, name: str, where: Where, note: Mapping[str, Any]) -> None:
+    def write(self, rows: DataFrame, name: str, where: Where, note: Mapping[str, Any]) -> int:
         """Commit `rows`, of the contract's columns and types, in a slice's place; note: what the commit says of them.
 
-        Spark refuses rows outside the slice. Raises StorageError as replace does.
+        Returns the version. Spark refuses rows outside the slice. Raises StorageError as replace does.
         """
+        said = {**note, **self.ledger.guard()}
         writer = (
             rows.write.format("delta")
             .mode("overwrite")
-            .option("userMetadata", json.dumps(note))
+            .option("userMetadata", json.dumps(said))
             .option("mergeSchema", "true")
             .option("delta.enableDeletionVectors", "false")
         )
@@ -172,6 +169,14 @@ class Lake:
                 writer.saveAsTable(place)
         except (Py4JJavaError, PySparkException) as error:
             raise storage_error(error, f"table {name} at {place}") from error
+        version = int(self.spark.conf.get("spark.databricks.delta.lastCommitVersionInSession") or 0)
+        if "content_hash" in note:
+            self.ledger.enter(self.named(name), sql(where), version, note["content_hash"])
+        return version
+
+    def named(self, name: str) -> str:
+        """Give the contract's name of the table that this one is here."""
+        return name
 
     def delta(self, name: str) -> DeltaTable:
         """The table, for a change that is no replacement of a slice."""
@@ -185,7 +190,7 @@ class Room(Lake):
 
     def __init__(self, lake: Lake, prefix: str) -> None:
         super().__init__(lake.spark, lake.path, lake.catalog)
-        self._lake, self._prefix = lake, prefix
+        self._lake, self._prefix, self.ledger = lake, prefix, lake.ledger
 
     @property
     def whole(self) -> Lake:
@@ -194,13 +199,14 @@ class Room(Lake):
 
     def location(self, name: str) -> str:
         """Do as Lake does: every other method asks here where the table is."""
-        return self._lake.location(self._named(name))
+        return self._lake.location(self.named(name))
 
     def destination(self, name: str) -> str:
         """Do as Lake does: whatever changes a table asks here where it is."""
-        return self._lake.destination(self._named(name))
+        return self._lake.destination(self.named(name))
 
-    def _named(self, name: str) -> str:
+    def named(self, name: str) -> str:
+        """Do as Lake does: the twin where there is one."""
         twin = f"{self._prefix}_{name}"
         return twin if twin in TABLES else name
 
@@ -218,6 +224,7 @@ class View(Lake):
     def __init__(self, lake: Lake, reads: frozenset[str], writes: frozenset[str]) -> None:
         super().__init__(lake.spark, lake.path, lake.catalog)
         self._lake, self._reads, self._writes = lake, reads, writes
+        self.ledger = Ledger(lake.ledger.guard)
 
     @property
     def whole(self) -> Lake:
@@ -239,8 +246,3 @@ class View(Lake):
 
 def _names(tables: Iterable[str]) -> str:
     return ", ".join(sorted(tables)) or "none"
-
-
-def _local_address(file: str) -> str:
-    """Write Spark's file:/a/b as file:///a/b, which readers outside Spark understand."""
-    return re.sub(r"^file:/(?!/)", "file:///", file)

@@ -70,21 +70,33 @@ class Context:
         record = self.find(name)
         if record is None:
             before = f"; run it before {self.stage.name}" if self.stage is not None else ""
-            raise ContractError(f"the {name} stage of {self.date} has not run with this configuration{before}")
+            raise ContractError(
+                f"the {name} stage of {self.date} has not run with this configuration, or not since a stage that it "
+                f"reads{before}"
+            )
         return record
 
     def find(self, name: str) -> RunRecord | None:
-        """Do as `recorded`; None where the stage has not run, or only with other sections of the configuration."""
+        """Do as `recorded`; None where it has not run with this configuration, or a stage that it read has since.
+
+        So a verdict holds for the candidates that it names alone, and a refit's rows for the verdict that it names.
+        """
         if self.stage is not None and name not in self.stage.needs:
             raise UndeclaredRecord(f"{self.stage.name} does not declare that it needs the record of {name}")
+        if name in NIGHT:
+            return self._consistent().get(name)
         record = runs.find(self.lake.whole, self.date, name)
         return record if record is not None and self.is_current(record) else None
 
     def night(self) -> dict[str, RunRecord]:
-        """Give what is recorded of this night by its stages with this configuration, in their order."""
-        records = runs.night(self.lake.whole, self.date)
+        """Give what is recorded of this night by its stages with this configuration, in their order; see find."""
+        records = self._consistent()
         names = NIGHT if self.stage is None else self.stage.needs
-        return {name: records[name] for name in names if name in records and self.is_current(records[name])}
+        return {name: records[name] for name in names if name in records}
+
+    def _consistent(self) -> dict[str, RunRecord]:
+        records = runs.consistent(self.lake.whole, self.date, NIGHT)
+        return {name: record for name, record in records.items() if self.is_current(record)}
 
     def history(self, name: str) -> list[RunRecord]:
         """Give what every night recorded of a stage, by date."""

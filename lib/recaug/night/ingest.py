@@ -22,6 +22,7 @@ from recaug.clickstream.source import read_records, read_source, rows_of
 from recaug.clickstream.warnings import warn_of_late, warn_of_rows
 from recaug.errors import ContractError
 from recaug.lake.runs import RunRecord
+from recaug.lake.tombstones import ignore_erased
 from recaug.night.catalogue import read_items
 from recaug.night.context import Context, StageResult
 from recaug.night.search import read_searches, write_searches
@@ -55,7 +56,7 @@ def take_events(context: Context) -> StageResult:
 
     The night takes what lies after the last recorded ingest night before its date D, up to the end of D; a first night
     takes the whole history. A rerun takes the same rows and replaces what it wrote. Of the late_days before, it takes
-    the rows that the lake does not hold, and leaves all others as they are.
+    the rows that the lake does not hold, and leaves all others as they are. Rows of erased users are ignored.
     Raises ContractError, and writes nothing, where D has no row or no row is an event.
     """
     lake, source, nights = context.lake, context.config.source.events, context.history("ingest")
@@ -68,7 +69,7 @@ def take_events(context: Context) -> StageResult:
     items = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
-        taken = intake.take_rows(rows, plan, held, source)
+        taken = intake.take_rows(ignore_erased(lake, rows), plan, held, source)
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
         said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, nights, taken.counts.last_day))
@@ -175,6 +176,7 @@ def _counted(
         day_rows=counts.last_day,
         files=looked.files,
         files_skipped=looked.skipped,
+        seen=looked.seen(plan.read),
         versions=looked.versions,
         warnings=(*taken.warnings, *said),
     )
@@ -184,6 +186,16 @@ def _days(context: Context, nights: Sequence[RunRecord]) -> IntakePlan:
     """Give the days that the night takes, by what earlier nights have recorded."""
     taken = [night.event_date for night in nights if night.event_date < context.date]
     return plan_days(max(taken, default=None), context.date, context.config.source.events.late_days)
+
+
+def seen_now(context: Context) -> str:
+    """Hash the source's files as `run` would record it; files that no night has seen are opened. Writes nothing."""
+    nights = context.history("ingest")
+    plan = _days(context, nights)
+    try:
+        return look(context, plan, _columns(context, nights)).seen(plan.read)
+    except ContractError:  # for `run` to say
+        return "none"
 
 
 def estimate(context: Context) -> str:

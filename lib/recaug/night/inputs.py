@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from recaug.generators.inputs import Before, GeneratorInputs
 from recaug.lake.store import Store
+from recaug.lake.tombstones import last_erasure
 from recaug.night.context import Context
 from recaug.night.features import of_completion
 from recaug.results import TrainedModel
@@ -56,13 +57,14 @@ def generator_inputs(context: Context, before: Before | None = None) -> Generato
 def last_night(context: Context) -> Before | None:
     """Give the last night's models of the same seed and code, where the lake still has that night's vocabulary.
 
-    None where training.warm_epochs is null, or there is no such night.
+    None where training.warm_epochs is null, there is no such night, or users have been erased since its training.
     """
     epochs = context.config.training.warm_epochs
     if epochs is None:
         return None
     nights = [record for record in context.history("train") if record.event_date < context.date]
-    if not nights:
+    erased = last_erasure(context.lake)
+    if not nights or (erased is not None and nights[-1].finished <= erased):
         return None
     folders = {
         (model.generator, model.fold): model.folder

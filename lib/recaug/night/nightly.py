@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from pyspark.sql import SparkSession
 from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
+from recaug.lake.lease import hold
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
@@ -20,10 +22,12 @@ from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
 from recaug.night.failures import one_line_errors
 from recaug.night.monitor import Monitor, Say, Voice
+from recaug.night.provenance import CODE, check_inputs, intact
 from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
 from recaug.night.story import decided
-from recaug.night.summary import summarise
+from recaug.night.summary import under_way
 from recaug.night.unusual import with_warnings
+from recaug.training.wholeness import sources_hash
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
     "ingest": ingest.run,
@@ -63,12 +67,26 @@ def run_night(
     """Run the stages of one night and write summary.json. Returns the summary.
 
     resume: skip a stage that `runs` shows as done with the same inputs. say: takes the lines for people, or a Voice.
-    Raises a RecaugError; the tables are then as the finished stages left them.
+    Raises a RecaugError; the tables are then as the finished stages left them, and the summary says what ended it.
     """
     context = night_context(config, date, spark)
     monitor = Monitor(context, say)
     monitor.voice.say(f"night of {date}, run {context.run_id}")
-    recorded = runs.night(context.lake, date) if resume else {}
+    with held(context, f"the night of {date}"):
+        summary = under_way(context, partial(_run_stages, context, stages, resume, monitor))
+    if "report" in stages:
+        from recaug.night.tracking import log_night
+
+        log_night(context, summary)
+        monitor.voice.say(decided(summary))
+        monitor.voice.say(f"report:   {context.folder.address('report/index.html')}")
+    monitor.ended(summary)
+    return summary
+
+
+def _run_stages(context: Context, stages: Iterable[str], resume: bool, monitor: Monitor) -> None:
+    """Run the stages in turn, each unless it is done."""
+    recorded = runs.night(context.lake, context.date) if resume else {}
     versions: dict[str, int | None] = {}  # as they are until a stage has run
     over: str | None = None  # why the rest of the night is left out
     for name in stages:
@@ -85,20 +103,6 @@ def run_night(
             record = run_stage(context, NIGHT[name], run, inputs)
         versions.clear()
         monitor.finished(record)
-    return _end(context, monitor, "report" in stages)
-
-
-def _end(context: Context, monitor: Monitor, has_page: bool) -> dict[str, Any]:
-    """Write the night's summary and tell how it ended; with its page it goes to MLflow."""
-    summary = summarise(context)
-    if has_page:
-        from recaug.night.tracking import log_night
-
-        log_night(context, summary)
-        monitor.voice.say(decided(summary))
-        monitor.voice.say(f"report:   {context.folder.address('report/index.html')}")
-    monitor.ended(summary)
-    return summary
 
 
 def check_order(context: Context, stages: Collection[str], again: bool) -> None:
@@ -131,10 +135,16 @@ def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | 
 
 
 def is_done(context: Context, record: RunRecord | None, inputs: StageInputs) -> bool:
-    """Say whether a stage's record, None where there is none, is of these inputs, and the page there if it wrote it."""
-    if record is None or StageInputs(record.config_hash, record.input_versions, record.inputs) != inputs:
+    """Say whether a stage's record, None where there is none, is of these inputs, and what it wrote is there unchanged.
+
+    Of ingest, also whether the source has the files that it had.
+    """
+    if record is None:
         return False
-    return record.stage != "report" or context.folder.exists("report/index.html")
+    named = {name: content for name, content in record.inputs.items() if name != CODE}
+    if StageInputs(record.config_hash, record.input_versions, named) != inputs or intact(context, record):
+        return False
+    return record.stage != "ingest" or ingest.seen_now(context) == record.metrics.seen
 
 
 def run_stage(
@@ -143,8 +153,10 @@ def run_stage(
     """Run a stage on what it declares, measure it, record it; its models go to MLflow."""
     config_hash, versions, records = inputs or inputs_of(context, stage)
     started = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    view = context.of_stage(stage)
     with Cost(context.spark) as cost, one_line_errors(stage.name):
-        result = run(context.of_stage(stage))
+        check_inputs(context, stage)
+        result = run(view)
     record = RunRecord(
         run_id=context.run_id,
         event_date=context.date,
@@ -155,7 +167,8 @@ def run_stage(
         reasons=list(result.reasons),
         metrics=with_warnings(context, stage.name, result.metrics),
         input_versions=versions,
-        inputs=records,
+        inputs=records | {CODE: sources_hash()},
+        outputs=view.lake.ledger.written,
         config_hash=config_hash,
         content_hash=result.content_hash,
         cpu_seconds=round(cost.cpu_seconds, 2),
@@ -190,16 +203,26 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
         f"source: {places}: {estimated}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
-            f"{stage}: reads {', '.join(_version(name, held[name]) for name in tables) or 'the source'}"
+            f"{stage}: reads {', '.join([*_source(stage), *(_version(name, held[name]) for name in tables)])}"
             for stage, tables in reads.items()
         ),
     ]
+
+
+def held(context: Context, work: str) -> AbstractContextManager[None]:
+    """Hold the context's lake for some work. Raises LakeHeldError where another job writes it; see lake.lease."""
+    settings = context.config.lake
+    return hold(context.lake, work, settings.lease_seconds, settings.wait_seconds)
 
 
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
     """Give a night its tables and artifacts. Raises ConfigError where these are on a file system that a Store lacks."""
     artifacts = Store(config.artifacts)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
+
+
+def _source(stage: str) -> list[str]:
+    return ["the source"] if stage == "ingest" else []
 
 
 def _version(name: str, version: int | None) -> str:

@@ -1,6 +1,7 @@
 """Which files a night opens, and what it remembers of them: the table source_files."""
 
 import datetime as dt
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pyspark.sql.types import StructType
 
 from recaug.clickstream.census import Choice, Seen, behind, choose, count_days, remembered, total
-from recaug.clickstream.days import IntakePlan
+from recaug.clickstream.days import Days, IntakePlan
 from recaug.clickstream.failures import reading
 from recaug.clickstream.listing import Listing, Named, day_named, decoded, list_files, list_table, plain
 from recaug.clickstream.readers import locate
@@ -68,6 +69,16 @@ class Looked(NamedTuple):
     def skipped(self) -> int:
         """How many files are left alone."""
         return sum(look.skipped for look in self.logs.values())
+
+    def seen(self, days: Days) -> str:
+        """Hash which files have rows of these days, or rows without a time: their names, sizes and times of change."""
+        names = sorted(
+            f"{key} {seen.path} {seen.size} {seen.modified}"
+            for key, view in self.logs.items()
+            for seen in view.looked
+            if seen.holds(days) or None in seen.days
+        )
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
     @property
     def versions(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ NIGHT: Mapping[str, Stage] = {
     for stage in (
         Stage(
             "ingest",
-            reads=(),
+            reads=("erased_users",),
             writes=("events", "events_quarantine", "items", "source_files", *SEARCHES),
             sections=("source",),
             history=("ingest",),  # the days that an earlier night has taken are taken
@@ -54,7 +54,7 @@ NIGHT: Mapping[str, Stage] = {
         ),
         Stage(
             "train",
-            reads=("vocabulary", "sequences", "covisitation", "items"),
+            reads=("vocabulary", "sequences", "covisitation", "items", "erased_users"),
             writes=(),
             sections=("seed", "covisitation", "training", "augment.generators"),
             history=("train",),  # a warm start goes on from the last night's models

@@ -1,17 +1,37 @@
 """What a night came to: summary.json."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from recaug.errors import RecaugError
 from recaug.lake.runs import RunRecord
 from recaug.night.context import Context
 from recaug.report.records import warnings
 from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Trial
 
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
+SAID = 500  # characters of what ended a night
 Kind = TypeVar("Kind", bound=Result)
 Records = Mapping[str, RunRecord]
+
+
+def under_way(context: Context, run: Callable[[], None]) -> dict[str, Any]:
+    """Run what the night does between two summaries: one that says that it has not ended, and what it came to.
+
+    A night that is killed leaves the first, one that fails a line of what ended it: never the verdict of an older run.
+    """
+    told = {"date": context.date.isoformat(), "run_id": context.run_id, "decision": "none"}
+    try:
+        context.folder.write("summary.json", json.dumps({**told, "reasons": ["the night has not ended"]}) + "\n")
+        run()
+    except BaseException as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:SAID]
+        with suppress(OSError, RecaugError):  # what ended it is what is raised
+            context.folder.write("summary.json", json.dumps({**told, "reasons": [f"the night failed, {said}"]}) + "\n")
+        raise
+    return summarise(context)
 
 
 def summarise(context: Context) -> dict[str, Any]:

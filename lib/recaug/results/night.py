@@ -24,9 +24,9 @@ class Ingest(Result):
     lake has had before, `later` are of days after the night, which takes them then, `earlier` of days before those that
     it reads, and `too_late` are of such days as well, but no night has taken them; rows_in are the others: events,
     duplicates and quarantined. days: first and last taken, ISO; late: came after their night; day_rows: of the night's
-    own day; files: that the night was given, files_skipped: those that it left alone; versions: of Delta tables;
-    columns: of each log of files, and of nights before, Spark's schema as JSON; warnings: what is odd, a line each;
-    searches: of source.search, None without it.
+    own day; files: that the night was given, files_skipped: those that it left alone; seen: hash of the files with rows
+    of its days; versions: of Delta tables; columns: of each log of files, and of nights before, Spark's schema as JSON;
+    warnings: what is odd, a line each; searches: of source.search, None without it.
     """
 
     rows_in: int
@@ -46,6 +46,7 @@ class Ingest(Result):
     day_rows: int | None = None
     files: int = 0
     files_skipped: int = 0
+    seen: str = ""
     versions: dict[str, int] = {}
     columns: dict[str, str] = {}
     warnings: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from recaug.evaluate.completion import IMPUTED_ITEMS, imputed, summary
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.failures import one_line_errors
-from recaug.night.nightly import run_night, run_stage
+from recaug.night.nightly import held, run_night, run_stage
 from recaug.night.stage import Stage
 from recaug.report import completion as page
 from recaug.results import Complete
@@ -66,7 +66,8 @@ def run_completion(context: Context, say: Callable[[str], None] = print) -> Resu
     if config.attributes is None or config.source.items is None:
         raise ConfigError("the completion needs the sections attributes and source.items; conf/catalogue/ shows them")
     run_night(config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
-    done = run_stage(context, COMPLETE, _complete)
+    with held(context, f"the completion of {context.date}"):
+        done = run_stage(context, COMPLETE, _complete)
     results = msgspec.to_builtins(done.metrics) | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     with one_line_errors(COMPLETE.name):
         folder = context.folder.at("attributes")

@@ -1,7 +1,9 @@
 """Erases users: their rows in every table, what was generated from them, and the pages that show them."""
 
+import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
@@ -12,15 +14,20 @@ from pyspark.sql import functions as F
 from recaug.clickstream.columns import UNPARSED
 from recaug.clickstream.mapping import as_id
 from recaug.config import Log
+from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
+from recaug.lake.ledger import ERASURE
 from recaug.lake.tables import Lake
+from recaug.lake.tombstones import bury, known_before
 from recaug.night.context import Context
 from recaug.night.report import SHOWN_USERS
+from recaug.studies.certificate import Erased, Erasure, certify
 
 WEEK = 168  # hours; what Delta keeps old files for at least, so that readers and writers at work are not disturbed
 CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+NOTE = "spark.databricks.delta.commitInfo.userMetadata"
 TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuum: 10,000, a minute a table on 2 cores
 
 UNREAD = "_unread"
@@ -35,45 +42,84 @@ def erase(
 ) -> dict[str, int]:
     """Delete every row of these users and every generated row with one of them among its sources.
 
+    First their hashes enter erased_users, which every later ingest meets; models of before are no start any more.
     Negatives of earlier nights than the last that was prepared are deleted whole, for they know users by an index of
     that night alone; of training_rows, which the next night replaces, all generated histories.
     Old files leave the disk once they are retain_hours old; below WEEK nobody else may read or write the lake
     meanwhile. Report pages that show one of the users are deleted; the report stage writes them again.
-    Returns the deleted rows by table. Raises StorageError where a table cannot be written; run it again then.
+    Writes `<artifacts>/erasures/<time>.json`, see certificate. Returns the deleted rows by table. Raises StorageError
+    where a table cannot be written; run it again then. Raises ContractError, once all is done, where ids are nobody's.
     """
-    lake, spark = context.lake, context.spark
-    asked = spark.createDataFrame([(user,) for user in dict.fromkeys(users)], "user_id string")
-    if lake.exists("sequences"):
-        indexed = lake.read("sequences").select("user_id", "user_index").distinct()
-        named = asked.join(indexed, "user_id", how="left")
-    else:
-        named = asked.withColumn("user_index", F.lit(None).cast("int"))
-    named = spark.createDataFrame(named.collect(), "user_id string, user_index int")  # sequences are to lose them
-    unknown = _without_event(lake, asked)
-    deleted = {}
+    lake, moment, users = context.lake, dt.datetime.now(dt.UTC), list(dict.fromkeys(users))
+    named = _named(context, users)
+    quarantined = {
+        name: look(context, named).localCheckpoint() for name, look in QUARANTINED.items() if lake.exists(name)
+    }
+    nobody = _nobody(lake, named.select("user_id"), quarantined.values())
+    bury(lake, users, set(users) - set(nobody), moment, "erasure")
+    erased = dict[str, Erased]()
     for name in ERASED:
-        if not lake.exists(name):
-            continue
-        try:
-            theirs = QUARANTINED[name](context, named) if name in QUARANTINED else named
-            deleted[name] = _delete(lake, name, theirs)
-            if name == "negatives":
-                deleted[name] += _earlier_negatives(lake)
-            _vacuum(lake, name, retain_hours)
-        except (Py4JJavaError, PySparkException) as error:
-            raise storage_error(error, f"table {name} at {lake.location(name)}") from error
-        say(f"  {name:<18} {deleted[name]:,} rows deleted")
+        if lake.exists(name):
+            theirs = quarantined[name].select("raw").distinct() if name in quarantined else named
+            erased[name] = _erase_from(lake, name, theirs, retain_hours)
+            say(f"  {name:<18} {erased[name].rows:,} rows deleted")
     pages = _pages(context, users)
     say(f"  {'pages':<18} {pages:,} deleted, for they show one of them")
-    if unknown:
-        say(f"  {'no event':<18} of {len(unknown):,} of {len(set(users)):,} ids, such as {unknown[0]!r}")
-    return deleted
+    written = certify(context, Erasure(users, moment, retain_hours, nobody, pages), erased)
+    say(f"  {'certificate':<18} {context.artifacts.address(written)}")
+    if nobody:
+        said = f"--users: no row of {len(nobody):,} of {len(users):,} ids, {', '.join(map(repr, nobody))}"
+        raise ContractError(f"{said}; the others are erased. Look for a misspelt id")
+    return {name: done.rows for name, done in erased.items()}
 
 
-def _without_event(lake: Lake, users: DataFrame) -> list[str]:
-    """Those who have no event: erased before, known to the quarantine alone, or misspelt."""
-    events = lake.read("events").select("user_id") if lake.exists("events") else users.limit(0)
-    return sorted(row["user_id"] for row in users.join(events, "user_id", how="left_anti").collect())
+def _named(context: Context, users: Sequence[str]) -> DataFrame:
+    """The users (user_id, user_index), held by the driver: sequences, which tell the index, are to lose them."""
+    spark, lake = context.spark, context.lake
+    named = spark.createDataFrame([(user,) for user in users], "user_id string")
+    if lake.exists("sequences"):
+        indexed = lake.read("sequences").select("user_id", "user_index").distinct()
+        named = named.join(indexed, "user_id", how="left")
+    else:
+        named = named.withColumn("user_index", F.lit(None).cast("int"))
+    return spark.createDataFrame(named.collect(), "user_id string, user_index int")
+
+
+def _nobody(lake: Lake, users: DataFrame, quarantined: Iterable[DataFrame]) -> list[str]:
+    """Those who have no event or search, and no quarantined row, and whom no earlier erasure has found: misspelt."""
+    logs = [lake.read(name) for name in ("events", "search_events") if lake.exists(name)]
+    left = users
+    for rows in (*logs, *quarantined):
+        left = left.join(rows.select("user_id"), "user_id", how="left_anti")
+    before = known_before(lake, left)
+    return sorted(row["user_id"] for row in left.collect() if row["user_id"] not in before)
+
+
+def _erase_from(lake: Lake, name: str, users: DataFrame, retain_hours: float) -> Erased:
+    """Delete what is theirs from a table, and its old files; count what is left."""
+    before, theirs = lake.version(name), F.expr(str(TABLES[name].erased_by))
+    try:
+        with _noted(lake):
+            rows = _delete(lake, name, users)
+            if name == "negatives":
+                rows += _earlier_negatives(lake)
+        left = lake.read(name).alias("t").join(F.broadcast(users).alias("u"), theirs, "left_semi").count()
+        after = lake.version(name)
+        _vacuum(lake, name, retain_hours)
+    except (Py4JJavaError, PySparkException) as error:
+        raise storage_error(error, f"table {name} at {lake.location(name)}") from error
+    return Erased(before, after, rows, left)
+
+
+@contextmanager
+def _noted(lake: Lake) -> Iterator[None]:
+    """Say in the commits of a block that they are an erasure's, and under which lease."""
+    conf = lake.spark.conf
+    conf.set(NOTE, json.dumps({ERASURE: True, **lake.ledger.guard()}))
+    try:
+        yield
+    finally:
+        conf.unset(NOTE)
 
 
 def _delete(lake: Lake, name: str, users: DataFrame) -> int:
@@ -92,7 +138,7 @@ def _earlier_negatives(lake: Lake) -> int:
 
 
 def _quarantined(context: Context, users: DataFrame) -> DataFrame:
-    """The raw rows of the quarantine whose own user, as the source's mapping reads it, is one of these."""
+    """The quarantine's raw rows (raw, user_id) whose own user, as the source's mapping reads it, is one of these."""
     rows = context.lake.read("events_quarantine").select("raw").distinct()
     named = rows.withColumn("user_id", F.lit(None).cast("string"))
     if (schema := _schema(rows)) is not None:
@@ -105,16 +151,16 @@ def _quarantined(context: Context, users: DataFrame) -> DataFrame:
             words = read.where(F.col(UNPARSED).isNotNull())
             words = words.select("raw", F.explode(F.split(UNPARSED, WORDS)).alias("user_id"))
             named = named.unionByName(words)
-    return named.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
+    return named.join(F.broadcast(users), "user_id", how="left_semi").distinct()
 
 
 def _searched(context: Context, users: DataFrame) -> DataFrame:
-    """The raw rows of the searches' quarantine that name one of these users, or whose line may."""
+    """The raw rows (raw, user_id) of the searches' quarantine that name one of these users, or whose line may."""
     rows = context.lake.read("search_quarantine").select("raw").distinct()
     line = F.split(F.get_json_object("raw", f"$.{UNPARSED}"), WORDS)
     words = F.array_union(F.array(F.get_json_object("raw", "$.user_id")), F.coalesce(line, F.array()))
     named = rows.withColumn("user_id", F.explode(words))
-    return named.join(F.broadcast(users), "user_id", how="left_semi").select("raw").distinct()
+    return named.join(F.broadcast(users), "user_id", how="left_semi").distinct()
 
 
 def _schema(rows: DataFrame) -> str | None:

@@ -30,7 +30,7 @@ from recaug.evaluate.statistics import OVERALL, values
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.failures import one_line_errors
-from recaug.night.nightly import run_stage
+from recaug.night.nightly import held, run_stage
 from recaug.night.stage import Stage
 from recaug.report import images as page
 from recaug.results import Fidelity, Likeness, Pictures, PictureTrial, TrainedModel
@@ -68,7 +68,8 @@ def run_images(context: Context, say: Callable[[str], None] = print) -> Results:
     """
     if context.config.images is None:
         raise ConfigError("the generation of images needs the section images; conf/images/ shows one")
-    done = run_stage(context, IMAGES, _images)
+    with held(context, f"the pictures of {context.date}"):
+        done = run_stage(context, IMAGES, _images)
     results = msgspec.to_builtins(done.metrics) | {"cpu_seconds": done.cpu_seconds, "wall_seconds": done.wall_seconds}
     folder = context.folder.at("images")
     with one_line_errors(IMAGES.name):

@@ -6,8 +6,7 @@ A finished model is addressed by text, as results and Spark's tasks carry it; wh
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +14,6 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-import recaug
 from recaug.classes import class_path, import_class
 from recaug.lake.store import META, Store
 from recaug.results import Curve
@@ -23,19 +21,17 @@ from recaug.training.best import State
 from recaug.training.models.attribute_vae import AttributeVAE
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.sasrec import SASRec
+from recaug.training.wholeness import damage, sources_hash, sums
 
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"  # of a checkpoint
+DAMAGED = "damaged"  # in the name of a folder that is set aside
 Optimisers = dict[str, torch.optim.Optimizer]
 
 
 def code_version() -> str:
-    """Hash of the sources that decide weights: recaug.training and recaug.generators."""
-    digest, package = hashlib.sha256(), Path(recaug.__file__).parent
-    for folder in ("training", "generators"):
-        for source in sorted((package / folder).rglob("*.py")):
-            digest.update(source.name.encode() + source.read_bytes())
-    return digest.hexdigest()[:16]
+    """Hash of the sources that decide weights: recaug.training and recaug.generators; see sources_hash."""
+    return sources_hash("training", "generators")
 
 
 def model_folder(models: Store, kind: str, made_of: Mapping[str, Any]) -> Store:
@@ -54,9 +50,17 @@ def finish_model(folder: Store, module: nn.Module, meta: Mapping[str, Any]) -> N
 
     meta: at least `arguments` (of the module's constructor).
     """
-    said = json.dumps({**meta, "architecture": class_path(type(module)), "code": code_version()}, indent=1)
-    folder.publish("", {WEIGHTS: safetensors.torch.save(_saved(module.state_dict()))}, said)
+    files = {WEIGHTS: safetensors.torch.save(_saved(module.state_dict()))}
+    said = {**meta, "architecture": class_path(type(module)), "code": code_version(), "files": sums(files)}
+    folder.publish("", files, json.dumps(said, indent=1))
     working_folder(folder).remove()
+
+
+def set_aside(folder: Store, say: Callable[[str], None] = print) -> None:
+    """Move a finished folder whose files are not those that were finished out of the way, and say its name."""
+    if folder.finished() and (why := damage(folder.root)):
+        aside = folder.move_aside(DAMAGED)
+        say(f"  warning: model {folder.name}: {why}; it is {aside.name} now, and made anew")
 
 
 def load_model(folder: str) -> nn.Module:
@@ -146,24 +150,46 @@ def save_checkpoint(work: Store, reached: Checkpoint, module: nn.Module, optimis
     files = {WEIGHTS: safetensors.torch.save(_saved(module.state_dict())), "optimisers.pt": states.getvalue()}
     if reached.best is not None:
         files[BEST] = safetensors.torch.save(_saved(reached.best))
-    work.publish(_checkpoint(epoch), files, json.dumps({"epoch": epoch, "curves": reached.curves}))
+    said = {"epoch": epoch, "curves": reached.curves, "files": sums(files)}
+    work.publish(_checkpoint(epoch), files, json.dumps(said))
     for other in others:
         work.remove(other)
 
 
 def load_checkpoint(work: Store, module: nn.Module, optimisers: Optimisers) -> Checkpoint:
-    """Restore the newest finished checkpoint; of 0 epochs where there is none."""
-    metas = [json.loads(work.read(name)) for name in work.list(f"checkpoint-*/{META}")]
+    """Restore the newest finished checkpoint whose files are whole; of 0 epochs where there is none.
+
+    A damaged one is set aside, and its name is said.
+    """
+    return restore(read_checkpoint(work), module, optimisers)
+
+
+def read_checkpoint(work: Store) -> bytes:
+    """Read what `load_checkpoint` restores, as bytes that other ranks can restore, too; empty where there is none."""
+    metas = []
+    for name in work.list(f"checkpoint-*/{META}"):
+        if DAMAGED in name:
+            continue
+        folder = work.at(name.split("/")[0])
+        set_aside(folder)
+        metas += [(read_meta(folder.root), folder)] if folder.finished() else []
     if not metas:
+        return b""
+    newest, folder = max(metas, key=lambda held: int(held[0]["epoch"]))
+    return msgspec.msgpack.encode((newest, {name: folder.read(name) for name in newest["files"]}))
+
+
+def restore(held: bytes, module: nn.Module, optimisers: Optimisers) -> Checkpoint:
+    """Give a model and its optimisers what `read_checkpoint` has read."""
+    if not held:
         return Checkpoint(0, [], None)
-    newest = max(metas, key=lambda meta: int(meta["epoch"]))
-    folder = work.at(_checkpoint(newest["epoch"]))
-    module.load_state_dict(safetensors.torch.load(folder.read(WEIGHTS)))
-    states = torch.load(io.BytesIO(folder.read("optimisers.pt")), weights_only=True)
+    meta, files = msgspec.msgpack.decode(held)
+    module.load_state_dict(safetensors.torch.load(files[WEIGHTS]))
+    states = torch.load(io.BytesIO(files["optimisers.pt"]), weights_only=True)
     for name, optimiser in optimisers.items():
         optimiser.load_state_dict(states[name])
-    best = safetensors.torch.load(folder.read(BEST)) if folder.exists(BEST) else None
-    return Checkpoint(newest["epoch"], newest["curves"], best)
+    best = safetensors.torch.load(files[BEST]) if BEST in files else None
+    return Checkpoint(meta["epoch"], meta["curves"], best)
 
 
 def _checkpoint(epoch: int) -> str:

@@ -13,7 +13,7 @@ from recaug.errors import TrainingError
 from recaug.lake.store import Store
 from recaug.results import TrainedModel
 from recaug.training.best import best_epoch
-from recaug.training.checkpoint import finish_model, read_meta, weights_hash, working_folder
+from recaug.training.checkpoint import finish_model, read_meta, set_aside, weights_hash, working_folder
 from recaug.training.launch import launch
 from recaug.training.launchers import tasks
 from recaug.training.launchers.watch import Watched
@@ -95,11 +95,13 @@ def train(jobs: Sequence[Job], spark: SparkSession, training: Training, title: s
     """Train what is not finished, all in one launch, and return every model in the jobs' order.
 
     The launcher `tasks` trains the models side by side, each alone in a Spark task; the others one after another. A
-    folder without meta.json counts for nothing: its model is trained again.
+    folder without meta.json counts for nothing, and one that is damaged is set aside: its model is trained again.
 
     Raises TrainingError if a rank fails or ranks end with different weights; StorageError if the models' folder
     cannot be written.
     """
+    for job in jobs:
+        set_aside(job.folder)
     reused = {job.folder for job in jobs if job.folder.finished()}
     open_jobs = [job for job in jobs if job.folder not in reused]
     for job in open_jobs:  # what cannot be written is refused here, and who looks into the folder sees what trains

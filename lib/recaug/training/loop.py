@@ -13,7 +13,7 @@ from recaug.errors import TrainingError
 from recaug.lake.store import Store
 from recaug.results import Curve
 from recaug.training.best import Best
-from recaug.training.checkpoint import Checkpoint, Optimisers, load_checkpoint, save_checkpoint
+from recaug.training.checkpoint import Checkpoint, Optimisers, read_checkpoint, restore, save_checkpoint
 from recaug.training.progress import Progress
 from recaug.training.worker import Worker
 
@@ -98,7 +98,8 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     """
     module, epochs = task.module.to(worker.device), plan.optimiser.epochs
     optimisers = _optimisers(task, plan.optimiser.weight_decay)
-    done, curves, kept = load_checkpoint(work, module, optimisers)
+    held = worker.share(read_checkpoint(work) if worker.rank == 0 else b"")  # rank 0's: a file system may lag
+    done, curves, kept = restore(held, module, optimisers)
     worker.broadcast(module)
     best = Best(plan.watched, worker, curves, kept)
     if plan.watched is not None and done == 0:

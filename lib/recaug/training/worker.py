@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+SHARED = 1 << 28  # bytes in one broadcast: Horovod counts in int32
+
 
 class Worker:
     """One rank among `size`; here the only one. launchers/ has the ranks of each launcher, with its primitives.
@@ -26,6 +28,20 @@ class Worker:
     def broadcast_from_first(self, flat: Tensor) -> Tensor:
         """Give every rank what rank 0 has."""
         return flat
+
+    def share(self, content: bytes) -> bytes:
+        """Give every rank rank 0's bytes, whatever its own are."""
+        if self.size == 1:
+            return content
+        length = int(self.broadcast_from_first(torch.tensor([len(content)], device=self.device))[0])
+        parts = []
+        for start in range(0, length, SHARED):
+            size = min(SHARED, length - start)
+            part = torch.zeros(size, dtype=torch.uint8)
+            if self.rank == 0:
+                part = torch.frombuffer(bytearray(content[start : start + size]), dtype=torch.uint8)
+            parts.append(self.broadcast_from_first(part.to(self.device)).cpu().numpy().tobytes())
+        return b"".join(parts)
 
     def agree(self, digest: str) -> bool:
         """Say whether every rank gives the same hexadecimal digest; the same answer on every rank."""
