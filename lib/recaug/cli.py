@@ -18,16 +18,15 @@ from pyspark.sql import SparkSession
 from recaug import config as configuration
 from recaug.config import STAGES, Config
 from recaug.config.secrets import hide
-from recaug.errors import ConfigError, ContractError, NoRowsError
+from recaug.errors import ConfigError, ContractError
 from recaug.evaluate.trial import refuse_leaks
 from recaug.exits import exit_code, hiding, printable
 from recaug.lake.store import Store
-from recaug.night.context import Context
+from recaug.night.backfill import Nights
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.failures import one_line_errors
 from recaug.night.monitor import Voice, write_event
-from recaug.night.nightly import check_order, held, night_context, parse_stages, plan, run_night
-from recaug.night.provenance import left_to_do
+from recaug.night.nightly import held, night_context, parse_stages
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
@@ -48,6 +47,7 @@ from recaug.studies.search_lists import run_search_lists
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
 Work = Callable[[SparkSession], int | None]  # gives the exit code; None is 0
 
+RETAIN = "age at which old files leave the disk; below %(default)s nobody else may use the lake"
 DATE: Option = ("--date", {"required": True, "help": "the night's date D, such as 2017-02-04"})
 
 
@@ -137,27 +137,13 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
     stages = [stage] if stage else parse_stages(given.stages)
     if not config.augment.generators and not {"ingest", "prepare"}.issuperset(stages):
         raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
-    dates = [first + dt.timedelta(days=day) for day in range((last - first).days + 1)]
-
+    nights = Nights(config, [first + dt.timedelta(days=day) for day in range((last - first).days + 1)], stages)
+    if given.dry_run:
+        return lambda spark: say("\n".join(nights.planned(spark)))
     voice = Voice(say) if given.log == "text" else Voice(lambda line: None, write_event)
 
     def work(spark: SparkSession) -> int:
-        if given.dry_run:
-            say("\n".join(line for date in dates for line in plan(config, date, spark, stages)))
-            return 0
-        with one_line_errors("night"):
-            left = left_to_do(night_context(config, first, spark), dates, stages) if given.resume else dates
-            check_order(night_context(config, left[0], spark), stages, given.again)
-        if len(left) < len(dates):
-            voice.say(f"nights of {first} to {left[0] - dt.timedelta(days=1)}: done before, skipped")
-        decisions = []
-        for date in left:
-            try:
-                decisions.append(run_night(config, date, spark, stages, given.resume, say=voice)["decision"])
-            except NoRowsError as error:
-                if date == last and not decisions:
-                    raise
-                voice.say(f"no night of {date}: {error}")
+        decisions = nights.run(spark, voice, resume=given.resume, again=given.again)
         return given.exit_on_hold if "hold" in decisions else 0
 
     return work
@@ -209,7 +195,10 @@ def _study(
     def work(spark: SparkSession) -> None:
         context = night_context(config, date, spark)
         say("\n" + markdown(run(context, say=say)))
-        say(_page(context, section) if "date" in given else _results(context))
+        if "date" in given:
+            say(f"report:   {context.folder.address(f'{section}/index.html')}")
+        else:
+            say(f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}")
 
     return work
 
@@ -220,27 +209,12 @@ def _lists(config: Config, given: Namespace) -> Work:
     return lambda spark: say(lists_line(run_search_lists(night_context(config, date, spark), say)))
 
 
-def _page(context: Context, section: str) -> str:
-    return f"report:   {context.folder.address(f'{section}/index.html')}"
-
-
-def _results(context: Context) -> str:
-    return f"results: {context.artifacts.address('results.json')}, {context.artifacts.address('index.html')}"
-
-
 leaks = Command("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)
 forget = Command(
     "Erases users, and what was generated from them, from every table.",
     [
         ("--users", {"required": True, "help": "a text file with a user's id on each line"}),
-        (
-            "--retain-hours",
-            {
-                "type": float,
-                "default": WEEK,
-                "help": "age at which old files leave the disk; below %(default)s nobody else may use the lake",
-            },
-        ),
+        ("--retain-hours", {"type": float, "default": WEEK, "help": RETAIN}),
     ],
     _forget,
 )

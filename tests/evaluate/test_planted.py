@@ -17,7 +17,7 @@ from recaug.evaluate.fidelity import collapse
 from recaug.evaluate.gate import decide
 from recaug.evaluate.statistics import relative_lift
 from recaug.training.models.sasrec import SASRec
-from recaug.training.recommender import SASRecTask
+from recaug.training.next_item import SASRecTask
 from recaug.training.validation import ndcg_at_k
 
 PLANTINGS, MODEL_SEEDS = 20, 2

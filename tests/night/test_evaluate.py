@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from tests.night.nights import HEAD, context, day, line, note
 
 from recaug.errors import ContractError
-from recaug.evaluate.tasks.recommend import ranking
+from recaug.evaluate.fidelity import ranking
 from recaug.evaluate.trial import refuse_leaks
 from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context

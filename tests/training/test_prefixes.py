@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recaug.training.models.sasrec import SASRec
-from recaug.training.recommender import SASRecTask
+from recaug.training.next_item import SASRecTask
 from recaug.training.targets import Prefixes, next_item_targets, prefixes
 
 N, EVENTS = 30, 4

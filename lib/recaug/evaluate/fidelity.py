@@ -1,12 +1,13 @@
 """Do generated rows look like real ones, and is none a copy? Collapse and copies, as Spark aggregations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.results import Fidelity
+from recaug.results import Fidelity, Train
+from recaug.training.validation import VALIDATION_NDCG
 
 COUNTED = ("coverage", "entropy_ratio", "duplicates", "copies", "mean_fidelity", "rows", "histories")
 
@@ -68,3 +69,16 @@ def collapse(
     rows = {row["generator"]: row.asDict() for row in measured.collect()}
     none: dict[str, Any] = dict.fromkeys(COUNTED, 0)
     return {name: Fidelity(**{key: rows.get(name, none)[key] for key in COUNTED}) for name in generators}
+
+
+def ranking(trained: Train, generators: Sequence[str]) -> float | None:
+    """Ranking of held-out validation users by the worst of the generators, over that of the counts.
+
+    None where none of them was trained.
+    """
+    shares = []
+    for generator in generators:
+        if folds := [model for model in trained.folds_of(generator) if VALIDATION_NDCG in model.kept]:
+            own = sum(model.kept[VALIDATION_NDCG] for model in folds)
+            shares.append(own / max(sum(model.counts_ndcg or 0.0 for model in folds), 1e-9))
+    return min(shares, default=None)

@@ -71,16 +71,14 @@ def leak_checks(tables: Checked, config: Config, arms: Sequence[Arm], generators
     try:
         looks = dict(_looks(tables, config, arms, events, keep))
         named = (leaks.select(F.lit(name).alias("name"), F.col("example")) for name, leaks in looks.items())
-        together = reduce(
-            DataFrame.unionByName, named, tables.vocabulary.limit(0).selectExpr("'' AS name", "'' AS example")
-        )
+        together = reduce(DataFrame.unionByName, named, events.limit(0).selectExpr("'' AS name", "'' AS example"))
         counted = together.groupBy("name").agg(F.count("*"), F.min("example")).collect()
     finally:
         for rows in kept:
             rows.unpersist()
     leaking = {name: Check(name, leaks, example) for name, leaks, example in counted}
-    checks = [leaking.get(name, Check(name, 0, "")) for name in looks]
-    return checks + list(_generators(tables, generators or Train(models=[])))
+    checks = (leaking.get(name, Check(name, 0, "")) for name in looks)
+    return [*checks, *_generators(tables, generators or Train(models=[]))]
 
 
 Looks = Iterator[tuple[str, DataFrame]]  # each check's name and its leaks (example), not yet counted
@@ -113,8 +111,7 @@ def _looks(
 
 
 def _known(events: DataFrame, rows: DataFrame, words: DataFrame) -> Looks:
-    """What a row knows of its user."""
-    # a row may know what came before its split; rank: of the split of an event that is known
+    """What a row knows of its user: it may know what came before its split. rank: of a known event's split."""
     judged = rows.where("split != 'serve'").withColumn("own", rank(F.col("split")))
     ranked = events.withColumn("rank", rank(F.col("split"))).select("user_id", "event_id", "item_id", "rank")
     used = judged.select("user_id", "split", "own", F.explode("event_ids").alias("event_id"))
@@ -231,10 +228,7 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
 
 
 def _generators(tables: Checked, generators: Train) -> Iterator[Check]:
-    """Compare the popularity that a generator of fold k carries with that of the train events of the other folds.
-
-    Nothing of one that carries none: nothing was looked at.
-    """
+    """Compare the popularity, if any, that a generator of fold k carries with that of the other folds' train events."""
     train, expected = tables.sequences.where("split = 'train'"), dict[int | None, NDArray[np.float32]]()
     for model in generators.models:
         state, fold = read_weights(model.folder), model.fold

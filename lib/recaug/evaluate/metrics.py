@@ -38,6 +38,11 @@ def recall(hits: Hits, targets: Counts, k: int) -> Floats:
     return hits[:, :k].sum(axis=1) / targets
 
 
+def discounts(k: int) -> Floats:
+    """What a gain counts at each of the first k ranks: 1 / log2(rank + 1)."""
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
+
+
 def ndcg(hits: Hits, targets: Counts, k: int) -> Floats:
     """NDCG@k: sum of 1 / log2(rank + 1) over the hits, over that of the best list (Järvelin and Kekäläinen 2002).
 
@@ -47,7 +52,7 @@ def ndcg(hits: Hits, targets: Counts, k: int) -> Floats:
     array([0.671])
     """
     k = min(k, hits.shape[1])
-    discount = 1 / np.log2(np.arange(2, k + 2))
+    discount = discounts(k)
     best = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(targets, k)]
     gain: Floats = hits[:, :k] @ discount
     return gain / best

@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from recaug.evaluate.metrics import discounts
+
 Floats = NDArray[np.float64]
 Items = NDArray[np.int64]
 NDCG, RECALL, MRR, RECALL_NEW = "ndcg@10", "recall@50", "mrr@50", "recall@50 new items"
@@ -46,7 +48,7 @@ def graded_ndcg(listed: Floats, ideal: Floats, k: int) -> Floats:
     >>> graded_ndcg(np.array([[1.0, 0.0, 2.0]]), np.array([[2.0, 1.0, 0.0]]), 3).round(3)
     array([0.76])
     """
-    discount = 1 / np.log2(np.arange(2, k + 2))
+    discount = discounts(k)
     best = ideal[:, :k] @ discount[: ideal.shape[1]]
     gained = listed[:, :k] @ discount[: listed.shape[1]]
     return np.divide(gained, best, out=np.full(len(best), np.nan), where=best > 0)

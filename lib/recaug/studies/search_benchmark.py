@@ -10,7 +10,8 @@ from recaug.clickstream.splits import SPLITS
 from recaug.evaluate.contest import TEST, Contest
 from recaug.evaluate.search_metrics import METRICS, Judged, measured
 from recaug.night.context import Context
-from recaug.night.nightly import one_line_errors
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import held
 from recaug.recommend.search.analysis import check_language
 from recaug.recommend.search.ranker import Blocks, RandomOrder, Ranker, top
 from recaug.report import search as page
@@ -37,7 +38,7 @@ def run_search_benchmark(context: Context, say: Callable[[str], None] = print) -
         if before is not None and before.run_id == context.study_id:
             say(f"{store.address(FILE)} holds this run: the test is seen once")
             return before
-    with one_line_errors("benchmark_search"):
+    with one_line_errors("benchmark_search"), held(context, "a benchmark of search"):
         write_search_tables(context, say)
         started = time.monotonic()
         data = read_search_data(context)

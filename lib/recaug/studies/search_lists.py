@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pyspark.sql import functions as F
 
 from recaug.night.context import Context
-from recaug.night.nightly import one_line_errors
+from recaug.night.failures import one_line_errors
+from recaug.night.nightly import held
 from recaug.recommend.search.analysis import check_language
 from recaug.recommend.search.engine import Engine, search_lists
 from recaug.recommend.search.ranker import Blocks
@@ -21,7 +22,7 @@ def run_search_lists(context: Context, say: Callable[[str], None] = print) -> Se
     Raises ContractError where a split has nothing to choose settings on.
     """
     settings = context.config.search_ranking
-    with one_line_errors("rank_search"):
+    with one_line_errors("rank_search"), held(context, "lists of searches"):
         write_search_tables(context, say)
         engine = open_engine(context, say)
         queries = context.lake.read("queries").repartition(context.spark.sparkContext.defaultParallelism)

@@ -5,7 +5,7 @@ row of its own: batch_rows and steps count histories, so a step sees about as ma
 the same budget.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from pyspark.sql import SparkSession
-from torch import Tensor, nn
+from torch import Tensor
 
 from recaug.config import Config, Optimiser, SASRec
 from recaug.lake.store import Store
@@ -22,9 +22,9 @@ from recaug.training.batches import row_batches
 from recaug.training.checkpoint import model_folder, start_from
 from recaug.training.inputs import Validation, content_of
 from recaug.training.jobs import Plain, train
-from recaug.training.loop import Batch, ParameterGroup, Update
-from recaug.training.models import sasrec, softmax
-from recaug.training.targets import next_item_targets, prefixes
+from recaug.training.loop import Batch
+from recaug.training.models import sasrec
+from recaug.training.next_item import SASRecTask
 from recaug.training.validation import VALIDATION_NDCG, validation_ndcg
 from recaug.training.worker import Worker
 
@@ -216,51 +216,6 @@ class _Run(Plain):
         finally:
             arm.close()  # type: ignore[attr-defined]
             negatives.close()  # type: ignore[attr-defined]
-
-
-class SASRecTask:
-    """Next item at every position, by the full or (where the batch has negatives) the sampled softmax.
-
-    A generated continuation is another next item that could have come: its cross-entropy counts beside the real
-    one's with its weight; every weight of a row counts times row_weight.
-    """
-
-    def __init__(self, model: sasrec.SASRec, learning_rate: float, watch: Callable[[], float] | None = None) -> None:
-        self.model, self.watch = model, watch
-        self.module: nn.Module = model
-        self.parts: Mapping[str, ParameterGroup] = {"model": ParameterGroup(list(model.parameters()), learning_rate)}
-
-    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
-        """One update a batch."""
-        hidden, targets, weights = self._positions(batch) if not self.model.prefixes else self._prefixes(batch)
-        arguments = (self.model, hidden, targets, weights)
-        if "negatives" in batch:
-            loss = softmax.sampled_softmax(
-                *arguments, negatives=batch["negatives"], log_probability=batch["log_probability"]
-            )
-        else:
-            loss = softmax.full_softmax(*arguments)
-        yield Update("model", loss, weights.sum())
-
-    def _positions(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Hidden states (positions, dim) of all histories, with targets and weights (positions, T)."""
-        inputs, targets, weights = next_item_targets(batch)
-        used = (targets > 0).any(dim=2)  # (batch, length)
-        return self.model(inputs, batch.get("is_generated"))[used], targets[used], weights[used]
-
-    def _prefixes(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, each position as the end of a row of its own, by itself under dropout."""
-        cut = prefixes(*next_item_targets(batch), batch.get("is_generated"), self.model.window)
-        hidden = [self.model.last(group.items, group.generated) for group in cut]
-        return (
-            torch.cat(hidden),
-            torch.cat([group.targets for group in cut]),
-            torch.cat([group.weights for group in cut]),
-        )
-
-    def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        """The ranking of the users that are watched."""
-        return {} if self.watch is None else {VALIDATION_NDCG: self.watch()}
 
 
 def rows_per_rank(optimiser: Optimiser, worker: Worker) -> int:

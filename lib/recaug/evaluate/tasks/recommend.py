@@ -18,7 +18,7 @@ from recaug.config import Config
 from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED, NONE, cold_users, rows_of, training_rows
 from recaug.evaluate.contest import VALIDATION
-from recaug.evaluate.fidelity import collapse
+from recaug.evaluate.fidelity import collapse, ranking
 from recaug.evaluate.leakage import Checked, leak_checks
 from recaug.evaluate.ranking import MEASURES, user_metrics
 from recaug.evaluate.task import Check, Items
@@ -33,7 +33,6 @@ from recaug.results import Arm, Fidelity, Train, TrainedModel
 from recaug.training.inputs import Validation, log_popularity, neighbours, popularity_and_head, validation_sample
 from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import SASRecJob, train_sasrec
-from recaug.training.validation import VALIDATION_NDCG
 
 CONTENT_DECAY = 0.8  # of an event further back, in the baseline that goes by the catalogue
 LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # metrics whose lift is told beside the gate's
@@ -244,16 +243,3 @@ class RecommendTask:
         """See leakage.py."""
         tables = replace(self.inputs.tables, training_rows=self.inputs.rows.read())
         return leak_checks(tables, self.config, arms, self.inputs.generators)
-
-
-def ranking(trained: Train, generators: Sequence[str]) -> float | None:
-    """Ranking of held-out validation users by the worst of the generators, over that of the counts.
-
-    None where none of them was trained.
-    """
-    shares = []
-    for generator in generators:
-        if folds := [model for model in trained.folds_of(generator) if VALIDATION_NDCG in model.kept]:
-            own = sum(model.kept[VALIDATION_NDCG] for model in folds)
-            shares.append(own / max(sum(model.counts_ndcg or 0.0 for model in folds), 1e-9))
-    return min(shares, default=None)
