@@ -7,7 +7,7 @@ import pytest
 from recaug.config import Config, convert, load
 from recaug.errors import ConfigError
 
-HOME_DEPOT = "conf/search/home_depot.yaml"
+HOME_DEPOT = "conf/bench/search_homedepot.yaml"
 JUDGED = {"query": "q", "item_id": "item", "gain": "grade"}
 LOG = {"query": "q", "item_id": "item", "action": "what"}
 
