@@ -51,7 +51,7 @@ def overwritten(lake: Lake, table: str, rows: str, run_id: str) -> None:
 def test_rows_that_were_not_proved_are_not_published(own: Context) -> None:
     """T1: the verdict of some candidates published others under the same run."""
     overwritten(own.lake, "candidate_events", "generator = 'vae' AND weight > 0 AND fidelity > 0.9", "someone-else")
-    with pytest.raises(ContractError, match="publish: table candidate_events .* someone-else.*; run augment again"):
+    with pytest.raises(ContractError, match="publish: table candidate_events .*someone-else.*; run augment again"):
         run_night(own.config, THIN_DAY, own.spark, ["publish"], say=quiet)
     assert not own.lake.exists("augmented_events")
 
@@ -61,8 +61,8 @@ def test_a_verdict_holds_for_the_candidates_that_it_names(own: Context) -> None:
     augmented = own.recorded("augment")
     assert own.recorded("evaluate").inputs["augment"] == augmented.content_hash
     runs.record(own.lake, dataclasses.replace(augmented, content_hash="of other rows"))
-    for stage in ("publish", "recommend"):
-        with pytest.raises(ContractError, match=f"the evaluate stage of .* has not run .*; run it before {stage}"):
+    for stage, missing in (("publish", "evaluate"), ("recommend", "refit")):  # the first that it asks for
+        with pytest.raises(ContractError, match=f"the {missing} stage of .* has not run .*; run it before {stage}"):
             run_night(own.config, THIN_DAY, own.spark, [stage], say=quiet)
 
 

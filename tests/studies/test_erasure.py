@@ -122,12 +122,15 @@ def test_erased_users_stay_away_and_what_they_taught_is_learnt_from_no_more(
     events = night.lake.read("events")
     total, (user, *_) = events.count(), [row["user_id"] for row in users(events)]
     theirs = events.where(F.col("user_id") == user).count()
+    said_of = F.get_json_object("raw", "$.household_id")
+    quarantined = night.lake.read("events_quarantine").where(said_of == user).count()
     (copied / "gone").write_text(user)
     assert cli.forget(["--config", str(copied / "night.yaml"), "--users", str(copied / "gone")]) == 0
     with pytest.raises(ContractError, match="augment: users have been erased since prepare of 2017-01-21; run it agai"):
         run_night(config, THIN_DAY, spark, ["augment"], say=lambda line: None)
     summary = run_night(config, THIN_DAY, spark, ["ingest"], say=lambda line: None)
-    assert 0 < theirs == summary["rows"]["ignored"]
+    assert night.lake.read("events_quarantine").where(said_of == user).isEmpty()
+    assert summary["rows"]["ignored"] == theirs + quarantined > theirs > 0
     assert night.lake.read("events").count() == total - theirs
     assert night.lake.read("events").where(F.col("user_id") == user).isEmpty()
     assert night.lake.read("events_quarantine").count() > 0
