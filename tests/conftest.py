@@ -195,6 +195,7 @@ def copied_tables(night: Config, to: Config, spark: SparkSession, *stages: str) 
     """Copy what some stages of a night wrote and recorded into the lake of another, as if these alone had run."""
     assert night.lake.path is not None
     assert to.lake.path is not None
-    for table in ("runs", *(table for stage in stages for table in NIGHT[stage].writes)):
-        shutil.copytree(Path(night.lake.path) / table, Path(to.lake.path) / table)
+    written = (Path(night.lake.path) / table for stage in stages for table in NIGHT[stage].writes)
+    for table in (Path(night.lake.path) / "runs", *(table for table in written if table.exists())):
+        shutil.copytree(table, Path(to.lake.path) / table.name)
     Lake(spark, to.lake.path).delta("runs").delete(~F.col("stage").isin(*stages))

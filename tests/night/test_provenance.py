@@ -100,7 +100,7 @@ def test_new_files_of_the_day_and_new_code_are_taken_by_resume(own: Context, thi
     folder.mkdir()
     (folder / "a.parquet").write_bytes(thin_source.read_bytes())
     events = msgspec.structs.replace(own.config.source.events, path=str(folder))
-    config = msgspec.structs.replace(own.config, source=msgspec.structs.replace(own.config.source, events=events))
+    config = msgspec.structs.replace(own.config, source=msgspec.structs.replace(own.config.source, event_log=events))
     run_night(config, THIN_DAY, own.spark, ["ingest"], say=quiet)
     night = night_context(config, THIN_DAY, own.spark)
     assert done(night, "ingest")
