@@ -16,7 +16,8 @@ import yaml
 from deltalake import DeltaTable
 from tests.markdown import DOCS, README, ROOT, code, commands
 
-from recaug.config import load
+from recaug.config import convert, load
+from recaug.config.text import parse
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 COMMANDS = list(dict.fromkeys(command for page in (README, *DOCS) for command in commands(page)))
@@ -55,9 +56,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shown(page: Path) -> Any:
-    """The YAML that a page shows."""
-    (block,) = (block for block in code(page) if block.startswith("```yaml"))
-    return yaml.safe_load(block.removeprefix("```yaml").removesuffix("```"))
+    """The YAML that a page shows first."""
+    return blocks(page)[0]
+
+
+def blocks(page: Path) -> list[Any]:
+    """What YAML a page shows."""
+    shown = (block for block in code(page) if block.startswith("```yaml"))
+    return [parse(block.removeprefix("```yaml").removesuffix("```")) for block in shown]
+
+
+@pytest.mark.parametrize("page", [OPERATIONS, README], ids=lambda page: page.name)
+def test_sections_that_a_page_shows_go_with_its_first_file(page: Path) -> None:
+    whole, *sections = blocks(page)
+    for section in ({}, *sections):
+        assert convert(whole | section).hash
 
 
 # Runs job after job as __main__, and prints each one's exit code.
@@ -159,7 +172,8 @@ def test_the_command_of_a_benchmark_names_one(command: str) -> None:
     words = shlex.split(command)
     assert (ROOT / words[1]).exists()
     config = load(words[words.index("--config") + 1])
-    assert (config.learning_curve if words[1].endswith("augmentation.py") else config.benchmark) is not None
+    sections = {"augmentation": config.learning_curve, "recommenders": config.benchmark, "search": config.source.search}
+    assert sections[Path(words[1]).stem.removeprefix("benchmark_")] is not None
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_night_that_would_cost_more_than_its_budget_holds(
     spark: SparkSession, thin_yaml, capsys, tmp_path: Path
 ) -> None:
     rung = tmp_path / "rung.json"
-    path = thin_yaml({"budget": {"cpu_minutes": 0.001}, "alarms": {"command": ["tee", str(rung)], "on": ["hold"]}})
+    path = thin_yaml({"budget": {"cpu_minutes": 0.001}, "alarms": {"command": ["tee", str(rung)], "about": ["hold"]}})
     stages = ["--stages", "ingest,prepare,train,publish,recommend,report"]
     code = cli.main(["--config", str(path), "--date", "2017-01-21", "--exit-on-hold", "10", *stages])
     said = capsys.readouterr()

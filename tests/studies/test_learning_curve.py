@@ -132,11 +132,13 @@ def with_share(config: Config) -> Config:
 
 
 def test_the_policy_is_the_only_arm_and_its_rows_keep_their_generator(shop, curve):
-    policy = Policy(rows=["head", "tail", "histories"], shares=[1.0], weights=[2.0], first_epochs=1, epochs=4)
+    policy = Policy(rows=["head", "tail", "histories"], shares=[1.0], weights=[2.0], first_epochs=4, epochs=40)
     augmented = msgspec.structs.replace(shop.config.augment, together=[])
     judging = msgspec.structs.replace(shop.config.evaluate, policy=policy)
-    longer = msgspec.structs.replace(shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02)
-    sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer)
+    longer = msgspec.structs.replace(
+        shop.config.sasrec.optimiser, epochs=8, batch_rows=8, learning_rate=0.02, patience=None
+    )
+    sasrec = msgspec.structs.replace(shop.config.sasrec, optimiser=longer, dropout=0.3, full_softmax_items=2000)
     config = msgspec.structs.replace(with_share(shop.config), augment=augmented, evaluate=judging, sasrec=sasrec)
     night = replace(shop, config=config)
     note(night, "augment", augment.run(night))

@@ -12,7 +12,7 @@ class Alarms(Strict, kw_only=True):
     """Who is told, with the JSON of what happened; what goes wrong with that is a line in the log and no more.
 
     command: a program and its arguments; the JSON is its input. webhook: an address that the JSON is posted to.
-    on: what is told: a stage that failed, a night that held, warnings of a stage. timeout_seconds: of each.
+    about: what is told: a stage that failed, a night that held, warnings of a stage. timeout_seconds: of each.
     nights, at_least: a night is held against so many last ones, if there are at least so many. spreads: beyond so many
         spreads from their median it is far (a spread is 1.4826 times the median distance from the median, and a
         twentieth of the median or .01 at least).
@@ -20,7 +20,7 @@ class Alarms(Strict, kw_only=True):
 
     command: tuple[str, ...] = ()
     webhook: str | None = None
-    on: list[Literal["failure", "hold", "warning"]] = msgspec.field(default_factory=lambda: ["failure", "warning"])
+    about: list[Literal["failure", "hold", "warning"]] = msgspec.field(default_factory=lambda: ["failure", "warning"])
     timeout_seconds: PositiveFloat = 10.0
     nights: Positive = 7
     at_least: Annotated[int, Meta(ge=3)] = 4

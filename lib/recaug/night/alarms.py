@@ -22,7 +22,7 @@ def alarm(config: Config, why: str, event: Mapping[str, Any]) -> None:
     event: what happened; the JSON that is sent has it and `alarm`, which is why.
     """
     wanted = config.alarms
-    if why not in wanted.on:
+    if why not in wanted.about:
         return
     text = json.dumps({"alarm": why, **event})
     if wanted.command:
