@@ -119,7 +119,7 @@ def configured(**alarms: Any) -> Any:
 
 def test_a_webhook_gets_what_is_asked_for_alone(posted: tuple[str, list[bytes]]) -> None:
     address, bodies = posted
-    config = configured(webhook=address, on=["hold"])
+    config = configured(webhook=address, about=["hold"])
     alarm(config, "warning", {"event": "finished"})
     alarm(config, "hold", {"event": "night", "reasons": ["no lift"]})
     assert [json.loads(body) for body in bodies] == [{"alarm": "hold", "event": "night", "reasons": ["no lift"]}]
