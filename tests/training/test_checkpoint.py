@@ -9,10 +9,11 @@ from recaug.training.checkpoint import (
     Checkpoint,
     Optimisers,
     finish_model,
-    load_checkpoint,
     load_model,
     load_recommender,
     model_folder,
+    read_checkpoint,
+    restore,
     save_checkpoint,
     start_from,
     weights_hash,
@@ -105,12 +106,12 @@ def small() -> tuple[torch.nn.Module, Optimisers]:
 
 def test_the_newest_finished_checkpoint_is_taken_and_what_is_not_finished_goes(tmp_path: Path) -> None:
     work, (module, optimisers) = Store(tmp_path), small()
-    assert load_checkpoint(work, *small()) == (0, [], None)
+    assert restore(read_checkpoint(work), *small()) == (0, [], None)
     best = {name: tensor + 1 for name, tensor in module.state_dict().items()}
     save_checkpoint(work, Checkpoint(2, [{"epoch": 1.0}, {"epoch": 2.0}], best), module, optimisers)
     work.write("checkpoint-9/model.safetensors", b"cut off")  # killed before its meta.json
     restored, states = small()
-    reached = load_checkpoint(work, restored, states)
+    reached = restore(read_checkpoint(work), restored, states)
     assert reached[:2] == (2, [{"epoch": 1.0}, {"epoch": 2.0}])
     assert reached.best is not None
     assert {name: tensor.tolist() for name, tensor in reached.best.items()} == {n: t.tolist() for n, t in best.items()}
@@ -139,5 +140,5 @@ def test_the_newest_checkpoint_counts_where_a_crash_has_left_two(tmp_path: Path)
     save_checkpoint(work, Checkpoint(10, [{"epoch": 10.0}], None), module, {})
     shutil.copytree(tmp_path / "older", work.address("checkpoint-9"))
     restored = torch.nn.Linear(2, 1)
-    assert load_checkpoint(work, restored, {}) == (10, [{"epoch": 10.0}], None)
+    assert restore(read_checkpoint(work), restored, {}) == (10, [{"epoch": 10.0}], None)
     assert weights_hash(restored) == weights_hash(module)

@@ -156,16 +156,11 @@ def save_checkpoint(work: Store, reached: Checkpoint, module: nn.Module, optimis
         work.remove(other)
 
 
-def load_checkpoint(work: Store, module: nn.Module, optimisers: Optimisers) -> Checkpoint:
-    """Restore the newest finished checkpoint whose files are whole; of 0 epochs where there is none.
-
-    A damaged one is set aside, and its name is said.
-    """
-    return restore(read_checkpoint(work), module, optimisers)
-
-
 def read_checkpoint(work: Store) -> bytes:
-    """Read what `load_checkpoint` restores, as bytes that other ranks can restore, too; empty where there is none."""
+    """Read the newest finished checkpoint whose files are whole, as bytes that every rank can restore.
+
+    Empty where there is none. A damaged one is set aside, and its name is said.
+    """
     metas = []
     for name in work.list(f"checkpoint-*/{META}"):
         if DAMAGED in name:
@@ -180,7 +175,7 @@ def read_checkpoint(work: Store) -> bytes:
 
 
 def restore(held: bytes, module: nn.Module, optimisers: Optimisers) -> Checkpoint:
-    """Give a model and its optimisers what `read_checkpoint` has read."""
+    """Give a model and its optimisers what `read_checkpoint` has read; of 0 epochs where that is empty."""
     if not held:
         return Checkpoint(0, [], None)
     meta, files = msgspec.msgpack.decode(held)
