@@ -44,7 +44,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         # Forget the tables of tests that have ended, as Delta's own tests do.
         "spark.driver.extraJavaOptions": f"{LOCAL['spark.driver.extraJavaOptions']} -Ddelta.log.cacheSize=30",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        # Thousands of small plans: each is made once, and run as it is rather than compiled. What a night writes does
+        # not depend on it: those that run on a cluster, or in a driver that is killed, compile theirs and adapt them.
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     session = build(Spark(master="local[2]", shuffle_partitions=2, settings=settings), "recaug tests", 2)
     yield session

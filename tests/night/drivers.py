@@ -52,7 +52,6 @@ def drive(config: Path, date: str, log: Path, begin: Event) -> None:
     with log.open("w") as out:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(out.fileno(), stream.fileno())
-    os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"  # none lives long
     build(load(config).spark, "recaug")
     begin.wait()
     sys.exit(cli.main(["--config", str(config), "--date", date, "--resume"]))

@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from recaug.errors import StorageError
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
+from recaug.lake.literals import literal_rows
 from recaug.lake.tables import Lake
 
 LEASES = "leases"
@@ -163,7 +164,7 @@ def _created(lake: Lake) -> Row:
 
 
 def _create(lake: Lake) -> None:
-    rows = lake.spark.createDataFrame([(0, "", None, None, None)], TABLES[LEASES].columns).coalesce(1)
+    rows = literal_rows(lake.spark, [(0, "", None, None, None)], TABLES[LEASES].columns)
     writer = rows.write.format("delta").mode("errorifexists").option("delta.enableDeletionVectors", "false")
     if lake.path is not None:
         writer.save(lake.location(LEASES))

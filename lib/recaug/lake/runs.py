@@ -1,14 +1,16 @@
 """The runs table: one row a stage of a night; what --resume and the report read."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from recaug.config.secrets import hide
 from recaug.lake.contracts import TABLES
+from recaug.lake.literals import literal_rows
 from recaug.lake.tables import Lake
 from recaug.results import METRICS, Result, decode, encode
 
@@ -17,6 +19,7 @@ FINISHED = f"stage NOT LIKE '%{ATTEMPT}'"
 COLUMNS = [column.split()[0] for column in TABLES["runs"].columns.split(", ")]
 
 CONTENT = "coalesce(content_hash, string(finished)) AS content"
+KNOWN_BY = ("stage", "event_date", CONTENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,11 @@ def _attempt(lake: Lake, attempt: Attempt, decision: str, reasons: list[str]) ->
         wall_seconds=(now - attempt.started).total_seconds(),
         peak_memory_mb=0.0,
     )
-    record(lake, row)
+    before = lake.version("runs")
+    after = lake.append(_row(lake, row), "runs", {"run_id": row.run_id})
+    if before is not None and after == before + 1:  # no record is another than it was
+        held = lake.whole.collected
+        held |= {query: (after, rows) for query, (version, rows) in held.items() if version == before}
 
 
 def attempts(lake: Lake, date: dt.date) -> dict[str, Attempt]:
@@ -95,7 +102,8 @@ def attempts(lake: Lake, date: dt.date) -> dict[str, Attempt]:
     if not lake.exists("runs"):
         return {}
     condition = f"event_date = DATE'{date.isoformat()}' AND stage LIKE '%{ATTEMPT}'"
-    for row in lake.read("runs").where(condition).selectExpr("*", "double(started) AS began").collect():
+    rows = lake.read("runs").where(condition).selectExpr("*", "double(started) AS began").orderBy("finished")
+    for row in rows.collect():
         stage, began = row["stage"].removesuffix(ATTEMPT), dt.datetime.fromtimestamp(row["began"], dt.UTC)
         started = began.replace(tzinfo=None)
         is_done = stage in done and done[stage].started >= started
@@ -107,15 +115,18 @@ def attempts(lake: Lake, date: dt.date) -> dict[str, Attempt]:
 
 def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
+    slice_ = {"event_date": run.event_date, "stage": run.stage}
+    lake.write(_row(lake, run), "runs", slice_, {"run_id": run.run_id})
+
+
+def _row(lake: Lake, run: RunRecord) -> DataFrame:
     values = asdict(run) | {
         "reasons": [hide(reason) for reason in run.reasons],
         "metrics": hide(encode(run.metrics)),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
-    row = tuple(values[column] for column in COLUMNS)
-    rows = lake.spark.createDataFrame([row], TABLES["runs"].columns).coalesce(1)
-    lake.write(rows, "runs", {"event_date": run.event_date, "stage": run.stage}, {"run_id": run.run_id})
+    return literal_rows(lake.spark, [[values[column] for column in COLUMNS]], TABLES["runs"].columns)
 
 
 def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:
@@ -170,7 +181,7 @@ def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
     """Give the content hash of every record by stage and night; where the stage has none, when it ended."""
     if not lake.exists("runs"):
         return {}
-    rows = lake.read("runs").where(FINISHED).selectExpr("stage", "event_date", CONTENT).collect()
+    rows = _collected(lake, "contents", lambda: lake.read("runs").where(FINISHED).selectExpr(*KNOWN_BY).collect())
     return {(row["stage"], row["event_date"]): row["content"] for row in rows}
 
 
@@ -186,11 +197,15 @@ def latest(lake: Lake, stage: str) -> tuple[dt.date | None, dt.date | None]:
 
 def _records(lake: Lake, condition: str) -> list[RunRecord]:
     """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
-    table = lake.read("runs").where(f"({condition}) AND {FINISHED}")
-    absent = [f"NULL AS {column}" for column in COLUMNS if column not in table.columns]  # of an earlier release
-    times = [f"double({column}) AS {column}" for column in ("started", "finished")]
-    others = [column for column in COLUMNS if column in table.columns and column not in ("started", "finished")]
-    rows = table.selectExpr(*others, *times, *absent, CONTENT).collect()
+
+    def collect() -> list[Row]:
+        table = lake.read("runs").where(f"({condition}) AND {FINISHED}")
+        absent = [f"NULL AS {column}" for column in COLUMNS if column not in table.columns]  # of an earlier release
+        times = [f"double({column}) AS {column}" for column in ("started", "finished")]
+        others = [column for column in COLUMNS if column in table.columns and column not in ("started", "finished")]
+        return table.selectExpr(*others, *times, *absent, CONTENT).collect()
+
+    rows = _collected(lake, condition, collect)
     records = []
     for row in sorted(rows, key=lambda row: row["event_date"]):
         values = row.asDict()
@@ -198,6 +213,14 @@ def _records(lake: Lake, condition: str) -> list[RunRecord]:
             values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
         records.append(RunRecord(**(values | {"metrics": decode(values["metrics"], METRICS[values["stage"]])})))
     return records
+
+
+def _collected(lake: Lake, query: str, collect: Callable[[], list[Row]]) -> list[Row]:
+    """Give a query's rows, read anew only where the table has another version."""
+    version, held = lake.version("runs"), lake.whole.collected
+    if query not in held or held[query][0] != version:
+        held[query] = version, collect()
+    return held[query][1]
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.errors import ContractError
@@ -42,6 +42,7 @@ class Lake:
         self.path = path.rstrip("/") if path is not None else None
         self.catalog = catalog
         self.ledger = Ledger()
+        self.collected: dict[str, tuple[int | None, list[Row]]] = {}  # of runs: a query's rows and their version
 
     @property
     def whole(self) -> "Lake":
@@ -149,18 +150,21 @@ class Lake:
 
         Returns the version. Spark refuses rows outside the slice. Raises StorageError as replace does.
         """
-        said = {**note, **self.ledger.guard()}
-        writer = (
-            rows.write.format("delta")
-            .mode("overwrite")
-            .option("userMetadata", json.dumps(said))
-            .option("mergeSchema", "true")
-            .option("delta.enableDeletionVectors", "false")
-        )
+        version = self._commit(rows, name, note, "overwrite", {"replaceWhere": sql(where)} if where else {})
+        if "content_hash" in note:
+            self.ledger.enter(self.named(name), sql(where), version, note["content_hash"])
+        return version
+
+    def append(self, rows: DataFrame, name: str, note: Mapping[str, Any]) -> int:
+        """Commit `rows` beside those that are there, as write does: in a third of its time, for no slice is sought."""
+        return self._commit(rows, name, note, "append", {})
+
+    def _commit(self, rows: DataFrame, name: str, note: Mapping[str, Any], mode: str, more: Mapping[str, str]) -> int:
+        said = json.dumps({**note, **self.ledger.guard()})
+        settings = {**more, "userMetadata": said, "mergeSchema": "true", "delta.enableDeletionVectors": "false"}
+        writer = rows.write.format("delta").mode(mode).options(**settings)
         if TABLES[name].partitioned_by:
             writer = writer.partitionBy(*TABLES[name].partitioned_by)
-        if where:
-            writer = writer.option("replaceWhere", sql(where))
         place = self.destination(name)
         try:
             if self.path is not None:
@@ -169,10 +173,7 @@ class Lake:
                 writer.saveAsTable(place)
         except (Py4JJavaError, PySparkException) as error:
             raise storage_error(error, f"table {name} at {place}") from error
-        version = int(self.spark.conf.get("spark.databricks.delta.lastCommitVersionInSession") or 0)
-        if "content_hash" in note:
-            self.ledger.enter(self.named(name), sql(where), version, note["content_hash"])
-        return version
+        return int(self.spark.conf.get("spark.databricks.delta.lastCommitVersionInSession") or 0)
 
     def named(self, name: str) -> str:
         """Give the contract's name of the table that this one is here."""

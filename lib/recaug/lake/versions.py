@@ -5,15 +5,17 @@ import re
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
-COMMIT = re.compile(r"\d{20}\.json")
+COMMIT = re.compile(r"/(\d{20})\.json;")
 
 
 def newest_of_path(spark: SparkSession, place: str) -> int:
     """By the names of the commits, as Delta's protocol has them: history reads them, in a Spark job a table."""
-    folder = spark._jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log")  # type: ignore[union-attr]
+    java = spark._jvm
+    folder = java.org.apache.hadoop.fs.Path(f"{place}/_delta_log")  # type: ignore[union-attr]
     files = folder.getFileSystem(spark._jsc.hadoopConfiguration()).listStatus(folder)
-    names = [file.getPath().getName() for file in files]
-    return max(int(name.removesuffix(".json")) for name in names if COMMIT.fullmatch(name))
+    # as one text: a month's thousand commits, asked for one by one, took half a second
+    names = java.org.apache.commons.lang3.ArrayUtils.toString(files)  # type: ignore[union-attr]
+    return max(map(int, COMMIT.findall(names)))
 
 
 def newest_of_name(spark: SparkSession, name: str) -> int:

@@ -124,8 +124,9 @@ def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | 
     known = {} if versions is None else versions
     known |= {table: context.lake.version(table) for table in stage.reads if table not in known}
     held = {table: version for table in stage.reads if (version := known[table]) is not None}
-    contents = runs.contents(context.lake) if stage.needs or stage.history else {}
-    records = {name: contents[name, context.date] for name in stage.needs if (name, context.date) in contents}
+    recorded = runs.night(context.lake, context.date)
+    records = {name: recorded[name].content for name in stage.needs if name in recorded}
+    contents = runs.contents(context.lake) if stage.history else {}
     for name in stage.history:
         others = ((day, content) for (other, day), content in contents.items() if other == name and day <= context.date)
         nights = [f"{day} {content}" for day, content in sorted(others) if (name, day) != (stage.name, context.date)]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from recaug.lake.literals import literal_rows
+
 REAL = "real"
 
 # Upper bounds of the gaps between two events, in seconds, with what a reader calls them.
@@ -148,7 +150,7 @@ def shown_histories(
     by_time = Window.partitionBy("series", "user_id").orderBy("event_time", "event_id")
     whole = Window.partitionBy("series", "user_id")
     category = F.col("categorical").getItem(attribute) if attribute else F.lit(None).cast("string")
-    wanted = sample.sparkSession.createDataFrame(list(users), "series string, user_id string")
+    wanted = literal_rows(sample.sparkSession, users, "series string, user_id string")
     first = (
         sample.join(F.broadcast(wanted), on=["series", "user_id"], how="left_semi")
         .withColumn("position", F.row_number().over(by_time))
