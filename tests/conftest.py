@@ -128,7 +128,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def thin_source(shared: Path) -> Path:
     """The first three weeks of the household ids up to 400, as one Parquet file of the retailer's own columns.
 
-    Beside it lies products.parquet with what they bought.
+    Beside it lie products.parquet, with what they bought, and demographics.parquet of all households.
     """
     path = shared / "transactions.parquet"
     with FileLock(shared / "source.lock"):
@@ -137,6 +137,7 @@ def thin_source(shared: Path) -> Path:
             rows, products = pd.read_parquet(data / "transactions.parquet"), pd.read_parquet(data / "products.parquet")
             kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
             products[products["product_id"].isin(kept["product_id"])].to_parquet(path.with_name("products.parquet"))
+            shutil.copy(data / "demographics.parquet", path.parent)
             kept.to_parquet(path)
     return path
 
@@ -177,11 +178,18 @@ def thin_config(thin_yaml: Callable[..., Path]) -> Callable[..., Config]:
 
 @pytest.fixture(scope="session")
 def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config, dict[str, Any]]:
-    """A whole thin night on two cores with two shuffle partitions, and its summary. Read it, change nothing."""
+    """A whole thin night on two cores with two shuffle partitions, with groups of users and items, and its summary.
+
+    Read it, change nothing.
+    """
     summary = shared / "summary.pickle"
     with FileLock(shared / "night.lock"):
         if not summary.exists():
-            config = load(write_thin(shared / "night", thin_source, {}))
+            people = {"path": str(thin_source.with_name("demographics.parquet")), "format": "parquet"}
+            people |= {"user_id": "household_id", "attributes": {"age": "age", "kids": "kids_count"}}
+            fairness = {"user": ["age"], "item": ["department"]}
+            changes = {"source": {"users": people}, "evaluate": {"fairness": fairness}}
+            config = load(write_thin(shared / "night", thin_source, changes))
             summary.write_bytes(pickle.dumps(run_night(config, THIN_DAY, spark, say=lambda line: None)))
     return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
 

@@ -1,4 +1,4 @@
-"""The gap between the lifts of cold and of warm users, and the gate's bound on it."""
+"""The gap between the lifts of some users and of others, and the gate's bound on it."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 
 from recaug.config import Gate
 from recaug.evaluate.contest import Contest
-from recaug.evaluate.gate import fair
+from recaug.evaluate.gate import fair, in_percent
 from recaug.results import Interval, Verdict
 
 PUBLISH = Verdict(decision="publish", reasons=("vae: ndcg@10 changes by +20%",))
@@ -61,8 +61,16 @@ def test_few_users_have_no_bounds_and_none_no_gap() -> None:
 def test_what_is_proved_to_serve_some_better_by_more_than_the_bound_is_held(
     gap: Interval | None, bound: float | None, decision: str
 ) -> None:
-    verdict = fair(PUBLISH, "vae", gap, Gate(max_gap=bound))
+    gaps = {
+        "cold users is {} beside that for warm ones": None,
+        "users of age 65+ is {} beside that for the others": gap,
+    }
+    verdict = fair(PUBLISH, "vae", gaps, Gate(max_gap=bound))
     assert verdict.decision == decision
-    assert ("max_gap 30.0%" in verdict.reasons[0]) is (decision == "hold")
+    assert verdict.reasons[-1] == PUBLISH.reasons[0]
+    if decision == "hold":
+        assert gap is not None
+        said = f"vae: the lift for users of age 65+ is {in_percent(gap)} beside that for the others, more than max_gap"
+        assert verdict.reasons[0] == f"{said} 30.0%"
     held = Verdict(decision="hold", reasons=("no lift",))
-    assert fair(held, "vae", gap, Gate(max_gap=bound)) == held
+    assert fair(held, "vae", gaps, Gate(max_gap=bound)) == held

@@ -21,11 +21,11 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     Raises ContractError that names the key of a column that the source lacks.
     """
     text = {"title": items.title} | ({"text": items.text} if items.text else {})
-    columns = {f"t_{name}": _text(rows, sql, f"source.items.{name}", items.nulls) for name, sql in text.items()}
+    columns = {f"t_{name}": text_of(rows, sql, f"source.items.{name}", items.nulls) for name, sql in text.items()}
     for name, sql in items.categorical.items():
-        columns[f"c_{name}"] = _text(rows, sql, f"source.items.categorical.{name}", items.nulls)
+        columns[f"c_{name}"] = text_of(rows, sql, f"source.items.categorical.{name}", items.nulls)
     for name, sql in items.numeric.items():
-        number = _typed(rows, sql, f"source.items.numeric.{name}")[0].cast("double")
+        number = single_value(rows, sql, f"source.items.numeric.{name}")[0].cast("double")
         columns[f"n_{name}"] = F.when(~F.isnan(number), number)
     for name, sql in items.multi_valued.items():
         texts = _many(rows, sql, f"source.items.multi_valued.{name}", "array<string>")
@@ -41,7 +41,7 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     for name, sql in items.sounds.items():
         columns[f"v_{name}"] = sound_vectors(expression(rows, sql, f"source.items.sounds.{name}"))
     known = rows.select(
-        as_id(*_typed(rows, items.item_id, "source.items.item_id"), items.nulls).alias("item_id"),
+        as_id(*single_value(rows, items.item_id, "source.items.item_id"), items.nulls).alias("item_id"),
         POSITION,
         *(column.alias(name) for name, column in columns.items()),
     ).where("item_id IS NOT NULL")
@@ -51,11 +51,11 @@ def catalogue(rows: DataFrame, items: Items) -> DataFrame:
     return last.select(
         "item_id",
         F.col("t_title").alias("title"),
-        _map(items.categorical, "c", "string").alias("categorical"),
-        _map(items.numeric, "n", "double").alias("numeric"),
+        map_of(items.categorical, "c", "string").alias("categorical"),
+        map_of(items.numeric, "n", "double").alias("numeric"),
         (F.col("t_text") if items.text else F.lit(None).cast("string")).alias("text"),
-        _map({**items.vectors, **items.pictures, **items.sounds}, "v", "array<float>").alias("vectors"),
-        _map(items.multi_valued, "m", "array<string>").alias("multi_valued"),
+        map_of({**items.vectors, **items.pictures, **items.sounds}, "v", "array<float>").alias("vectors"),
+        map_of(items.multi_valued, "m", "array<string>").alias("multi_valued"),
     )
 
 
@@ -76,7 +76,7 @@ def named_by_events(events: DataFrame) -> DataFrame:
     )
 
 
-def _typed(rows: DataFrame, sql: str, key: str) -> tuple[Column, str]:
+def single_value(rows: DataFrame, sql: str, key: str) -> tuple[Column, str]:
     """Read an expression of one value; gives its type, too. Raises ContractError for an array, a map or a struct."""
     column = expression(rows, sql, key)
     ((_, kind),) = rows.select(column).dtypes
@@ -85,9 +85,9 @@ def _typed(rows: DataFrame, sql: str, key: str) -> tuple[Column, str]:
     return column, kind
 
 
-def _text(rows: DataFrame, sql: str, key: str, nulls: Sequence[str]) -> Column:
+def text_of(rows: DataFrame, sql: str, key: str, nulls: Sequence[str]) -> Column:
     """Read an expression as text; blank and `nulls` are null."""
-    return as_text(*_typed(rows, sql, key), nulls)
+    return as_text(*single_value(rows, sql, key), nulls)
 
 
 def _many(rows: DataFrame, sql: str, key: str, kind: str) -> Column:
@@ -99,7 +99,7 @@ def _many(rows: DataFrame, sql: str, key: str, kind: str) -> Column:
     return column.cast(kind)
 
 
-def _map(names: dict[str, str], prefix: str, kind: str) -> Column:
+def map_of(names: dict[str, str], prefix: str, kind: str) -> Column:
     """Make a map of the columns that are not null."""
     pairs = [part for name in names for part in (F.lit(name), F.col(f"`{prefix}_{name}`"))]
     whole = F.create_map(*pairs).cast(f"map<string,{kind}>")

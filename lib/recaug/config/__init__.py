@@ -6,7 +6,7 @@ conf/ say what differs. docs/configuration.md lists every key.
 
 from recaug.config.alarms import Alarms, Budget
 from recaug.config.base import Strict, twins
-from recaug.config.evaluate import POLICY, Evaluate, Gate, Policy, Recommend, round_epochs
+from recaug.config.evaluate import POLICY, Evaluate, Fairness, Gate, Policy, Recommend, round_epochs
 from recaug.config.generators import TOGETHER, Augment, Entry
 from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images, ImageSource, ImageVAE
 from recaug.config.lake import Lake, Spark
@@ -14,7 +14,7 @@ from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
-from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, UsualRows
+from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Users, UsualRows
 from recaug.config.sources import Sources
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
@@ -37,6 +37,7 @@ __all__ = [
     "Entry",
     "Evaluate",
     "Events",
+    "Fairness",
     "Files",
     "Gate",
     "Holdout",
@@ -70,6 +71,7 @@ __all__ = [
     "Tracking",
     "Training",
     "TwoTower",
+    "Users",
     "UsualRows",
     "convert",
     "load",

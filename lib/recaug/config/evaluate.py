@@ -21,7 +21,8 @@ class Gate(Strict, kw_only=True):
     min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
         items' distribution over the real one's. max_duplicates: share of generated histories equal to another one.
     max_copies: share of generated histories equal to a real one.
-    max_gap: between the lifts of cold and of warm users: what is proved to be more is held; null: no bound.
+    max_gap: between the lifts of cold and of warm users, and of each group of fairness and all others: what is proved
+        to be more is held; null: no bound.
 
     The bound of the ranking is that of the nights that publish: what ranks worse than the counts, which nobody has to
     train, has nothing to add to them.
@@ -90,6 +91,17 @@ def round_epochs(options: int, epochs: int, controls: int = 1) -> int:
     return (options + controls) * epochs
 
 
+class Fairness(Strict, kw_only=True):
+    """Groups whose lift is told beside that of all others, and, of items, how often lists show them.
+
+    user: attributes of source.users. item: categorical attributes of source.items; a user belongs to the groups of the
+    held-out items.
+    """
+
+    user: tuple[str, ...] = ()
+    item: tuple[str, ...] = ()
+
+
 class Evaluate(Strict, kw_only=True):
     """The same recommender with and without the candidates: same budget, several seeds.
 
@@ -103,6 +115,7 @@ class Evaluate(Strict, kw_only=True):
     blend: Share = 0.0
     policy: Policy | None = Policy()
     gate: Gate = Gate()
+    fairness: Fairness = Fairness()
 
 
 class Recommend(Strict, kw_only=True):

@@ -105,12 +105,26 @@ class Config(Strict, kw_only=True, dict=True):
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
         self._check_search()
+        self._check_fairness()
         if self.learning_curve is not None and not self.augment.generators:
             raise ValueError("learning_curve has no augment.generators to draw the curves of")
         if self.benchmark is not None:
             self.benchmark.check(prepare)
         if prepare.min_item_users == 0 and self.source.items is None:
             raise ValueError("prepare.min_item_users 0 takes new items from the catalogue: set source.items")
+
+    def _check_fairness(self) -> None:
+        """Raise ValueError where fairness names an attribute that the source lacks."""
+        users, items, asked = self.source.users, self.source.items, self.evaluate.fairness
+        given = {
+            ("user", "source.users.attributes", asked.user): users.attributes if users is not None else {},
+            ("item", "source.items.categorical", asked.item): items.categorical if items is not None else {},
+        }
+        for (kind, key, names), known in given.items():
+            if missing := [name for name in names if name not in known]:
+                raise ValueError(
+                    f"evaluate.fairness.{kind}: {key} has no {', '.join(missing)}; it has {', '.join(known) or 'none'}"
+                )
 
     def _check_search(self) -> None:
         """Raise ValueError where the searches lack what they are asked for."""

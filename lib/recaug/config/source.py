@@ -204,6 +204,16 @@ class Events(Log, kw_only=True):
         return tuple(dict.fromkeys(name for of_log in types for name in of_log)) if all(types) else ()
 
 
+class Users(Source, kw_only=True):
+    """What the shop knows of its users, for fairness alone: nothing learns from it. SQL expressions over its columns.
+
+    attributes: one text each, such as an age band; several rows of one user give the last known values.
+    """
+
+    user_id: str
+    attributes: dict[str, str]
+
+
 class Items(Source, kw_only=True):
     """The catalogue: SQL expressions over its columns; several rows of one item give its last known values.
 

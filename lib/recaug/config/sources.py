@@ -4,7 +4,7 @@ import msgspec
 
 from recaug.config.base import Strict
 from recaug.config.search import Search
-from recaug.config.source import Events, Items
+from recaug.config.source import Events, Items, Users
 from recaug.errors import ConfigError
 
 
@@ -12,11 +12,13 @@ class Sources(Strict, kw_only=True):
     """Where the data come from.
 
     events: the log of what users did; a night needs it, the study of search alone does not. items: the catalogue;
-    without it that is what the events name. search: what was searched for, and what came of it.
+    without it that is what the events name. users: attributes of users, which evaluate.fairness may name. search: what
+    was searched for, and what came of it.
     """
 
     event_log: Events | None = msgspec.field(default=None, name="events")
     items: Items | None = None
+    users: Users | None = None
     search: Search | None = None
 
     def __post_init__(self) -> None:

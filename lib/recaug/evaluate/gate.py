@@ -73,14 +73,19 @@ def decide(
     return Verdict(decision="hold", reasons=(f"{said}; no lower bound is above {gate.min_lift:+.1%}",))
 
 
-def fair(verdict: Verdict, arm: str, gap: Interval | None, gate: Gate, units: str = "users") -> Verdict:
-    """Hold what is proved to serve cold or warm units better than the others by more than gate.max_gap."""
-    if gate.max_gap is None or gap is None or gap.low is None or gap.high is None or verdict.decision != "publish":
+def fair(verdict: Verdict, arm: str, gaps: Mapping[str, Interval | None], gate: Gate) -> Verdict:
+    """Hold what is proved to serve some units better than others by more than gate.max_gap.
+
+    gaps: of lifts, by the words for whom and beside whom; None where it is not known.
+    """
+    if gate.max_gap is None or verdict.decision != "publish":
         return verdict
-    if max(gap.low, -gap.high) <= gate.max_gap:
-        return verdict
-    why = f"{arm}: the lift for cold {units} is {in_percent(gap)} beside that for warm ones, more than"
-    return Verdict(decision="hold", reasons=(f"{why} max_gap {gate.max_gap:.1%}", *verdict.reasons))
+    wide = [
+        f"{arm}: the lift for {words.format(in_percent(gap))}, more than max_gap {gate.max_gap:.1%}"
+        for words, gap in gaps.items()
+        if gap is not None and gap.low is not None and gap.high is not None and max(gap.low, -gap.high) > gate.max_gap
+    ]
+    return Verdict(decision="hold", reasons=(*wide, *verdict.reasons)) if wide else verdict
 
 
 def faults_of(fidelity: Fidelity, gate: Gate) -> list[str]:

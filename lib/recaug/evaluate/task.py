@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
+from recaug.evaluate.groups import Groups
 from recaug.results import Arm, Fidelity, Metric, Slice, TrainedModel
 
 Scorers = Mapping[str, Any]  # name -> what a task's measure asks
@@ -98,6 +99,10 @@ class Task(Protocol):
 
     def fidelity(self, arms: Sequence[Arm]) -> Mapping[str, Fidelity]:
         """How the arms' candidates look beside real rows, by the arm's name."""
+        ...
+
+    def groups(self) -> Groups:
+        """Who of the test's units, and which items, belong to which of the groups that are asked for."""
         ...
 
     def leaks(self, arms: Sequence[Arm]) -> list[Check]:

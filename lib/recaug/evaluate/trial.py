@@ -13,12 +13,15 @@ from recaug.evaluate.arms import BLENDED
 from recaug.evaluate.contest import TEST, VALIDATION, Contest
 from recaug.evaluate.exposure import catalogue_of, coverage_of, tail_share
 from recaug.evaluate.gate import Words, best, fair
+from recaug.evaluate.groups import Shown, compare
 from recaug.evaluate.ranking import exposures
 from recaug.evaluate.statistics import OVERALL, mean_lifts, sliced, values
 from recaug.evaluate.task import Scorers, Task
 from recaug.results import (
     Arm,
     ArmResult,
+    Group,
+    Interval,
     Lifts,
     Measured,
     Metric,
@@ -27,7 +30,7 @@ from recaug.results import (
     Trial,
 )
 
-GROUPS = ("cold", "warm")  # of units, whose lifts are held against each other
+PARTS = ("cold", "warm")  # of units, whose lifts are held against each other
 LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
 
 
@@ -75,7 +78,9 @@ def run_trial(
     contest = contest.against(base)
     fidelity = task.fidelity(arms[1:])
     chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, f"{task.unit}s"))
-    gap = contest.gap(chosen, gate.metric, GROUPS) if chosen is not None and {*GROUPS} <= {*task.slices} else None
+    gap = contest.gap(chosen, gate.metric, PARTS) if chosen is not None and {*PARTS} <= {*task.slices} else None
+    shown_items = Shown(shown[OVERALL], task.items.events)
+    groups = compare(contest, chosen, gate.metric, task.groups(), shown_items) if chosen is not None else []
     every, blended = _lifts(contest, task.lifted), {}
     if mixed:
         blend = Contest(table, mixed, task.slices, gate, seed)
@@ -106,11 +111,21 @@ def run_trial(
         leaks=leaks,
         tail_share=float(task.items.events[~head].sum() / task.items.events.sum()),
         chosen=chosen,
-        verdict=fair(verdict, str(chosen), gap, gate, f"{task.unit}s"),
+        verdict=fair(verdict, str(chosen), _gaps(gap, groups, f"{task.unit}s"), gate),
         gap=gap,
+        groups=groups,
         base=base,
     )
     return trial, done.trained
+
+
+def _gaps(gap: Interval | None, groups: Sequence[Group], units: str) -> dict[str, Interval | None]:
+    """The gaps between lifts, by the words for whom."""
+    of_groups = {
+        f"{units} of {group.attribute} {group.value}".replace("{", "(").replace("}", ")"): group.gap for group in groups
+    }
+    named = {f"cold {units} is {{}} beside that for warm ones": gap}
+    return named | {f"{words} is {{}} beside that for the others": own for words, own in of_groups.items()}
 
 
 def _controls(arms: Sequence[Arm]) -> tuple[list[str], list[str]]:

@@ -47,6 +47,8 @@ TABLES: dict[str, Table] = {
         "item_id string, title string, categorical map<string,string>, numeric map<string,double>, text string, "
         "vectors map<string,array<float>>, multi_valued map<string,array<string>>"
     ),
+    # What the shop says of its users: for fairness alone.
+    "user_attributes": Table("user_id string, attributes map<string,string>", erased_by=BY_NAME),
     # The values of categorical and multi-valued attributes that enough items have, coded from 1, most frequent first.
     "attribute_values": Table("attribute string, value string, code int, items int"),
     # What the attribute VAE reads of each item: clickstream/attributes.py.

@@ -54,6 +54,14 @@ def ignore_erased(lake: Lake, rows: DataFrame) -> DataFrame:
     return marked.select(*rows.columns)
 
 
+def without_erased(lake: Lake, rows: DataFrame) -> DataFrame:
+    """Leave out the rows (user_id) of erased users."""
+    if not lake.exists(ERASED_USERS):
+        return rows
+    hashed = rows.withColumn("user_hash", F.sha2("user_id", 256))
+    return hashed.join(lake.read(ERASED_USERS), "user_hash", how="left_anti").drop("user_hash")
+
+
 def last_erasure(lake: Lake) -> dt.datetime | None:
     """Give when users were last erased, UTC without a zone; None where nobody was whom the lake knew."""
     if not lake.exists(ERASED_USERS):

@@ -23,7 +23,7 @@ from recaug.clickstream.warnings import warn_of_late, warn_of_rows
 from recaug.errors import ContractError
 from recaug.lake.runs import RunRecord
 from recaug.lake.tombstones import ignore_erased
-from recaug.night.catalogue import read_items
+from recaug.night.catalogue import read_items, read_users
 from recaug.night.context import Context, StageResult
 from recaug.night.search import read_searches, write_searches
 from recaug.night.sources import Looked, look, remember
@@ -66,26 +66,27 @@ def take_events(context: Context) -> StageResult:
     mapped, columns = _mapped(context, looked, plan.read)  # what is wrong with the source shows here, not the lake's
     with reading(source, "source.events"):
         rows = intake.mark_rows(mapped, source)
-    items = None
+    items = people = None
     try:
         held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
         taken = intake.take_rows(ignore_erased(lake, rows), plan, held, source)
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
         said = (*looked.missing, *warn_of_late(late, plan, source), *_unusual(context, nights, taken.counts.last_day))
-        items = read_items(context)  # before anything is written
-        written = {"event_date": taken.written}
+        written, items, people = {"event_date": taken.written}, read_items(context), read_users(context)  # all is read
         quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
         events = lake.replace(taken.events, "events", written, context.run_id)
         if items is None:
             items = named_by_events(of_days(lake.read("events"), None, context.date))
         catalogued = lake.replace(items, "items", {}, context.run_id)
+        if people is not None:
+            lake.replace(people, "user_attributes", {}, context.run_id)
         if all(night.event_date <= context.date for night in nights):  # else the newest is to see them as new ones
             remember(context, looked)  # last: what a crash has cut short is new to the next run
     finally:
-        rows.unpersist()
-        if items is not None:
-            items.unpersist()
+        for read in (rows, items, people):
+            if read is not None:
+                read.unpersist()
     written_rows = Written(events.rows, quarantine.rows, catalogued.rows)
     counted = _counted(taken, plan, looked, written_rows, late, said)
     of_logs = {key: schema.json() for key, schema in {**known, **columns}.items()}

@@ -33,7 +33,7 @@ NIGHT: Mapping[str, Stage] = {
         Stage(
             "ingest",
             reads=("erased_users",),
-            writes=("events", "events_quarantine", "items", "source_files", *SEARCHES),
+            writes=("events", "events_quarantine", "items", "user_attributes", "source_files", *SEARCHES),
             sections=("source",),
             history=("ingest",),  # the days that an earlier night has taken are taken
         ),
@@ -82,6 +82,7 @@ NIGHT: Mapping[str, Stage] = {
                 "covisitation",
                 "negatives",
                 "items",
+                "user_attributes",
                 "user_features",
                 "item_features",
                 "item_latents",

@@ -50,6 +50,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "arms": [arm_title(result.arm, night.generators) for result in tables.arms_in_order(trial, night.generators)],
         "lifts": _lifts(trial, night.generators),
         "exposure": tables.exposure(trial, night.generators),
+        "groups": tables.groups(trial),
         "gap": None if trial.gap is None else in_percent(trial.gap),
         "fidelity": evidence.fidelity(trial, night.gate, night.generators),
         "decision": records.decision(night.stages),

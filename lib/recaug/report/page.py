@@ -105,6 +105,7 @@ def render(night: Night) -> str:
         "base": lift.base_title(trial, generators) if trial is not None else "",
         "seeds": trial.seeds if trial is not None else None,
         "exposure": tables.exposure(trial, generators),
+        "groups": tables.groups(trial),
         "forest": lift.forest(trial, night.gate, generators),
         "controls": lift.beside_controls(trial, generators),
         "metric": tables.METRICS.get(night.gate.metric, night.gate.metric),

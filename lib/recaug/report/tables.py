@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from recaug.evaluate.arms import NONE
+from recaug.report import numbers
 from recaug.report.series import Series, arm_looks, arm_title
 from recaug.results import ArmResult, Interval, Measured, Trial
 
@@ -122,6 +123,30 @@ def _best(metric: str, measured: Iterable[Mapping[str, Interval]]) -> float:
 
 def _cell(value: Interval | None, best: float) -> Cell | None:
     return None if value is None else Cell(value.mean, value.low, value.high, value.mean == best)
+
+
+class GroupRow(NamedTuple):
+    """A group beside all others. lift, gap: with their intervals. shares: see Group.exposure; none of users."""
+
+    label: str
+    units: int
+    lift: str
+    gap: str
+    shares: tuple[float, ...]
+
+
+def groups(trial: Trial | None) -> list[GroupRow]:
+    """The groups of evaluate.fairness, in their order."""
+    return [
+        GroupRow(
+            f"{group.attribute} {group.value}",
+            group.units,
+            numbers.change(group.lift),
+            "" if group.gap is None else numbers.change(group.gap),
+            tuple(group.exposure[of] for of in ("real", "base", "arm")) if group.exposure else (),
+        )
+        for group in (trial.groups if trial is not None else ())
+    ]
 
 
 def exposure(trial: Trial | None, generators: Sequence[Series]) -> Exposure | None:

@@ -115,12 +115,30 @@ class Policy(Result):
     cpu_seconds: float
 
 
+class Group(Result):
+    """Units that an attribute says the same of. kind: `user`, or `item` where they have a held-out item of it.
+
+    lift: of the chosen arm over the base, in the trial's metric. gap: it less that of all others; None where there are
+    none. exposure: of a group of items, its share of the train events (`real`), and of the places in the lists of the
+    base (`base`) and of the chosen arm (`arm`).
+    """
+
+    kind: str
+    attribute: str
+    value: str
+    units: int
+    lift: Interval
+    gap: Interval | None = None
+    exposure: dict[str, float] | None = None
+
+
 class Trial(Result):
     """One experiment: arms x seeds over a task's units, chosen on validation, judged once on the test window.
 
     units: of the test, by slice. arms: the one without generated rows first. base: the arm that the others are held
     against: of the one without generated rows and the controls the best on validation. leaks: check -> rows that know
     too much. gap: lift of the chosen arm for cold units less that for warm ones; None where there are not both.
+    groups: those of evaluate.fairness, of the chosen arm.
     warnings: what is far from the last nights. chosen: the arm that met the gate; None where there was none
     to choose. tail_share: of the train events.
     """
@@ -138,4 +156,5 @@ class Trial(Result):
     base: str = "none"
     policy: Policy | None = None
     gap: Interval | None = None
+    groups: list[Group] = []
     warnings: tuple[str, ...] = ()

@@ -87,7 +87,7 @@ def _named(context: Context, users: Sequence[str]) -> DataFrame:
 
 def _nobody(lake: Lake, users: DataFrame, quarantined: Iterable[DataFrame]) -> list[str]:
     """Those who have no event or search, and no quarantined row, and whom no earlier erasure has found: misspelt."""
-    logs = [lake.read(name) for name in ("events", "search_events") if lake.exists(name)]
+    logs = [lake.read(name) for name in ("events", "search_events", "user_attributes") if lake.exists(name)]
     left = users
     for rows in (*logs, *quarantined):
         left = left.join(rows.select("user_id"), "user_id", how="left_anti")

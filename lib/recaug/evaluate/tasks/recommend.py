@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED, NONE, cold_users, rows_of, training_rows
 from recaug.evaluate.contest import VALIDATION
 from recaug.evaluate.fidelity import collapse, ranking
+from recaug.evaluate.groups import Groups, groups_of
 from recaug.evaluate.leakage import Checked, leak_checks
 from recaug.evaluate.ranking import MEASURES, user_metrics
 from recaug.evaluate.task import Check, Items
@@ -63,7 +64,7 @@ class RecommendInputs:
 
     catalogue: what the content-based recommender goes by; None without one. train_files: of the real train rows;
     negatives_files: of the night's. item_features: (n_items + 1, f) of the item embedding, asked once it is needed.
-    generators: the night's trained ones. rows: of the arms.
+    generators: the night's trained ones. rows: of the arms. user_attributes: the table; None where there is none.
     """
 
     tables: Checked
@@ -74,6 +75,7 @@ class RecommendInputs:
     models: Store
     generators: Train
     rows: ArmRows
+    user_attributes: DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,6 @@ class RecommendTask:
         return self._jobs(name, self.inputs.train_files, False, seeds)
 
     def _jobs(self, name: str, written: RowFiles, augmented: bool, seeds: int) -> list[SASRecJob]:
-        popularity = self.log_popularity
         job = SASRecJob(
             name=name,
             models=self.inputs.models,
@@ -149,8 +150,8 @@ class RecommendTask:
             content_hash=written.content_hash,
             real_rows=self.real_rows,
             seed=self.config.seed,
-            n_items=len(popularity) - 1,
-            log_popularity=popularity,
+            n_items=len(self.items.events) - 1,
+            log_popularity=self.log_popularity,
             negatives_files=self.inputs.negatives_files,
             augmented=augmented,
             item_features=self.inputs.item_features(),
@@ -188,9 +189,8 @@ class RecommendTask:
             "popularity": Popularity(events),
             "covisitation": CoVisitationCounts(table, events),
         }
-        return beside | (
-            {"content": self.by_content(self.inputs.catalogue)} if self.inputs.catalogue is not None else {}
-        )
+        catalogue = self.inputs.catalogue
+        return beside | ({"content": self.by_content(catalogue)} if catalogue is not None else {})
 
     def by_content(self, catalogue: DataFrame, decay: float = CONTENT_DECAY) -> ContentBased:
         """Recommend by a catalogue's words and attributes."""
@@ -234,10 +234,14 @@ class RecommendTask:
 
     def by_arm(self, arms: Sequence[Arm]) -> DataFrame:
         """Every arm's candidates, with the column arm."""
-        first, *others = (self.candidates(arm).withColumn("arm", F.lit(arm.name)) for arm in arms)
-        for rows in others:
-            first = first.unionByName(rows)
-        return first
+        named = (self.candidates(arm).withColumn("arm", F.lit(arm.name)) for arm in arms)
+        return reduce(DataFrame.unionByName, named)
+
+    def groups(self) -> Groups:
+        """Users by what the shop says of them, and by the categories of what they had in the test window."""
+        given, tables = self.inputs, self.inputs.tables
+        items = tables.items.join(tables.vocabulary, "item_id")
+        return groups_of(self.config.evaluate.fairness, tables.sequences, given.user_attributes, items)
 
     def leaks(self, arms: Sequence[Arm]) -> list[Check]:
         """See leakage.py."""
