@@ -3,7 +3,9 @@
 import dataclasses
 import datetime as dt
 
-from recaug.lake.runs import RunRecord, contents, find, history, record
+import pytest
+
+from recaug.lake.runs import Attempt, RunRecord, attempts, begin, contents, find, history, record
 from recaug.lake.tables import Lake
 from recaug.results import Ingest, Prepare
 
@@ -51,6 +53,23 @@ def test_a_rerun_replaces_its_record_and_no_other(lake: Lake) -> None:
     assert find(lake, later.event_date, "ingest") == later
     assert find(lake, RUN.event_date, "prepare") == prepare
     assert [run.event_date for run in history(lake, "ingest")] == [RUN.event_date, later.event_date]
+
+
+def test_records_are_read_anew_where_one_may_be_another_and_only_there(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(lake, RUN)
+    assert find(lake, RUN.event_date, "ingest") == RUN
+    attempt = Attempt("r", RUN.event_date, "ingest", RUN.started)
+    begin(lake, attempt)  # which is no record
+    with monkeypatch.context() as patch:
+        patch.delattr(Lake, "read")
+        assert find(lake, RUN.event_date, "ingest") == RUN
+    others = Lake(lake.spark, lake.path)
+    record(others, dataclasses.replace(RUN, content_hash="new"))
+    begin(lake, attempt)
+    assert find(lake, RUN.event_date, "ingest").content_hash == "new"  # type: ignore[union-attr]
+    assert list(attempts(lake, RUN.event_date)) == ["ingest"]
 
 
 def test_a_record_is_known_by_its_content_or_by_its_end(lake: Lake) -> None:
