@@ -145,10 +145,15 @@ def thin_source(shared: Path) -> Path:
 def write_thin(root: Path, source: Path, changes: dict[str, Any]) -> Path:
     """Write a complete configuration of a thin night, with its tables under `root`."""
     root.mkdir(exist_ok=True)
+    users = {"path": str(source.with_name("demographics.parquet")), "format": "parquet", "user_id": "household_id"}
     places = {
         "artifacts": str(root / "artifacts"),
         "lake": {"path": str(root / "lake")},
-        "source": {"events": {"path": str(source)}, "items": {"path": str(source.with_name("products.parquet"))}},
+        "source": {
+            "events": {"path": str(source)},
+            "items": {"path": str(source.with_name("products.parquet"))},
+            "users": users | {"attributes": {"age": "age", "kids": "kids_count"}},
+        },
     }
     path = root / "night.yaml"
     path.write_text(yaml.safe_dump(merged(merged(merged(shipped("demo"), THIN), places), changes)))
@@ -185,11 +190,8 @@ def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config,
     summary = shared / "summary.pickle"
     with FileLock(shared / "night.lock"):
         if not summary.exists():
-            people = {"path": str(thin_source.with_name("demographics.parquet")), "format": "parquet"}
-            people |= {"user_id": "household_id", "attributes": {"age": "age", "kids": "kids_count"}}
-            fairness = {"user": ["age"], "item": ["department"]}
-            changes = {"source": {"users": people}, "evaluate": {"fairness": fairness}}
-            config = load(write_thin(shared / "night", thin_source, changes))
+            groups = {"evaluate": {"fairness": {"user": ["age"], "item": ["department"]}}}
+            config = load(write_thin(shared / "night", thin_source, groups))
             summary.write_bytes(pickle.dumps(run_night(config, THIN_DAY, spark, say=lambda line: None)))
     return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
 

@@ -62,7 +62,7 @@ def recommend_task(context: Context, generators: Train | None = None) -> Recomme
             models=context.models,
             generators=generators,
             rows=TrainingRows(context),
-            user_attributes=lake.read("user_attributes") if config.evaluate.fairness.user else None,
+            user_attributes=lambda: lake.read("user_attributes") if config.evaluate.fairness.user else None,
         ),
     )
 

@@ -64,7 +64,7 @@ class RecommendInputs:
 
     catalogue: what the content-based recommender goes by; None without one. train_files: of the real train rows;
     negatives_files: of the night's. item_features: (n_items + 1, f) of the item embedding, asked once it is needed.
-    generators: the night's trained ones. rows: of the arms. user_attributes: the table; None where there is none.
+    generators: the night's trained ones. rows: of the arms. user_attributes: the table; None where none is asked for.
     """
 
     tables: Checked
@@ -75,7 +75,7 @@ class RecommendInputs:
     models: Store
     generators: Train
     rows: ArmRows
-    user_attributes: DataFrame | None = None
+    user_attributes: Callable[[], DataFrame | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class RecommendTask:
         """Users by what the shop says of them, and by the categories of what they had in the test window."""
         given, tables = self.inputs, self.inputs.tables
         items = tables.items.join(tables.vocabulary, "item_id")
-        return groups_of(self.config.evaluate.fairness, tables.sequences, given.user_attributes, items)
+        return groups_of(self.config.evaluate.fairness, tables.sequences, given.user_attributes(), items)
 
     def leaks(self, arms: Sequence[Arm]) -> list[Check]:
         """See leakage.py."""
