@@ -61,10 +61,7 @@ def test_few_users_have_no_bounds_and_none_no_gap() -> None:
 def test_what_is_proved_to_serve_some_better_by_more_than_the_bound_is_held(
     gap: Interval | None, bound: float | None, decision: str
 ) -> None:
-    gaps = {
-        "cold users is {} beside that for warm ones": None,
-        "users of age 65+ is {} beside that for the others": gap,
-    }
+    gaps = {("cold users", "warm ones"): None, ("users of age 65+", "the others"): gap}
     verdict = fair(PUBLISH, "vae", gaps, Gate(max_gap=bound))
     assert verdict.decision == decision
     assert verdict.reasons[-1] == PUBLISH.reasons[0]

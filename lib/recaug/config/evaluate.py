@@ -94,6 +94,8 @@ def round_epochs(options: int, epochs: int, controls: int = 1) -> int:
 class Fairness(Strict, kw_only=True):
     """Groups whose lift is told beside that of all others, and, of items, how often lists show them.
 
+    Of an attribute the twelve values that most users of the test have, each of gate.min_units of them or more.
+
     user: attributes of source.users. item: categorical attributes of source.items; a user belongs to the groups of the
     held-out items.
     """

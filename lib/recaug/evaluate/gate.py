@@ -73,16 +73,17 @@ def decide(
     return Verdict(decision="hold", reasons=(f"{said}; no lower bound is above {gate.min_lift:+.1%}",))
 
 
-def fair(verdict: Verdict, arm: str, gaps: Mapping[str, Interval | None], gate: Gate) -> Verdict:
+def fair(verdict: Verdict, arm: str, gaps: Mapping[tuple[str, str], Interval | None], gate: Gate) -> Verdict:
     """Hold what is proved to serve some units better than others by more than gate.max_gap.
 
-    gaps: of lifts, by the words for whom and beside whom; None where it is not known.
+    gaps: of lifts, by the words for whom and for those beside whom; None where it is not known.
     """
     if gate.max_gap is None or verdict.decision != "publish":
         return verdict
+    bound = f"more than max_gap {gate.max_gap:.1%}"
     wide = [
-        f"{arm}: the lift for {words.format(in_percent(gap))}, more than max_gap {gate.max_gap:.1%}"
-        for words, gap in gaps.items()
+        f"{arm}: the lift for {whom} is {in_percent(gap)} beside that for {others}, {bound}"
+        for (whom, others), gap in gaps.items()
         if gap is not None and gap.low is not None and gap.high is not None and max(gap.low, -gap.high) > gate.max_gap
     ]
     return Verdict(decision="hold", reasons=(*wide, *verdict.reasons)) if wide else verdict

@@ -15,6 +15,7 @@ from recaug.evaluate.statistics import OVERALL, lift_gap, lifts
 from recaug.results import Group, Interval, Metric
 
 MOST = 12  # values of an attribute that are told apart: those of most units
+NAME = 60  # characters of a value that are told
 MEMBERS = ("kind", "attribute", "value", "unit")
 
 
@@ -78,20 +79,22 @@ class Shown(NamedTuple):
 def compare(contest: Contest, arm: str, metric: Metric, groups: Groups, shown: Shown) -> list[Group]:
     """Hold an arm's lift over the first of the contest in each group of the test's units against that of all others.
 
-    Others: units of whom the attribute says something else. A group below the gate's min_units has no bounds.
+    Others: units of whom the attribute says something else; fewer than the gate's min_units give no bounds. A group of
+    fewer is not told at all: what few have is what one of them has.
     """
     table = contest.split(TEST)
     members = groups.members[groups.members["unit"].isin(table["unit"])]
     found = []
     for (kind, attribute), known in members.groupby(["kind", "attribute"], sort=False):
-        for value, units in known["value"].value_counts().head(MOST).items():
+        counts = known["value"].value_counts().head(MOST)
+        for value, units in counts[counts >= contest.gate.min_units].items():
             inside = table["unit"].isin(known.loc[known["value"] == value, "unit"])
             part = table.assign(inside=inside, others=~inside & table["unit"].isin(known["unit"]))
             found.append(
                 Group(
                     kind=str(kind),
                     attribute=str(attribute),
-                    value=str(value),
+                    value=" ".join(str(value).split())[:NAME],
                     units=int(units),
                     lift=_lift(contest, part[part["inside"]], arm, metric),
                     gap=_gap(contest, part, arm, metric),

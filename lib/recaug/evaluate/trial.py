@@ -119,13 +119,10 @@ def run_trial(
     return trial, done.trained
 
 
-def _gaps(gap: Interval | None, groups: Sequence[Group], units: str) -> dict[str, Interval | None]:
-    """The gaps between lifts, by the words for whom."""
-    of_groups = {
-        f"{units} of {group.attribute} {group.value}".replace("{", "(").replace("}", ")"): group.gap for group in groups
-    }
-    named = {f"cold {units} is {{}} beside that for warm ones": gap}
-    return named | {f"{words} is {{}} beside that for the others": own for words, own in of_groups.items()}
+def _gaps(gap: Interval | None, groups: Sequence[Group], units: str) -> dict[tuple[str, str], Interval | None]:
+    """The gaps between lifts, by the words for whom and for those beside whom."""
+    of_groups = {(f"{units} of {group.attribute} {group.value}", "the others"): group.gap for group in groups}
+    return {(f"cold {units}", "warm ones"): gap} | of_groups
 
 
 def _controls(arms: Sequence[Arm]) -> tuple[list[str], list[str]]:

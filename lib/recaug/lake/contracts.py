@@ -151,7 +151,8 @@ TABLES: dict[str, Table] = {
     "erased_users": Table("user_hash string, erased timestamp, known boolean"),
     # Who may write the lake: lease.py. One row. token: higher with each holder; holder: JSON, empty where nobody is.
     "leases": Table("token bigint, holder string, since timestamp, renewed timestamp, expires timestamp"),
-    # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. What --resume compares:
+    # What a stage found; metrics is JSON. One row a stage of a night; a rerun replaces it. Beside it lie rows of
+    # `<stage>.attempt`: one each time that it was begun, one where it failed; see runs.py. What --resume compares:
     # config_hash, of the sections of the configuration that decide the stage; input_versions, of the tables that it
     # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->
     # hash of those of the nights before, "code" -> of the release. outputs: each slice that the stage wrote, "table

@@ -64,7 +64,7 @@ class Attempt:
 
 
 def begin(lake: Lake, attempt: Attempt) -> None:
-    """Write that a stage was started, beside the record of its last run: a row of the stage `<stage>.attempt`."""
+    """Write that a stage was started, beside the record of its last run: one more row of `<stage>.attempt`."""
     _attempt(lake, attempt, "started", [])
 
 
