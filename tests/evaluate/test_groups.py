@@ -34,7 +34,10 @@ def members(kind: str, values: dict[int, str]) -> pd.DataFrame:
 def test_a_group_is_held_against_those_of_whom_something_else_is_said() -> None:
     """Users 0 to 199 are lifted by nothing, the others by half; of 100 of the former nothing is said."""
     ages = dict.fromkeys(range(100), "old") | dict.fromkeys(range(200, 400), "young") | {999: "old"}  # of no test user
-    found = compare(contest(0.0, 0.5), "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
+    held = contest(0.0, 0.5)
+    is_arm, is_young = held.table["scorer"] == "vae", held.table["unit"] >= 200
+    held.table.loc[is_young, "tail"] = np.where(is_arm[is_young], 1.0, 0.5)
+    found = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
     assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100)]
     young, old = found
     assert old.lift.mean == pytest.approx(0.0, abs=0.03)
@@ -42,7 +45,8 @@ def test_a_group_is_held_against_those_of_whom_something_else_is_said() -> None:
     assert old.gap is not None and young.gap is not None
     assert old.gap.mean == pytest.approx(-young.gap.mean) == pytest.approx(old.lift.mean - young.lift.mean)
     assert young.gap.low is not None and young.gap.low > 0.4
-    assert old.exposure is young.exposure is None
+    assert old.exposure == {"base": 0.25, "arm": 0.25}
+    assert young.exposure == {"base": 0.5, "arm": 1.0}
 
 
 def test_a_group_of_few_is_not_told_and_one_without_others_has_no_gap() -> None:
@@ -94,7 +98,7 @@ def test_the_groups_of_a_night_are_those_of_an_independent_count(
     assert found == {group: units for group, units in expected.items() if units >= config.evaluate.gate.min_units}
     assert len(found) < len(expected)
     assert {kind for kind, _, _ in found} == {"user", "item"}
-    shares = [group.exposure for group in trial.groups if group.exposure is not None]
+    shares = [group.exposure for group in trial.groups if group.kind == "item"]
     assert all(sum(share[of] for share in shares) <= 1 + 1e-9 for of in ("real", "base", "arm"))
     assert sum(share["real"] for share in shares) > 0.9
     assert (len([group for group in trial.groups if group.kind == "user"]), len(shares)) > (1, 1)
@@ -104,7 +108,10 @@ def test_the_groups_of_a_night_are_those_of_an_independent_count(
     assert 'id="groups"' in page
     for group in trial.groups:
         assert f"age {group.value}" in page or f"department {group.value}".replace("&", "&amp;") in page
-    assert "| age 45-54 |" in card
+    written = card.split("| group |")[1].split("\n\n")[0].splitlines()
+    assert len(written) == 2 + len(trial.groups)  # one table, without a gap
+    assert any(row.startswith("| age 45-54 |") for row in written)
+    assert {row.count("|") for row in written[1:]} == {8}
     kept = {row["user_id"]: row["attributes"] for row in lake.read("user_attributes").collect()}
     assert {user: said.get("age") for user, said in kept.items()} == {
         user: age if isinstance(age, str) else None for user, age in ages.items()

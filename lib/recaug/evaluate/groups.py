@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from recaug.config import Fairness
 from recaug.evaluate.contest import TEST, Contest
-from recaug.evaluate.statistics import OVERALL, lift_gap, lifts
+from recaug.evaluate.ranking import TAIL
+from recaug.evaluate.statistics import OVERALL, lift_gap, lifts, values
 from recaug.results import Group, Interval, Metric
 
 MOST = 12  # values of an attribute that are told apart: those of most units
@@ -90,6 +91,11 @@ def compare(contest: Contest, arm: str, metric: Metric, groups: Groups, shown: S
         for value, units in counts[counts >= contest.gate.min_units].items():
             inside = table["unit"].isin(known.loc[known["value"] == value, "unit"])
             part = table.assign(inside=inside, others=~inside & table["unit"].isin(known["unit"]))
+            exposure = (
+                _shown_of(contest, arm, groups.items[str(attribute)] == value, shown)
+                if kind == "item"
+                else _shown_to(contest, arm, part[part["inside"]])
+            )
             found.append(
                 Group(
                     kind=str(kind),
@@ -98,9 +104,7 @@ def compare(contest: Contest, arm: str, metric: Metric, groups: Groups, shown: S
                     units=int(units),
                     lift=_lift(contest, part[part["inside"]], arm, metric),
                     gap=_gap(contest, part, arm, metric),
-                    exposure=_exposure(contest, arm, groups.items.get(str(attribute)), value, shown)
-                    if kind == "item"
-                    else None,
+                    exposure=exposure,
                 )
             )
     return found
@@ -119,13 +123,10 @@ def _gap(contest: Contest, part: pd.DataFrame, arm: str, metric: Metric) -> Inte
     return lift_gap(part, *_scorers(contest, arm), metric, ("inside", "others"), contest.bootstrap)
 
 
-def _exposure(
-    contest: Contest, arm: str, of_items: NDArray[np.object_] | None, value: object, shown: Shown
-) -> dict[str, float]:
-    """Share of the group's items: `real` of the train events, `base` and `arm` of the places in these lists."""
-    assert of_items is not None
+def _shown_of(contest: Contest, arm: str, chosen: NDArray[np.bool_], shown: Shown) -> dict[str, float]:
+    """Share of some items: `real` of the train events, `base` and `arm` of the places in these lists."""
     own = np.zeros(len(shown.events), dtype=bool)
-    own[: len(of_items)] = of_items == value
+    own[: len(chosen)] = chosen
 
     def share(scorers: Sequence[str]) -> float:
         lists = shown.lists[shown.lists["scorer"].isin(scorers)]
@@ -134,3 +135,9 @@ def _exposure(
 
     base, of_arm = map(share, _scorers(contest, arm))
     return {"real": float(shown.events[own].sum() / shown.events.sum()), "base": base, "arm": of_arm}
+
+
+def _shown_to(contest: Contest, arm: str, part: pd.DataFrame) -> dict[str, float]:
+    """Share of the places that items outside the head hold in these units' lists, of the base and of the arm."""
+    base, of_arm = (float(values(part, scorers, TAIL).mean()) for scorers in _scorers(contest, arm))
+    return {"base": base, "arm": of_arm}

@@ -13,9 +13,11 @@ from recaug.evaluate.metrics import USER_METRICS, recall
 from recaug.recommend.scoring import Scorer, best_items
 
 K = 20  # the longest list that a metric looks at
+LIST = 10  # items of a list that count as shown, for coverage, Gini, novelty and exposure
 RARE = 5  # train events of an item that so many or fewer make rare
 SLICED = ("recall@20 head", "recall@20 tail", "recall@20 rare")
 MEASURES = (*USER_METRICS, *SLICED)
+TAIL = "tail"  # share of a list's places that items outside the head hold
 
 
 def user_metrics(
@@ -29,10 +31,11 @@ def user_metrics(
 
     Columns: `rows` as sequences' validation and test splits. events, head: (n_items + 1,) train events of an item,
     and whether it is of the head. Gives split, user_index, cold, scorer, one column a measure (`recall@20 head`,
-    `tail` and `rare` over the targets of that kind, null for users without any), top (array<int>, best first).
+    `tail` and `rare` over the targets of that kind, null for users without any), tail (share of the first LIST places
+    that items outside the head hold), top (array<int>, best first).
     """
     kinds = {"head": head, "tail": ~head, "rare": events <= RARE}
-    names = ", ".join(f"`{measure}` double" for measure in MEASURES)
+    names = ", ".join(f"`{measure}` double" for measure in (*MEASURES, TAIL))
     schema = f"split string, user_index int, cold boolean, scorer string, {names}, top array<int>"
 
     def measure(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -41,7 +44,7 @@ def user_metrics(
             for name, scorer in scorers.items():
                 top, _ = best_items(frame, scorer, K, mask_seen)
                 yield _measured(frame, top, kinds).assign(scorer=name)[
-                    ["split", "user_index", "cold", "scorer", *MEASURES, "top"]
+                    ["split", "user_index", "cold", "scorer", *MEASURES, TAIL, "top"]
                 ]
 
     needed = rows.select("split", "user_index", "cold", "items", "seen", "targets")
@@ -62,6 +65,8 @@ def _measured(frame: pd.DataFrame, top: NDArray[np.int64], kinds: Mapping[str, N
         with np.errstate(divide="ignore", invalid="ignore"):
             share = recall(hits & kind[top], of_kind, K)
         measures[f"recall@20 {name}"] = np.where(of_kind > 0, share, np.nan)
+    places = (shown := top[:, :LIST]) > 0
+    measures[TAIL] = (places & ~kinds["head"][shown]).sum(axis=1) / np.maximum(places.sum(axis=1), 1)
     lists = pd.Series([*top.astype(np.int32)], index=frame.index)
     return frame[["split", "user_index", "cold"]].assign(**measures, top=lists)
 

@@ -94,7 +94,10 @@ class Task(Protocol):
         ...
 
     def measure(self, splits: Sequence[str], scorers: Scorers) -> DataFrame:
-        """Measure the units of some splits: split, unit, slices (boolean), scorer, metrics, and top (array<int>)."""
+        """Measure the units of some splits.
+
+        Gives split, unit, slices (boolean), scorer, metrics, tail (see ranking) and top (array<int>).
+        """
         ...
 
     def fidelity(self, arms: Sequence[Arm]) -> Mapping[str, Fidelity]:

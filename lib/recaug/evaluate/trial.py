@@ -14,7 +14,7 @@ from recaug.evaluate.contest import TEST, VALIDATION, Contest
 from recaug.evaluate.exposure import catalogue_of, coverage_of, tail_share
 from recaug.evaluate.gate import Words, best, fair
 from recaug.evaluate.groups import Shown, compare
-from recaug.evaluate.ranking import exposures
+from recaug.evaluate.ranking import LIST, TAIL, exposures
 from recaug.evaluate.statistics import OVERALL, mean_lifts, sliced, values
 from recaug.evaluate.task import Scorers, Task
 from recaug.results import (
@@ -31,7 +31,6 @@ from recaug.results import (
 )
 
 PARTS = ("cold", "warm")  # of units, whose lifts are held against each other
-LIST = 10  # items of a list that count as shown, for coverage, Gini and novelty
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def look(task: Task, splits: Sequence[str], scorers: Scorers) -> tuple[pd.DataFr
     """Measure some splits, the test among them: the table of units and, by slice, what the test's lists show."""
     measured = task.measure(splits, scorers).persist()
     try:
-        table = measured_units(measured, task.slices, task.metrics)
+        table = measured_units(measured, task.slices, [*task.metrics, TAIL])
         shown = {name: exposures(measured.where(name), TEST, LIST) for name in task.slices}
         return table, {OVERALL: exposures(measured, TEST, LIST)} | shown
     finally:

@@ -126,13 +126,13 @@ def _cell(value: Interval | None, best: float) -> Cell | None:
 
 
 class GroupRow(NamedTuple):
-    """A group beside all others. lift, gap: with their intervals. shares: see Group.exposure; none of users."""
+    """A group beside all others. lift, gap: with their intervals. shares: see Group.exposure, real first."""
 
     label: str
     units: int
     lift: str
     gap: str
-    shares: tuple[float, ...]
+    shares: tuple[float | None, ...]
 
 
 def groups(trial: Trial | None) -> list[GroupRow]:
@@ -143,7 +143,7 @@ def groups(trial: Trial | None) -> list[GroupRow]:
             group.units,
             numbers.change(group.lift),
             "" if group.gap is None else numbers.change(group.gap),
-            tuple(group.exposure[of] for of in ("real", "base", "arm")) if group.exposure else (),
+            tuple(group.exposure.get(of) for of in ("real", "base", "arm")),
         )
         for group in (trial.groups if trial is not None else ())
     ]

@@ -120,7 +120,7 @@ class Group(Result):
 
     lift: of the chosen arm over the base, in the trial's metric. gap: it less that of all others; None where there are
     none. exposure: of a group of items, its share of the train events (`real`), and of the places in the lists of the
-    base (`base`) and of the chosen arm (`arm`).
+    base (`base`) and of the chosen arm (`arm`); of a group of users, that of items outside the head in their lists.
     """
 
     kind: str
@@ -128,8 +128,8 @@ class Group(Result):
     value: str
     units: int
     lift: Interval
-    gap: Interval | None = None
-    exposure: dict[str, float] | None = None
+    gap: Interval | None
+    exposure: dict[str, float]
 
 
 class Trial(Result):

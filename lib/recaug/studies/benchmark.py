@@ -14,9 +14,10 @@ from recaug.config import Benchmark
 from recaug.evaluate.contest import TEST, VALIDATION, Contest
 from recaug.evaluate.exposure import catalogue_of
 from recaug.evaluate.gate import best
+from recaug.evaluate.ranking import LIST
 from recaug.evaluate.statistics import OVERALL, values
 from recaug.evaluate.tasks.recommend import RecommendTask
-from recaug.evaluate.trial import LIST, look, measured_units, refuse_leaks
+from recaug.evaluate.trial import look, measured_units, refuse_leaks
 from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.experiment import recommend_task, recorded_arms
