@@ -40,6 +40,7 @@ def test_a_group_is_held_against_those_of_whom_something_else_is_said() -> None:
     found = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
     assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100)]
     young, old = found
+    assert old.lift is not None and young.lift is not None
     assert old.lift.mean == pytest.approx(0.0, abs=0.03)
     assert young.lift.mean == pytest.approx(0.5, abs=0.03)
     assert old.gap is not None and young.gap is not None
@@ -54,7 +55,7 @@ def test_a_group_of_few_is_not_told_and_one_without_others_has_no_gap() -> None:
     (young,) = compare(contest(0.0, 0.5), "vae", "ndcg@10", Groups(members("user", few)), NOTHING)
     assert young.value.startswith("young and so on")
     assert len(young.value) == 60
-    assert young.lift.low is not None
+    assert young.lift is not None and young.lift.low is not None
     assert young.gap is not None and young.gap.low is None  # beside nine
     (everybody,) = compare(
         contest(0.0, 0.5), "vae", "ndcg@10", Groups(members("user", dict.fromkeys(range(50), "old"))), NOTHING
@@ -65,6 +66,20 @@ def test_a_group_of_few_is_not_told_and_one_without_others_has_no_gap() -> None:
     assert len(shown) == MOST
     assert shown[0].value == "age 1"
     assert "age 0" not in {group.value for group in shown}
+
+
+def test_a_group_for_which_the_base_finds_nothing_has_no_change() -> None:
+    held = contest(0.5, 0.5)
+    ages = {unit: "old" if unit < 100 else "young" for unit in range(400)}
+    held.table.loc[(held.table["scorer"] == "none") & (held.table["unit"] < 100), "ndcg@10"] = 0.0
+    young, old = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
+    assert (old.lift, old.gap, young.gap) == (None, None, None)
+    assert young.lift is not None and young.lift.mean == pytest.approx(0.5, abs=0.03)
+    held.table.loc[(held.table["scorer"] == "none") & (held.table["unit"] == 0), "ndcg@10"] = 1.0  # for one alone
+    young, old = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
+    assert old.lift is not None and old.lift.high is None
+    assert old.gap is not None and old.gap.high is None
+    assert young.gap is not None and young.gap.low is None
 
 
 def test_the_exposure_of_items_is_their_share_of_places_and_of_events() -> None:

@@ -115,8 +115,11 @@ def _scorers(contest: Contest, arm: str) -> tuple[Sequence[str], Sequence[str]]:
     return contest.scorers[next(iter(contest.scorers))], contest.scorers[arm]
 
 
-def _lift(contest: Contest, part: pd.DataFrame, arm: str, metric: Metric) -> Interval:
-    return lifts(part, *_scorers(contest, arm), metric, (), contest.bootstrap)[OVERALL]
+def _lift(contest: Contest, part: pd.DataFrame, arm: str, metric: Metric) -> Interval | None:
+    base, own = _scorers(contest, arm)
+    if not np.nanmean(values(part, base, metric)):
+        return None
+    return lifts(part, base, own, metric, (), contest.bootstrap)[OVERALL]
 
 
 def _gap(contest: Contest, part: pd.DataFrame, arm: str, metric: Metric) -> Interval | None:

@@ -113,9 +113,9 @@ def _interval(mean: float, draws: Floats, confidence: float) -> Interval:
 
 
 def _quantile(draws: Floats, share: float) -> float | None:
-    """Quantile between two draws; None where the upper one is infinite, or there is no draw."""
-    finite = len(draws) and np.isfinite(np.quantile(draws, share, method="higher"))
-    return float(np.quantile(draws, share)) if finite else None
+    """Quantile between two draws; None where one of them is infinite, or there is no draw."""
+    ends = [np.quantile(draws, share, method=method) for method in ("lower", "higher")] if len(draws) else [np.inf]
+    return float(np.quantile(draws, share)) if np.isfinite(ends).all() else None
 
 
 def values(table: pd.DataFrame, scorers: Sequence[str], metric: Metric) -> Floats:
@@ -180,25 +180,31 @@ def lift_gap(
     slices: tuple[Slice, Slice],
     bootstrap: Bootstrap,
 ) -> Interval | None:
-    """Relative lift of the first slice's units less that of the second's; None where a slice has no unit.
+    """Relative lift of the first slice's units less that of the second's.
 
-    The units of each slice are drawn by themselves, the seeds for both alike.
+    The units of each slice are drawn by themselves, the seeds for both alike. None where a slice has no unit, or the
+    base finds nothing for it; a bound that draws of a base of zero leave open is none, as of a lift.
     """
     parts = sliced(table, slices)
     if any(name not in parts for name in slices):
         return None
     pairs = [_paired(parts[name], base, scorers, metric) for name in slices]
-    if any(below.size == 0 for below, _ in pairs):
+    if any(below.size == 0 or below.mean() == 0 for below, _ in pairs):
         return None
     mean = relative(*pairs[0]) - relative(*pairs[1])
     if min(below.shape[1] for below, _ in pairs) < bootstrap.min_units:
         return Interval(mean=mean)
     drawn = []
     for below, above in (_resampled_means(pair, bootstrap.draws, bootstrap.seed) for pair in pairs):
-        lifted = np.full_like(below, np.nan)
+        lifted = np.full_like(below, np.inf)
         np.divide(above, below, out=lifted, where=below > 0)
         drawn.append(lifted)
-    return _interval(mean, drawn[0] - drawn[1], bootstrap.confidence)
+    with np.errstate(invalid="ignore"):  # where neither has a base
+        differences = drawn[0] - drawn[1]
+    # A draw without a base on either side lies at both ends: it may be anything.
+    low, high = (np.where(np.isnan(differences), end, differences) for end in (-np.inf, np.inf))
+    share = (1 - bootstrap.confidence) / 2
+    return Interval(mean=mean, low=_quantile(low, share), high=_quantile(high, 1 - share))
 
 
 def mean_lifts(

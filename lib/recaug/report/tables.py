@@ -141,12 +141,16 @@ def groups(trial: Trial | None) -> list[GroupRow]:
         GroupRow(
             f"{group.attribute} {group.value}",
             group.units,
-            numbers.change(group.lift),
-            "" if group.gap is None else numbers.change(group.gap),
+            _change(group.lift),
+            _change(group.gap),
             tuple(group.exposure.get(of) for of in ("real", "base", "arm")),
         )
         for group in (trial.groups if trial is not None else ())
     ]
+
+
+def _change(lift: Interval | None) -> str:
+    return "" if lift is None else numbers.change(lift)
 
 
 def exposure(trial: Trial | None, generators: Sequence[Series]) -> Exposure | None:

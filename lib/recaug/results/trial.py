@@ -118,16 +118,17 @@ class Policy(Result):
 class Group(Result):
     """Units that an attribute says the same of. kind: `user`, or `item` where they have a held-out item of it.
 
-    lift: of the chosen arm over the base, in the trial's metric. gap: it less that of all others; None where there are
-    none. exposure: of a group of items, its share of the train events (`real`), and of the places in the lists of the
-    base (`base`) and of the chosen arm (`arm`); of a group of users, that of items outside the head in their lists.
+    lift: of the chosen arm over the base, in the trial's metric; None where the base finds nothing. gap: it less that
+    of all others; None where there are none, or no lift. exposure: of a group of items, its share of the train events
+    (`real`), and of the places in the lists of the base (`base`) and of the chosen arm (`arm`); of a group of users,
+    that of items outside the head in their lists.
     """
 
     kind: str
     attribute: str
     value: str
     units: int
-    lift: Interval
+    lift: Interval | None
     gap: Interval | None
     exposure: dict[str, float]
 
