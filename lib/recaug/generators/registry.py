@@ -13,6 +13,7 @@ KINDS = {
     "vae": "recaug.generators.vae:VAE",
     "gan": "recaug.generators.gan:GAN",
     "diffusion": "recaug.generators.diffusion:Diffusion",
+    "transformer": "recaug.generators.transformer:Transformer",
     "counts": "recaug.generators.counts:Counts",
     "classic": "recaug.generators.classic:Classic",
     "rare_items": "recaug.generators.rare_items:RareItems",
