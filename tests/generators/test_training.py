@@ -3,6 +3,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 import torch
 from pyspark.sql import SparkSession
@@ -10,7 +11,8 @@ from tests.training.conftest import MAX_LENGTH, N_ITEMS, entry, small_config
 
 from recaug.generators.diffusion import Diffusion
 from recaug.generators.inputs import LeftOut
-from recaug.generators.neural import NeuralJob
+from recaug.generators.neural import Neural, NeuralJob
+from recaug.generators.transformer import Transformer
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.training.checkpoint import load_model
@@ -66,10 +68,16 @@ def test_a_generator_learns_the_parity_of_users_it_never_saw(
 
 
 @pytest.mark.parametrize("informed", [True, False])
-def test_the_diffusion_learns_it_too(job: NeuralJob, spark: SparkSession, informed: bool) -> None:
-    diffusion = Diffusion(hidden=32, dropout=0.2, informed=informed, optimiser=job.entry.optimiser)
-    (trained,) = train([dataclasses.replace(job, entry=diffusion)], spark, small_config().training, "test")
-    assert trained.name == "diffusion-fold0"
+@pytest.mark.parametrize(
+    "network",
+    [Diffusion(hidden=32, dropout=0.2), Transformer(dim=16, dropout=0.1, events=MAX_LENGTH)],
+    ids=["diffusion", "transformer"],
+)
+def test_so_do_the_others(job: NeuralJob, spark: SparkSession, network: Neural, informed: bool) -> None:
+    changed = msgspec.structs.replace(network, informed=informed, optimiser=job.entry.optimiser)
+    (trained,) = train([dataclasses.replace(job, entry=changed)], spark, small_config().training, "test")
+    assert trained.name == f"{network.kind}-fold0"
+    assert {"distinct_items", "validation_ndcg@10"} <= set(trained.curves[-1])
     validation = job.left.validation
     contexts = validation.histories[validation.histories[:, 2] > 0]
     logits = load_model(trained.folder).next_logits(contexts, torch.Generator().manual_seed(0))
