@@ -27,7 +27,8 @@ def held_out(spark, rows):
 def test_every_user_is_measured_by_every_scorer_against_the_whole_catalogue(spark):
     rows = held_out(spark, enumerate([([], [1, 30, 0]), ([1], [3]), ([], [40])]))
     head = np.arange(51) <= 10
-    events = np.where(np.arange(51) == 40, 5, 6).astype(np.float32)  # item 40 is rare
+    events = np.full(51, 6, np.float32)
+    events[[30, 40]] = 0, 5  # nobody has had item 30, and item 40 is rare as well
     found = user_metrics(rows, {"a": Countdown(50), "b": Countdown(50)}, events, head, mask_seen=True)
     table = found.toPandas().set_index(["scorer", "user_index"]).sort_index()
     assert len(table) == 6
@@ -44,7 +45,23 @@ def test_every_user_is_measured_by_every_scorer_against_the_whole_catalogue(spar
     assert table.loc[("a", 2), "hr@10"] == 0
     assert np.isnan(table.loc[("a", 2), "recall@20 head"])
     assert table.loc[("a", 2), "recall@20 rare"] == 0
-    assert np.isnan(table.loc[("a", 0), "recall@20 rare"])
+    assert np.isnan(table.loc[("a", 1), "recall@20 rare"])
+    assert np.isnan(table.loc[("a", 1), "ndcg@10 new"])
+    assert table.loc[("a", 0), ["recall@20 rare", "hr@10 rare", "ndcg@10 new"]].tolist() == [0, 0, 0]
+
+
+def test_a_target_of_a_kind_is_measured_by_itself(spark):
+    rows = held_out(spark, [(0, ([], [2, 3, 30]))])
+    events = np.full(51, 6, np.float32)
+    events[[2, 3]] = 5, 0
+    found = user_metrics(rows, {"a": Countdown(50)}, events, np.zeros(51, bool), mask_seen=True)
+    (user,) = found.toPandas().to_dict("records")
+    # 2 and 3 are rare, at ranks 2 and 3 of the list; nobody has had 3; there is one target more
+    second, third = 1 / np.log2(3), 0.5
+    assert user["ndcg@10 rare"] == pytest.approx((second + third) / (1 + second))
+    assert user["ndcg@10 new"] == pytest.approx(third)
+    assert (user["hr@10 rare"], user["hr@10 new"]) == (1, 1)
+    assert user["ndcg@10"] == pytest.approx((second + third) / (1 + second + third))
 
 
 def test_exposures_count_each_item_once_a_list(spark):

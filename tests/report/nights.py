@@ -89,7 +89,7 @@ def _against_none(generator: str, scale: float, lift: float, validation: float, 
     return ArmResult(
         arm=Arm(name=generator, parts=(Part(generators=(generator,)),)),
         measured=_measured(scale),
-        lifts={measure: _lift(lift) for measure in ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")},
+        lifts={measure: _lift(lift) for measure in ("hr@10", "ndcg@10", "recall@20", "recall@20 rare", "ndcg@10 rare")},
         validation_lifts=_lift(validation),
         fidelity=fidelity,
     )

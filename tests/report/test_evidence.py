@@ -9,7 +9,7 @@ from recaug.report import evidence
 from recaug.results import Fidelity, Policy, Tried
 
 GATE = config.load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate
-LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")
+LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare", "ndcg@10 rare")
 SOME, NOTHING = interval(0.2, 0.1, 0.3), interval(0.0)
 
 
@@ -17,13 +17,13 @@ def test_lifts_of_other_measures_stand_in_a_row_of_their_arm() -> None:
     lifts = {measure: {"overall": SOME} for measure in LIFTED[:-1]} | {LIFTED[-1]: {"overall": NOTHING}}
     alone = evidence.lift_table(trial(against_none(), against_none("vae", lifts=lifts)), "overall", GENERATORS)
     assert alone is not None
-    assert alone.columns == ["HR@10", "NDCG@10", "Recall@20", "Recall@20, rare"]
-    assert alone.rows == [evidence.LiftRow("VAE", [SOME, SOME, SOME, None])]
+    assert alone.columns == ["HR@10", "NDCG@10", "Recall@20", "Recall@20, rare", "NDCG@10, rare"]
+    assert alone.rows == [evidence.LiftRow("VAE", [SOME, SOME, SOME, SOME, None])]
     mixed = trial(against_none(), against_none("vae", lifts=lifts, blend_lifts=lifts))
     both = evidence.lift_table(mixed, "overall", GENERATORS)
     assert both is not None
     assert both.columns == alone.columns
-    assert [(row.label, len(row.cells)) for row in both.rows] == [("VAE", 4), ("VAE, blended", 4)]
+    assert [(row.label, len(row.cells)) for row in both.rows] == [("VAE", 5), ("VAE, blended", 5)]
     assert evidence.lift_table(mixed, "cold", GENERATORS) is None
     assert evidence.lift_table(None, "overall", GENERATORS) is None
 

@@ -95,7 +95,9 @@ def test_a_share_of_the_users_has_its_arms_and_each_its_intervals(shop, curve):
             assert set(result["lift"]) == (set() if arm == "none" else {"mean", "low", "high", "cold"})
             assert result["blend"]["overall"]["hr@10"] != result["hr@10"]
             for lifts in (result["lifts"], result["blend_lifts"]):
-                assert set(lifts) == (set() if arm == "none" else {"hr@10", "ndcg@10", "recall@20", "recall@20 rare"})
+                assert set(lifts) == (
+                    set() if arm == "none" else {"hr@10", "ndcg@10", "recall@20", "recall@20 rare", "ndcg@10 rare"}
+                )
             if arm != "none":
                 assert result["lifts"]["ndcg@10"]["cold"] == result["lift"]["cold"]
                 assert result["blend_lifts"]["ndcg@10"] != result["lifts"]["ndcg@10"]

@@ -12,7 +12,6 @@ from recaug.results import Arm, Part
 
 NONE = "none"  # the arm without generated rows
 BLENDED = "{} and counts"  # an arm's recommender in a mixture with the counts
-LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # measures whose lift is told beside the gate's
 EVERY = "all"  # of a part's users, and of its rows
 
 

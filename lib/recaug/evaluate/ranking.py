@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.evaluate.metrics import USER_METRICS, recall
+from recaug.evaluate.metrics import USER_METRICS
 from recaug.recommend.scoring import Scorer, best_items
 
 K = 20  # the longest list that a metric looks at
 LIST = 10  # items of a list that count as shown, for coverage, Gini, novelty and exposure
 RARE = 5  # train events of an item that so many or fewer make rare
-SLICED = ("recall@20 head", "recall@20 tail", "recall@20 rare")
+NEW = "new"  # of items: without a train event
+OF_TARGETS = {  # measure of all targets -> kinds of targets of which it is told as well
+    "hr@10": ("rare", NEW),
+    "recall@20": ("head", "tail", "rare"),
+    "ndcg@10": ("rare", NEW),
+}
+SLICED = tuple(f"{measure} {kind}" for measure, kinds in OF_TARGETS.items() for kind in kinds)
 MEASURES = (*USER_METRICS, *SLICED)
 TAIL = "tail"  # share of a list's places that items outside the head hold
 
@@ -30,11 +36,11 @@ def user_metrics(
     """Measure every user of `rows` under every scorer, full ranking.
 
     Columns: `rows` as sequences' validation and test splits. events, head: (n_items + 1,) train events of an item,
-    and whether it is of the head. Gives split, user_index, cold, scorer, one column a measure (`recall@20 head`,
-    `tail` and `rare` over the targets of that kind, null for users without any), tail (share of the first LIST places
-    that items outside the head hold), top (array<int>, best first).
+    and whether it is of the head. Gives split, user_index, cold, scorer, one column a measure (such as `recall@20 rare`
+    over the targets of that kind, null for users without any), tail (share of the first LIST places that items outside
+    the head hold), top (array<int>, best first).
     """
-    kinds = {"head": head, "tail": ~head, "rare": events <= RARE}
+    kinds = {"head": head, "tail": ~head, "rare": events <= RARE, NEW: events == 0}
     names = ", ".join(f"`{measure}` double" for measure in (*MEASURES, TAIL))
     schema = f"split string, user_index int, cold boolean, scorer string, {names}, top array<int>"
 
@@ -60,11 +66,14 @@ def _measured(frame: pd.DataFrame, top: NDArray[np.int64], kinds: Mapping[str, N
     wanted = row[target > 0] * n + target[target > 0]
     hits = np.isin(np.arange(len(frame))[:, None] * n + top, wanted) & (top > 0)
     measures = {name: metric(hits, lengths, k) for name, (metric, k) in USER_METRICS.items()}
-    for name, kind in kinds.items():
-        of_kind = np.bincount(row[(target > 0) & kind[target]], minlength=len(frame))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = recall(hits & kind[top], of_kind, K)
-        measures[f"recall@20 {name}"] = np.where(of_kind > 0, share, np.nan)
+    of_kind = {
+        name: np.bincount(row[(target > 0) & kind[target]], minlength=len(frame)) for name, kind in kinds.items()
+    }
+    for name, (metric, k) in USER_METRICS.items():
+        for kind in OF_TARGETS.get(name, ()):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                own = metric(hits & kinds[kind][top], of_kind[kind], k)
+            measures[f"{name} {kind}"] = np.where(of_kind[kind] > 0, own, np.nan)
     places = (shown := top[:, :LIST]) > 0
     measures[TAIL] = (places & ~kinds["head"][shown]).sum(axis=1) / np.maximum(places.sum(axis=1), 1)
     lists = pd.Series([*top.astype(np.int32)], index=frame.index)

@@ -17,6 +17,7 @@ PARTS = {"all users": None, "cold users": "cold"}
 LIFTS = {  # beside the gate's metric
     "HR@10, cold users": ("lifts", "hr@10", "cold"),
     f"Recall@20, targets of {RARE} train events or fewer": ("lifts", "recall@20 rare", "overall"),
+    "NDCG@10, these targets": ("lifts", "ndcg@10 rare", "overall"),
     "Recall@20": ("lifts", "recall@20", "overall"),
     "NDCG@10, both blended with the counts": ("blend_lifts", "ndcg@10", "overall"),
 }

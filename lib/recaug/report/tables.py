@@ -22,6 +22,8 @@ METRICS = {
     "recall@20 head": "Recall@20, head",
     "recall@20 tail": "Recall@20, tail",
     "recall@20 rare": "Recall@20, rare",
+    "ndcg@10 rare": "NDCG@10, rare",
+    "ndcg@10 new": "NDCG@10, new",
     "mrr@10": "MRR@10",
     "map@10": "MAP@10",
     "coverage@10": "Coverage@10",

@@ -36,7 +36,7 @@ from recaug.training.models.covisitation import CoVisitation
 from recaug.training.recommender import SASRecJob, train_sasrec
 
 CONTENT_DECAY = 0.8  # of an event further back, in the baseline that goes by the catalogue
-LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare")  # metrics whose lift is told beside the gate's
+LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare", "ndcg@10 rare")  # beside the gate's metric
 
 
 class RowFiles(NamedTuple):
