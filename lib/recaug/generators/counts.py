@@ -88,7 +88,7 @@ def counts_folders(inputs: GeneratorInputs, near: Alike, earlier: bool = False) 
     on the user: each fold has the counts of the others. Raises ContractError where the table that says what is alike is
     not there, or knows what the night may not.
     """
-    if inputs.min_users > 1:
+    if inputs.min_users > 1 or inputs.cross_fitted:
         return {fold: _counts_folder(inputs, near, earlier, fold) for fold in inputs.folds if fold is not None}
     return of_every_fold(inputs, _counts_folder(inputs, near, earlier, None))
 

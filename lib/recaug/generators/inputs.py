@@ -74,7 +74,7 @@ class GeneratorInputs:
 
     models: where models lie. counts: how co-visitation is counted. folds: of the users; (None,): nobody is left out.
     discovery: what a user has had does not come again. workers: ranks of a training. min_users: a pair counts if so
-    many of the users that a model may know had it.
+    many of the users that a model may know had it. cross_fitted: models of counts, too, leave a fold out.
     """
 
     models: Store
@@ -87,6 +87,7 @@ class GeneratorInputs:
     workers: int
     before: Before | None = None
     min_users: int = 1
+    cross_fitted: bool = False
 
     @cached_property
     def train_files(self) -> list[str]:

@@ -51,7 +51,11 @@ def drawn_users(train: DataFrame, n: int, seed: int) -> pd.DataFrame:
         np.frombuffer(packed, "<i4")[int(window > 0) : length]
         for packed, window, length in zip(rows["items"], rows["window"], rows["length"], strict=True)
     ]
-    whole = rows[["user_index", "fold"]].assign(items=pd.Series(items, rows.index, dtype=object)).groupby(["user_index", "fold"])["items"]
+    whole = (
+        rows[["user_index", "fold"]]
+        .assign(items=pd.Series(items, rows.index, dtype=object))
+        .groupby(["user_index", "fold"])["items"]
+    )
     joined = whole.agg(lambda parts: np.concatenate(list(parts))[-LONGEST:]).reset_index()
     return joined[joined["items"].map(len) > 1].reset_index(drop=True)
 
