@@ -105,7 +105,9 @@ def of_user(features: Mapping[str, Floats], member: NDArray[np.bool_]) -> Floats
 
     values = np.stack([features[name] for name in sorted(features)], axis=1)
     values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-9)
-    half, odds = np.arange(len(member)) % 2 == 0, np.zeros(len(member))
+    half, odds = np.zeros(len(member), dtype=bool), np.zeros(len(member))
+    for side in (member, ~member):  # every other one of each, whatever their order
+        half[np.flatnonzero(side)[::2]] = True
     for learnt, asked in ((half, ~half), (~half, half)):
         if len(set(member[learnt])) == 2 and asked.any():
             odds[asked] = LogisticRegression().fit(values[learnt], member[learnt]).decision_function(values[asked])

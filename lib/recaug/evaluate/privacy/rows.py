@@ -117,7 +117,7 @@ def _following(rows: DataFrame, train: DataFrame) -> DataFrame:
 def collect(seen: DataFrame, users: Sequence[int], pairs: pd.DataFrame, share: float) -> Collected:
     """Count in steps what is asked, with what is the users' own, and bring a share of the records."""
     asked = _asked(seen, pairs)
-    known = F.broadcast(seen.sparkSession.createDataFrame(pd.DataFrame({"owner": users}).astype("int32")))
+    known = F.broadcast(seen.sparkSession.createDataFrame([(user,) for user in users], "owner int"))
     own = seen.withColumn("owner", F.explode(F.array_distinct("owners"))).join(known, "owner", how="left_semi")
     counted = []
     for part in (seen.withColumn("owner", F.lit(-1)), own):
@@ -143,4 +143,4 @@ def had_by(covisitation: DataFrame, pairs: pd.DataFrame) -> pd.Series:
 def _asked(rows: DataFrame, pairs: pd.DataFrame) -> DataFrame:
     """The pairs, each once, for a join with the rows."""
     distinct = pairs[["item", "next"]].drop_duplicates().astype("int32")
-    return F.broadcast(rows.sparkSession.createDataFrame(distinct))
+    return F.broadcast(rows.sparkSession.createDataFrame(distinct, "item int, next int"))
