@@ -81,12 +81,16 @@ def after(fold: int) -> dict[int, int]:
 
 @pytest.fixture(scope="module")
 def audited(spark: SparkSession) -> dict[str, Audit]:
-    """`copies` repeats the other fold's users, `follows` their steps after one's own events; `blind` knows nobody."""
+    """`copies` repeats the other fold's users, `follows` their steps after one's own events; `own` repeats one's own.
+
+    `blind` knows nobody.
+    """
     rows = []
     for user in range(USERS):
         rows += history(f"copy{user}", "copies", user, HISTORIES[user ^ 1])
         rows += history(f"blind{user}", "blind", user, RANDOM.permutation(np.arange(1, ITEMS + 1))[:EVENTS])
         rows += continuations("follows", user, after(user % 2))
+        rows += continuations("own", user, dict(pairwise(map(int, HISTORIES[user]))))
     schema = (
         "generator string, item_id string, user_id string, source_users array<string>, parent_event_id string, "
         "event_id string, event_time timestamp"
@@ -127,6 +131,11 @@ def test_rows_that_know_nobody_tell_nothing_though_they_come_from_users(audited:
         assert attack.auc.high is not None
         assert attack.auc.low - 0.05 < 0.5 < attack.auc.high + 0.05, attack.name
     assert max(areas(blind).values()) < 0.62
+
+
+def test_what_is_drawn_from_ones_own_events_is_left_out(audited: dict[str, Audit]) -> None:
+    assert 0.35 < areas(audited["own"])["pairs"] < 0.65
+    assert 0.35 < areas(audited["own"])["nearest"] < 0.65
 
 
 def test_controls_are_caught_and_baselines_are_not(audited: dict[str, Audit]) -> None:
