@@ -21,6 +21,6 @@ class Privacy(Strict, kw_only=True):
     """
 
     min_users: Positive = 1
-    users: Count = 2000
+    users: Count = 1000
     canaries: Annotated[int, Meta(ge=20)] = 200
     salts: Positive = 10
