@@ -91,6 +91,7 @@ THIN = {
         "buckets": 4,
     },
     "evaluate": {"seeds": 2, "gate": {"bootstraps": 200}},
+    "privacy": {"users": 0},
     "refit": False,
 }
 
@@ -183,7 +184,7 @@ def thin_config(thin_yaml: Callable[..., Path]) -> Callable[..., Config]:
 
 @pytest.fixture(scope="session")
 def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config, dict[str, Any]]:
-    """A whole thin night on two cores with two shuffle partitions, with groups of users and items, and its summary.
+    """A whole thin night on two cores with two shuffle partitions, with groups and an audit, and its summary.
 
     Read it, change nothing.
     """
@@ -191,7 +192,8 @@ def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config,
     with FileLock(shared / "night.lock"):
         if not summary.exists():
             groups = {"evaluate": {"fairness": {"user": ["age"], "item": ["department"]}}}
-            config = load(write_thin(shared / "night", thin_source, groups))
+            more = groups | {"privacy": {"users": 400, "canaries": 40}}
+            config = load(write_thin(shared / "night", thin_source, more))
             summary.write_bytes(pickle.dumps(run_night(config, THIN_DAY, spark, say=lambda line: None)))
     return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
 

@@ -35,14 +35,13 @@ from recaug.report import images as images_page
 from recaug.report import learning_curve as curve_page
 from recaug.report import search as search_page
 from recaug.session import build
+from recaug.studies import privacy, search_lists
 from recaug.studies.benchmark import run_benchmark
 from recaug.studies.completion import run_completion
 from recaug.studies.erasure import WEEK, erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
 from recaug.studies.search_benchmark import run_search_benchmark
-from recaug.studies.search_lists import markdown as lists_line
-from recaug.studies.search_lists import run_search_lists
 
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
 Work = Callable[[SparkSession], int | None]  # gives the exit code; None is 0
@@ -206,10 +205,12 @@ def _study(
 def _lists(config: Config, given: Namespace) -> Work:
     """The lists of a day's queries."""
     date = configuration.parse_date(given.date, "--date")
-    return lambda spark: say(lists_line(run_search_lists(night_context(config, date, spark), say)))
+    lists = search_lists.run_search_lists
+    return lambda spark: say(search_lists.markdown(lists(night_context(config, date, spark), say)))
 
 
 leaks = Command("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)
+audit = Command("Attacks a night's rows.", [DATE], partial(_study, "privacy", privacy.run_audit, privacy.markdown))
 forget = Command(
     "Erases users, and what was generated from them, from every table.",
     [

@@ -76,3 +76,18 @@ def test_small_chunks_count_the_same(spark: SparkSession, monkeypatch: pytest.Mo
             total[row["fold"], row["item_index"], row["other_index"]] += row["units"]
     assert len(parts) > 3
     assert {pair: units / 1e6 for pair, units in total.items()} == naive(rows, 3, 1.0)
+
+
+def test_a_pair_says_how_many_different_users_had_it(spark: SparkSession) -> None:
+    rows = [(0, [1, 2, 1, 2]), (0, [1, 2]), (1, [1, 2, 3])]
+    counts = covisitation.counts(spark.createDataFrame(rows, SCHEMA), 2, 0.0)
+    found = {(row["fold"], row["item_index"], row["other_index"]): row["users"] for row in counts.collect()}
+    assert found == {(0, 1, 2): 2, (0, 2, 1): 1, (1, 1, 2): 1, (1, 2, 3): 1, (1, 1, 3): 1}
+
+
+def test_pairs_of_too_few_users_leave_whatever_the_fold(spark: SparkSession) -> None:
+    rows = [(0, [1, 2]), (1, [1, 2]), (1, [1, 3, 1, 3]), (1, [4, 5]), (1, [4, 5])]
+    counts = covisitation.counts(spark.createDataFrame(rows, SCHEMA), 1, 0.0)
+    kept = {(row["fold"], row["item_index"], row["other_index"]) for row in covisitation.of_enough(counts, 2).collect()}
+    assert kept == {(0, 1, 2), (1, 1, 2), (1, 4, 5)}
+    assert covisitation.of_enough(counts, 1).count() == counts.count()

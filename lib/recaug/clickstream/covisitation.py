@@ -17,15 +17,28 @@ def counts(histories: DataFrame, window: int, backward: float) -> DataFrame:
     """Count pairs of items in the users' histories: i at t and j at t + g, for g from 1 to `window`.
 
     Such a pair adds 1/g to (i, j) and backward/g to (j, i); an item with itself does not count.
-    histories: fold, codes (array<bigint>: item_index in the order of time; others than above 0 are skipped as if they
-    were not there). Gives fold, item_index, other_index, weight (to six decimals).
+    histories: a row a user: fold, codes (array<bigint>: item_index in the order of time; others than above 0 are
+    skipped as if they were not there). Gives fold, item_index, other_index, weight (to six decimals), users (who had
+    the pair, each once).
     """
     return (
         pair_units(histories, window, backward)
         .groupBy("fold", "item_index", "other_index")
-        .agg((F.sum("units") / UNIT).alias("weight"))
+        .agg((F.sum("units") / UNIT).alias("weight"), F.sum("users").cast("int").alias("users"))
         .where("weight > 0")
     )
+
+
+def of_enough(counts: DataFrame, min_users: int) -> DataFrame:
+    """Keep the pairs that so many different users of the folds that are given had.
+
+    Columns: `counts` needs item_index, other_index and users. A user is in one fold, so those of folds add up.
+    """
+    if min_users == 1:
+        return counts
+    pair = ["item_index", "other_index"]
+    enough = counts.groupBy(pair).agg(F.sum("users").alias("n")).where(F.col("n") >= min_users)
+    return counts.join(enough.select(pair), pair, how="left_semi")
 
 
 def train_codes(histories: DataFrame) -> DataFrame:
@@ -34,10 +47,10 @@ def train_codes(histories: DataFrame) -> DataFrame:
 
 
 def pair_units(histories: DataFrame, window: int, backward: float) -> DataFrame:
-    """Give the terms of `counts`, not yet added up: fold, item_index, other_index, units (millionths)."""
+    """Give the terms of `counts`, not yet added up: fold, item_index, other_index, units (millionths), users."""
     pairs = histories.select("fold", F.filter("codes", lambda code: code > 0).alias("codes"))
     return pairs.where("size(codes) > 1").mapInArrow(
-        _pairs(window, backward), "fold int, item_index int, other_index int, units long"
+        _pairs(window, backward), "fold int, item_index int, other_index int, units long, users long"
     )
 
 
@@ -62,7 +75,7 @@ def _pairs(window: int, backward: float) -> Callable[[Iterable[pa.RecordBatch]],
         """Count the pairs of some users: items of all of them, and where each one's begin."""
         user = np.repeat(np.arange(len(folds)), np.diff(offsets))
         size = int(items.max()) + 1
-        keys, units = [], []
+        keys, units, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for gap in range(1, min(window, len(items) - 1) + 1):
             near = np.flatnonzero((user[:-gap] == user[gap:]) & (items[:-gap] != items[gap:]))
             if not len(near) and gap >= np.diff(offsets).max():
@@ -72,17 +85,26 @@ def _pairs(window: int, backward: float) -> Callable[[Iterable[pa.RecordBatch]],
                 if weight:
                     keys.append((base + items[near + left]) * size + items[near + right])
                     units.append(np.full(len(near), weight))
-        distinct, place = np.unique(np.concatenate([np.empty(0, np.int64), *keys]), return_inverse=True)
-        # Whole numbers below 2^53 add up exactly as doubles.
-        total = np.bincount(place, np.concatenate([np.empty(0, np.int64), *units]), len(distinct)).astype(np.int64)
+                    owners.append(user[near])
+        key, owner = np.concatenate(keys), np.concatenate(owners)
+        order = np.lexsort((owner, key))
+        key, owner = key[order], owner[order]
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        another = (np.diff(key, prepend=-1) != 0) | (np.diff(owner, prepend=-1) != 0)
+        distinct = key[starts]
+        total, users = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
+        if len(starts):
+            total = np.add.reduceat(np.concatenate(units)[order], starts)
+            users = np.add.reduceat(another.astype(np.int64), starts)
         return pa.RecordBatch.from_arrays(
             [
                 pa.array(distinct // (size * size), pa.int32()),
                 pa.array(distinct // size % size, pa.int32()),
                 pa.array(distinct % size, pa.int32()),
                 pa.array(total, pa.int64()),
+                pa.array(users, pa.int64()),
             ],
-            names=["fold", "item_index", "other_index", "units"],
+            names=["fold", "item_index", "other_index", "units", "users"],
         )
 
     return count

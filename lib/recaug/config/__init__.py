@@ -11,6 +11,7 @@ from recaug.config.generators import TOGETHER, Augment, Entry
 from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images, ImageSource, ImageVAE
 from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
+from recaug.config.privacy import Privacy
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
@@ -57,6 +58,7 @@ __all__ = [
     "Policy",
     "Prepare",
     "PrepareSearch",
+    "Privacy",
     "Recommend",
     "Reranker",
     "Robots",

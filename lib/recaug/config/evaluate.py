@@ -21,6 +21,8 @@ class Gate(Strict, kw_only=True):
     min_coverage: distinct generated items over distinct real items (train window). min_entropy: of the generated
         items' distribution over the real one's. max_duplicates: share of generated histories equal to another one.
     max_copies: share of generated histories equal to a real one.
+    max_attack_auc: the highest upper bound of all attacks' areas under the ROC curve, on any generator of the arm, see
+        privacy; null: no bound. What is not audited is held to none.
     max_gap: between the lifts of cold and of warm users, and of each group of fairness and all others: what is proved
         to be more is held; null: no bound.
 
@@ -40,6 +42,7 @@ class Gate(Strict, kw_only=True):
     max_duplicates: Share = 0.01
     max_copies: Share = 0.0
     max_gap: NonNegative | None = None
+    max_attack_auc: Annotated[float, Meta(gt=0.5, le=1)] | None = None
 
 
 POLICY = "policy"  # the arm that the policy chooses

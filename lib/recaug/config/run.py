@@ -20,6 +20,7 @@ from recaug.config.images import Images
 from recaug.config.lake import Lake, Spark
 from recaug.config.origins import SET, overlay, resolved
 from recaug.config.prepare import CoVisitation, Negatives, Prepare
+from recaug.config.privacy import Privacy
 from recaug.config.search_ranking import SearchRanking
 from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.sources import Sources
@@ -70,6 +71,7 @@ class Config(Strict, kw_only=True, dict=True):
     prepare: Prepare = Prepare()
     negatives: Negatives = Negatives()
     covisitation: CoVisitation = CoVisitation()
+    privacy: Privacy = Privacy()
     training: Training = Training()
     sasrec: SASRec = SASRec()
     augment: Augment = msgspec.field(default_factory=Augment)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from recaug.config import Gate
-from recaug.results import Fidelity, Interval, Slice, Verdict
+from recaug.results import Audit, Fidelity, Interval, Slice, Verdict
 
 
 class Words(NamedTuple):
@@ -87,6 +87,22 @@ def fair(verdict: Verdict, arm: str, gaps: Mapping[tuple[str, str], Interval | N
         if gap is not None and gap.low is not None and gap.high is not None and max(gap.low, -gap.high) > gate.max_gap
     ]
     return Verdict(decision="hold", reasons=(*wide, *verdict.reasons)) if wide else verdict
+
+
+def private(verdict: Verdict, arm: str, audits: Sequence[Audit], gate: Gate) -> Verdict:
+    """Hold what tells too much of its users: where the upper end of any attack is above gate.max_attack_auc.
+
+    audits: of the generators whose rows the arm has.
+    """
+    if gate.max_attack_auc is None or verdict.decision != "publish":
+        return verdict
+    telling = [
+        f"{arm}: {audit.generator}'s rows may tell who taught it: an attack's area under the ROC curve is up to "
+        f"{audit.bound:.3f}, above max_attack_auc {gate.max_attack_auc:g}"
+        for audit in audits
+        if audit.bound is not None and audit.bound > gate.max_attack_auc
+    ]
+    return Verdict(decision="hold", reasons=(*telling, *verdict.reasons)) if telling else verdict
 
 
 def faults_of(fidelity: Fidelity, gate: Gate) -> list[str]:

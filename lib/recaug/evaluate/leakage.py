@@ -177,10 +177,11 @@ def _differs(name: str) -> Column:
 def _covisitation(held: DataFrame, config: Config, people: DataFrame) -> DataFrame:
     """Items whose counts do not add up to those of the users' train events, fold by fold."""
     counted = covisitation.pair_units(people, config.covisitation.window, config.covisitation.backward)
-    less = -F.round(F.col("weight") * covisitation.UNIT).cast("long")
-    ours = held.select("fold", "item_index", "other_index", less.alias("units"))
-    items = counted.unionByName(ours).groupBy("fold", "item_index").agg(F.sum("units").alias("more"))
-    return _example(items.where("more != 0"), "fold", "item_index")
+    less = (-F.round(F.col("weight") * covisitation.UNIT).cast("long")).alias("units")
+    ours = held.select("fold", "item_index", "other_index", less, (-F.col("users")).cast("long").alias("users"))
+    items = counted.unionByName(ours).groupBy("fold", "item_index")
+    off = items.agg(F.sum("units").alias("more"), F.sum("users").alias("more_users"))
+    return _example(off.where("more != 0 OR more_users != 0"), "fold", "item_index")
 
 
 def _negatives(

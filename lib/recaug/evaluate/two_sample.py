@@ -50,7 +50,7 @@ def told_apart(
 
 def real_steps(train: DataFrame) -> DataFrame:
     """Two events in a row of a window: series, unit (who it is), user_index, fold, item_index, next_index."""
-    places = _events(train)
+    places = placed_events(train)
     following = F.lead("item_index").over(Window.partitionBy("user_index", "window").orderBy("place"))
     steps = places.withColumn("next_index", following).where(F.col("next_index").isNotNull())
     return steps.select(F.lit(REAL).alias("series"), F.col("event_id").alias("unit"), *STEP)
@@ -59,7 +59,7 @@ def real_steps(train: DataFrame) -> DataFrame:
 def generated_steps(candidates: DataFrame, train: DataFrame) -> DataFrame:
     """The same of the candidates; a history's user and fold are those of its first source user."""
     own = F.col("item_index").alias("next_index")
-    events = _events(train).where("window = 0 OR place > 0")  # windows overlap by their first event
+    events = placed_events(train).where("window = 0 OR place > 0")  # windows overlap by their first event
     parents = events.withColumnRenamed("event_id", "parent_event_id")
     following = candidates.where(F.col("parent_event_id").isNotNull()).select("arm", "event_id", "parent_event_id", own)
     continued = following.join(parents, "parent_event_id", how="inner")
@@ -76,7 +76,7 @@ def generated_steps(candidates: DataFrame, train: DataFrame) -> DataFrame:
     return continued.select(*kept).unionByName(histories.select(*kept))
 
 
-def _events(train: DataFrame) -> DataFrame:
+def placed_events(train: DataFrame) -> DataFrame:
     """One row an event of each window: user_index, fold, window, place, event_id, item_index."""
     rows = train.select(
         "user_index", "fold", "window", "length", "event_ids", numbers("items", "<i4", "int").alias("i")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recaug.config.base import Share, Strict
 from recaug.generators.base import DrawHistories, Generator, Names, Request
-from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
+from recaug.generators.counts import Alike, LeaveOneOut, counts_folders
 from recaug.generators.histories import Histories
 from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import contexts_of, draw, history_frame, opened, sources_of
@@ -62,7 +62,7 @@ class Classic(Generator, kw_only=True):
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The counts that neighbours are drawn from, for every fold."""
-        return of_every_fold(inputs, counts_folder(inputs, Alike(self.attributes)))
+        return counts_folders(inputs, Alike(self.attributes))
 
     def sampler(self, folder: str) -> "Variations":
         """Varied histories."""

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from pyspark.sql import functions as F
 from torch import Tensor
 
 from recaug.clickstream.terms import alike, item_terms, latent_matrix
@@ -48,8 +49,8 @@ class Counts(Generator, kw_only=True):
     draw: DrawContinuations = DrawContinuations()
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
-        """The counts of all folds: a user's own are taken out when they are sampled from."""
-        return of_every_fold(inputs, counts_folder(inputs, Alike(self.attributes)))
+        """The counts; see counts_folders."""
+        return counts_folders(inputs, Alike(self.attributes))
 
     def sampler(self, folder: str) -> Continuing:
         """Continuations."""
@@ -79,17 +80,26 @@ class LeaveOneOut:
         return fidelity
 
 
+def counts_folders(inputs: GeneratorInputs, near: Alike, earlier: bool = False) -> dict[int, str]:
+    """Write the counts of the train window as models, or find them, and give their folders' addresses by fold.
+
+    earlier: counts of what came before an item, not after. One model serves all folds where every pair counts: a user's
+    own are taken out. With a least number of users taking them out would not do, for whether a pair has enough depends
+    on the user: each fold has the counts of the others. Raises ContractError where the table that says what is alike is
+    not there, or knows what the night may not.
+    """
+    if inputs.min_users > 1 or inputs.cross_fitted:
+        return {fold: _counts_folder(inputs, near, earlier, fold) for fold in inputs.folds if fold is not None}
+    return of_every_fold(inputs, _counts_folder(inputs, near, earlier, None))
+
+
 def of_every_fold(inputs: GeneratorInputs, folder: str) -> dict[int, str]:
     """Give one folder for each fold."""
     return {fold: folder for fold in inputs.folds if fold is not None}
 
 
-def counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool = False) -> str:
-    """Write the counts of the train window as a model, or find it, and give its folder's address.
-
-    earlier: counts of what came before an item, not after. Raises ContractError where the table that says what is alike
-    is not there, or knows what the night may not.
-    """
+def _counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool, without: int | None) -> str:
+    """Write the counts without a fold, or of all, as a model, or find it."""
     source = {"catalogue": "items", "latents": "item_latents"}[near.by]
     described = inputs.tables.read(source) if near.share else None
     names = ["vocabulary", "covisitation", *([source] if described is not None else [])]
@@ -98,15 +108,18 @@ def counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool = False) -
         "covisitation": counting(inputs.counts),
         "neighbours": inputs.counts.neighbours,
         "earlier": earlier,
+        "users": (inputs.min_users, without),
         "rows": [inputs.tables.content_hash(name) for name in names],
     }
     folder = model_folder(inputs.models, "counts", made_of)
     if not folder.finished():
         vocabulary, pairs = inputs.tables.read("vocabulary"), inputs.tables.read("covisitation")
+        if without is not None:
+            pairs = pairs.where(F.col("fold") != without)
         if earlier:
-            pairs = pairs.selectExpr("fold", "other_index AS item_index", "item_index AS other_index", "weight")
+            pairs = pairs.selectExpr("other_index AS item_index", "item_index AS other_index", "weight", "users")
         events, _ = popularity_and_head(vocabulary)
-        table = neighbours(pairs, len(events) - 1, inputs.counts.neighbours)
+        table = neighbours(pairs, len(events) - 1, inputs.counts.neighbours, inputs.min_users)
         likeness = None
         if described is not None:
             describe = latent_matrix if near.by == "latents" else item_terms
@@ -115,8 +128,9 @@ def counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool = False) -
                 *map(torch.from_numpy, alike(terms, inputs.counts.neighbours, _among(events, near)))
             )
         counts = CoVisitation(*map(torch.from_numpy, table), **counting(inputs.counts))
-        meta = {"arguments": {"share": near.share}, "covisitation": counting(inputs.counts)}
-        finish_model(folder, CountsGenerator(counts, likeness, share=near.share), meta)
+        own = without is None
+        meta = {"arguments": {"share": near.share, "own": own}, "covisitation": counting(inputs.counts)}
+        finish_model(folder, CountsGenerator(counts, likeness, share=near.share, own=own), meta)
     return folder.root
 
 

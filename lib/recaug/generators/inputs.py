@@ -73,7 +73,8 @@ class GeneratorInputs:
     """What generators learn and sample from.
 
     models: where models lie. counts: how co-visitation is counted. folds: of the users; (None,): nobody is left out.
-    discovery: what a user has had does not come again. workers: ranks of a training.
+    discovery: what a user has had does not come again. workers: ranks of a training. min_users: a pair counts if so
+    many of the users that a model may know had it. cross_fitted: models of counts, too, leave a fold out.
     """
 
     models: Store
@@ -85,6 +86,8 @@ class GeneratorInputs:
     discovery: bool
     workers: int
     before: Before | None = None
+    min_users: int = 1
+    cross_fitted: bool = False
 
     @cached_property
     def train_files(self) -> list[str]:
@@ -93,8 +96,9 @@ class GeneratorInputs:
 
     @cached_property
     def rows_hash(self) -> str:
-        """Hash of the train rows and of the counts."""
-        return f"{self.tables.content_hash('sequences', TRAIN)} {self.tables.content_hash('covisitation')}"
+        """Hash of the train rows and of the counts, and whose pairs of these count."""
+        hashes = self.tables.content_hash("sequences", TRAIN), self.tables.content_hash("covisitation")
+        return f"{hashes[0]} {hashes[1]} {self.min_users}"
 
     @cached_property
     def catalogue_hash(self) -> str:
@@ -138,6 +142,6 @@ class GeneratorInputs:
             fold=fold,
             rows=others,
             log_popularity=popularity,
-            neighbours=neighbours(pairs, len(popularity) - 1, self.counts.neighbours),
+            neighbours=neighbours(pairs, len(popularity) - 1, self.counts.neighbours, self.min_users),
             validation=validation_sample(held_out, self.max_length),
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recaug.config.base import Positive, PositiveFloat
 from recaug.generators.base import Contexts, DrawHistories, Generator, Names, Request
-from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
+from recaug.generators.counts import Alike, LeaveOneOut, counts_folders
 from recaug.generators.histories import Histories
 from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import draw, history_frame, opened, repeated
@@ -42,7 +42,7 @@ class PseudoPrior(Generator, kw_only=True):
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The counts of what came before, for every fold."""
-        return of_every_fold(inputs, counts_folder(inputs, Alike(0.0), earlier=True))
+        return counts_folders(inputs, Alike(0.0), earlier=True)
 
     def sampler(self, folder: str) -> "Earlier":
         """Histories with earlier events."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from recaug.config.base import Count, NonNegative
 from recaug.generators.base import DrawContinuations, Generator
-from recaug.generators.counts import Alike, LeaveOneOut, counts_folder, of_every_fold
+from recaug.generators.counts import Alike, LeaveOneOut, counts_folders
 from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
@@ -38,7 +38,7 @@ class RareItems(Generator, kw_only=True):
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """Rare items alike, for every fold."""
-        return of_every_fold(inputs, counts_folder(inputs, Alike(1.0, self.by, self.events)))
+        return counts_folders(inputs, Alike(1.0, self.by, self.events))
 
     def sampler(self, folder: str) -> Continuing:
         """Continuations."""

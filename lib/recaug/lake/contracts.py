@@ -103,7 +103,7 @@ TABLES: dict[str, Table] = {
         "z_mean_price double"
     ),
     # Directed counts of what users of each fold had together: the sum over folds is the whole.
-    "covisitation": Table("fold int, item_index int, other_index int, weight double", ("fold",)),
+    "covisitation": Table("fold int, item_index int, other_index int, weight double, users int", ("fold",)),
     # What the recommender learns from in each arm of the comparison: evaluate/arms.py.
     "training_rows": Table(
         "arm string, user_index int, window int, length int, fold int, items binary, continuations binary, "

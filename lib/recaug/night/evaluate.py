@@ -3,9 +3,14 @@
 import hashlib
 
 import msgspec
+from pyspark.sql import functions as F
 
 from recaug.evaluate.arms import NONE, arms_of, controls_of
+from recaug.evaluate.gate import private
 from recaug.evaluate.policy import choose
+from recaug.evaluate.privacy.audit import audits, examine
+from recaug.evaluate.privacy.rows import Watched
+from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.evaluate.trial import run_trial
 from recaug.night.context import Context, StageResult
 from recaug.night.cost import Cost
@@ -32,6 +37,7 @@ def run(context: Context) -> StageResult:
     trial, trained = run_trial(task, arms, config.evaluate.seeds, config.seed, config.evaluate.gate)
     if policy is not None and trial.chosen is None:
         trial = msgspec.structs.replace(trial, verdict=Verdict(decision="hold", reasons=(NOTHING,)))
+    trial = _audited(context, task, trial)
     return StageResult(
         msgspec.structs.replace(trial, policy=policy),
         content_hash=content_of(trial),
@@ -39,6 +45,25 @@ def run(context: Context) -> StageResult:
         reasons=trial.verdict.reasons,
         trained=trained,
     )
+
+
+def _audited(context: Context, task: RecommendTask, trial: Trial) -> Trial:
+    """The trial with what the rows of trained generators tell of users, which the gate may hold it for.
+
+    Nothing is measured where privacy.users is 0, or there are no rows of models that leave a fold out.
+    """
+    tables, config = task.inputs.tables, context.config
+    cross_fitted = {model.generator for model in task.inputs.generators.models if model.fold is not None}
+    if tables.candidates is None or not config.privacy.users or not cross_fitted:
+        return trial
+    rows = tables.candidates.where(F.col("generator").isin(*sorted(filter(None, cross_fitted))))
+    train = tables.sequences.where("split = 'train'")
+    watched = Watched(train, tables.covisitation, tables.vocabulary, rows)
+    found = audits(examine(watched, config.privacy, config.seed), config.evaluate.gate, config.seed)
+    chosen = trial.arms[trial.chosen].arm.generators if trial.chosen is not None else ()
+    own = [audit for audit in found if audit.generator in chosen]
+    verdict = private(trial.verdict, str(trial.chosen), own, config.evaluate.gate)
+    return msgspec.structs.replace(trial, privacy=found, verdict=verdict)
 
 
 def content_of(trial: Trial) -> str:

@@ -51,6 +51,7 @@ def generator_inputs(context: Context, before: Before | None = None) -> Generato
         discovery=config.prepare.task == "discovery",
         workers=config.training.workers,
         before=before,
+        min_users=config.privacy.min_users,
     )
 
 

@@ -58,6 +58,7 @@ def collect(context: Context) -> page.Night:
         quarantine=quarantine(context, stages["ingest"].metrics) if "ingest" in stages else None,
         history=last_nights(context),
         versions=versions(context, stages),
+        min_users=context.config.privacy.min_users,
     )
     return with_likeness(night, context) if "prepare" in stages else night
 

@@ -56,7 +56,7 @@ NIGHT: Mapping[str, Stage] = {
             "train",
             reads=("vocabulary", "sequences", "covisitation", "items", "erased_users"),
             writes=(),
-            sections=("seed", "covisitation", "training", "augment.generators"),
+            sections=("seed", "covisitation", "privacy.min_users", "training", "augment.generators"),
             history=("train",),  # a warm start goes on from the last night's models
         ),
         Stage(
@@ -90,7 +90,7 @@ NIGHT: Mapping[str, Stage] = {
                 "candidate_events",
             ),
             writes=("training_rows",),
-            sections=("sasrec", "evaluate"),
+            sections=("sasrec", "evaluate", "privacy.users", "privacy.canaries"),
             needs=("prepare", "train", "augment"),
             history=("complete",),
         ),

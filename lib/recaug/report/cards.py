@@ -7,6 +7,7 @@ from recaug.config import Config
 from recaug.evaluate.gate import in_percent
 from recaug.generators.registry import generators
 from recaug.report import evidence, numbers, page, records, tables
+from recaug.report.privacy import privacy
 from recaug.report.series import Series, arm_title
 from recaug.results import Interval, Trial
 
@@ -53,6 +54,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "groups": tables.groups(trial),
         "gap": None if trial.gap is None else in_percent(trial.gap),
         "fidelity": evidence.fidelity(trial, night.gate, night.generators),
+        "privacy": privacy(trial.privacy, night.gate.max_attack_auc, night.min_users, night.generators),
         "decision": records.decision(night.stages),
         "reasons": records.reasons(night.stages),
     }

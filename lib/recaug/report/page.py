@@ -14,6 +14,7 @@ from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
 from recaug.exits import printable
 from recaug.report import distributions, evidence, lift, numbers, plots, records, tables
+from recaug.report.privacy import privacy
 from recaug.report.series import Look, Series, look_of, ordered, series_looks
 from recaug.report.training import Drawing, training_figures
 from recaug.results import Trial
@@ -60,8 +61,8 @@ class Night:
     """What the page shows of one night; what is missing is left out.
 
     stages: records by name. generators: in the order of the page. history: the decisions of the last nights. versions:
-    of the tables, by name. The DataFrames are what distributions gives, as pandas; histories holds the events of the
-    examples' users and of their source users.
+    of the tables, by name. min_users: of a pair of items. The DataFrames are what distributions gives, as pandas;
+    histories holds the events of the examples' users and of their source users.
     """
 
     date: dt.date
@@ -81,12 +82,12 @@ class Night:
     quarantine: pd.DataFrame | None = None
     history: Sequence[PastNight] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
+    min_users: int = 1
 
 
 def render(night: Night) -> str:
     """Write the page of a night as one HTML document without any outside reference."""
-    stages, generators = night.stages, night.generators
-    counts, trial = records.counts(stages), records.result_of(stages, Trial)
+    stages, generators, trial = night.stages, night.generators, records.result_of(night.stages, Trial)
     parts = [part for part in tables.SLICES if trial is not None]
     shown = {
         "night": night,
@@ -95,11 +96,14 @@ def render(night: Night) -> str:
         "verdict": records.verdict(stages, night.date, generators),
         "reasons": records.reasons(stages),
         "warnings": records.warnings(stages),
-        "counts": counts,
+        "counts": (counts := records.counts(stages)),
         "flows": records.flows(stages, counts),
         "training": training_figures(stages, generators),
         "likeness": likeness_figures(night),
         "fidelity": evidence.fidelity(trial, night.gate, generators),
+        "privacy": privacy(
+            None if trial is None else trial.privacy, night.gate.max_attack_auc, night.min_users, generators
+        ),
         "policy": evidence.policy(trial),
         "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
         "base": lift.base_title(trial, generators) if trial is not None else "",

@@ -36,6 +36,8 @@ from recaug.results.studies import (
 from recaug.results.trial import (
     Arm,
     ArmResult,
+    Attack,
+    Audit,
     Catalogue,
     Fidelity,
     Group,
@@ -52,6 +54,8 @@ __all__ = [
     "METRICS",
     "Arm",
     "ArmResult",
+    "Attack",
+    "Audit",
     "Augment",
     "Catalogue",
     "Complete",

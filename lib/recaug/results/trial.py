@@ -133,13 +133,45 @@ class Group(Result):
     exposure: dict[str, float]
 
 
+class Attack(Result):
+    """How well an attack tells who taught a generator. auc: area under its ROC curve, .5 is chance.
+
+    tpr: share of those who did that is caught where 1 % of the others are suspected.
+    """
+
+    name: str
+    auc: Interval
+    tpr: Interval
+
+
+class Audit(Result):
+    """What a generator's rows tell of the users that its models learnt from.
+
+    users: that were asked about. releases: sets of rows, of a fold's model each. strongest: of the attacks, by area.
+    baselines, controls: areas; the first see no row and are .5, the others see rows that leak and are near 1.
+    """
+
+    generator: str
+    users: int
+    releases: int
+    attacks: list[Attack]
+    strongest: str
+    baselines: dict[str, Interval]
+    controls: dict[str, Interval]
+
+    @property
+    def bound(self) -> float | None:
+        """The highest upper end of all attacks' areas."""
+        return max((attack.auc.high for attack in self.attacks if attack.auc.high is not None), default=None)
+
+
 class Trial(Result):
     """One experiment: arms x seeds over a task's units, chosen on validation, judged once on the test window.
 
     units: of the test, by slice. arms: the one without generated rows first. base: the arm that the others are held
     against: of the one without generated rows and the controls the best on validation. leaks: check -> rows that know
     too much. gap: lift of the chosen arm for cold units less that for warm ones; None where there are not both.
-    groups: those of evaluate.fairness, of the chosen arm.
+    groups: those of evaluate.fairness, of the chosen arm. privacy: of each generator whose models leave a fold out.
     warnings: what is far from the last nights. chosen: the arm that met the gate; None where there was none
     to choose. tail_share: of the train events.
     """
@@ -158,4 +190,5 @@ class Trial(Result):
     policy: Policy | None = None
     gap: Interval | None = None
     groups: list[Group] = []
+    privacy: list[Audit] = []
     warnings: tuple[str, ...] = ()

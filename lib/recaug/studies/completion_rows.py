@@ -55,7 +55,8 @@ def job_of(
     """Describe the training of the attribute VAE; prior: of each value, see count_values."""
     lake = context.lake
     rows, n_items = lake.read("item_attributes"), lake.read("vocabulary").count()
-    around = near(lake.read("covisitation"), n_items, config.neighbours, config.behaviour_dim)
+    least = context.config.privacy.min_users
+    around = near(lake.read("covisitation"), n_items, config.neighbours, config.behaviour_dim, least)
     tables = ["item_attributes", *(["enhanced_attributes"] if config.classic is not None else [])]
     return AttributeJob(
         config=config,

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 
+from recaug.clickstream.covisitation import of_enough
 from recaug.clickstream.terms import Neighbours, item_vectors
 
 VALIDATION_USERS = 2048
@@ -44,15 +45,16 @@ def popularity_and_head(vocabulary: DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return events, head
 
 
-def neighbours(covisitation: DataFrame, n_items: int, limit: int) -> Neighbours:
-    """Sum the folds that are given and keep each item's `limit` strongest neighbours.
+def neighbours(covisitation: DataFrame, n_items: int, limit: int, min_users: int = 1) -> Neighbours:
+    """Sum the folds that are given and keep each item's `limit` strongest neighbours that min_users had beside it.
 
-    Columns: `covisitation` needs item_index, other_index and weight. Weights are rounded to 6 decimals, so that the
-    order of summation does not show.
+    Columns: `covisitation` needs item_index, other_index, weight and, for min_users above 1, users. Weights are rounded
+    to 6 decimals, so that the order of summation does not show.
     """
     strongest = Window.partitionBy("item_index").orderBy(F.desc("weight"), "other_index")
     rows = (
-        covisitation.groupBy("item_index", "other_index")
+        of_enough(covisitation, min_users)
+        .groupBy("item_index", "other_index")
         .agg(F.round(F.sum("weight"), 6).alias("weight"))
         .withColumn("place", F.row_number().over(strongest) - 1)
         .where(F.col("place") < limit)
@@ -78,11 +80,12 @@ class Near(NamedTuple):
     vectors: np.ndarray
 
 
-def near(covisitation: DataFrame, n_items: int, limit: int, dim: int) -> Near:
+def near(covisitation: DataFrame, n_items: int, limit: int, dim: int, min_users: int = 1) -> Near:
     """Keep each item's neighbours by co-visitation, whatever the order, and theirs.
 
-    Columns: `covisitation` needs item_index, other_index and weight.
+    Columns: as of neighbours.
     """
+    covisitation = of_enough(covisitation, min_users)
     either = covisitation.select("item_index", "other_index", "weight").unionByName(
         covisitation.selectExpr("other_index AS item_index", "item_index AS other_index", "weight")
     )

@@ -177,7 +177,8 @@ class RecommendTask:
     def baselines(self) -> dict[str, Scorer]:
         """Popularity and co-visitation counts of the train split and, where there is a catalogue, what is alike."""
         events, counts = self.items.events, self.config.covisitation
-        near = neighbours(self.inputs.tables.covisitation, len(events) - 1, counts.neighbours)
+        pairs, least = self.inputs.tables.covisitation, self.config.privacy.min_users
+        near = neighbours(pairs, len(events) - 1, counts.neighbours, least)
         table = CoVisitation(
             torch.from_numpy(near.items),
             torch.from_numpy(near.weights),

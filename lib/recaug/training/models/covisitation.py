@@ -131,12 +131,15 @@ class Informed(nn.Module):
 class CountsGenerator(nn.Module):
     """Samples the next item from leave-one-out counts: nothing is trained, and a user's own pairs are taken out.
 
-    share: of the chances that goes by likeness, and the rest by the counts; 0 without it.
+    share: of the chances that goes by likeness, and the rest by the counts; 0 without it. own: the counts hold pairs of
+    those whom they are asked about; else they are of other users alone.
     """
 
-    def __init__(self, covisitation: CoVisitation, likeness: ItemLikeness | None = None, *, share: float) -> None:
+    def __init__(
+        self, covisitation: CoVisitation, likeness: ItemLikeness | None = None, *, share: float, own: bool = True
+    ) -> None:
         super().__init__()
-        self.covisitation, self.likeness, self.share = covisitation, likeness, share
+        self.covisitation, self.likeness, self.share, self.own = covisitation, likeness, share, own
 
     @torch.no_grad()
     def next_logits(self, items: Tensor, history: Tensor) -> Tensor:
@@ -146,7 +149,7 @@ class CountsGenerator(nn.Module):
         user's next `covisitation.window` events. Returns (batch, n_items + 1).
         """
         context = F.pad(items, (0, history.shape[1] - items.shape[1]))
-        chances = (1 - self.share) * self.covisitation(context, history)
+        chances = (1 - self.share) * self.covisitation(context, history if self.own else None)
         if self.likeness is not None:
             chances += self.share * self.likeness(items, self.covisitation.ages(items))
         return torch.log(chances)

@@ -1,0 +1,85 @@
+"""What the audit says of generated rows: areas and shares caught, beside baselines and controls."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from recaug.report import numbers
+from recaug.report.series import Series
+from recaug.results import Audit, Interval
+
+ATTACKS = {
+    "pairs": "pairs of items that the rows have more often than popularity says",
+    "alone": "pairs that no other user had",
+    "nearest": "the nearest record of the rows",
+    "density": "how dense the rows lie about the user",
+    "user": "all of these, weighed for the whole user",
+}
+BESIDE = {
+    "popularity": "popularity alone, sees no row",
+    "length": "length of the history alone, sees no row",
+    "permuted": "whole user, labels permuted",
+    "copied": "control: rows that copy the users",
+    "canaries": "control: planted users",
+}
+
+
+class AttackRow(NamedTuple):
+    """An attack on a generator's rows. auc, tpr: with their intervals; tpr empty where it is not told."""
+
+    generator: str
+    attack: str
+    auc: str
+    tpr: str
+
+
+class PrivacyTable(NamedTuple):
+    """users: asked about, the most of any generator; 0 where none was audited. unseen: labels of those that were not.
+
+    bound: the gate's; None for none. min_users: who must have had a pair.
+    """
+
+    rows: list[AttackRow]
+    users: int
+    unseen: list[str]
+    bound: float | None
+    min_users: int
+
+
+def privacy(
+    audits: Sequence[Audit] | None, bound: float | None, min_users: int, generators: Sequence[Series]
+) -> PrivacyTable | None:
+    """Every attack on every audited generator; None where nothing was evaluated."""
+    if audits is None:
+        return None
+    audited = {audit.generator for audit in audits}
+    labels = {series.name: series.label for series in generators}
+    rows = [row for audit in audits for row in rows_of(audit, labels.get(audit.generator, audit.generator))]
+    users = max((audit.users for audit in audits), default=0)
+    unseen = [label for name, label in labels.items() if name not in audited]
+    return PrivacyTable(rows, users, unseen, bound, min_users)
+
+
+def rows_of(audit: Audit, label: str) -> list[AttackRow]:
+    """The attacks, then what they stand beside."""
+    attacks = [
+        AttackRow(label, ATTACKS.get(attack.name, attack.name), numbers.interval(attack.auc), _share(attack.tpr))
+        for attack in audit.attacks
+    ]
+    beside = {**audit.baselines, **audit.controls}
+    return attacks + [
+        AttackRow(label, text, numbers.interval(beside[name]), "") for name, text in BESIDE.items() if name in beside
+    ]
+
+
+def _share(share: Interval) -> str:
+    if share.low is None or share.high is None:
+        return numbers.percent(share.mean)
+    return f"{numbers.percent(share.mean)} [{numbers.percent(share.low)}, {numbers.percent(share.high)}]"
+
+
+def markdown(audits: Sequence[Audit]) -> str:
+    """The same as a Markdown table."""
+    lines = ["| generator | what is looked at | AUC | caught at 1 % false alarms |", "|---|---|---|---|"]
+    for audit in audits:
+        lines += [f"| {' | '.join(row)} |" for row in rows_of(audit, audit.generator)]
+    return "\n".join(lines)
