@@ -13,6 +13,7 @@ from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
+from recaug.config.search_queries import Queries, QueryVAE
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
 from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Users, UsualRows
 from recaug.config.sources import Sources
@@ -57,6 +58,8 @@ __all__ = [
     "Policy",
     "Prepare",
     "PrepareSearch",
+    "Queries",
+    "QueryVAE",
     "Recommend",
     "Reranker",
     "Robots",
