@@ -16,7 +16,7 @@ from recaug.training.models.query_vae import QueryVAE
 
 BLOCK = 64  # items that are drawn for at once
 FLOOR = 1e-12  # a chance that counts as none
-COMMON = 0.02  # of the items; a term of more tells no siblings
+COMMON, FEW = 0.02, 50  # a term of more than such a share of the items, and of more than so many, tells no siblings
 
 
 class Drawn(NamedTuple):
@@ -173,7 +173,7 @@ class Siblings:
         """Items' terms by how rare they are, to length 1; without those that too many items have."""
         df = np.asarray(self.items.sum(axis=0)).ravel()
         n = self.items.shape[0]
-        rare = np.where(df <= max(COMMON * n, 10), np.log1p(n / np.maximum(df, 1)), 0.0)
+        rare = np.where(df <= max(COMMON * n, FEW), np.log1p(n / np.maximum(df, 1)), 0.0)
         weighed = csr_matrix(self.items @ diags(rare))
         weighed.eliminate_zeros()
         lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel())

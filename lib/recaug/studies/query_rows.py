@@ -1,7 +1,7 @@
 """Generated queries as rows: what draws them, what is dropped, and the tables that they lie in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -111,8 +111,15 @@ def samplers_of(source: Source) -> tuple[list[QuerySampler], list[TrainedModel]]
         return made, []
     trained = train_query_vae(source.context, data, inputs, settings)
     version = trained.folder.rsplit("/", 1)[-1]
-    fields = {name: getattr(replace(counted, version=version), name) for name in counted.__dataclass_fields__}
-    variational = Variational(**fields, folder=trained.folder, terms=item_terms_of(inputs, settings))
+    variational = Variational(
+        inputs.translation,
+        inputs.vocabulary,
+        left_out,
+        settings.per_item,
+        version=version,
+        folder=trained.folder,
+        terms=item_terms_of(inputs, settings),
+    )
     return [*made, variational], [trained]
 
 
