@@ -118,7 +118,7 @@ def test_a_held_out_query_among_what_is_learnt_stops_the_trial(proved):
         def leaks(self, arms):
             return leak_checks(source, arms)
 
-    with pytest.raises(ContractError, match="1 rows of pairs of held-out queries"):
+    with pytest.raises(ContractError, match="1 rows of search_arm_pairs of held-out queries"):
         refuse_leaks(Leaking(), [])
 
 

@@ -58,7 +58,10 @@ class ArmRows:
         return [replace(job, label=f"{arm.name}{SEED}{seed}", seed=job.seed + seed) for seed in range(seeds)]
 
     def written(self, arm: Arm) -> Written:
-        """Write real pairs and, of items without one, generated ones, as the slice of the arm's pairs alone."""
+        """Write real pairs and, of items without one, generated ones; of an arm without any take the ranker's own."""
+        if not any(part.rows == PAIRS for part in arm.parts):
+            lake = self.source.context.lake
+            return Written(self.real, lake.snapshot_files("search_pairs"), str(lake.content_hash("search_pairs")))
         texts, pairs, named = [self.source.data.queries["text"]], [self.real], [NONE]
         first = len(self.source.data.queries)
         for part in (part for part in arm.parts if part.rows == PAIRS):

@@ -118,11 +118,12 @@ def leak_checks(source: Source, arms: Sequence[Arm]) -> list[Check]:
     numbers = context.spark.createDataFrame([(int(row),) for row in held_out.index], "query_index int")
     drawn = context.lake.read("generated_queries").where(F.col("run_id") == F.lit(context.study_id))
     made_of = drawn.select("text", F.explode("source_queries").alias("query_id")).join(ids, "query_id", how="left_semi")
-    learnt = context.lake.read("search_arm_pairs").join(numbers, "query_index", how="left_semi")
+    tables = [name for name in ("search_pairs", "search_arm_pairs") if context.lake.exists(name)]
+    learnt = [context.lake.read(name).join(numbers, "query_index", how="left_semi") for name in tables]
     checks = []
     for name, rows, column in (
         ("generated queries made of held-out ones", made_of, "text"),
-        ("pairs of held-out queries", learnt, "query_index"),
+        *((f"{table} of held-out queries", own, "query_index") for table, own in zip(tables, learnt, strict=True)),
     ):
         leak = rows.first()
         checks.append(Check(name, 0 if leak is None else rows.count(), "" if leak is None else str(leak[column])))
