@@ -47,6 +47,11 @@ class ArmRows:
     rows: Mapping[str, pd.DataFrame]
 
     @cached_property
+    def slices(self) -> dict[str, Written]:
+        """What is written already, by the slice's name: several arms have the same pairs."""
+        return {}
+
+    @cached_property
     def real(self) -> pd.DataFrame:
         """Train pairs."""
         return train_pairs(self.source.data)
@@ -73,8 +78,10 @@ class ArmRows:
                 texts.append(pd.Series(more["text"].to_numpy(), index=range(first, first + len(more))))
                 first += len(more)
                 named.append(f"{generator} {part.weight:g}")
-        together = pd.concat(pairs, ignore_index=True)
-        return write_arm_pairs(self.source.context, self.items, "; ".join(named), together, pd.concat(texts))
+        name, together = "; ".join(named), pd.concat(pairs, ignore_index=True)
+        if name not in self.slices:
+            self.slices[name] = write_arm_pairs(self.source.context, self.items, name, together, pd.concat(texts))
+        return self.slices[name]
 
     def new_pairs(self, generator: str, weight: float) -> pd.DataFrame:
         """The first generated queries of each item that no train query led to: text, item_index, weight."""

@@ -21,12 +21,12 @@ from recaug.training.jobs import train
 
 
 def with_published(context: Context, data: SearchData, fitted: Rankers, say: Callable[[str], None]) -> Ranker:
-    """The ranker that validation chose, its blend with the last published queries up to the date, if there are any.
+    """The ranker that validation chose or, with queries published up to the date, the blend with the last of these.
 
-    A re-ranker is grown anew on that blend. A ranker that is no blend, nor of one, reads none of them.
+    That is what the gate proved; where validation chose the re-ranker, it is grown anew on that blend.
     """
     settings, lake, chosen = context.config.search_ranking, context.lake, fitted.best
-    if settings.queries is None or not lake.exists("published_queries") or not isinstance(chosen, Blend | Reranked):
+    if settings.queries is None or not lake.exists("published_queries"):
         return chosen
     table = lake.read("published_queries").where(F.col("event_date") <= F.lit(context.date))
     newest = table.orderBy(F.desc("event_date"), "generator").select("event_date", "generator", "uses").first()

@@ -1,7 +1,7 @@
 """Search as a task of trials: a blend of rankers with an arm's generated queries, over the whole catalogue."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -140,7 +140,3 @@ class SearchTask:
     def leaks(self, arms: Sequence[Arm]) -> list[Check]:
         """Look for held-out queries among what arms learn from."""
         return self.inputs.checks(arms)
-
-    def with_arms(self, arms: Sequence[Arm]) -> "SearchTask":
-        """The same for other arms."""
-        return replace(self, arms={arm.name: arm for arm in arms})
