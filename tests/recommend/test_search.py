@@ -9,7 +9,7 @@ from recaug.recommend.search.blend import Blend, candidates, ordered
 from recaug.recommend.search.catalogue import Catalogue, read_catalogue
 from recaug.recommend.search.engine import NO_TERM, Engine, search_lists
 from recaug.recommend.search.lexical import KINDS, Numbered
-from recaug.recommend.search.ranker import Blocks, RandomOrder, top
+from recaug.recommend.search.ranker import Blocks, RandomOrder, top, top_of_each
 
 TITLES = [
     "Hampton Bay 52 in. ceiling fan with light",
@@ -129,6 +129,17 @@ def test_a_blend_of_candidates_is_the_blend_of_all():
     for row, items in enumerate(whole.items):
         known = items[items >= 0]
         assert ordered(looked.items, scores, 3)[row, : len(known)].tolist() == known.tolist()
+
+
+def test_blends_that_are_asked_together_list_what_each_lists_alone():
+    first, second, third = (index(kind) for kind in KINDS)
+    blends = {"a": Blend([first, second], [1.0, 0.5]), "b": Blend([first, third], [1.0, 2.0]), "c": second}
+    queries = ["ceiling fan", "door", "white"]
+    together = top_of_each(blends, queries, 3, Blocks(2, 3))
+    for name, blend in blends.items():
+        alone = top(blend, queries, 3)
+        assert together[name].items.tolist() == alone.items.tolist()
+        np.testing.assert_allclose(together[name].scores, alone.scores)
 
 
 def test_random_order_is_the_same_each_time_and_another_for_each_query():

@@ -14,6 +14,7 @@ from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.privacy import Privacy
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
+from recaug.config.search_queries import Queries, QueryVAE
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
 from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Users, UsualRows
 from recaug.config.sources import Sources
@@ -59,6 +60,8 @@ __all__ = [
     "Prepare",
     "PrepareSearch",
     "Privacy",
+    "Queries",
+    "QueryVAE",
     "Recommend",
     "Reranker",
     "Robots",

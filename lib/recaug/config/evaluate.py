@@ -12,7 +12,8 @@ from recaug.config.generators import Augment
 class Gate(Strict, kw_only=True):
     """Publishes only what held-out real data prove.
 
-    metric: of the lift, a metric of the table. min_lift: the lower bound of the relative lift must be above it,
+    metric: of the lift, a metric of the table; recall@50, of all items and of those without a train pair (`new items`),
+        is of searches. min_lift: the lower bound of the relative lift must be above it,
         overall, or for cold users while the overall lower bound is above -max_harm. max_harm: so much of the metric may
         a gain for cold users cost overall. confidence: of the interval. bootstraps: draws of the users for it.
     min_units: users (queries, ...) of a slice below which its figures have no interval.
@@ -30,7 +31,7 @@ class Gate(Strict, kw_only=True):
     train, has nothing to add to them.
     """
 
-    metric: Literal["ndcg@10", "hr@10", "recall@20"] = "ndcg@10"
+    metric: Literal["ndcg@10", "hr@10", "recall@20", "recall@50", "recall@50 new items"] = "ndcg@10"
     min_lift: float = 0.0
     max_harm: NonNegative = 0.02
     confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
@@ -121,6 +122,13 @@ class Evaluate(Strict, kw_only=True):
     policy: Policy | None = Policy()
     gate: Gate = Gate()
     fairness: Fairness = Fairness()
+
+    def __post_init__(self) -> None:
+        """Check that the gate asks for what is measured of recommendations."""
+        if self.gate.metric.startswith("recall@50"):
+            raise ValueError(
+                f"evaluate.gate.metric {self.gate.metric} is of searches; take ndcg@10, hr@10 or recall@20"
+            )
 
 
 class Recommend(Strict, kw_only=True):

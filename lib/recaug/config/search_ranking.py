@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from recaug.config.base import NonNegative, Positive, PositiveFloat, Share, Strict
+from recaug.config.search_queries import Queries
 from recaug.config.training import Optimiser
 
 Field = Literal["title", "text", "attributes"]
@@ -76,6 +77,7 @@ class SearchRanking(Strict, kw_only=True):
         scripts without spaces are never stemmed.
     blend: weights to try of pairs, trigrams and two_tower beside BM25's 1.
     reranker: boosted trees after the blend; null: none.
+    queries: generated queries, proved on the blend; null: none.
     length: items of a list in search_lists. block_queries: whose scores are held at once. block_items: that are scored
         at once.
     """
@@ -86,6 +88,7 @@ class SearchRanking(Strict, kw_only=True):
     two_tower: TwoTower = TwoTower()
     blend: Weights = msgspec.field(default_factory=lambda: [0.0, 0.25, 0.5, 1.0, 2.0])
     reranker: Reranker | None = Reranker()
+    queries: Queries | None = None
     length: Positive = 50
     block_queries: Positive = 64
     block_items: Positive = 16_384

@@ -31,8 +31,8 @@ class Items(NamedTuple):
 class Task(Protocol):
     """Something that models are trained for and proved on.
 
-    unit: what is resampled, such as `user`. slices: of the units, beside all of them. metrics: that measure gives;
-    lifted: those whose lift is told.
+    unit: what is resampled, such as `user`, and units, so many of them. slices: of the units, beside all of them.
+    metrics: that measure gives; lifted: those whose lift is told.
     """
 
     @property
@@ -43,6 +43,11 @@ class Task(Protocol):
     @property
     def unit(self) -> str:
         """In the singular."""
+        ...
+
+    @property
+    def units(self) -> str:
+        """In the plural."""
         ...
 
     @property

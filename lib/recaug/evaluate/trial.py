@@ -76,7 +76,7 @@ def run_trial(
     base = contest.strongest(controls, gate.metric)
     contest = contest.against(base)
     fidelity = task.fidelity(arms[1:])
-    chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, f"{task.unit}s"))
+    chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, task.units))
     gap = contest.gap(chosen, gate.metric, PARTS) if chosen is not None and {*PARTS} <= {*task.slices} else None
     shown_items = Shown(shown[OVERALL], task.items.events)
     groups = compare(contest, chosen, gate.metric, task.groups(), shown_items) if chosen is not None else []
@@ -110,7 +110,7 @@ def run_trial(
         leaks=leaks,
         tail_share=float(task.items.events[~head].sum() / task.items.events.sum()),
         chosen=chosen,
-        verdict=fair(verdict, str(chosen), _gaps(gap, groups, f"{task.unit}s"), gate),
+        verdict=fair(verdict, str(chosen), _gaps(gap, groups, task.units), gate),
         gap=gap,
         groups=groups,
         base=base,

@@ -44,7 +44,7 @@ def told_apart(
         used = real | (sampled["series"] == arm).to_numpy()
         learnt, asked = used & half, used & ~half
         if all(len(set(real[part])) == 2 for part in (learnt, asked)):
-            areas[arm] = _area(features[learnt], ~real[learnt], features[asked], ~real[asked], seed)
+            areas[arm] = area(features[learnt], ~real[learnt], features[asked], ~real[asked], seed)
     return areas
 
 
@@ -113,13 +113,17 @@ def _features(steps: pd.DataFrame, covisitation: DataFrame, vocabulary: pd.DataF
     return np.stack([np.asarray(columns[name], dtype=np.float64) for name in FEATURES], axis=1)
 
 
-def _area(
+def area(
     learnt: NDArray[np.float64],
     made: NDArray[np.bool_],
     asked: NDArray[np.float64],
     truth: NDArray[np.bool_],
     seed: int,
 ) -> float:
+    """Area under the ROC curve of boosted trees that learn which rows are made, and are asked about others.
+
+    learnt, asked: (rows, features); made, truth: (rows,).
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier  # here, for it takes a second to import
     from sklearn.metrics import roc_auc_score
 

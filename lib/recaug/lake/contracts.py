@@ -30,6 +30,11 @@ GENERATED = (
     "parent_event_id string, weight double, fidelity double"
 )
 
+GENERATED_QUERY = (
+    "row_id string, text string, item_id string, generator string, generator_version string, serial int, "
+    "source_items array<string>, source_queries array<string>, weight double"
+)
+
 TABLES: dict[str, Table] = {
     # event_order: of a user's events of one time, which comes first.
     "events": Table(f"{EVENT}, event_order int", ("event_date",), BY_NAME),
@@ -125,6 +130,25 @@ TABLES: dict[str, Table] = {
     # width. fold: of the query; weight: the gain over the highest.
     "search_pairs": Table(
         "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary"
+    ),
+    # The same of each arm of a trial of generated queries, whose query_index goes on where that of real ones ends.
+    "search_arm_pairs": Table(
+        "arm string, query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary",
+        ("arm",),
+    ),
+    # What the VAE of queries learns from: a train query and its item, and their terms' numbers of fixed width;
+    # counted_terms: the likeliest by the counts of the other folds, counted_logs: logarithms of their chances.
+    "query_rows": Table(
+        "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary, "
+        "counted_terms binary, counted_logs binary"
+    ),
+    # Queries that were drawn for items, before the gate. serial: number among those of the item; weight: its share of
+    # them; source_items, source_queries: what it is made of.
+    "generated_queries": Table(f"{GENERATED_QUERY}, run_id string", ("run_id", "generator")),
+    # Those of a day that the gate let pass. uses: how they were proved: all or missing words as a field, or pairs that
+    # the towers learn from -> weight.
+    "published_queries": Table(
+        f"{GENERATED_QUERY}, run_id string, uses map<string,double>, event_date date", ("event_date",)
     ),
     # What was shown for a query, and the most that came of it. examined: how probably its rank is looked at. query: its
     # normalised text. event_date is the night's where the row has no time.

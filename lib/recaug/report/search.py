@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from recaug.report import numbers
+from recaug.report import numbers, queries
 from recaug.report.page import templates
 from recaug.results import Interval, RankerResult, SearchBenchmark
 
@@ -33,7 +33,8 @@ def markdown(result: SearchBenchmark) -> str:
         lifts = [_lift(own.lifts.get("overall", {}), metric) for metric in ("ndcg@10", "recall@50")]
         speed = f"{own.per_second:,.0f}" if own.per_second is not None else ""
         lines.append(f"| {RANKERS[name]} | {' | '.join([*cells, *lifts, speed, own.settings])} |")
-    return "\n".join(lines) + "\n"
+    table = "\n".join(lines) + "\n"
+    return table if result.generated is None else f"{table}\n{queries.markdown(result.generated)}"
 
 
 def render(result: SearchBenchmark) -> str:
@@ -52,7 +53,13 @@ def render(result: SearchBenchmark) -> str:
         templates()
         .get_template("search.html")
         .render(
-            result=result, rankers=in_order(result), names=RANKERS, columns=COLUMNS, tables=tables, run_id=result.run_id
+            result=result,
+            rankers=in_order(result),
+            names=RANKERS,
+            columns=COLUMNS,
+            tables=tables,
+            run_id=result.run_id,
+            queries=queries,
         )
     )
 

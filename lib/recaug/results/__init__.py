@@ -21,7 +21,14 @@ from recaug.results.night import (
     Searches,
     Train,
 )
-from recaug.results.search import RankerResult, SearchBenchmark, SearchLists
+from recaug.results.search import (
+    GeneratedQueries,
+    QueryExample,
+    QueryFidelity,
+    RankerResult,
+    SearchBenchmark,
+    SearchLists,
+)
 from recaug.results.studies import (
     Complete,
     Likeness,
@@ -62,6 +69,7 @@ __all__ = [
     "Curve",
     "Faithfulness",
     "Fidelity",
+    "GeneratedQueries",
     "Group",
     "Ingest",
     "Interval",
@@ -77,6 +85,8 @@ __all__ = [
     "Prepare",
     "Problems",
     "Publish",
+    "QueryExample",
+    "QueryFidelity",
     "RankerResult",
     "Recommend",
     "Refit",

@@ -1,6 +1,7 @@
 """What the comparison of search rankers found."""
 
-from recaug.results.base import Interval, Metric, Result, Slice
+from recaug.results.base import Interval, Metric, Result, Slice, TrainedModel
+from recaug.results.trial import Trial
 
 
 class RankerResult(Result):
@@ -18,8 +19,55 @@ class RankerResult(Result):
     per_second: float | None = None
 
 
+class QueryFidelity(Result):
+    """A generator's queries beside real ones: counts of rows, of items that have some, and of rare copies dropped.
+
+    All others are shares, but told_apart (area under a ROC curve, None where there is too little): see
+    evaluate/query_fidelity.py. real_lacking: of the words of real queries, those that their item lacks.
+    """
+
+    rows: int
+    items: int
+    dropped: int
+    round_trip: float = 0.0
+    lacking: float = 0.0
+    real_lacking: float = 0.0
+    repeated: float = 0.0
+    shared: float = 0.0
+    copies: float = 0.0
+    told_apart: float | None = None
+    entropy_ratio: float = 0.0
+
+
+class QueryExample(Result):
+    """A query that was drawn for an item. missing: its words that the item's text lacks."""
+
+    item_id: str
+    title: str
+    generator: str
+    text: str
+    missing: list[str]
+
+
+class GeneratedQueries(Result):
+    """What generated queries are worth. tried: metric on validation by arm and weight; fidelity: by generator.
+
+    models: of the VAE. published: rows of published_queries.
+    """
+
+    trial: Trial
+    tried: dict[str, dict[str, float]]
+    fidelity: dict[str, QueryFidelity]
+    examples: list[QueryExample]
+    models: list[TrainedModel] = []
+    published: int = 0
+
+
 class SearchBenchmark(Result):
-    """Rankers compared. queries: measured, by split; items: of the catalogue; index_seconds: of words and matrices."""
+    """Rankers compared. queries: measured, by split; items: of the catalogue; index_seconds: of words and matrices.
+
+    generated: queries, where search_ranking.queries asks for them.
+    """
 
     run_id: str
     queries: dict[str, int]
@@ -27,6 +75,7 @@ class SearchBenchmark(Result):
     judgements: int
     index_seconds: float
     rankers: dict[str, RankerResult]
+    generated: GeneratedQueries | None = None
 
 
 class SearchLists(Result):

@@ -17,6 +17,7 @@ from recaug.recommend.search.ranker import Blocks, RandomOrder, Ranker, top
 from recaug.report import search as page
 from recaug.results import RankerResult, SearchBenchmark, decode, encode
 from recaug.studies.search_data import SearchData, read_search_data
+from recaug.studies.search_queries import prove_queries
 from recaug.studies.search_rankers import LENGTH, Chosen, fit_rankers
 from recaug.studies.search_tables import write_search_tables
 
@@ -61,7 +62,8 @@ def _read(content: bytes) -> SearchBenchmark | None:
 
 
 def _measured(context: Context, data: SearchData, seconds: float, say: Callable[[str], None]) -> SearchBenchmark:
-    fitted = fit_rankers(context, data, say).by_name
+    rankers, asked = fit_rankers(context, data, say), context.config.search_ranking.queries
+    fitted = rankers.by_name
     chance = RandomOrder(len(data.catalogue), context.config.seed)
     chosen = {"random": Chosen(chance, "", {}, 0.0), **fitted}
     judged = data.judged(TEST)
@@ -73,6 +75,7 @@ def _measured(context: Context, data: SearchData, seconds: float, say: Callable[
         judgements=len(data.judgements),
         index_seconds=round(seconds, 1),
         rankers=compared(context, table, chosen, speed, tuple(judged.slices)),
+        generated=prove_queries(context, data, rankers, asked, say) if asked is not None else None,
     )
 
 

@@ -14,15 +14,15 @@ from recaug.night.context import Context
 from recaug.recommend.search.catalogue import Catalogue, read_catalogue
 
 LOGGED = ("click", "purchase")  # sources whose queries' counts are of searches
-QUERY_COLUMNS = ("query_id", "text", "count", "split")
+QUERY_COLUMNS = ("query_id", "text", "count", "split", "users")
 
 
 @dataclass(frozen=True, eq=False)
 class SearchData:
     """What rankers are fitted and measured on.
 
-    queries: query_id, text, count, split, in the order of their ids. judgements: query_index, item_index, gain, source,
-    of items that the catalogue has.
+    queries: query_id, text, count, split, users, in the order of their ids. judgements: query_index, item_index, gain,
+    source, of items that the catalogue has.
     """
 
     catalogue: Catalogue

@@ -12,6 +12,7 @@ from recaug.recommend.search.engine import Engine, search_lists
 from recaug.recommend.search.ranker import Blocks
 from recaug.results import SearchLists
 from recaug.studies.search_data import read_search_data
+from recaug.studies.search_published import with_published
 from recaug.studies.search_rankers import fit_rankers
 from recaug.studies.search_tables import write_search_tables
 
@@ -39,6 +40,8 @@ def run_search_lists(context: Context, say: Callable[[str], None] = print) -> Se
 def open_engine(context: Context, say: Callable[[str], None] = lambda line: None) -> Engine:
     """Fit the rankers on the tables as they are; towers that are trained already are found again.
 
+    Queries that the gate has published are read, too.
+
     What it gives answers queries in Python: open_engine(context).search("ceiling fan"), each item with its reason.
     """
     settings = context.config.search_ranking
@@ -46,7 +49,7 @@ def open_engine(context: Context, say: Callable[[str], None] = lambda line: None
     data = read_search_data(context)
     fitted = fit_rankers(context, data, say)
     blocks = Blocks(settings.block_queries, settings.block_items)
-    return Engine(fitted.best, data.catalogue, settings.language, blocks)
+    return Engine(with_published(context, data, fitted, say), data.catalogue, settings.language, blocks)
 
 
 def markdown(result: SearchLists) -> str:

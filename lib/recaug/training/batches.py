@@ -22,6 +22,8 @@ BINARY: Mapping[str, np.dtype] = {
     "pixels": np.dtype("uint8"),
     "query_terms": np.dtype("int32"),
     "item_terms": np.dtype("int32"),
+    "counted_terms": np.dtype("int32"),
+    "counted_logs": np.dtype("float32"),
 }
 Columns = Mapping[str, np.ndarray]
 Keep = Callable[[Columns], np.ndarray]

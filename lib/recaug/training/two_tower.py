@@ -41,7 +41,7 @@ class TowersJob(Plain):
 
     files: of search_pairs; content_hash: of their rows and of what else decides the weights; pairs: how many rows.
     relevant: query_index * n_items + item_index of all pairs, sorted. log_frequency: (n_items,) of the items among
-    the pairs. idf: (buckets + 1,). fold: of the queries, which is left out; None for none.
+    the pairs. idf: (buckets + 1,). left_out: fold of the queries; None for none. label: its name where no fold is.
     """
 
     config: TwoTower
@@ -57,11 +57,12 @@ class TowersJob(Plain):
     workers: int
     left_out: int | None = None
     watched: str | None = WATCHED
+    label: str = "two_tower"
 
     @property
     def name(self) -> str:
         """In the progress bar."""
-        return "two_tower" if self.left_out is None else f"two_tower-fold{self.left_out}"
+        return self.label if self.left_out is None else f"{self.label}-fold{self.left_out}"
 
     @property
     def optimiser(self) -> Optimiser:

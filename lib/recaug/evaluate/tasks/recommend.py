@@ -85,7 +85,7 @@ class RecommendTask:
     config: Config
     inputs: RecommendInputs
 
-    unit = "user"
+    unit, units = "user", "users"
     slices = ("cold", "warm")
     metrics = MEASURES
     lifted = LIFTED

@@ -1,6 +1,7 @@
 """What every ranker of search is, and the first k items of the whole catalogue for each query, block by block."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -69,6 +70,43 @@ def top(ranker: Ranker, queries: Sequence[str], k: int, blocks: Blocks = BLOCKS)
     if not parts:
         return Lists(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
     return Lists(np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts]))
+
+
+def top_of_each(
+    rankers: Mapping[str, Ranker], queries: Sequence[str], k: int, blocks: Blocks = BLOCKS
+) -> dict[str, Lists]:
+    """Do as top for several rankers, and ask what blends share but once."""
+    lists: dict[str, list[Lists]] = {name: [] for name in rankers}
+    for block in _cut(queries, blocks.queries):
+        once = {id(part): Kept(part) for ranker in rankers.values() for part in getattr(ranker, "parts", ())}
+        for name, ranker in rankers.items():
+            shared = ranker
+            if parts := getattr(ranker, "parts", None):
+                shared = copy(ranker)
+                shared.parts = [once[id(part)] for part in parts]  # type: ignore[attr-defined]
+            lists[name].append(top(shared, block, k, blocks))
+    return {name: Lists(*(np.concatenate(arrays) for arrays in zip(*own, strict=True))) for name, own in lists.items()}
+
+
+class Kept:
+    """A ranker that remembers what it has told of one block of queries."""
+
+    def __init__(self, ranker: Ranker) -> None:
+        self.ranker, self.name, self.n_items = ranker, ranker.name, ranker.n_items
+        self._read: Any = None
+        self._scores: dict[tuple[int, int], Floats] = {}
+
+    def read(self, queries: Sequence[str]) -> Any:
+        """Read them once."""
+        if self._read is None:
+            self._read = self.ranker.read(queries)
+        return self._read
+
+    def scores(self, read: Any, start: int, stop: int) -> Floats:
+        """Score a block of items once."""
+        if (start, stop) not in self._scores:
+            self._scores[start, stop] = self.ranker.scores(read, start, stop)
+        return self._scores[start, stop]
 
 
 def _cut(queries: Sequence[str], size: int) -> Iterator[Sequence[str]]:
