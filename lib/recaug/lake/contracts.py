@@ -30,6 +30,9 @@ GENERATED = (
     "parent_event_id string, weight double, fidelity double"
 )
 
+# Behind a generator's name in augmented_events: rows of the stream, until those of a night take their place.
+STREAM = "@stream"
+
 TABLES: dict[str, Table] = {
     # event_order: of a user's events of one time, which comes first.
     "events": Table(f"{EVENT}, event_order int", ("event_date",), BY_NAME),
