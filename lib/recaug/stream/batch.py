@@ -113,20 +113,19 @@ class Worker:
             return []
         assert self.held is not None
         serving, folds = self.serving, self.context.config.prepare.folds
-        with_batch = self.held.beside(events)
         return [
-            person(user, serving.people.get(user), with_batch[user], serving.vocabulary, folds)
-            for user in sorted(with_batch)
+            person(user, serving.people.get(user), (self.held.count(user), own), serving.vocabulary, folds)
+            for user, own in sorted(self.held.beside(events).items())
         ]
 
     def _renew(self, seen: Seen) -> None:
         """Read anew what another has written since: records, models, events."""
         context, version = self.context, self.context.lake.version("runs")
         if version != self.runs:
-            before = self.serving, self.published
+            before = None if self.runs == -1 else self._served()
             self._look_for_models()
             self.runs = version
-            if (self.serving, self.published) != before or before == (None, None):
+            if self._served() != before:
                 self.say(self._served())
         base = self.serving.date if self.serving is not None else None
         held = self.held
@@ -137,7 +136,7 @@ class Worker:
 
     def _look_for_models(self) -> None:
         """Take the newest night's models, where they are others than before."""
-        newest, published = newest_lists(self.context), newest_published(self.context)
+        newest, published = newest_lists(self.context, self.serving), newest_published(self.context, self.published)
         self.serving, self.published, self.places = newest, published, None
         if newest is not None and published is not None:
             ids = newest.vocabulary.item_ids

@@ -60,7 +60,7 @@ class Commits:
     def recommendations(self, rows: pd.DataFrame, day: dt.date) -> None:
         """Replace the lists of a day. rows: of every user whose list was refreshed on it."""
         if len(rows):
-            because = F.arrays_zip(F.col("past").alias("item_id"), F.col("shares").alias("weight"))
+            because = F.arrays_zip("past", "shares").cast("array<struct<item_id: string, weight: double>>")
             frame = self._frame(rows, lists.COLUMNS).select(
                 "user_id",
                 "item_id",

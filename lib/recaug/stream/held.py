@@ -92,3 +92,7 @@ class Held:
             if not self.types or kind in self.types:
                 fresh.setdefault(user, []).append(Event(int(micros), int(order), event_id, item))
         return {user: sorted([*self.users.get(user, []), *own]) for user, own in fresh.items()}
+
+    def count(self, user: str) -> int:
+        """How many events of a user's history are held."""
+        return len(self.users.get(user, ()))

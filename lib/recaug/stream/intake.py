@@ -74,7 +74,7 @@ def _take(lake: Lake, config: Config, source: Arrivals, units: Sequence[Any], un
         try:
             judged = ignore_erased(lake, marked)
             rows, ignored, bad_rows = judged.agg(
-                F.count("*"), F.count_if("ignored"), F.count_if("NOT ignored AND size(reasons) > 0")
+                F.count("*"), F.count_if("ignored"), F.count_if(F.expr("NOT ignored AND size(reasons) > 0"))
             ).first()  # type: ignore[misc]
             good, bad = intake.split_bad(judged.where("NOT ignored"), every, None)
             events = intake.events_of(good, log.session_gap_minutes, None)

@@ -47,26 +47,29 @@ class Person:
         )
 
 
-def person(user: str, base: Any, since: Sequence[Event], vocabulary: Vocabulary, folds: int) -> Person:
+def person(user: str, base: Any, since: tuple[int, Sequence[Event]], vocabulary: Vocabulary, folds: int) -> Person:
     """Put a user's history together. base: the night's row of serving.Lists.people, None where it has none.
 
-    since: events after that night, those of the batch among them.
+    since: how many events of earlier batches there are after that night, and these with those of the batch.
     """
-    coded = [(vocabulary.index.get(event.item_id, 0), event) for event in since]
+    earlier, events = since
+    coded = [(vocabulary.index.get(event.item_id, 0), event) for event in events]
     known = [(index, event) for index, event in coded if index]
     items = np.array([index for index, _ in known], dtype=np.int64)
     times = np.array([event.micros // 1_000_000 for _, event in known], dtype=np.int64)
     ids = np.array([event.event_id for _, event in known], dtype=object)
     if base is None:
         fold = int(hashlib.sha256(user.encode()).hexdigest()[:8], 16) % folds
-        return Person(user, items, times, ids, np.unique(items), len(since), fold, True)
+        return Person(user, items, times, ids, np.unique(items), len(events), fold, earlier == 0)
     before = np.frombuffer(base.items, dtype="<i4")[: base.length].astype(np.int64)
     items = np.concatenate([before, items])
     times = np.concatenate([np.frombuffer(base.times, dtype="<i8")[: base.length].astype(np.int64), times])
     ids = np.concatenate([np.array([*base.event_ids], dtype=object), ids])
     order = np.argsort(times, kind="stable")
     seen = np.unique(np.concatenate([np.asarray(base.seen, dtype=np.int64), items]))
-    return Person(user, items[order], times[order], ids[order], seen, base.n_events + len(since), int(base.fold), False)
+    return Person(
+        user, items[order], times[order], ids[order], seen, base.n_events + len(events), int(base.fold), False
+    )
 
 
 def days_of(events: pd.DataFrame) -> tuple[Mapping[str, dt.date], Mapping[str, dt.date]]:

@@ -41,12 +41,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Lists:
-    """The newest night that made lists: its recommender, and what it knows of each user.
+    """The newest night that made lists: its recommender, and what it knows of each user. made: when, UTC.
 
     people: user_id -> (items, times, event_ids, seen, n_events, fold), items as indices of its vocabulary.
     """
 
     date: dt.date
+    made: dt.datetime
     folder: str
     vocabulary: Vocabulary
     people: Mapping[str, Row]
@@ -57,6 +58,7 @@ class Published:
     """The newest night whose rows were published. folders: of each generator, by fold; parts: of the chosen arm."""
 
     date: dt.date
+    made: dt.datetime
     vocabulary: Vocabulary
     generators: tuple[Generator, ...]
     folders: Mapping[str, Mapping[int, str]]
@@ -86,26 +88,28 @@ class Pinned(Lake):
         return content_hash(self.read(name).where(condition(where or {})))[1]
 
 
-def newest_lists(context: Context) -> Lists | None:
-    """Give the newest night's recommender; None where no night of this configuration has made lists."""
+def newest_lists(context: Context, known: Lists | None) -> Lists | None:
+    """Give the newest night's recommender, `known` where it is that; None where no night of this configuration is."""
     for record in reversed(context.history("recommend")):
         night = replace(context, date=record.event_date)
         if (own := night.find("recommend")) is not None:
+            if known is not None and known.made == own.finished:
+                return known
             tables = _tables(night, own)
             vocabulary = Vocabulary.read(tables.read("vocabulary"), tables.read("items"))
             columns = ("user_id", "items", "times", "event_ids", "seen", "length", "n_events", "fold")
             served = tables.read("sequences").where("split = 'serve'").select(*columns).toPandas()
             people = {row.user_id: row for row in served.itertuples(index=False)}
-            return Lists(record.event_date, own.metrics.model, vocabulary, people)  # type: ignore[arg-type]
+            return Lists(record.event_date, own.finished, own.metrics.model, vocabulary, people)  # type: ignore[arg-type]
     return None
 
 
-def newest_published(context: Context) -> Published | None:
-    """Give the generators of the newest night that published; None where none of this configuration has."""
+def newest_published(context: Context, known: Published | None) -> Published | None:
+    """Give the generators of the newest night that published, as newest_lists does."""
     for record in reversed(context.history("publish")):
         night = replace(context, date=record.event_date)
         if record.decision == "publish" and (own := night.find("publish")) is not None:
-            return _published(night, own)
+            return known if known is not None and known.made == own.finished else _published(night, own)
     return None
 
 
@@ -119,7 +123,7 @@ def _published(night: Context, own: RunRecord) -> Published:
     kept = tuple(entry for entry in entries if entry.name in chosen)
     folders = {entry.name: entry.folders(inputs, models) for entry in kept}
     vocabulary = Vocabulary.read(tables.read("vocabulary"), tables.read("items"))
-    return Published(night.date, vocabulary, kept, folders, arm.parts)
+    return Published(night.date, own.finished, vocabulary, kept, folders, arm.parts)
 
 
 def _tables(night: Context, own: RunRecord) -> Lake:
