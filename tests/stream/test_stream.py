@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 from tests.night.nights import HEAD, context, day, line, note
 from tests.night.test_ingest import LOG
 from tests.night.test_verdict import filled
-from tests.training.conftest import MAX_LENGTH, N_ITEMS, write_tables
+from tests.training.conftest import MAX_LENGTH, N_ITEMS, binary, write_tables
 
 from recaug.errors import ConfigError
 from recaug.lake.lease import hold
@@ -230,7 +231,9 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
     listed = lake.read("recommendations").where(F.col("event_date") == day(TODAY).date()).toPandas()
     assert sorted(listed["user_id"].unique()) == ["new", "u7"]
     assert listed.groupby("user_id")["rank"].apply(list).map(lambda ranks: ranks == list(range(1, 21))).all()
-    history = pd.DataFrame({"user_id": ["new"], "user_index": [0], "seen": [[2, 4, 6]], "items": [items_of(2, 4, 6)]})
+    history = pd.DataFrame(
+        {"user_id": ["new"], "user_index": [0], "seen": [[2, 4, 6]], "items": [binary(np.array([2, 4, 6]))]}
+    )
     model = published.models.at("sasrec").root
     expected = top_lists(lake.spark.createDataFrame(history), model, 20, True, 0.0).orderBy("rank")
     new = lake.read("recommendations").where("user_id = 'new'").orderBy("rank")
@@ -242,12 +245,6 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
 
 def scores(listed: DataFrame) -> list[float]:
     return [row["score"] for row in listed.collect()]
-
-
-def items_of(*items: int) -> bytes:
-    from tests.training.conftest import binary
-
-    return binary(items)  # type: ignore[arg-type]
 
 
 def test_a_new_model_is_taken_without_a_restart_and_a_night_takes_the_streams_place(
