@@ -85,7 +85,11 @@ def run_stream(context: Context, say: Say, once: bool = False, done: Callable[[B
             failed.append(error)
             raise
 
-    trigger = {"availableNow": True} if once else {"processingTime": f"{config.stream.trigger_seconds} seconds"}
+    trigger = (
+        {"availableNow": True}
+        if once
+        else {"processingTime": f"{round(1000 * config.stream.trigger_seconds)} milliseconds"}
+    )
     writer = frame.writeStream.foreachBatch(take).option("checkpointLocation", folder.uri("checkpoint"))
     with _ended(source, failed):
         query = writer.trigger(**trigger).start()
