@@ -11,6 +11,7 @@ import torch
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
+from recaug.lake.store import Store
 from recaug.night.nightly import night_context
 from recaug.stream.batch import Say
 from recaug.stream.job import checkpoint_of, run_stream
@@ -23,7 +24,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 
 def begin(say: Say, config: Config, given: Namespace) -> Callable[[SparkSession], None]:
     """Check what can be checked before Spark starts, and give the work."""
-    checkpoint_of(config)
+    checkpoint_of(config, Store(config.artifacts))
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt

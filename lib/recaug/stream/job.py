@@ -31,15 +31,16 @@ class Mark(msgspec.Struct, frozen=True):
     lake: str
 
 
-def checkpoint_of(config: Config) -> Store:
+def checkpoint_of(config: Config, artifacts: Store) -> Store:
     """Give the folder of the checkpoint. Raises ConfigError where a Store lacks its file system."""
-    return Store(config.stream.checkpoint) if config.stream.checkpoint else Store(config.artifacts).at("stream")
+    return Store(config.stream.checkpoint) if config.stream.checkpoint else artifacts.at("stream")
 
 
-def marked(config: Config, folder: Store) -> Mark:
+def marked(context: Context, folder: Store) -> Mark:
     """Give the checkpoint's mark; a new one gets it. Raises ConfigError where it is of another configuration."""
+    config = context.config
     source = {"stream": config.stream.source, "events": config.source.events}
-    lake = {"path": config.lake.path, "catalog": config.lake.catalog}
+    lake = {"path": context.lake.path, "catalog": context.lake.catalog}
     own = Mark(f"stream-{secrets.token_hex(6)}", _hashed(source), _hashed(lake))
     if not folder.exists(MARK):
         folder.write(MARK, msgspec.json.encode(own))
@@ -63,11 +64,11 @@ def run_stream(context: Context, say: Say, once: bool = False, done: Callable[[B
 
     done: is called with each batch. Raises a RecaugError, from which a restart goes on.
     """
-    config, folder = context.config, checkpoint_of(context.config)
+    config, folder = context.config, checkpoint_of(context.config, context.artifacts)
     with one_line_errors("stream"):
         source = arrivals(Place(context.spark, config, _columns(context)))
         frame = source.arriving()
-        mark = marked(config, folder)
+        mark = marked(context, folder)
     say(f"stream from {source.said}, checkpoint {folder.address()}")
     worker, failed, batches = Worker(context, source, mark.work, say), list[Exception](), list[int]()
 
