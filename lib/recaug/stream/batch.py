@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from recaug.night.context import Context
 from recaug.stream import generated, lists
 from recaug.stream.commits import Commits
-from recaug.stream.held import Held
+from recaug.stream.held import EARLIEST, Held
 from recaug.stream.intake import take
 from recaug.stream.people import Person, person
 from recaug.stream.record import Batch, Clock, counted
@@ -163,7 +163,7 @@ class Worker:
         days += [self.held.newest] if self.held.newest is not None else []
         days += [self.serving.date + DAY] if self.serving is not None else []
         days += [self.held.floor + DAY] if self.held.floor is not None else []
-        return max(days, default=dt.date.min)
+        return max(days, default=EARLIEST)
 
     def _kept(self, day: dt.date, but: set[str]) -> pd.DataFrame:
         """The day's lists of all users but these."""

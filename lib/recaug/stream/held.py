@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from recaug.lake.tables import Lake
 
 COLUMNS = ("event_id", "user_id", "item_id", "event_type", "session_id", "event_date", "event_order")
-EARLIEST = dt.date(1, 1, 1)
+EARLIEST = dt.date(1900, 1, 1)  # before any event; Java has no first day of Python's
 
 
 class Event(NamedTuple):

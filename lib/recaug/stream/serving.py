@@ -93,7 +93,7 @@ def newest_lists(context: Context, known: Lists | None) -> Lists | None:
     for record in reversed(context.history("recommend")):
         night = replace(context, date=record.event_date)
         if (own := night.find("recommend")) is not None:
-            if known is not None and known.made == own.finished:
+            if known is not None and (known.date, known.made) == (night.date, own.finished):
                 return known
             tables = _tables(night, own)
             vocabulary = Vocabulary.read(tables.read("vocabulary"), tables.read("items"))
@@ -109,7 +109,11 @@ def newest_published(context: Context, known: Published | None) -> Published | N
     for record in reversed(context.history("publish")):
         night = replace(context, date=record.event_date)
         if record.decision == "publish" and (own := night.find("publish")) is not None:
-            return known if known is not None and known.made == own.finished else _published(night, own)
+            return (
+                known
+                if known is not None and (known.date, known.made) == (night.date, own.finished)
+                else _published(night, own)
+            )
     return None
 
 
