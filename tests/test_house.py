@@ -14,7 +14,7 @@ FLOORS = (
     {"generators", "augment", "recommend", "propose"},
     {"evaluate"},
     {"report"},
-    {"night", "studies"},
+    {"night", "studies", "stream"},
     {"cli"},
 )
 

@@ -36,6 +36,7 @@ from recaug.report import learning_curve as curve_page
 from recaug.report import search as search_page
 from recaug.session import build
 from recaug.studies import privacy, search_lists
+from recaug.stream import command as streaming
 from recaug.studies.benchmark import run_benchmark
 from recaug.studies.completion import run_completion
 from recaug.studies.erasure import WEEK, erase
@@ -245,3 +246,4 @@ benchmark_search = Command(
     partial(_study, "search_ranking", run_search_benchmark, search_page.markdown),
 )
 rank_search = Command("Writes search_lists: the best items of every query that was asked.", [DATE], _lists)
+stream = Command(streaming.DESCRIPTION, streaming.OPTIONS, partial(streaming.begin, say))

@@ -18,6 +18,7 @@ from recaug.config.search_queries import Queries, QueryVAE
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
 from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Users, UsualRows
 from recaug.config.sources import Sources
+from recaug.config.stream import DeltaArrives, FilesArrive, KafkaArrives, Stream
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
 from recaug.config.training import Optimiser, SASRec, Training
 
@@ -35,12 +36,14 @@ __all__ = [
     "CoVisitation",
     "Config",
     "CountsGrid",
+    "DeltaArrives",
     "Enhancement",
     "Entry",
     "Evaluate",
     "Events",
     "Fairness",
     "Files",
+    "FilesArrive",
     "Gate",
     "Holdout",
     "ImageClassifier",
@@ -50,6 +53,7 @@ __all__ = [
     "Images",
     "ItemEnhancement",
     "Items",
+    "KafkaArrives",
     "Lake",
     "LearningCurve",
     "Lexical",
@@ -72,6 +76,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spark",
+    "Stream",
     "Strict",
     "Tracking",
     "Training",

@@ -24,6 +24,7 @@ from recaug.config.privacy import Privacy
 from recaug.config.search_ranking import SearchRanking
 from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.sources import Sources
+from recaug.config.stream import Stream
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
@@ -31,7 +32,7 @@ from recaug.errors import ConfigError
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
-# Where things lie, how Spark and the launchers run, who watches and what it may cost: what decides no row.
+# Where things lie and arrive, how Spark and the launchers run, who watches, what it may cost: what decides no row.
 PLACES = (
     "artifacts",
     "lake",
@@ -39,6 +40,7 @@ PLACES = (
     "tracking",
     "alarms",
     "budget",
+    "stream",
     "source.events.path",
     "source.search.path",
     "training.launcher",
@@ -82,6 +84,7 @@ class Config(Strict, kw_only=True, dict=True):
     tracking: Tracking = Tracking()
     alarms: Alarms = msgspec.field(default_factory=Alarms)
     budget: Budget = Budget()
+    stream: Stream = Stream()
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
     attributes: Attributes | None = None

@@ -49,7 +49,7 @@ def generate(
         return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
 
     sources = _sources(train, max_users).withColumn("bucket", F.pmod(F.xxhash64("user_id"), F.lit(buckets)))
-    return _events(sources.groupBy("bucket").applyInPandas(sample, SAMPLES), request, _version(at))
+    return _events(sources.groupBy("bucket").applyInPandas(sample, SAMPLES), request, version_of(at))
 
 
 def _sources(train: DataFrame, max_users: int | None) -> DataFrame:
@@ -82,7 +82,7 @@ def _events(samples: DataFrame, request: Request, version: str) -> DataFrame:
     )
 
 
-def _version(folders: Mapping[int, str]) -> str:
+def version_of(folders: Mapping[int, str]) -> str:
     """Hash the names of the models' folders, which are hashes of what made them."""
     names = "|".join(Store(folders[fold]).name for fold in sorted(folders))
     return hashlib.sha256(names.encode()).hexdigest()[:16]

@@ -34,6 +34,8 @@ GENERATED_QUERY = (
     "row_id string, text string, item_id string, generator string, generator_version string, serial int, "
     "source_items array<string>, source_queries array<string>, weight double"
 )
+# Behind a generator's name in augmented_events: rows of the stream, until those of a night take their place.
+STREAM = "@stream"
 
 TABLES: dict[str, Table] = {
     # event_order: of a user's events of one time, which comes first.

@@ -26,6 +26,7 @@ from recaug.lake.tables import Lake
 
 LEASES = "leases"
 POLL_SECONDS = 2.0  # between looks of one who waits
+NIGHT = "the night of "  # how the work of a night begins
 RENEWALS = 3  # in the time after which a lease that is not renewed expires
 
 
@@ -192,6 +193,15 @@ def _row(lake: Lake) -> Row | None:
         return None
     times = (f"coalesce(double({name}), 0) AS {name}" for name in ("since", "expires"))
     return lake.read(LEASES).selectExpr("token", "holder", *times).first()
+
+
+def held_by(lake: Lake) -> Holder | None:
+    """Who holds the lake now; None where nobody does, or nobody that is alive."""
+    row = _row(lake)
+    if row is None or not row["holder"] or row["expires"] < time.time():
+        return None
+    holder = Holder(**json.loads(row["holder"]))
+    return None if holder.is_dead() else holder
 
 
 def _said(row: Row | None) -> str:

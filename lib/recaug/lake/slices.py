@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import Column
@@ -9,6 +10,14 @@ from pyspark.sql import functions as F
 
 # Partition column -> value, or (first, last), both included, None for open.
 Where = Mapping[str, Any]
+
+Settings = Mapping[str, str]  # of Spark's writer
+NOTHING: Settings = MappingProxyType({})
+
+
+def once(work: str, number: int) -> Settings:
+    """Settings of a commit that is made once: Delta passes over one of the same work, of this number or a lower one."""
+    return {"txnAppId": work, "txnVersion": str(number)}
 
 
 def condition(where: Where) -> Column:

@@ -17,7 +17,7 @@ from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
 from recaug.lake.layout import balance, conform, lay, local_address
 from recaug.lake.ledger import Ledger
-from recaug.lake.slices import Where, condition, sql
+from recaug.lake.slices import NOTHING, Settings, Where, condition, sql
 from recaug.lake.versions import newest_of_name, newest_of_path
 
 
@@ -145,21 +145,21 @@ class Lake:
                 rows.unpersist()
         return Commit(version, count, hashed)
 
-    def write(self, rows: DataFrame, name: str, where: Where, note: Mapping[str, Any]) -> int:
+    def write(self, rows: DataFrame, name: str, where: Where, note: Mapping[str, Any], once: Settings = NOTHING) -> int:
         """Commit `rows`, of the contract's columns and types, in a slice's place; note: what the commit says of them.
 
-        Returns the version. Spark refuses rows outside the slice. Raises StorageError as replace does.
+        once: slices.once. Returns the version. Spark refuses rows outside the slice. Raises StorageError like replace.
         """
-        version = self._commit(rows, name, note, "overwrite", {"replaceWhere": sql(where)} if where else {})
+        version = self._commit(rows, name, note, "overwrite", {"replaceWhere": sql(where), **once} if where else once)
         if "content_hash" in note:
             self.ledger.enter(self.named(name), sql(where), version, note["content_hash"])
         return version
 
-    def append(self, rows: DataFrame, name: str, note: Mapping[str, Any]) -> int:
+    def append(self, rows: DataFrame, name: str, note: Mapping[str, Any], once: Settings = NOTHING) -> int:
         """Commit `rows` beside those that are there, as write does: in a third of its time, for no slice is sought."""
-        return self._commit(rows, name, note, "append", {})
+        return self._commit(rows, name, note, "append", once)
 
-    def _commit(self, rows: DataFrame, name: str, note: Mapping[str, Any], mode: str, more: Mapping[str, str]) -> int:
+    def _commit(self, rows: DataFrame, name: str, note: Mapping[str, Any], mode: str, more: Settings) -> int:
         said = json.dumps({**note, **self.ledger.guard()})
         settings = {**more, "userMetadata": said, "mergeSchema": "true", "delta.enableDeletionVectors": "false"}
         writer = rows.write.format("delta").mode(mode).options(**settings)

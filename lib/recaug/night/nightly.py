@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
+from recaug.lake.lease import NIGHT as NIGHT_WORK
 from recaug.lake.lease import hold
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
@@ -72,7 +73,7 @@ def run_night(
     context = night_context(config, date, spark)
     monitor = Monitor(context, say)
     monitor.voice.say(f"night of {date}, run {context.run_id}")
-    with held(context, f"the night of {date}"):
+    with held(context, f"{NIGHT_WORK}{date}"):
         summary = under_way(context, partial(_run_stages, context, stages, resume, monitor))
     if "report" in stages:
         from recaug.night.tracking import log_night

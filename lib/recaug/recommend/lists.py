@@ -36,7 +36,7 @@ def top_lists(rows: DataFrame, folder: str, k: int, mask_seen: bool, diversity: 
         torch.set_num_threads(1)  # one Spark task, one core
         for frame in frames:
             for start in range(0, len(frame), BLOCK):
-                yield _block(frame.iloc[start : start + BLOCK], folder, k, mask_seen, diversity)
+                yield block_lists(frame.iloc[start : start + BLOCK], folder, k, mask_seen, diversity)
 
     return rows.select("user_id", "user_index", "items", "seen").mapInPandas(score, LISTS)
 
@@ -66,7 +66,8 @@ def history_tensor(frame: pd.DataFrame) -> torch.Tensor:
     return torch.from_numpy(items.astype(np.int64))
 
 
-def _block(frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity: float) -> pd.DataFrame:
+def block_lists(frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity: float) -> pd.DataFrame:
+    """Do as top_lists for rows that are here; BLOCK of them at most, whose scores are held at once."""
     index, value = best_of(frame, folder, k, mask_seen, diversity)
     items = history_tensor(frame)
     with torch.no_grad():
