@@ -35,8 +35,8 @@ from recaug.report import images as images_page
 from recaug.report import learning_curve as curve_page
 from recaug.report import search as search_page
 from recaug.session import build
-from recaug.studies import privacy, search_lists
 from recaug.stream import command as streaming
+from recaug.studies import privacy, search_lists
 from recaug.studies.benchmark import run_benchmark
 from recaug.studies.completion import run_completion
 from recaug.studies.erasure import WEEK, erase
