@@ -57,13 +57,13 @@ def sequences() -> pd.DataFrame:
 
 
 def covisitation() -> pd.DataFrame:
-    """Counts of each fold, window 2, both directions alike."""
+    """Counts of each fold, window 2, both directions alike; each row of a user's own, added up where they are read."""
     rows = []
     for user, items in enumerate(histories()):
         for gap in (1, 2):
             for first, second in zip(items[:-gap], items[gap:], strict=True):
-                rows += [(user % 3 % 2, first, second, 1 / gap), (user % 3 % 2, second, first, 1 / gap)]
-    return pd.DataFrame(rows, columns=["fold", "item_index", "other_index", "weight"])
+                rows += [(user % 3 % 2, first, second, 1 / gap, 1), (user % 3 % 2, second, first, 1 / gap, 1)]
+    return pd.DataFrame(rows, columns=["fold", "item_index", "other_index", "weight", "users"])
 
 
 def write_tables(lake: Lake) -> None:
