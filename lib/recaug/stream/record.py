@@ -37,11 +37,13 @@ class Batch(Result, frozen=True):
     def line(self) -> str:
         """For people."""
         late = f", {self.late:,} left to the night" if self.late else ""
-        told = f"; event to written p50 {self.p50:.1f} s, p95 {self.p95:.1f} s, at most {self.most:.1f} s"
+        told = ""
+        if self.p50 is not None:
+            told = f"; event to written p50 {self.p50:.1f} s, p95 {self.p95:.1f} s, at most {self.most:.1f} s"
         return (
             f"  batch {self.number}: {self.rows:,} rows: {self.events:,} events, {self.duplicates:,} duplicates, "
             f"{self.quarantined:,} quarantined{late}; {self.generated:,} generated, {self.lists:,} lists; "
-            f"{self.seconds:.1f} s{told if self.p50 is not None else ''}"
+            f"{self.seconds:.1f} s{told}"
         )
 
 
