@@ -30,8 +30,8 @@ class DeltaArrives(Strict, kw_only=True, tag="delta", tag_field="kind"):
 class KafkaArrives(Strict, kw_only=True, tag="kafka", tag_field="kind"):
     """Messages of a Kafka topic, each a JSON object with the columns that source.events maps.
 
-    servers: host:port, with commas between. topic: its name. starting: where a stream without a checkpoint begins. options: passed to
-        Spark's reader, such as kafka.security.protocol.
+    servers: host:port, with commas between. topic: its name. starting: where a stream without a checkpoint begins.
+    options: passed to Spark's reader, such as kafka.security.protocol.
     """
 
     servers: str
