@@ -171,10 +171,12 @@ def test_a_damaged_file_is_one_line(spark: SparkSession, tmp_path: Path) -> None
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ContractError, match=r"log.csv.gz is damaged or no csv$"):
         read_source(spark, source(tmp_path / "log.csv.gz"), "source.events")
-    lines = source(tmp_path / "log.csv.gz", options={"header": "true", "multiLine": "false"})
-    with pytest.raises((Py4JJavaError, PySparkException)) as caught:
-        read_source(spark, lines, "source.events").count()
-    assert str(unreadable(caught.value, lines, "source.events")).endswith("is damaged or no csv")
+    for name, content in (("cut.csv.gz", whole[: len(whole) // 2]), ("text.csv.gz", CSV.encode())):
+        (tmp_path / name).write_bytes(content)
+        lines = source(tmp_path / name, options={"header": "true", "multiLine": "false"})
+        with pytest.raises((Py4JJavaError, PySparkException)) as caught:
+            spark.read.schema("a string").csv(str(tmp_path / name)).count()
+        assert str(unreadable(caught.value, lines, "source.events")).endswith("is damaged or no csv"), name
 
 
 def test_a_file_of_a_package_is_found() -> None:

@@ -12,6 +12,7 @@ from recaug.errors import ContractError
 
 # What Java calls a damaged file, and Spark one that it cannot read (2064: of Spark 3.5, without a name).
 DAMAGED = ("java.io.EOFException", "java.util.zip.ZipException", "org.apache.hadoop.fs.ChecksumException")
+NO_HEADER = ("not a gzip file",)  # of which Hadoop raises a plain IOException
 FOREIGN = {  # a type of a column that Spark lacks (1172 to 1174: of Spark 3.5, without a name)
     *(f"_LEGACY_ERROR_TEMP_117{digit}" for digit in (2, 3, 4)),
     "PARQUET_TYPE_ILLEGAL",
@@ -40,7 +41,7 @@ def unreadable(error: Exception, source: Files, key: str) -> ContractError | Exc
     at = f"{key}.{source.place_key}:"
     denied = why.has("java.nio.file.AccessDeniedException", "org.apache.hadoop.security.AccessControlException")
     gone = why.has("java.io.FileNotFoundException", "java.nio.file.NoSuchFileException")
-    broken = why.has(*DAMAGED) or not why.conditions.isdisjoint(UNREADABLE)
+    broken = why.has(*DAMAGED) or why.says(*NO_HEADER) or not why.conditions.isdisjoint(UNREADABLE)
     cases = {
         f"{at} a name at {place} has a colon, which Hadoop takes for the end of a scheme; rename the file": why.has(
             "java.net.URISyntaxException"

@@ -1,0 +1,46 @@
+"""The full audit, of one half of a thin night's users."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pyspark.sql import SparkSession
+from tests.conftest import THIN_DAY
+
+from recaug.config import Config
+from recaug.errors import ConfigError
+from recaug.lake.store import Store
+from recaug.lake.tables import Lake
+from recaug.night.context import Context
+from recaug.studies.privacy import run_audit
+
+
+def audit_context(spark: SparkSession, config: Config, artifacts: Path, **privacy: int) -> Context:
+    changed = msgspec.structs.replace(config, privacy=msgspec.structs.replace(config.privacy, **privacy))
+    return Context(spark, changed, THIN_DAY, Lake(spark, config.lake.path), Store(artifacts))
+
+
+@pytest.mark.slow
+def test_every_generator_is_asked_over_both_halves_and_no_half_stays(
+    spark: SparkSession, night: tuple[Config, dict[str, Any]], tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    audits = run_audit(audit_context(spark, night[0], tmp_path, salts=1), lines.append)
+    assert {audit.generator: audit.releases for audit in audits} == {"vae": 2, "gan": 2}
+    for audit in audits:
+        assert min(control.mean for control in audit.controls.values()) > 0.9
+        assert abs(audit.baselines["permuted"].mean - 0.5) < 0.15
+    assert lines == ["salt 1 of 1: gan, vae"]
+    place = tmp_path / THIN_DAY.isoformat() / "privacy"
+    assert {file.name for file in place.iterdir()} == {"audit.json", "audit.md", "index.html"}
+    assert [entry["generator"] for entry in json.loads((place / "audit.json").read_text())] == ["gan", "vae"]
+    assert "VAE" in (place / "index.html").read_text()
+
+
+def test_an_audit_of_nobody_is_refused(
+    spark: SparkSession, night: tuple[Config, dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"privacy\.users is 0"):
+        run_audit(audit_context(spark, night[0], tmp_path, users=0))
