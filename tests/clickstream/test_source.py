@@ -1,5 +1,6 @@
 """Any log is read by its YAML; what it lacks is named."""
 
+import bz2
 import datetime as dt
 import gzip
 from pathlib import Path
@@ -177,6 +178,14 @@ def test_a_damaged_file_is_one_line(spark: SparkSession, tmp_path: Path) -> None
         with pytest.raises((Py4JJavaError, PySparkException)) as caught:
             spark.read.schema("a string").csv(str(tmp_path / name)).count()
         assert str(unreadable(caught.value, lines, "source.events")).endswith("is damaged or no csv"), name
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    (packed / "whole.csv").write_text(CSV)
+    (packed / "text.csv.bz2").write_text(CSV)  # of which Spark would read no row, and say nothing
+    with pytest.raises(ContractError, match=r"packed/text.csv.bz2 is damaged or no bzip2; write it anew"):
+        read_source(spark, source(packed), "source.events")
+    (packed / "text.csv.bz2").write_bytes(bz2.compress(b""))
+    assert read_source(spark, source(packed), "source.events").count() == 2
 
 
 def test_a_file_of_a_package_is_found() -> None:

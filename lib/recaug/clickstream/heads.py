@@ -20,6 +20,7 @@ HEAD = 1 << 16  # bytes of a file that are looked at
 ROWS = 100  # of them, that are counted
 SEPARATOR = "\x1f"  # of the names in a header's mark
 JUDGED = 3  # rows, which are no accident
+NO_BZIP2 = 14  # bytes of an empty file, packed; Hadoop finds nothing in a longer one that does not begin as one
 # What a file is that begins so, and what is to be done with it.
 BEGINNINGS = (
     (rb"PK\x03\x04", "a zip archive or an Excel file, which is not read; unpack it, or write CSV"),
@@ -52,6 +53,8 @@ def look(spark: SparkSession, source: Files, file: str, key: str) -> Look:
     if head is None:  # its columns are not known, so it is read by itself
         return Look(file)
     place = f"{key}.path: {short(file)}"
+    if not head and file.endswith(".bz2") and _length(spark, file) > NO_BZIP2:
+        raise ContractError(f"{place} is damaged or no bzip2; write it anew, or give it a name without .bz2")
     for beginning, what in BEGINNINGS:
         if re.match(beginning, head, re.DOTALL):
             raise ContractError(f"{place} is {what}")
@@ -88,6 +91,12 @@ def read_head(spark: SparkSession, file: str) -> bytes | None:
         return None
     finally:
         stream.close()
+
+
+def _length(spark: SparkSession, file: str) -> int:
+    """Bytes of a file."""
+    place = spark._jvm.org.apache.hadoop.fs.Path(file)  # type: ignore[union-attr]
+    return int(place.getFileSystem(spark._jsc.hadoopConfiguration()).getFileStatus(place).getLen())
 
 
 def _check_lines(source: Files, coding: Coding, key: str, place: str) -> None:
