@@ -124,7 +124,7 @@ def test_every_key_of_a_generator_is_in_its_schema(kind: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        (ENTRY | {"kind": "nobody"}, "'nobody' is none of vae, gan, diffusion, counts"),
+        (ENTRY | {"kind": "nobody"}, "'nobody' is none of vae, gan, diffusion, transformer, counts"),
         (ENTRY | {"kind": "tests.nowhere:Recent"}, "a class path is package.module:Class"),
         (ENTRY | {"kind": "recaug.errors:ConfigError"}, "is no Generator"),
         ({"kind": "tests.generators.test_own_generator:Half"}, "Half lacks colour, folders, sampler, writes"),

@@ -15,7 +15,7 @@ from recaug.night.context import Context
 from recaug.stream import generated, lists
 from recaug.stream.commits import Commits
 from recaug.stream.held import EARLIEST, Held
-from recaug.stream.intake import take
+from recaug.stream.intake import joined, take
 from recaug.stream.people import Person, person
 from recaug.stream.record import Batch, Clock, counted
 from recaug.stream.serving import Lists, Published, newest_lists, newest_published
@@ -76,7 +76,7 @@ class Worker:
             return None
         commits.augmented(rows)
         clock.step("write generated")
-        listed = pd.concat([self._kept(day, set(refreshed["user_id"])), refreshed], ignore_index=True)
+        listed = joined(self._kept(day, set(refreshed["user_id"])), refreshed)
         if len(refreshed):
             commits.recommendations(listed, day)
             self.listed = (day, listed)

@@ -5,6 +5,7 @@ import signal
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import torch
@@ -26,15 +27,14 @@ def begin(say: Say, config: Config, given: Namespace) -> Callable[[SparkSession]
     """Check what can be checked before Spark starts, and give the work."""
     checkpoint_of(config, Store(config.artifacts))
 
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
+    ended = Event()
 
     def work(spark: SparkSession) -> None:
         torch.set_num_threads(1)  # as in the night's tasks, so that a list is the night's to the last bit
-        with suppress(KeyboardInterrupt, ValueError):
-            signal.signal(signal.SIGTERM, end)
-        with suppress(KeyboardInterrupt):
-            batches = run_stream(night_context(config, dt.date.today(), spark), say, given.once)
-            say(f"  {batches} batches; nothing is left to take")
+        with suppress(ValueError):  # of a thread that is not the main one
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: ended.set())
+        batches = run_stream(night_context(config, dt.date.today(), spark), say, given.once, ended=ended)
+        say(f"  {batches} batches; {'ended, and a restart goes on' if ended.is_set() else 'nothing is left to take'}")
 
     return work

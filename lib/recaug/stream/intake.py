@@ -37,12 +37,17 @@ class Taken(NamedTuple):
 
     def plus(self, other: "Taken") -> "Taken":
         """Both together."""
-        both = pd.concat([self.events, other.events], ignore_index=True).drop_duplicates("event_id")
-        bad = pd.concat([self.bad, other.bad], ignore_index=True)
-        return Taken(both, bad, self.rows + other.rows, self.ignored + other.ignored)
+        both = joined(self.events, other.events).drop_duplicates("event_id")
+        return Taken(both, joined(self.bad, other.bad), self.rows + other.rows, self.ignored + other.ignored)
 
 
 NOTHING = Taken(pd.DataFrame(columns=[*EVENTS, "micros"]), pd.DataFrame(columns=[*BAD]), 0, 0)
+
+
+def joined(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Both frames' rows; an empty one has no types that could count."""
+    with_rows = [frame for frame in (first, second) if len(frame)]
+    return pd.concat(with_rows, ignore_index=True) if with_rows else first
 
 
 def take(lake: Lake, config: Config, source: Arrivals, units: Sequence[Any], undated: dt.date) -> Taken:

@@ -2,11 +2,14 @@
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
+from threading import Event
 
 import msgspec
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
+from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
 from recaug.config import Config
@@ -21,6 +24,8 @@ from recaug.stream.sources.registry import arrivals
 
 MARK = "recaug.json"  # in the checkpoint: what it is of
 RECORD = "batches.jsonl"
+LOOK = 1  # seconds between two looks whether it is ended
+LAST_BATCH = 60.0  # seconds that the last batch may take
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -59,10 +64,17 @@ def _hashed(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]
 
 
-def run_stream(context: Context, say: Say, once: bool = False, done: Callable[[Batch], None] | None = None) -> int:
+def run_stream(
+    context: Context,
+    say: Say,
+    once: bool = False,
+    done: Callable[[Batch], None] | None = None,
+    ended: Event | None = None,
+) -> int:
     """Take what arrives until it is ended; `once`: until all that is there is taken. Gives the number of batches.
 
-    done: is called with each batch. Raises a RecaugError, from which a restart goes on.
+    done: is called with each batch. ended: when it is set, the batch that runs is the last. Raises a RecaugError, from
+    which a restart goes on.
     """
     config, folder = context.config, checkpoint_of(context.config, context.artifacts)
     with one_line_errors("stream"):
@@ -95,10 +107,19 @@ def run_stream(context: Context, say: Say, once: bool = False, done: Callable[[B
     with _ended(source, failed):
         query = writer.trigger(**trigger).start()
         try:
-            query.awaitTermination()
+            while not query.awaitTermination(LOOK) and not (ended is not None and ended.is_set()):
+                pass
+            _let_end(query)
         finally:
             query.stop()
     return len(batches)
+
+
+def _let_end(query: StreamingQuery) -> None:
+    """Wait until the batch that runs, if any, is done: one that is cut off is taken again, but its job is in vain."""
+    until = time.monotonic() + LAST_BATCH
+    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 class _ended:

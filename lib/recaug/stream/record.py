@@ -39,12 +39,19 @@ class Batch(Result, frozen=True):
         late = f", {self.late:,} left to the night" if self.late else ""
         told = ""
         if self.p50 is not None:
-            told = f"; event to written p50 {self.p50:.1f} s, p95 {self.p95:.1f} s, at most {self.most:.1f} s"
+            ages = (f"{what} {_long(age)}" for what, age in (("p50", self.p50), ("p95", self.p95), ("most", self.most)))
+            told = f"; event to written {', '.join(ages)}"
         return (
             f"  batch {self.number}: {self.rows:,} rows: {self.events:,} events, {self.duplicates:,} duplicates, "
             f"{self.quarantined:,} quarantined{late}; {self.generated:,} generated, {self.lists:,} lists; "
             f"{self.seconds:.1f} s{told}"
         )
+
+
+def _long(seconds: float | None) -> str:
+    """Write a time: in seconds, or in days where it is longer than one, as of a log that is read again."""
+    assert seconds is not None
+    return f"{seconds:.1f} s" if seconds < 86_400 else f"{seconds / 86_400:,.0f} days"
 
 
 @dataclass

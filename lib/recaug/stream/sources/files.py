@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from pyspark.sql import DataFrame
 
 from recaug.clickstream.failures import reading
@@ -46,7 +47,8 @@ class Folder:
         """Give the names of new files: what is in them is read in the batch, by its own head."""
         files = self.place.spark.readStream.format("binaryFile").schema(BINARY)
         limited = files.option("maxFilesPerTrigger", self.source.max_files_per_trigger)
-        with reading(self.place.config.source.events, KEY):
+        log, own = self.place.config.source.events, self.source.path
+        with reading(msgspec.structs.replace(log, path=own or log.path), "stream.source" if own else KEY):
             return limited.load(self.path).select("path", "length", "modificationTime")
 
     def split(self, batch: DataFrame) -> Sequence[str]:
