@@ -91,7 +91,7 @@ def test_every_text_stands_out_from_its_paper(dark: bool) -> None:
 
 def test_the_decision_comes_first_then_for_whom_then_what_then_cost(tags: Tags) -> None:
     sections = [own["id"] for own in tags.named("section")]
-    assert sections == ["lift", "likeness", "users", "cost", "metrics", "training", "rows", "versions"]
+    assert sections == ["lift", "likeness", "privacy", "users", "cost", "metrics", "training", "rows", "versions"]
     first = [name for name, _ in tags.all if name in ("h1", "h2", "table", "svg")][:3]
     assert first == ["h1", "h2", "table"]  # nothing between the decision and the lifts
     links = [own["href"][1:] for own in tags.named("a") if own["href"][1:] in sections]
