@@ -21,7 +21,14 @@ from recaug.config.text import parse
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 COMMANDS = list(dict.fromkeys(command for page in (README, *DOCS) for command in commands(page)))
-OWN_TABLE = [command for command in COMMANDS if "--config conf/shop.yaml" in command and "jobs/erase" not in command]
+BESIDE = ("jobs/erase", "jobs/stream", "jobs/audit_privacy")  # of an own table, and no night
+OWN_TABLE = [
+    command
+    for command in COMMANDS
+    if "--config conf/shop.yaml" in command and not any(job in command for job in BESIDE)
+]
+(STREAM,) = (command for command in COMMANDS if "jobs/stream" in command and command.endswith("--once"))
+(AUDIT,) = (command for command in COMMANDS if "jobs/audit_privacy" in command)
 (ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
 (INIT,) = (command for command in COMMANDS if "jobs/init" in command)
 
@@ -149,7 +156,10 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     erase = ERASE.replace("conf/shop.yaml", str(shop / "shop.yaml")).replace("erased.txt", str(shop / "erased.txt"))
     propose = INIT.replace("/mnt/shop", str(shop)).replace("conf/shop.yaml", str(shop / "proposed.yaml"))
     brief = plans[0].replace("shop.yaml", "brief.yaml")  # README's own
-    *planned, first, again, erased, proposed = run([*shipped, brief, *plans, *nights[:2], erase, propose])
+    stream = STREAM.replace("conf/shop.yaml", str(shop / "shop.yaml"))
+    *planned, first, again, erased, streamed, proposed = run(
+        [*shipped, brief, *plans, *nights[:2], erase, stream, propose]
+    )
     columns = load(shop / "proposed.yaml").source.events.columns
     assert (columns["user_id"], columns["item_id"]) == ("visitor", "sku")
     assert f"jobs/nightly.py --config {shop / 'proposed.yaml'} --date 2026-11-" in proposed
@@ -161,10 +171,18 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     events = DeltaTable(str(shop / "lake" / "events")).get_add_actions(flatten=True).column("num_records").to_pylist()
     assert sum(events) == 23 * 8  # the account of the testers is no customer, and v1 is erased
     assert "events             23 rows deleted" in erased
+    assert "230 rows: 0 events" in streamed  # the night has taken these days
+    assert "nothing is left to take" in streamed
     (submitted,) = nights[2:]
     done = submit(submitted)
     assert done.returncode == 0, done.stderr
     assert "207 rows_in" in done.stdout  # v1 is read no more
+
+
+def test_the_command_of_an_audit_names_a_job_and_a_night() -> None:
+    words = shlex.split(AUDIT)
+    assert (ROOT / words[1]).exists()
+    assert dt.date.fromisoformat(words[words.index("--date") + 1])
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if "jobs/benchmark" in command])
