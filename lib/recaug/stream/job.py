@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from threading import Event
+from typing import Any
 
 import msgspec
 from pyspark.errors import StreamingQueryException
@@ -98,28 +99,28 @@ def run_stream(
             failed.append(error)
             raise
 
-    trigger = (
-        {"availableNow": True}
-        if once
-        else {"processingTime": f"{round(1000 * config.stream.trigger_seconds)} milliseconds"}
-    )
     writer = frame.writeStream.foreachBatch(take).option("checkpointLocation", folder.uri("checkpoint"))
     with _ended(source, failed):
-        query = writer.trigger(**trigger).start()
-        try:
-            while not query.awaitTermination(LOOK) and not (ended is not None and ended.is_set()):
-                pass
-            _let_end(query)
-        finally:
-            query.stop()
+        _wait(writer.trigger(**_trigger(config, once)).start(), ended)
     return len(batches)
 
 
-def _let_end(query: StreamingQuery) -> None:
-    """Wait until the batch that runs, if any, is done: one that is cut off is taken again, but its job is in vain."""
-    until = time.monotonic() + LAST_BATCH
-    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < until:
-        time.sleep(0.05)
+def _trigger(config: Config, once: bool) -> dict[str, Any]:
+    if once:
+        return {"availableNow": True}
+    return {"processingTime": f"{round(1000 * config.stream.trigger_seconds)} milliseconds"}
+
+
+def _wait(query: StreamingQuery, ended: Event | None) -> None:
+    """Wait for the query's end, or end it: the batch that runs is let be done, for one that is cut off is in vain."""
+    try:
+        while not query.awaitTermination(LOOK) and not (ended is not None and ended.is_set()):
+            pass
+        until = time.monotonic() + LAST_BATCH
+        while query.isActive and query.status["isTriggerActive"] and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        query.stop()
 
 
 class _ended:
