@@ -77,6 +77,18 @@ def test_only_a_launcher_knows_horovod_only_a_reader_petastorm_only_the_store_a_
         assert knows == {room}
 
 
+def test_every_training_reads_by_the_reader_that_the_yaml_names():
+    calls = [
+        (file, call)
+        for file in FILES
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "row_batches"
+    ]
+    assert len(calls) >= 7
+    without = {file.name for file, call in calls if "reader" not in {keyword.arg for keyword in call.keywords}}
+    assert not without
+
+
 def test_files_and_functions_fit_a_screen_or_two():
     long_files = {str(file.relative_to(LIB)) for file in FILES if len(file.read_text().splitlines()) > 250}
     assert not long_files

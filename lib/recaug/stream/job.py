@@ -114,8 +114,9 @@ def _trigger(config: Config, once: bool) -> dict[str, Any]:
 def _wait(query: StreamingQuery, ended: Event | None) -> None:
     """Wait for the query's end, or end it: the batch that runs is let be done, for one that is cut off is in vain."""
     try:
-        while not query.awaitTermination(LOOK) and not (ended is not None and ended.is_set()):
-            pass
+        while not query.awaitTermination(LOOK):
+            if ended is not None and ended.is_set():
+                break
         until = time.monotonic() + LAST_BATCH
         while query.isActive and query.status["isTriggerActive"] and time.monotonic() < until:
             time.sleep(0.05)

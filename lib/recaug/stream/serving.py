@@ -11,8 +11,10 @@ from pyspark.sql import DataFrame, Row
 
 from recaug.generators.base import Generator
 from recaug.generators.registry import generators
+from recaug.lake.content import content_hash
 from recaug.lake.contracts import REFIT
 from recaug.lake.runs import RunRecord
+from recaug.lake.slices import condition
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
 from recaug.night.inputs import generator_inputs
@@ -81,10 +83,7 @@ class Pinned(Lake):
         return super().read(name, self._versions.get(self._lake.named(name), version))
 
     def content_hash(self, name: str, where: Mapping[str, Any] | None = None) -> str | None:
-        """Hash it at the night's version, as the night recorded it where it did."""
-        from recaug.lake.content import content_hash
-        from recaug.lake.slices import condition
-
+        """Hash it at the night's version, whatever has been written since."""
         return content_hash(self.read(name).where(condition(where or {})))[1]
 
 

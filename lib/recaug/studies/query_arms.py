@@ -124,13 +124,16 @@ def choose_arms(
             fields = {kind: field_of(made.source, rows, kind) for kind in FIELDS}
             scored = _fields(blend, fields, judged, settings)
             chosen.tried[f"{name}, field"] = scored
-            kind, weight = best(scored).rsplit(" ", 1)
+            kind, of_field = best(scored).rsplit(" ", 1)
             chosen.fields[name, kind] = fields[kind]
-            parts.append(Part(generators=(name,), rows=kind, weight=float(weight)))
+            parts.append(Part(generators=(name,), rows=kind, weight=float(of_field)))
         if len(rows) and settings.pair_weights and blend.weights[towers] > 0:
-            scored = _pairs(made, name, blend, towers, judged)
-            chosen.tried[f"{name}, pairs"] = scored
-            parts.append(Part(generators=(name,), rows=PAIRS, weight=float(best(scored))))
+            weight = settings.pair_weights[0]
+            if len(settings.pair_weights) > 1:
+                scored = _pairs(made, name, blend, towers, judged)
+                chosen.tried[f"{name}, pairs"] = scored
+                weight = float(best(scored))
+            parts.append(Part(generators=(name,), rows=PAIRS, weight=weight))
         control = name in controls
         for part in parts:
             label = "pairs" if part.rows == PAIRS else "field"
@@ -159,8 +162,6 @@ def _pairs(made: ArmRows, name: str, blend: Blend, towers: int, judged: Judged) 
         Arm(name=f"{name} {weight:g}", parts=(Part(generators=(name,), rows=PAIRS, weight=weight),))
         for weight in settings.pair_weights
     ]
-    if len(arms) == 1:
-        return {f"{settings.pair_weights[0]:g}": 0.0}
     jobs = [job for arm in arms for job in made.jobs(arm, 1)]
     trained = train(jobs, context.spark, context.config.training, f"towers with {name}")
     scored = {}

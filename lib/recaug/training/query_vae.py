@@ -87,7 +87,14 @@ class QueryVAEJob(Plain):
         rows = rows_per_rank(self.optimiser, worker)
         shuffled = min(SHUFFLE_ROWS, max(self.rows // worker.size, rows))
         return row_batches(
-            self.files, COLUMNS, rows, seed=self.seed, shuffle_rows=shuffled, rank=worker.rank, size=worker.size
+            self.files,
+            COLUMNS,
+            rows,
+            seed=self.seed,
+            shuffle_rows=shuffled,
+            rank=worker.rank,
+            size=worker.size,
+            reader=worker.reader,
         )
 
 

@@ -107,6 +107,7 @@ class TowersJob(Plain):
             shuffle_rows=min(SHUFFLE_ROWS, max(self.pairs // worker.size, rows)),
             rank=worker.rank,
             size=worker.size,
+            reader=worker.reader,
             keep=None if left_out is None else lambda columns: columns["fold"] != left_out,
         )
 
