@@ -24,6 +24,7 @@ from recaug.lake.lease import hold
 from recaug.lake.tables import Lake
 from recaug.night import ingest, publish
 from recaug.night.context import Context, StageResult
+from recaug.night.recommend import named
 from recaug.recommend.lists import top_lists
 from recaug.results import (
     Arm,
@@ -242,6 +243,10 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
     assert scores(new) == pytest.approx(scores(expected), abs=1e-6)
     past = [[f"i{item}" for item in row[0]] for row in expected.select("because.item_index").collect()]
     assert [row[0] for row in new.select("because.item_id").collect()] == past
+    titles = lake.read("items").select("item_id", "title")
+    names = lake.read("vocabulary").select("item_index", "item_id").join(titles, "item_id", how="left")
+    by_night = named(expected, names).orderBy("rank")  # the same words as a night's
+    assert [row["reason"] for row in new.collect()] == [row["reason"] for row in by_night.collect()]
 
 
 def scores(listed: DataFrame) -> list[float]:

@@ -34,7 +34,7 @@ def run(context: Context) -> StageResult:
     listed = top_lists(users, folder, config.recommend.k, discovery, config.recommend.diversity).persist()
     titled = lake.read("vocabulary").join(lake.read("items").select("item_id", "title"), "item_id", how="left")
     names = titled.select("item_index", "item_id", "title").orderBy("item_index").persist()
-    ranked = _named(listed, names).withColumn("event_date", F.lit(context.date))
+    ranked = named(listed, names).withColumn("event_date", F.lit(context.date))
     try:
         commit = lake.replace(ranked, "recommendations", {"event_date": context.date}, context.run_id)
     finally:
@@ -52,7 +52,7 @@ def run(context: Context) -> StageResult:
     return StageResult(metrics, commit.content_hash)
 
 
-def _named(listed: DataFrame, names: DataFrame) -> DataFrame:
+def named(listed: DataFrame, names: DataFrame) -> DataFrame:
     """Turn indices into names: the columns of recommendations but event_date, and because (item_id, weight) or null."""
     past = (
         listed.select("user_index", "rank", F.posexplode("because").alias("place", "one"))
