@@ -18,7 +18,11 @@ from recaug.studies.privacy import run_audit
 
 
 def audit_context(spark: SparkSession, config: Config, artifacts: Path, **privacy: int) -> Context:
-    changed = msgspec.structs.replace(config, privacy=msgspec.structs.replace(config.privacy, **privacy))
+    changed = msgspec.structs.replace(
+        config,
+        privacy=msgspec.structs.replace(config.privacy, **privacy),
+        training=msgspec.structs.replace(config.training, launcher="horovod", workers=2),  # as the shipped nights have
+    )
     return Context(spark, changed, THIN_DAY, Lake(spark, config.lake.path), Store(artifacts))
 
 

@@ -27,6 +27,7 @@ from recaug.night.augment import request_of
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.night.inputs import NightTables
+from recaug.night.prepare import FILES
 from recaug.report.page import templates
 from recaug.report.privacy import markdown as table
 from recaug.report.privacy import privacy
@@ -136,7 +137,7 @@ def _write_halves(context: Context, lake: Lake, salt: int) -> None:
     config, night = context.config, context.lake
     half = F.pmod(F.xxhash64(F.lit(f"half {salt}"), F.col("user_id")), F.lit(2)).cast("int")
     rows = night.read("sequences").withColumn("fold", half)
-    lake.replace(rows, "sequences", {}, context.run_id)
+    lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
     people = rows.where("split = 'serve'").select("user_id", "user_index", "fold")
     events = window_events(night.read("events"), context.date, config.prepare)
     codes = covisitation.train_codes(histories(events, night.read("vocabulary"), people))
