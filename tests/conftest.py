@@ -75,6 +75,7 @@ THIN = {
     "spark": {"master": "local[2]", "settings": {"spark.driver.memory": "1g"}},
     "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
     "negatives": {"per_user": 20},
+    "covisitation": {},
     "training": {"launcher": "local", "workers": 1, "checkpoint_epochs": 1},
     "sasrec": {
         "dim": 16,

@@ -23,6 +23,7 @@ from recaug.evaluate.task import Check
 from recaug.lake.tables import conform
 from recaug.night import ingest, prepare
 from recaug.night.context import Context
+from recaug.night.counting import counting_of, marked
 from recaug.night.experiment import TrainingRows, tables_of
 from recaug.results import Arm, Part, Train, TrainedModel
 from recaug.training.inputs import log_popularity
@@ -153,9 +154,9 @@ def seen_targets(split: str) -> Plant:
 
 def counts_of_all_events(night: Context, rows: DataFrame) -> DataFrame:
     people = night.lake.read("sequences").where("split = 'serve'").select("user_id", "user_index", "fold")
-    settings = night.config.covisitation
+    way = counting_of(night)
     whole = histories(events(night), night.lake.read("vocabulary"), people)
-    return covisitation.counts(whole, settings.window, settings.backward)
+    return marked(covisitation.counts(whole, way.window, way.backward), way)
 
 
 def user_features_of_all_events(night: Context, rows: DataFrame) -> DataFrame:

@@ -35,7 +35,7 @@ def day(number: int, hour: float = 12) -> dt.datetime:
 
 def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) -> Context:
     """Make a night of `date` over the log in `folder`/log, with changes to the sections of the demo's configuration."""
-    given = shipped("demo")
+    given = shipped("demo") | {"covisitation": {}}  # test_counting chooses among the ways of counting
     given["source"] = {
         "events": {
             "path": f"{folder}/log",
@@ -48,7 +48,7 @@ def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) ->
         }
     }
     for section, keys in changes.items():
-        given[section] |= keys
+        given[section] = given[section] | keys if keys is not None else None
     config = convert(given)
     return Context(spark, config, date, Lake(spark, path=f"{folder}/lake"), Store(folder / "artifacts"))
 

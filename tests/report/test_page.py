@@ -94,6 +94,8 @@ def test_a_published_night_shows_everything(published: Context) -> None:
         "2 leak checks",
         "CPU minutes",
         "What the policy tried",
+        "As sessions. NDCG@10 of validation users whom the counts leave out",
+        "by each way: sessions .0612, baskets .0481.",
         "counts-tail-1-2",
         "1,512 MB",
         "pyspark",

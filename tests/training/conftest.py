@@ -63,7 +63,8 @@ def covisitation() -> pd.DataFrame:
         for gap in (1, 2):
             for first, second in zip(items[:-gap], items[gap:], strict=True):
                 rows += [(user % 3 % 2, first, second, 1 / gap, 1), (user % 3 % 2, second, first, 1 / gap, 1)]
-    return pd.DataFrame(rows, columns=["fold", "item_index", "other_index", "weight", "users"])
+    counted = pd.DataFrame(rows, columns=["fold", "item_index", "other_index", "weight", "users"])
+    return counted.assign(window=2, backward=1.0, decay=0.95)
 
 
 def write_tables(lake: Lake) -> None:

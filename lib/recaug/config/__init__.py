@@ -10,7 +10,7 @@ from recaug.config.evaluate import POLICY, Evaluate, Fairness, Gate, Policy, Rec
 from recaug.config.generators import TOGETHER, Augment, Entry
 from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images, ImageSource, ImageVAE
 from recaug.config.lake import Lake, Spark
-from recaug.config.prepare import CoVisitation, Holdout, Negatives, Prepare
+from recaug.config.prepare import WAYS, CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.privacy import Privacy
 from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
@@ -26,6 +26,7 @@ __all__ = [
     "POLICY",
     "STAGES",
     "TOGETHER",
+    "WAYS",
     "ALSGrid",
     "Alarms",
     "Attributes",

@@ -1,5 +1,6 @@
 """Sections prepare, negatives and covisitation: windows, splits and what is counted."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -103,11 +104,21 @@ class CoVisitation(Strict, kw_only=True):
     decay: weight of the history's older events at scoring, per event.
     neighbours: kept for each item.
 
-    The defaults are of baskets, in which the order says little; where only an order is known, a narrower window with
-    `backward` below 1 and a quicker decay counts better.
+    Without this section prepare counts in four ways (baskets, sessions, short sessions, sequences) and takes the one
+    that ranks validation users best. A section decides it, and what it leaves out is as of baskets.
     """
 
     window: Positive = 50
     backward: NonNegative = 1.0
     decay: Share = 0.95
     neighbours: Positive = 100
+
+
+# In baskets the order says little, and all that a user had says what comes next; where one thing follows another, the
+# last ones do. Sessions lie between, with an older event's weight that falls slowly or soon.
+WAYS: Mapping[str, CoVisitation] = {
+    "baskets": CoVisitation(),
+    "sessions": CoVisitation(window=20, backward=0.5, decay=0.8),
+    "short sessions": CoVisitation(window=20, backward=0.5, decay=0.6),
+    "sequences": CoVisitation(window=20, backward=0.1, decay=0.45),
+}

@@ -60,7 +60,8 @@ class Config(Strict, kw_only=True, dict=True):
     """One complete run: all but artifacts, lake and source has a default.
 
     seed: of all random numbers. artifacts: folder of the models, of each night's report and summary, and of MLflow's
-        runs. benchmark, learning_curve, attributes, images: a study; null where none is asked for.
+        runs. covisitation: null: counted as ranks validation users best.
+    benchmark, learning_curve, attributes, images: a study; null where none is asked for.
     refit: once a recipe is proved, its models go on learning from all days up to the night, the held-out ones too, and
         the published rows and the lists are theirs; false: of the models that were proved.
     """
@@ -72,7 +73,7 @@ class Config(Strict, kw_only=True, dict=True):
     source: Sources
     prepare: Prepare = Prepare()
     negatives: Negatives = Negatives()
-    covisitation: CoVisitation = CoVisitation()
+    covisitation: CoVisitation | None = None
     privacy: Privacy = Privacy()
     training: Training = Training()
     sasrec: SASRec = SASRec()

@@ -19,7 +19,7 @@ from recaug.clickstream import covisitation
 from recaug.clickstream.features import item_features, user_features
 from recaug.clickstream.sequences import histories, numbers, train_events
 from recaug.clickstream.splits import rank, train_end, window_events
-from recaug.config import Config
+from recaug.config import Config, CoVisitation
 from recaug.evaluate.arms import cold_users, rows_of
 from recaug.evaluate.task import Check
 from recaug.results import Arm, Train
@@ -30,6 +30,8 @@ from recaug.training.inputs import log_popularity
 @dataclass(frozen=True)
 class Checked:
     """The tables of the night of `date`. events: as prepare read them; negatives: of the date; candidates: of the run.
+
+    counting: how covisitation is counted and scored.
 
     candidates, training_rows: None where none are written yet.
     """
@@ -42,6 +44,7 @@ class Checked:
     user_features: DataFrame
     item_features: DataFrame
     covisitation: DataFrame
+    counting: CoVisitation
     negatives: DataFrame
     candidates: DataFrame | None = None
     training_rows: DataFrame | None = None
@@ -102,7 +105,7 @@ def _looks(
         end = train_end(tables.date, config.prepare)
         yield "user_features", _features(tables.user_features, user_features(train, end), "user_id")
         yield "item_features", _features(tables.item_features, item_features(train, end), "item_id")
-        yield "covisitation", _covisitation(tables.covisitation, config, histories(train, words, people))
+        yield "covisitation", _covisitation(tables, histories(train, words, people))
         yield "negatives", _negatives(tables.negatives, config, train, words, known, people)
     if tables.candidates is not None:
         yield from _candidates(tables.candidates, train, known)
@@ -174,11 +177,13 @@ def _differs(name: str) -> Column:
     return F.coalesce(far, ours.isNull() != theirs.isNull())
 
 
-def _covisitation(held: DataFrame, config: Config, people: DataFrame) -> DataFrame:
+def _covisitation(tables: Checked, people: DataFrame) -> DataFrame:
     """Items whose counts do not add up to those of the users' train events, fold by fold."""
-    counted = covisitation.pair_units(people, config.covisitation.window, config.covisitation.backward)
+    counted = covisitation.pair_units(people, tables.counting.window, tables.counting.backward)
     less = (-F.round(F.col("weight") * covisitation.UNIT).cast("long")).alias("units")
-    ours = held.select("fold", "item_index", "other_index", less, (-F.col("users")).cast("long").alias("users"))
+    ours = tables.covisitation.select(
+        "fold", "item_index", "other_index", less, (-F.col("users")).cast("long").alias("users")
+    )
     items = counted.unionByName(ours).groupBy("fold", "item_index")
     off = items.agg(F.sum("units").alias("more"), F.sum("users").alias("more_users"))
     return _example(off.where("more != 0 OR more_users != 0"), "fold", "item_index")

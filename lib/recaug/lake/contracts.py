@@ -109,8 +109,13 @@ TABLES: dict[str, Table] = {
         "mean_price double, z_events double, z_users double, z_repeat_share double, z_age_days double, "
         "z_mean_price double"
     ),
-    # Directed counts of what users of each fold had together: the sum over folds is the whole.
-    "covisitation": Table("fold int, item_index int, other_index int, weight double, users int", ("fold",)),
+    # Directed counts of what users of each fold had together: the sum over folds is the whole. How they are counted and
+    # scored stands in each row.
+    "covisitation": Table(
+        "fold int, item_index int, other_index int, weight double, users int, window int, backward double, "
+        "decay double",
+        ("fold",),
+    ),
     # What the recommender learns from in each arm of the comparison: evaluate/arms.py.
     "training_rows": Table(
         "arm string, user_index int, window int, length int, fold int, items binary, continuations binary, "

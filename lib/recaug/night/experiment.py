@@ -11,6 +11,7 @@ from recaug.evaluate.arms import NONE, arms_of, controls_of
 from recaug.evaluate.leakage import Checked
 from recaug.evaluate.tasks.recommend import RecommendInputs, RecommendTask, RowFiles
 from recaug.night.context import Context
+from recaug.night.counting import counting_of
 from recaug.night.features import content_items, item_features_of
 from recaug.results import Arm, Train
 
@@ -80,6 +81,7 @@ def tables_of(context: Context) -> Checked:
         user_features=lake.read("user_features"),
         item_features=lake.read("item_features"),
         covisitation=lake.read("covisitation"),
+        counting=counting_of(context),
         negatives=lake.read("negatives").where(F.col("event_date") == F.lit(context.date)),
         candidates=None if candidates is None else candidates.where(F.col("run_id") == context.run_id),
     )

@@ -14,6 +14,7 @@ from recaug.generators.inputs import Before, GeneratorInputs
 from recaug.lake.store import Store
 from recaug.lake.tombstones import last_erasure
 from recaug.night.context import Context
+from recaug.night.counting import counting_of
 from recaug.night.features import of_completion
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import code_version, read_meta
@@ -44,7 +45,7 @@ def generator_inputs(context: Context, before: Before | None = None) -> Generato
     return GeneratorInputs(
         models=context.models,
         tables=NightTables(context),
-        counts=config.covisitation,
+        counts=counting_of(context),
         seed=config.seed,
         folds=range(config.prepare.folds),
         max_length=config.prepare.max_length,

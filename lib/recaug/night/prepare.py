@@ -14,6 +14,7 @@ from recaug.clickstream.vocabulary import users, vocabulary
 from recaug.lake.layout import lay
 from recaug.lake.tables import Commit
 from recaug.night.context import Context, StageResult
+from recaug.night.counting import choose, marked
 from recaug.night.search import prepare_searches
 from recaug.results import Prepare
 
@@ -38,9 +39,9 @@ def run(context: Context) -> StageResult:
     rows = sequences(people, config.prepare.max_length, config.prepare.cold_events)
     written["sequences"] = lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
     written |= _write_features(context, events.where("split = 'train'"), people)
-    codes, counting = covisitation.train_codes(people), config.covisitation
-    pairs = covisitation.counts(codes, counting.window, counting.backward)
-    written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
+    counting = choose(context, people)
+    pairs = covisitation.counts(covisitation.train_codes(people), counting.way.window, counting.way.backward)
+    written["covisitation"] = lake.replace(marked(pairs, counting.way), "covisitation", {}, context.run_id)
     written["negatives"] = _write_negatives(context)
     searches = prepare_searches(context)
     counted = lake.read("sequences").groupBy("split").agg(F.count("*").alias("rows"), F.count_if("cold").alias("cold"))
@@ -54,6 +55,8 @@ def run(context: Context) -> StageResult:
         covisitation=written["covisitation"].rows,
         negatives=written["negatives"].rows,
         windows=[day.isoformat() for day in cut],
+        ways=dict(counting.ndcg),
+        counted=counting.name,
         queries=searches.splits,
         judgements=searches.judgements,
     )

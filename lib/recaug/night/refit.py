@@ -18,6 +18,7 @@ from recaug.lake.runs import RunRecord
 from recaug.night import prepare
 from recaug.night.augment import write_candidates
 from recaug.night.context import Context, StageResult
+from recaug.night.counting import counting_of
 from recaug.night.experiment import recommend_task
 from recaug.night.inputs import generator_inputs, places_in
 from recaug.night.train import jobs
@@ -80,6 +81,7 @@ def _of_all_days(context: Context, arm: Arm) -> Context:
     whole = msgspec.structs.replace(
         config,
         prepare=config.prepare.whole(),
+        covisitation=counting_of(context),
         augment=msgspec.structs.replace(config.augment, generators=entries, together=[]),
         evaluate=msgspec.structs.replace(config.evaluate, policy=None),
         benchmark=None,

@@ -50,7 +50,7 @@ NIGHT: Mapping[str, Stage] = {
                 "queries",
                 "judgements",
             ),
-            sections=("seed", "prepare", "covisitation.window", "covisitation.backward", "negatives"),
+            sections=("seed", "prepare", "covisitation", "privacy.min_users", "negatives"),
         ),
         Stage(
             "train",
@@ -96,7 +96,7 @@ NIGHT: Mapping[str, Stage] = {
         ),
         Stage(
             "refit",
-            reads=("events", "items", "item_latents", "completed_attributes", "vocabulary"),
+            reads=("events", "items", "item_latents", "completed_attributes", "vocabulary", "covisitation"),
             writes=tuple(f"{REFIT}_{name}" for name in REFITTED),
             sections=("refit",),
             needs=("prepare", "train", "augment", "evaluate"),

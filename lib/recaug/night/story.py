@@ -100,7 +100,10 @@ def _judged(trial: Trial) -> str:
 
 def _prepared(found: Prepare) -> str:
     windows = f"{found.events:,} events of {found.users:,} users and {found.items:,} items"
-    return f"{windows}, {found.cold:,} of the test's users cold"
+    ways = sorted(found.ways.items(), key=lambda way: -way[1])
+    told = ", ".join(f"{name} {figure(ndcg)}" for name, ndcg in ways)
+    counted = f", counted as {found.counted} (NDCG@10 {told})" if ways else ""
+    return f"{windows}, {found.cold:,} of the test's users cold{counted}"
 
 
 def _sampled(found: Augment) -> str:

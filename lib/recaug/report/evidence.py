@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from recaug.config import Gate
 from recaug.evaluate.arms import NONE
-from recaug.report.numbers import percent
+from recaug.report.numbers import figure, percent
 from recaug.report.records import Stages, chosen_label, result_of
 from recaug.report.series import Series, arm_looks
 from recaug.report.tables import METRICS, SLICES, arms_in_order
-from recaug.results import ArmResult, Interval, Trial
+from recaug.results import ArmResult, Interval, Prepare, Trial
 
 # Fields of results.Fidelity with what a reader calls them.
 FIDELITY = {
@@ -184,3 +184,12 @@ def leaks(trial: Trial | None) -> str | None:
         return None
     known = sum(trial.leaks.values())
     return f"{len(trial.leaks)} leak checks of what the models learnt from found {known} rows that know more."
+
+
+def counted(prepared: Prepare | None) -> str:
+    """Which way of counting items together was taken, and how each ranked; nothing where the YAML decides."""
+    if prepared is None or not prepared.ways:
+        return ""
+    ways = sorted(prepared.ways.items(), key=lambda way: -way[1])
+    told = ", ".join(f"{name} {figure(ndcg)}" for name, ndcg in ways)
+    return f"As {prepared.counted}. NDCG@10 of validation users whom the counts leave out, by each way: {told}."

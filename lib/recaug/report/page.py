@@ -17,7 +17,7 @@ from recaug.report import distributions, evidence, lift, numbers, plots, records
 from recaug.report.privacy import privacy
 from recaug.report.series import Look, Series, look_of, ordered, series_looks
 from recaug.report.training import Drawing, training_figures
-from recaug.results import Trial
+from recaug.results import Prepare, Trial
 
 PACKAGES = (
     "recaug",
@@ -120,6 +120,7 @@ def render(night: Night) -> str:
         "costs": records.costs(stages),
         "worth": evidence.lift_per_minute(stages, generators),
         "leaks": evidence.leaks(trial),
+        "counted": evidence.counted(records.result_of(stages, Prepare)),
         "lists": records.lists(stages),
         "packages": package_versions(),
         "platform": f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",

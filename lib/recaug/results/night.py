@@ -56,7 +56,8 @@ class Ingest(Result):
 class Prepare(Result):
     """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO.
 
-    queries: by split, and judgements: of source.search.
+    ways: NDCG@10 of validation users by each way of counting together that was tried; none where the YAML gives it.
+    counted: the way that was taken. queries: by split, and judgements: of source.search.
     """
 
     users: int
@@ -67,6 +68,8 @@ class Prepare(Result):
     covisitation: int
     negatives: int
     windows: list[str]
+    ways: dict[str, float] = {}
+    counted: str | None = None
     queries: dict[str, int] = {}
     judgements: int = 0
 

@@ -17,6 +17,7 @@ from recaug.config import Benchmark
 from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.generators.registry import generators
 from recaug.night.context import Context
+from recaug.night.counting import counting_of
 from recaug.night.features import content_items
 from recaug.night.inputs import generator_inputs
 from recaug.recommend.als import fit_als
@@ -96,7 +97,7 @@ def _covisitation(
     try:
         for window, backward in itertools.product(grid.window, grid.backward):
             counts = covisitation.counts(ordered, window, backward)
-            near = neighbours(counts, tables.n_items, config.covisitation.neighbours)
+            near = neighbours(counts, tables.n_items, counting_of(context).neighbours)
             for decay in grid.decay:
                 table = CoVisitation(
                     torch.from_numpy(near.items),

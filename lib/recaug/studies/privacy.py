@@ -25,6 +25,7 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.augment import request_of
 from recaug.night.context import Context
+from recaug.night.counting import counting_of, marked
 from recaug.night.failures import one_line_errors
 from recaug.night.inputs import NightTables
 from recaug.night.prepare import FILES
@@ -108,7 +109,7 @@ def _of_salt(context: Context, halves: Store, salt: int) -> dict[str, list[Exami
     inputs = GeneratorInputs(
         models=halves.at("models"),
         tables=tables,
-        counts=config.covisitation,
+        counts=counting_of(context),
         seed=config.seed + salt,
         folds=range(2),
         max_length=config.prepare.max_length,
@@ -141,9 +142,9 @@ def _write_halves(context: Context, lake: Lake, salt: int) -> None:
     people = rows.where("split = 'serve'").select("user_id", "user_index", "fold")
     events = window_events(night.read("events"), context.date, config.prepare)
     codes = covisitation.train_codes(histories(events, night.read("vocabulary"), people))
-    counting = config.covisitation
-    counts = covisitation.counts(codes, counting.window, counting.backward)
-    lake.replace(counts, "covisitation", {}, context.run_id)
+    way = counting_of(context)
+    counts = covisitation.counts(codes, way.window, way.backward)
+    lake.replace(marked(counts, way), "covisitation", {}, context.run_id)
 
 
 def _drawn(context: Context, entry: Generator, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> DataFrame:

@@ -176,7 +176,7 @@ class RecommendTask:
 
     def baselines(self) -> dict[str, Scorer]:
         """Popularity and co-visitation counts of the train split and, where there is a catalogue, what is alike."""
-        events, counts = self.items.events, self.config.covisitation
+        events, counts = self.items.events, self.inputs.tables.counting
         pairs, least = self.inputs.tables.covisitation, self.config.privacy.min_users
         near = neighbours(pairs, len(events) - 1, counts.neighbours, least)
         table = CoVisitation(
