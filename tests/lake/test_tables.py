@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 from recaug.errors import ContractError, StorageError
 from recaug.lake.failures import storage_error
 from recaug.lake.slices import condition
-from recaug.lake.tables import Lake, UndeclaredTable
+from recaug.lake.tables import Lake
+from recaug.lake.views import UndeclaredTable, View
 
 FIRST, SECOND, THIRD = dt.date(2017, 1, 1), dt.date(2017, 1, 2), dt.date(2017, 1, 3)
 
@@ -238,7 +239,7 @@ def test_a_file_that_is_gone_from_the_lake_is_said_to_be_the_lakes(spark: SparkS
 def test_a_view_refuses_what_is_not_declared(spark: SparkSession, lake: Lake) -> None:
     rows = negatives(spark, (1, 1, 0.5, FIRST))
     lake.replace(rows, "negatives", {}, "a")
-    reader, writer = lake.view(["negatives"], []), lake.view([], ["negatives"])
+    reader, writer = View(lake, ["negatives"], []), View(lake, [], ["negatives"])
     assert reader.read("negatives").count() == 1
     assert reader.version("negatives") == 0
     with pytest.raises(UndeclaredTable, match="negatives is not declared as written"):

@@ -14,6 +14,7 @@ from recaug.clickstream.splits import window_events
 from recaug.config import Config
 from recaug.lake import runs
 from recaug.lake.contracts import REFIT, REFITTED
+from recaug.lake.views import Room
 from recaug.night import refit
 from recaug.night.context import Context
 from recaug.night.nightly import night_context, run_night
@@ -50,7 +51,7 @@ def found(context: Context) -> Refit:
 
 
 def test_every_event_of_the_windows_is_learnt_from(published: Context) -> None:
-    room = published.lake.room(REFIT)
+    room = Room(published.lake, REFIT)
     counting = window_events(published.lake.read("events"), THIN_DAY, published.config.prepare)
     known = counting.join(room.read("vocabulary"), "item_id", "left_semi")
     assert room.read("vocabulary").agg(F.sum("events")).first()[0] == known.count()  # type: ignore[index]

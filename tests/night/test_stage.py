@@ -12,7 +12,7 @@ from tests.night.nights import context, note
 from recaug.config import STAGES, Config, convert, load
 from recaug.errors import ContractError
 from recaug.lake.contracts import TABLES
-from recaug.lake.tables import UndeclaredTable
+from recaug.lake.views import UndeclaredTable
 from recaug.night.context import StageResult, UndeclaredRecord
 from recaug.night.nightly import RUN, check_order, inputs_of, is_done
 from recaug.night.stage import NIGHT, candidates_hash, sections_hash

@@ -32,7 +32,8 @@ from recaug.errors import ConfigError
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
-# Where things lie and arrive, how Spark and the launchers run, who watches, what it may cost: what decides no row.
+# Where things lie and arrive, how Spark and the launchers run, who watches, what it may cost: what decides no row. Of
+# the key itself --resume compares a fingerprint.
 PLACES = (
     "artifacts",
     "lake",
@@ -41,6 +42,7 @@ PLACES = (
     "alarms",
     "budget",
     "stream",
+    "privacy.key",
     "source.events.path",
     "source.search.path",
     "training.launcher",
@@ -160,8 +162,9 @@ class Config(Strict, kw_only=True, dict=True):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The values of its settings and options that are secrets."""
-        return frozenset(secrets(msgspec.to_builtins(self)))
+        """The values of its settings and options that are secrets, and the key. Raises ConfigError as Key.read does."""
+        key = self.privacy.secret
+        return frozenset({*secrets(msgspec.to_builtins(self)), *([key] if key else [])})
 
     @property
     def generated_type(self) -> str:

@@ -8,11 +8,14 @@ class Table(NamedTuple):
 
     erased_by: what makes a row (t) one of an erased user (u: user_id and, as the last night that was prepared counts
     them, user_index; of a quarantine, raw), as SQL; None where no row is of a user.
+    names: columns that hold the shop's names of people, events and sessions; whoever reads the table gets pseudonyms
+    for them. A table without has pseudonyms already, or no names.
     """
 
     columns: str
     partitioned_by: tuple[str, ...] = ()
     erased_by: str | None = None
+    names: tuple[str, ...] = ()
 
 
 BY_NAME = "t.user_id = u.user_id"
@@ -39,7 +42,7 @@ STREAM = "@stream"
 
 TABLES: dict[str, Table] = {
     # event_order: of a user's events of one time, which comes first.
-    "events": Table(f"{EVENT}, event_order int", ("event_date",), BY_NAME),
+    "events": Table(f"{EVENT}, event_order int", ("event_date",), BY_NAME, names=("event_id", "user_id", "session_id")),
     # raw: the source's row as JSON; event_date is the night's where the row has no readable time (dated = false).
     "events_quarantine": Table(
         "raw string, reasons array<string>, source string, event_date date, dated boolean", ("event_date",), BY_TEXT
@@ -55,7 +58,7 @@ TABLES: dict[str, Table] = {
         "vectors map<string,array<float>>, multi_valued map<string,array<string>>"
     ),
     # What the shop says of its users: for fairness alone.
-    "user_attributes": Table("user_id string, attributes map<string,string>", erased_by=BY_NAME),
+    "user_attributes": Table("user_id string, attributes map<string,string>", erased_by=BY_NAME, names=("user_id",)),
     # The values of categorical and multi-valued attributes that enough items have, coded from 1, most frequent first.
     "attribute_values": Table("attribute string, value string, code int, items int"),
     # What the attribute VAE reads of each item: clickstream/attributes.py.
@@ -132,6 +135,7 @@ TABLES: dict[str, Table] = {
         "event_date date, user_id string, rank int, item_id string, score double, reason string",
         ("event_date",),
         BY_NAME,
+        names=("user_id",),
     ),
     # What the towers of search learn from: train queries and the items of a gain above 0, their hashed terms of fixed
     # width. fold: of the query; weight: the gain over the highest.
@@ -164,6 +168,7 @@ TABLES: dict[str, Table] = {
         "examined double, event_time timestamp, event_date date, query string",
         ("event_date",),
         BY_NAME,
+        names=("user_id", "session_id"),
     ),
     # raw: what the row says by our names, as JSON, personal data in the query masked; else as events_quarantine.
     "search_quarantine": Table(
@@ -186,8 +191,8 @@ TABLES: dict[str, Table] = {
     # `<stage>.attempt`: one each time that it was begun, one where it failed; see runs.py. What --resume compares:
     # config_hash, of the sections of the configuration that decide the stage; input_versions, of the tables that it
     # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->
-    # hash of those of the nights before, "code" -> of the release. outputs: each slice that the stage wrote, "table
-    # slice" -> "version content_hash".
+    # hash of those of the nights before, "code" -> of the release, "key" -> of the
+    # pseudonyms' key. outputs: each slice that the stage wrote, "table slice" -> "version content_hash".
     "runs": Table(
         "run_id string, event_date date, stage string, started timestamp, finished timestamp, decision string, "
         "reasons array<string>, metrics string, input_versions map<string,bigint>, inputs map<string,string>, "

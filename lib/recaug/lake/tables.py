@@ -1,7 +1,7 @@
 """The lake: the only room that knows where tables lie, how they are partitioned and how a slice is replaced."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -17,6 +17,7 @@ from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
 from recaug.lake.layout import balance, conform, lay, local_address
 from recaug.lake.ledger import Ledger
+from recaug.lake.pseudonyms import BARE, Pseudonyms
 from recaug.lake.slices import NOTHING, Settings, Where, condition, sql
 from recaug.lake.versions import newest_of_name, newest_of_path
 
@@ -32,15 +33,19 @@ class Commit(NamedTuple):
 class Lake:
     """Delta tables under a folder (`path`) or in a schema of a catalogue (`catalog`, such as main.recaug).
 
-    ledger: of what is written through it; its guard is asked before each commit.
+    ledger: of what is written through it; its guard is asked before each commit. pseudonyms: what `read` gives in place
+    of the shop's names.
     """
 
-    def __init__(self, spark: SparkSession, path: str | None = None, catalog: str | None = None) -> None:
+    def __init__(
+        self, spark: SparkSession, path: str | None = None, catalog: str | None = None, pseudonyms: Pseudonyms = BARE
+    ) -> None:
         if (path is None) == (catalog is None):
             raise ValueError("give one of path and catalog")
         self.spark = spark
         self.path = path.rstrip("/") if path is not None else None
         self.catalog = catalog
+        self.pseudonyms = pseudonyms
         self.ledger = Ledger()
         self.collected: dict[str, tuple[int | None, list[Row]]] = {}  # of runs: a query's rows and their version
 
@@ -48,14 +53,6 @@ class Lake:
     def whole(self) -> "Lake":
         """The lake with all its tables."""
         return self
-
-    def view(self, reads: Iterable[str], writes: Iterable[str]) -> "View":
-        """Give the lake as one who has declared these tables may use it."""
-        return View(self, frozenset(reads), frozenset(writes))
-
-    def room(self, prefix: str) -> "Lake":
-        """Give the lake in which some tables are others of the same contract, such as refit_sequences; see Room."""
-        return Room(self, prefix)
 
     def location(self, name: str) -> str:
         """Where the table is: its folder, or its full name in the catalogue."""
@@ -72,7 +69,14 @@ class Lake:
         return self.spark.catalog.tableExists(self.location(name))
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """Read a table, its newest version or the given one. Raises ContractError where there is none."""
+        """Read a table, its newest version or the given one, with pseudonyms for the shop's names in it.
+
+        Raises ContractError where there is none.
+        """
+        return self.pseudonyms.hide(self.own(name, version), TABLES[name].names)
+
+    def own(self, name: str, version: int | None = None) -> DataFrame:
+        """Do as read, with the shop's own names: for what stays with the shop, or is looked for in its log."""
         if not self.exists(name):
             raise ContractError(f"no table {name} at {self.location(name)}; run the stage that writes it first")
         reader = self.spark.read.format("delta")
@@ -91,7 +95,7 @@ class Lake:
         """Hash a slice's rows as they are now; None where there is no table."""
         if not self.exists(name):
             return None
-        return content_hash(self.read(name).where(condition(where or {})))[1]
+        return content_hash(self.own(name).where(condition(where or {})))[1]
 
     def snapshot_files(self, name: str, where: Where | None = None) -> list[str]:
         """List the files of the newest version's slice, for a reader that is not Spark.
@@ -100,7 +104,7 @@ class Lake:
         cut along partition columns only. Raises ContractError where there is no table.
         """
         # By its number, for Spark names no file of a plan that it holds in its cache.
-        files = self.read(name, self.version(name)).where(condition(where or {})).inputFiles()
+        files = self.own(name, self.version(name)).where(condition(where or {})).inputFiles()
         return sorted({local_address(unquote(file)) for file in files}, key=lambda file: file.rsplit("/", 1)[-1])
 
     def replace(
@@ -184,66 +188,3 @@ class Lake:
         if self.path is not None:
             return DeltaTable.forPath(self.spark, self.destination(name))
         return DeltaTable.forName(self.spark, self.destination(name))
-
-
-class Room(Lake):
-    """A lake in which the tables with a twin of this prefix are that twin, and all others are those of the lake."""
-
-    def __init__(self, lake: Lake, prefix: str) -> None:
-        super().__init__(lake.spark, lake.path, lake.catalog)
-        self._lake, self._prefix, self.ledger = lake, prefix, lake.ledger
-
-    @property
-    def whole(self) -> Lake:
-        """The lake that this is a room of."""
-        return self._lake.whole
-
-    def location(self, name: str) -> str:
-        """Do as Lake does: every other method asks here where the table is."""
-        return self._lake.location(self.named(name))
-
-    def destination(self, name: str) -> str:
-        """Do as Lake does: whatever changes a table asks here where it is."""
-        return self._lake.destination(self.named(name))
-
-    def named(self, name: str) -> str:
-        """Do as Lake does: the twin where there is one."""
-        twin = f"{self._prefix}_{name}"
-        return twin if twin in TABLES else name
-
-
-class UndeclaredTable(LookupError):
-    """A table is used that was not declared: a mistake in the declaration or in what uses it."""
-
-
-class View(Lake):
-    """Some tables of a lake: those declared as read or written are read, the latter written; others are refused.
-
-    Raises UndeclaredTable for another table, whatever is asked of it.
-    """
-
-    def __init__(self, lake: Lake, reads: frozenset[str], writes: frozenset[str]) -> None:
-        super().__init__(lake.spark, lake.path, lake.catalog)
-        self._lake, self._reads, self._writes = lake, reads, writes
-        self.ledger = Ledger(lake.ledger.guard)
-
-    @property
-    def whole(self) -> Lake:
-        """The lake that this is a view of."""
-        return self._lake.whole
-
-    def location(self, name: str) -> str:
-        """Do as Lake does: every other method asks here where the table is."""
-        if name not in self._reads | self._writes:
-            raise UndeclaredTable(f"table {name} is not declared; declared are {_names(self._reads | self._writes)}")
-        return super().location(name)
-
-    def destination(self, name: str) -> str:
-        """Do as Lake does: whatever changes a table asks here where it is."""
-        if name not in self._writes:
-            raise UndeclaredTable(f"table {name} is not declared as written; declared are {_names(self._writes)}")
-        return self.location(name)
-
-
-def _names(tables: Iterable[str]) -> str:
-    return ", ".join(sorted(tables)) or "none"

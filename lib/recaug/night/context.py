@@ -12,6 +12,7 @@ from recaug.lake import runs
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
+from recaug.lake.views import View
 from recaug.night.stage import NIGHT, Stage, candidates_hash, sections_hash
 from recaug.results import Result, TrainedModel
 
@@ -60,7 +61,7 @@ class Context:
 
     def of_stage(self, stage: Stage) -> "Context":
         """Give what a stage may see: the tables and the records that it declares."""
-        return replace(self, lake=self.lake.view(stage.reads, stage.writes), stage=stage)
+        return replace(self, lake=View(self.lake, stage.reads, stage.writes), stage=stage)
 
     def recorded(self, name: str) -> RunRecord:
         """Give what is recorded of another stage of this night.

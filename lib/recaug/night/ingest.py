@@ -68,7 +68,7 @@ def take_events(context: Context) -> StageResult:
         rows = intake.mark_rows(mapped, source)
     items = people = None
     try:
-        held = Held(*(lake.read(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
+        held = Held(*(lake.own(name) if lake.exists(name) else None for name in ("events", "events_quarantine")))
         taken = intake.take_rows(ignore_erased(lake, rows), plan, held, source)
         _check_whole(context, looked, plan, taken)
         late = _too_late(context, looked, held)
@@ -77,7 +77,7 @@ def take_events(context: Context) -> StageResult:
         quarantine = lake.replace(taken.quarantine, "events_quarantine", written, context.run_id)
         events = lake.replace(taken.events, "events", written, context.run_id)
         if items is None:
-            items = named_by_events(of_days(lake.read("events"), None, context.date))
+            items = named_by_events(of_days(lake.own("events"), None, context.date))
         catalogued = lake.replace(items, "items", {}, context.run_id)
         if people is not None:
             lake.replace(people, "user_attributes", {}, context.run_id)

@@ -12,8 +12,10 @@ from pyspark.sql import SparkSession
 from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
+from recaug.lake.contracts import TABLES
 from recaug.lake.lease import NIGHT as NIGHT_WORK
 from recaug.lake.lease import hold
+from recaug.lake.pseudonyms import Pseudonyms
 from recaug.lake.runs import RunRecord
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
@@ -28,6 +30,7 @@ from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
 from recaug.night.story import decided
 from recaug.night.summary import under_way
 from recaug.night.unusual import with_warnings
+from recaug.report.privacy import UNKEYED
 from recaug.training.wholeness import sources_hash
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
@@ -73,6 +76,8 @@ def run_night(
     context = night_context(config, date, spark)
     monitor = Monitor(context, say)
     monitor.voice.say(f"night of {date}, run {context.run_id}")
+    if config.privacy.key is None:
+        monitor.voice.say(f"  {UNKEYED}")
     with held(context, f"{NIGHT_WORK}{date}"):
         summary = under_way(context, partial(_run_stages, context, stages, resume, monitor))
     if "report" in stages:
@@ -128,6 +133,8 @@ def inputs_of(context: Context, stage: Stage, versions: dict[str, int | None] | 
     recorded = runs.night(context.lake, context.date)
     records = {name: recorded[name].content for name in stage.needs if name in recorded}
     contents = runs.contents(context.lake) if stage.history else {}
+    if context.lake.pseudonyms.fingerprint and any(TABLES[table].names for table in stage.reads):
+        records["key"] = context.lake.pseudonyms.fingerprint
     for name in stage.history:
         others = ((day, content) for (other, day), content in contents.items() if other == name and day <= context.date)
         nights = [f"{day} {content}" for day, content in sorted(others) if (name, day) != (stage.name, context.date)]
@@ -205,7 +212,7 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
         f"source: {places}: {estimated}",
         f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
         *(
-            f"{stage}: reads {', '.join([*_source(stage), *(_version(name, held[name]) for name in tables)])}"
+            f"{stage}: reads {', '.join(['the source'] * (stage == 'ingest') + [_version(n, held[n]) for n in tables])}"
             for stage, tables in reads.items()
         ),
     ]
@@ -218,13 +225,13 @@ def held(context: Context, work: str) -> AbstractContextManager[None]:
 
 
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
-    """Give a night its tables and artifacts. Raises ConfigError where these are on a file system that a Store lacks."""
+    """Give a night its tables and artifacts.
+
+    Raises ConfigError where these are on a file system that a Store lacks, or there is no key where one is named.
+    """
     artifacts = Store(config.artifacts)
-    return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
-
-
-def _source(stage: str) -> list[str]:
-    return ["the source"] if stage == "ingest" else []
+    pseudonyms = Pseudonyms(config.privacy.secret)
+    return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog, pseudonyms), artifacts)
 
 
 def _version(name: str, version: int | None) -> str:

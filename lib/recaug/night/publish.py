@@ -4,6 +4,7 @@ from pyspark.sql import functions as F
 
 from recaug.evaluate.arms import cold_users, rows_of
 from recaug.lake.contracts import REFIT, STREAM
+from recaug.lake.views import Room
 from recaug.night.context import Context, StageResult
 from recaug.results import Arm, Publish
 
@@ -26,7 +27,7 @@ def run(context: Context) -> StageResult:
     """
     judged, refitted = context.recorded("evaluate"), context.recorded("refit").metrics
     trial, publish = judged.metrics, judged.decision == "publish"
-    lake = context.lake.room(REFIT) if publish and refitted.serves else context.lake
+    lake = Room(context.lake, REFIT) if publish and refitted.serves else context.lake
     supersede(context)
     if not publish and not lake.exists("augmented_events"):
         return StageResult(Publish(augmented=0, chosen=trial.chosen), None, judged.decision, tuple(judged.reasons))

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from recaug.evaluate.metrics import intra_list_diversity
 from recaug.lake.contracts import REFIT
+from recaug.lake.views import Room
 from recaug.night.context import Context, StageResult
 from recaug.night.refit import served_arm
 from recaug.recommend.explain import faithfulness
@@ -22,11 +23,13 @@ LOOKED_AT = 1000  # users whose lists and reasons are measured
 def run(context: Context) -> StageResult:
     """Replace the date's partition of recommendations: rank 1 to k for every user with an event up to the date.
 
+    The lists are the shop's: they name its users by its own names, whatever stands for them in the tables before.
+
     The model is the refit's, or the first seed's of the arm that serves where nothing was refitted.
     Raises ContractError if the evaluate or the refit stage of this night has not run.
     """
     config, refitted = context.config, context.recorded("refit").metrics
-    lake = context.lake.room(REFIT) if refitted.serves else context.lake
+    lake = Room(context.lake, REFIT) if refitted.serves else context.lake
     arm = served_arm(context.recorded("evaluate"))
     folder = refitted.recommender or arm.measured.models[0].folder
     discovery = config.prepare.task == "discovery"
@@ -34,7 +37,8 @@ def run(context: Context) -> StageResult:
     listed = top_lists(users, folder, config.recommend.k, discovery, config.recommend.diversity).persist()
     titled = lake.read("vocabulary").join(lake.read("items").select("item_id", "title"), "item_id", how="left")
     names = titled.select("item_index", "item_id", "title").orderBy("item_index").persist()
-    ranked = named(listed, names).withColumn("event_date", F.lit(context.date))
+    whole = context.lake.pseudonyms.reveal(named(listed, names), context.lake.own("events"), "user_id")
+    ranked = whole.withColumn("event_date", F.lit(context.date))
     try:
         commit = lake.replace(ranked, "recommendations", {"event_date": context.date}, context.run_id)
     finally:

@@ -15,6 +15,7 @@ from recaug.evaluate.trial import refuse_leaks
 from recaug.generators.inputs import Before
 from recaug.lake.contracts import REFIT
 from recaug.lake.runs import RunRecord
+from recaug.lake.views import Room
 from recaug.night import prepare
 from recaug.night.augment import write_candidates
 from recaug.night.context import Context, StageResult
@@ -87,7 +88,7 @@ def _of_all_days(context: Context, arm: Arm) -> Context:
         benchmark=None,
         learning_curve=None,
     )
-    return replace(context, config=whole, lake=context.lake.room(REFIT), proved=config)
+    return replace(context, config=whole, lake=Room(context.lake, REFIT), proved=config)
 
 
 def _go_on(whole: Context, proved: Train, places: np.ndarray) -> list[TrainedModel]:

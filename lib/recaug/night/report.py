@@ -59,6 +59,7 @@ def collect(context: Context) -> page.Night:
         history=last_nights(context),
         versions=versions(context, stages),
         min_users=context.config.privacy.min_users,
+        keyed=context.config.privacy.key is not None,
     )
     return with_likeness(night, context) if "prepare" in stages else night
 

@@ -155,7 +155,7 @@ def _shown(context: Context, good: DataFrame, search: Search) -> DataFrame:
     made = search.click_model
     shown = made_searches(good, made) if made else impressions(good, search.session_gap_minutes)
     if search.event_actions:
-        events = context.lake.read("events").where(F.col("event_date") <= F.lit(context.date))
+        events = context.lake.own("events").where(F.col("event_date") <= F.lit(context.date))
         shown = with_followed(shown, events, search.event_actions, search.session_gap_minutes)
     return shown.withColumn("event_date", F.coalesce(F.to_date("event_time"), F.lit(context.date)))
 

@@ -111,7 +111,7 @@ NIGHT: Mapping[str, Stage] = {
         ),
         Stage(
             "recommend",
-            reads=("vocabulary", "sequences", "items", *SERVING),
+            reads=("events", "vocabulary", "sequences", "items", *SERVING),
             writes=("recommendations",),
             sections=("recommend",),
             needs=("evaluate", "refit"),

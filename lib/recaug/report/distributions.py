@@ -167,13 +167,17 @@ def shown_histories(
 
 
 def quarantine_reasons(quarantine: DataFrame) -> DataFrame:
-    """Count quarantined rows by reason, each with one of its rows: reason, rows, example (JSON), most frequent first.
+    """Count quarantined rows by reason, each with the form of one of them: reason, rows, example; most frequent first.
 
-    A row with two reasons counts under both.
+    example: the row as JSON, x for each letter of its values and 9 for each digit: what it says stays in the lake. A
+    row with two reasons counts under both.
     """
+    values = F.from_json("raw", "map<string,string>")
+    formed = F.transform_values(values, lambda _, value: F.regexp_replace(value, r"\p{L}", "x"))
+    masked = F.transform_values(formed, lambda _, value: F.regexp_replace(value, r"\p{N}", "9"))
     return (
-        quarantine.select(F.explode("reasons").alias("reason"), "raw")
+        quarantine.select(F.explode("reasons").alias("reason"), F.to_json(masked).alias("form"))
         .groupBy("reason")
-        .agg(F.count("*").alias("rows"), F.min("raw").alias("example"))
+        .agg(F.count("*").alias("rows"), F.min("form").alias("example"))
         .orderBy(F.desc("rows"), "reason")
     )

@@ -22,6 +22,8 @@ BESIDE = {
     "canaries": "control: planted users",
 }
 
+UNKEYED = "no privacy.key: generated rows, page, cards and MLflow name users and events as the log does"
+
 
 class AttackRow(NamedTuple):
     """An attack on a generator's rows. auc, tpr: with their intervals; tpr empty where it is not told."""

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from recaug.night.context import Context
 from recaug.stream import generated, lists
 from recaug.stream.commits import Commits
-from recaug.stream.held import EARLIEST, Held
+from recaug.stream.held import EARLIEST, NAMES, Held
 from recaug.stream.intake import joined, take
 from recaug.stream.people import Person, person
 from recaug.stream.record import Batch, Clock, counted
@@ -94,21 +94,24 @@ class Worker:
     def _follow(self, events: pd.DataFrame, name: str, clock: Clock) -> tuple[pd.DataFrame, pd.DataFrame, dt.date]:
         """Give the generated rows and the refreshed lists that follow from new events, and the day of the lists."""
         config, day = self.context.config, self._list_day(events)
-        people = self._people(events)
+        known = self.context.lake.pseudonyms.in_frame(events, NAMES)
+        people = self._people(known)
         few = [one for one in people if one.n_events <= config.prepare.cold_events]
         drawn, refreshed = pd.DataFrame(columns=generated.NAMES), pd.DataFrame(columns=lists.NAMES)
         if self.published is not None and few:
             coded = few if self.places is None else [one.recoded(self.places) for one in few]
-            drawn = generated.draw(self.published, coded, events, config, name)
+            drawn = generated.draw(self.published, coded, known, config, name)
         clock.step("generate")
         if self.serving is not None:
             shown = {"all": people, "few": few, "none": []}[config.stream.lists]
             refreshed = lists.refresh(self.serving, shown, config)
+            owners = dict(zip(known["user_id"], events["user_id"], strict=True))  # lists name users as the shop does
+            refreshed = refreshed.assign(user_id=refreshed["user_id"].map(owners))
         clock.step("list")
         return drawn, refreshed, day
 
     def _people(self, events: pd.DataFrame) -> list[Person]:
-        """Put together the histories of the users of new events, these among them."""
+        """Put together the histories of the users of new events, these among them. events: with pseudonyms."""
         if self.serving is None or not len(events):
             return []
         assert self.held is not None
@@ -182,6 +185,6 @@ def _lists_of(context: Context, day: dt.date) -> pd.DataFrame:
     """The lists of a day as the table has them, by lists.COLUMNS."""
     if not context.lake.exists("recommendations"):
         return pd.DataFrame(columns=lists.NAMES)
-    rows = context.lake.read("recommendations").where(F.col("event_date") == F.lit(day))
+    rows = context.lake.own("recommendations").where(F.col("event_date") == F.lit(day))
     past, shares = F.col("because.item_id").alias("past"), F.col("because.weight").alias("shares")
     return rows.select("user_id", "item_id", "score", "rank", "reason", past, shares).toPandas()

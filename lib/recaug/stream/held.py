@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from recaug.lake.tables import Lake
 
 COLUMNS = ("event_id", "user_id", "item_id", "event_type", "session_id", "event_date", "event_order")
+NAMES = ("event_id", "user_id")  # that histories have pseudonyms for
 EARLIEST = dt.date(1900, 1, 1)  # before any event; Java has no first day of Python's
 
 
@@ -24,6 +25,7 @@ class Event(NamedTuple):
 class Held:
     """Events of the days after a night: ids, and each user's; some 300 bytes an event.
 
+    The log is met by its own names; histories have pseudonyms, as those of the night that they go on from.
     base: the last day that models' histories hold; floor: the last day that a night has taken, or is taking.
     Of days up to `floor` the events are histories' alone.
     """
@@ -33,13 +35,13 @@ class Held:
         self.ids: set[str] = set()
         self.users: dict[str, list[Event]] = {}
         self.last: dict[str, tuple[int, str]] = {}
-        self.base, self.floor = base, floor
+        self.base, self.floor, self.pseudonyms = base, floor, lake.pseudonyms
         self.newest: dt.date | None = floor
         self.version = lake.version("events")
         if self.version is None:
             return
         since = min(base or EARLIEST, floor or EARLIEST)
-        table = lake.read("events", self.version)
+        table = lake.own("events", self.version)
         rows = table.where(F.col("event_date") > F.lit(since))
         self.add(rows.select(*COLUMNS, F.unix_micros("event_time").alias("micros")).toPandas(), floor)
         if floor is not None:  # whose sessions may go on
@@ -73,25 +75,27 @@ class Held:
         if len(of_days):
             newest = max(of_days["event_date"])
             self.newest = newest if self.newest is None else max(self.newest, newest)
-        touched: set[str] = set()
-        columns = ("user_id", "micros", "event_order", "event_id", "item_id", "event_type", "session_id")
-        for user, micros, order, event_id, item, kind, session in zip(*(events[c] for c in columns), strict=True):
+        for user, micros, session in zip(*(events[name] for name in ("user_id", "micros", "session_id")), strict=True):
             if user not in self.last or self.last[user][0] <= micros:
                 self.last[user] = (micros, session)
-            if not self.types or kind in self.types:
-                self.users.setdefault(user, []).append(Event(int(micros), int(order), event_id, item))
-                touched.add(user)
-        for user in touched:
-            self.users[user].sort()
+        for user, own in self._histories(self.pseudonyms.in_frame(events, NAMES)).items():
+            self.users[user] = sorted([*self.users.get(user, []), *own])
 
     def beside(self, events: pd.DataFrame) -> dict[str, list[Event]]:
-        """What the users of new events did after the night that histories end with, these events among it."""
+        """What the users of new events did after the night that histories end with, these events among it.
+
+        events: with pseudonyms, by which the users are given.
+        """
+        return {user: sorted([*self.users.get(user, []), *own]) for user, own in self._histories(events).items()}
+
+    def _histories(self, events: pd.DataFrame) -> dict[str, list[Event]]:
+        """Put events of the types that count to their users."""
         fresh: dict[str, list[Event]] = {}
         columns = ("user_id", "micros", "event_order", "event_id", "item_id", "event_type")
         for user, micros, order, event_id, item, kind in zip(*(events[name] for name in columns), strict=True):
             if not self.types or kind in self.types:
                 fresh.setdefault(user, []).append(Event(int(micros), int(order), event_id, item))
-        return {user: sorted([*self.users.get(user, []), *own]) for user, own in fresh.items()}
+        return fresh
 
     def count(self, user: str) -> int:
         """How many events of a user's history are held."""

@@ -16,6 +16,7 @@ from recaug.lake.contracts import REFIT
 from recaug.lake.runs import RunRecord
 from recaug.lake.slices import condition
 from recaug.lake.tables import Lake
+from recaug.lake.views import Room
 from recaug.night.context import Context
 from recaug.night.inputs import generator_inputs
 from recaug.night.refit import served_arm
@@ -71,20 +72,20 @@ class Pinned(Lake):
     """The tables of a night as its stages left them."""
 
     def __init__(self, lake: Lake, versions: Mapping[str, int]) -> None:
-        super().__init__(lake.spark, lake.path, lake.catalog)
+        super().__init__(lake.spark, lake.path, lake.catalog, lake.pseudonyms)
         self._lake, self._versions = lake, versions
 
     def location(self, name: str) -> str:
         """Do as the lake does."""
         return self._lake.location(name)
 
-    def read(self, name: str, version: int | None = None) -> DataFrame:
+    def own(self, name: str, version: int | None = None) -> DataFrame:
         """Read a table at the night's version."""
-        return super().read(name, self._versions.get(self._lake.named(name), version))
+        return super().own(name, self._versions.get(self._lake.named(name), version))
 
     def content_hash(self, name: str, where: Mapping[str, Any] | None = None) -> str | None:
         """Hash it at the night's version, whatever has been written since."""
-        return content_hash(self.read(name).where(condition(where or {})))[1]
+        return content_hash(self.own(name).where(condition(where or {})))[1]
 
 
 def newest_lists(context: Context, known: Lists | None) -> Lists | None:
@@ -132,7 +133,7 @@ def _published(night: Context, own: RunRecord) -> Published:
 def _tables(night: Context, own: RunRecord) -> Lake:
     """The tables that a night's rows and lists are of, at the versions that its stages left or read."""
     serves = night.recorded("refit").metrics.serves
-    lake = night.lake.room(REFIT) if serves else night.lake
+    lake = Room(night.lake, REFIT) if serves else night.lake
     versions: dict[str, int] = {}
     for record in night.night().values():
         versions |= record.input_versions

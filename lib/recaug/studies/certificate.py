@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from recaug.errors import StorageError
@@ -37,18 +38,22 @@ class Erasure(NamedTuple):
 
 
 def certify(context: Context, request: Erasure, erased: Mapping[str, Erased]) -> str:
-    """Write `erasures/<time>.json` among the artifacts; users are their SHA-256. Returns its name.
+    """Write `erasures/<time>.json` among the artifacts; users are their SHA-256, with a key their pseudonyms.
+
+    Returns its name.
 
     Raises StorageError, once it is written, where a table still has a row of one of them.
     """
     expires = request.moment + dt.timedelta(hours=request.retain_hours)
+    keyed = context.lake.pseudonyms.fingerprint is not None
+    hash_of = partial(context.lake.pseudonyms.of, "user_id") if keyed else _hash
     known = [user for user in request.users if user not in request.nobody]
     said = {
         "asked": request.moment.isoformat(),
         "done": dt.datetime.now(dt.UTC).isoformat(),
         "lake": context.lake.path or context.lake.catalog,
-        "users": sorted(map(_hash, known)),
-        "nobody": sorted(map(_hash, request.nobody)),
+        "users": sorted(hash_of(user) for user in known),
+        "nobody": sorted(hash_of(user) for user in request.nobody),
         "tables": {
             name: {
                 "version_before": table.before,

@@ -55,7 +55,8 @@ def erase(
     quarantined = {
         name: look(context, named).localCheckpoint() for name, look in QUARANTINED.items() if lake.exists(name)
     }
-    nobody = _nobody(lake, named.select("user_id"), quarantined.values())
+    own = context.spark.createDataFrame([(user,) for user in users], "user_id string")
+    nobody = _nobody(lake, own, quarantined.values())
     bury(lake, users, set(users) - set(nobody), moment, "erasure")
     erased = dict[str, Erased]()
     for name in ERASED:
@@ -63,7 +64,7 @@ def erase(
             theirs = quarantined[name].select("raw").distinct() if name in quarantined else named
             erased[name] = _erase_from(lake, name, theirs, retain_hours)
             say(f"  {name:<18} {erased[name].rows:,} rows deleted")
-    pages = _pages(context, users)
+    pages = _pages(context, [row["user_id"] for row in named.collect()])
     say(f"  {'pages':<18} {pages:,} deleted, for they show one of them")
     written = certify(context, Erasure(users, moment, retain_hours, nobody, pages), erased)
     say(f"  {'certificate':<18} {context.artifacts.address(written)}")
@@ -74,9 +75,13 @@ def erase(
 
 
 def _named(context: Context, users: Sequence[str]) -> DataFrame:
-    """The users (user_id, user_index), held by the driver: sequences, which tell the index, are to lose them."""
+    """The users (user_id, user_index), held by the driver: sequences, which tell the index, are to lose them.
+
+    Each by its own name, as the shop's tables and those of before there was a key have it, and by its pseudonym.
+    """
     spark, lake = context.spark, context.lake
-    named = spark.createDataFrame([(user,) for user in users], "user_id string")
+    names = sorted({name for user in users for name in (user, lake.pseudonyms.of("user_id", user))})
+    named = spark.createDataFrame([(name,) for name in names], "user_id string")
     if lake.exists("sequences"):
         indexed = lake.read("sequences").select("user_id", "user_index").distinct()
         named = named.join(indexed, "user_id", how="left")
@@ -87,7 +92,7 @@ def _named(context: Context, users: Sequence[str]) -> DataFrame:
 
 def _nobody(lake: Lake, users: DataFrame, quarantined: Iterable[DataFrame]) -> list[str]:
     """Those who have no event or search, and no quarantined row, and whom no earlier erasure has found: misspelt."""
-    logs = [lake.read(name) for name in ("events", "search_events", "user_attributes") if lake.exists(name)]
+    logs = [lake.own(name) for name in ("events", "search_events", "user_attributes") if lake.exists(name)]
     left = users
     for rows in (*logs, *quarantined):
         left = left.join(rows.select("user_id"), "user_id", how="left_anti")
@@ -103,7 +108,7 @@ def _erase_from(lake: Lake, name: str, users: DataFrame, retain_hours: float) ->
             rows = _delete(lake, name, users)
             if name == "negatives":
                 rows += _earlier_negatives(lake)
-        left = lake.read(name).alias("t").join(F.broadcast(users).alias("u"), theirs, "left_semi").count()
+        left = lake.own(name).alias("t").join(F.broadcast(users).alias("u"), theirs, "left_semi").count()
         after = lake.version(name)
         _vacuum(lake, name, retain_hours)
     except (Py4JJavaError, PySparkException) as error:
