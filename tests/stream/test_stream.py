@@ -21,6 +21,7 @@ from tests.training.conftest import MAX_LENGTH, N_ITEMS, binary, write_tables
 
 from recaug.errors import ConfigError
 from recaug.lake.lease import hold
+from recaug.lake.pseudonyms import Pseudonyms
 from recaug.lake.tables import Lake
 from recaug.night import ingest, publish
 from recaug.night.context import Context, StageResult
@@ -141,13 +142,18 @@ def test_only_what_is_no_night_keeps_the_stream_waiting(lake: Lake) -> None:
 
 @pytest.fixture
 def published(spark: SparkSession, tmp_path: Path) -> Context:
-    """A small lake with a night that published continuations by the counts and earlier events, and made lists."""
+    """A small lake with a night that published continuations by the counts and earlier events, and made lists.
+
+    Past the shop's own tables its users and events are pseudonyms.
+    """
     night = context(spark, tmp_path, NIGHT, **FILES, augment={"generators": GENERATORS})
     given = msgspec.structs.replace(night.config.prepare, max_length=MAX_LENGTH)
     config = msgspec.structs.replace(night.config, prepare=given, refit=False)
-    night = Context(spark, config, NIGHT, night.lake, night.artifacts)
+    keyed = Lake(spark, night.lake.path, pseudonyms=Pseudonyms("0123456789abcdef" * 2))
+    night = Context(spark, config, NIGHT, keyed, night.artifacts)
     write_tables(night.lake)
-    serve = night.lake.read("sequences").where("split = 'train'").withColumn("split", F.lit("serve"))
+    own = night.lake.read("sequences").where("split = 'train'").withColumn("split", F.lit("serve"))
+    serve = keyed.pseudonyms.hide(own, ("user_id",))
     night.lake.replace(serve.localCheckpoint(), "sequences", {"split": "serve"}, "r")
     items = [(f"i{item}", f"item {item}") for item in range(1, N_ITEMS + 1)]
     night.lake.replace(filled(spark, "items", items, "item_id string, title string"), "items", {}, "r")
@@ -214,7 +220,7 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
     assert before
     batches, said = stream(published)
     assert any(f"rows by counts, pseudo_prior of {NIGHT}; lists by the recommender of {NIGHT}" in text for text in said)
-    real = lake.read("events").toPandas()
+    real = lake.own("events").toPandas()
     assert sorted(zip(real["user_id"], real["item_id"], strict=True)) == [
         ("new", "i2"), ("new", "i4"), ("new", "i6"), ("u7", "i2"),
     ]  # fmt: skip
@@ -223,14 +229,15 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
     assert set(before) <= set(zip(drawn["event_id"], drawn["item_id"], strict=True))
     assert len(drawn) == len(before) + batches[1].generated  # the first is not written again
     follows = drawn[drawn["parent_event_id"].notna()]
-    parents = real.set_index("event_id").loc[follows["parent_event_id"]]
-    assert set(parents["user_id"]) == {"new"} and set(follows["generator"]) == {"counts@stream"}  # u7 has enough events
+    parents = lake.read("events").toPandas().set_index("event_id").loc[follows["parent_event_id"]]
+    known = lake.pseudonyms.of("user_id", "new")
+    assert set(parents["user_id"]) == {known} and set(follows["generator"]) == {"counts@stream"}  # u7 has enough events
     assert set(parents["item_id"]) <= {"i2", "i4", "i6"} and (follows.groupby("parent_event_id").size() <= 8).all()
     assert follows["weight"].unique().round(6).tolist() == [round(2 * 0.3 / 8, 6)]
     earlier = drawn[drawn["parent_event_id"].isna()]
     assert earlier["generator"].unique().tolist() == ["pseudo_prior@stream"] and earlier["user_id"].nunique() == 1
-    assert {tuple(users) for users in drawn["source_users"]} == {("new",)}
-    listed = lake.read("recommendations").where(F.col("event_date") == day(TODAY).date()).toPandas()
+    assert {tuple(users) for users in drawn["source_users"]} == {(known,)}
+    listed = lake.own("recommendations").where(F.col("event_date") == day(TODAY).date()).toPandas()
     assert sorted(listed["user_id"].unique()) == ["new", "u7"]
     assert listed.groupby("user_id")["rank"].apply(list).map(lambda ranks: ranks == list(range(1, 21))).all()
     history = pd.DataFrame(
@@ -238,7 +245,7 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
     )
     model = published.models.at("sasrec").root
     expected = top_lists(lake.spark.createDataFrame(history), model, 20, True, 0.0).orderBy("rank")
-    new = lake.read("recommendations").where("user_id = 'new'").orderBy("rank")
+    new = lake.own("recommendations").where("user_id = 'new'").orderBy("rank")
     assert [row["item_id"] for row in new.collect()] == [f"i{row['item_index']}" for row in expected.collect()]
     assert scores(new) == pytest.approx(scores(expected), abs=1e-6)
     past = [[f"i{item}" for item in row[0]] for row in expected.select("because.item_index").collect()]
