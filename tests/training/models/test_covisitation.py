@@ -32,6 +32,20 @@ def test_a_row_alone_in_the_counts_scores_nothing_without_its_own_pairs() -> Non
         assert near(torch.tensor(context), history).tolist() == [[0, 0, 0, 0]]
 
 
+def test_no_pair_of_a_row_is_left_where_the_user_had_an_item_twice() -> None:
+    """The counts add up all events of an item: those behind the context, and those beside it."""
+    # one user 1, 2, 1, 1, 3 with window 2 and backward .5; another had 2 after 1 and, with 4, 1 after 4
+    own = {(1, 2): 1.0 + 0.5 + 0.25, (2, 1): 0.5 + 1.0 + 0.5, (1, 3): 1.0 + 0.5, (3, 1): 0.5 + 0.25}
+    history = torch.tensor([[1, 2, 1, 1, 3]])
+    alone, beside = table(own, 4), table(own | {(1, 2): own[1, 2] + 1, (4, 1): 1.0, (2, 4): 1.0}, 4)
+    for length in range(1, 6):
+        context = torch.where(torch.arange(5) < length, history, 0)
+        assert alone(context, history).tolist() == [[0.0] * 5]
+        left = beside.score(context) - beside.own_score(context, history)
+        theirs = table({(1, 2): 1.0, (4, 1): 1.0, (2, 4): 1.0}, 4).score(context)
+        torch.testing.assert_close(left, theirs)
+
+
 def test_pairs_of_others_stay() -> None:
     pairs = {(1, 2): 1.0 + 3.0, (2, 1): 0.5}
     context, history = torch.tensor([[1, 0]]), torch.tensor([[1, 2]])

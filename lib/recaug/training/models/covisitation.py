@@ -46,14 +46,18 @@ class CoVisitation(nn.Module):
     def own_score(self, context: Tensor, history: Tensor) -> Tensor:
         """The part of `score` that comes from the row's own pairs: what a training row must not see of itself.
 
+        An item that the context has weighs, in each pair of the history, as all of its events in the context do.
         context: (batch, length), a prefix of history: (batch, length), both left-aligned.
         Returns (batch, n_items + 1) float32.
         """
         ages, length = self.ages(context), history.shape[1]
+        of_item = torch.where(history[:, :, None] == context[:, None, :], ages[:, None, :], 0.0).sum(dim=2)
         scores = ages.new_zeros(len(history), len(self.neighbours))
         for gap in range(1, min(self.window, length - 1) + 1):
-            scores.scatter_add_(1, history[:, gap:], ages[:, :-gap] / gap)
-            scores.scatter_add_(1, history[:, :-gap], ages[:, gap:] * self.backward / gap)
+            first, later = history[:, :-gap], history[:, gap:]
+            apart = first != later  # an item with itself is no pair
+            scores.scatter_add_(1, later, torch.where(apart, of_item[:, :-gap] / gap, 0.0))
+            scores.scatter_add_(1, first, torch.where(apart, of_item[:, gap:] * self.backward / gap, 0.0))
         scores[:, 0] = 0
         return scores
 
