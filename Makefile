@@ -7,10 +7,11 @@ READY := .venv/.ready
 DEMO_DATE ?= 2017-02-04
 PYTEST_ARGS ?=
 MUTANTS ?=
+FAULTS ?=
 BENCHMARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against results docs lint format audit clean
+.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against results docs lint format audit faults clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -32,6 +33,9 @@ test: $(READY) ## runs every test, in two processes (PYTEST_ARGS="-k sessions -x
 
 inputs: $(READY) ## reads 1,324 logs with a fault each, and compares what an independent reader says (INPUTS="--each 3")
 	@PYTHONPATH=. $(PYTHON) -m tests.inputs.check $(INPUTS)
+
+faults: $(READY) ## ends a night at each of its writes, and runs it again; hours (FAULTS="--points 10" for some)
+	@PYTHONPATH=. $(PYTHON) -m tests.faults.run $(FAULTS)
 
 mutants: $(READY) ## puts one wrong line at a time into a copy of lib, and a test must fail (MUTANTS="gate-harm --jobs 1")
 	@$(PYTHON) tests/mutants/run.py $(MUTANTS)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-
 from tests.conftest import THIN_DAY, write_thin
 from tests.faults.nights import CHANGES, SAME, WAYS, Undisturbed, outcome, undisturbed
 from tests.faults.source import few_households
@@ -17,11 +16,7 @@ from tests.faults.writes import Point
 
 
 def spread(points: Sequence[Point], number: int, turn: int = 0) -> list[Point]:
-    """Choose so many points, evenly over the night; another turn chooses others.
-
-    >>> spread(range(10), 3), spread(range(10), 3, turn=1)
-    ([0, 3, 6], [1, 4, 7])
-    """
+    """Choose so many points, evenly over the night; another turn chooses others."""
     number = min(number, len(points))
     return [points[(place * len(points) // number + turn) % len(points)] for place in range(number)]
 

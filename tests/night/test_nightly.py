@@ -3,10 +3,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from contextlib import ExitStack
-from itertools import pairwise
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
@@ -16,7 +12,6 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY, copied
 from tests.generators.test_own_generator import ENTRY
-from tests.night.drivers import warm_driver
 from tests.night.nights import logged
 
 from recaug import cli
@@ -133,52 +128,6 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "2")
     assert again["content_hash"] == night[1]["content_hash"] is not None
-
-
-@pytest.mark.slow
-def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, night):
-    """On one core with one partition, so that the rows prove not to depend on those either."""
-    _, reference = night
-    path = thin_yaml({"spark": {"master": "local[1]", "shuffle_partitions": 1}, "refit": True}, "killed")
-    logs = {stage: path.parent / f"log-{stage}" for stage in (*STAGES, "last")}
-    killed = []
-    with ExitStack() as stack:
-        driver = stack.enter_context(warm_driver(path, DATE, logs[STAGES[0]]))
-        for stage, after in pairwise(logs):
-            driver.begin.set()
-            following = stack.enter_context(warm_driver(path, DATE, logs[after]))
-            reached = stage_begins(driver.process, logs[stage], stage)
-            time.sleep(0.5)
-            if driver.process.is_alive() and reached:
-                driver.kill()
-                killed.append(stage)
-            driver.process.join(600)
-            driver = following
-        assert len(killed) >= len(STAGES) - 2, f"killed only in {killed}; {logs[STAGES[-1]].read_text()}"
-        driver.begin.set()
-        driver.process.join(1200)
-        assert driver.process.exitcode == 0, logs["last"].read_text()
-    assert "refit" in killed
-    summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())
-    assert summary["content_hash"] == reference["content_hash"]  # held: what is refitted is the recommender alone
-    assert summary["rows"] == reference["rows"]
-    assert summary["decision"] == reference["decision"]
-    assert summary["metrics"] == json.loads(json.dumps(reference["metrics"]))
-    found = read(DeltaTable(str(path.parent / "lake" / "candidate_events")))
-    assert found["event_id"].is_unique
-    assert len(found) == summary["rows"]["candidates"]
-
-
-def stage_begins(process: BaseProcess, log: Path, stage: str) -> bool:
-    """Wait until the stage before has ended, which the night's output tells."""
-    before = "night of" if stage == STAGES[0] else f"  {STAGES[STAGES.index(stage) - 1]}"
-    for _ in range(3000):
-        if any(line.startswith(before) for line in log.read_text().splitlines()):
-            return True
-        if not process.is_alive():
-            return False
-        time.sleep(0.2)
-    return False
 
 
 def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
