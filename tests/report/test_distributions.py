@@ -1,6 +1,7 @@
 """What the report draws, checked by hand."""
 
 import datetime as dt
+import json
 from collections import Counter
 
 import pytest
@@ -104,6 +105,16 @@ def test_a_history_shows_its_first_events_in_order(events: DataFrame, items: Dat
 
 
 def test_a_row_with_two_reasons_counts_under_both(spark: SparkSession) -> None:
-    rows = [("{b}", ["no user_id", "robot"]), ("{a}", ["robot"])]
+    rows = [('{"b":"1"}', ["no user_id", "robot"]), ('{"a":"1"}', ["robot"])]
     quarantine = spark.createDataFrame(rows, "raw string, reasons array<string>")
-    assert collected(distributions.quarantine_reasons(quarantine)) == [("robot", 2, "{a}"), ("no user_id", 1, "{b}")]
+    counted = collected(distributions.quarantine_reasons(quarantine))
+    assert counted == [("robot", 2, '{"a":"9"}'), ("no user_id", 1, '{"b":"9"}')]
+
+
+def test_of_a_quarantined_row_the_page_shows_the_form_alone(spark: SparkSession) -> None:
+    """T9: a whole row of the source stood on the page, which goes to MLflow."""
+    raw = '{"who":"Zoë Smith","mail":"a@b.de","at":"2017-13-01","n":12,"_corrupt_record":"7,x\\ty"}'
+    quarantine = spark.createDataFrame([(raw, ["bad"])], "raw string, reasons array<string>")
+    ((_, _, shown),) = collected(distributions.quarantine_reasons(quarantine))
+    expected = {"who": "xxx xxxxx", "mail": "x@x.xx", "at": "9999-99-99", "n": "99", "_corrupt_record": "9,x\tx"}
+    assert json.loads(shown) == expected

@@ -14,6 +14,7 @@ from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult
 from recaug.report import distributions, page
 from recaug.report.cards import cards
+from recaug.report.privacy import Protection
 from recaug.report.series import generators_of
 from recaug.results import Ingest, Report
 
@@ -58,8 +59,7 @@ def collect(context: Context) -> page.Night:
         quarantine=quarantine(context, stages["ingest"].metrics) if "ingest" in stages else None,
         history=last_nights(context),
         versions=versions(context, stages),
-        min_users=context.config.privacy.min_users,
-        keyed=context.config.privacy.key is not None,
+        protection=Protection(context.config.privacy.min_users, context.config.privacy.key is not None),
     )
     return with_likeness(night, context) if "prepare" in stages else night
 

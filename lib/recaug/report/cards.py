@@ -54,7 +54,7 @@ def cards(night: page.Night, config: Config) -> dict[str, str]:
         "groups": tables.groups(trial),
         "gap": None if trial.gap is None else in_percent(trial.gap),
         "fidelity": evidence.fidelity(trial, night.gate, night.generators),
-        "privacy": privacy(trial.privacy, night.gate.max_attack_auc, night.min_users, night.generators),
+        "privacy": privacy(trial.privacy, night.gate.max_attack_auc, night.protection, night.generators),
         "decision": records.decision(night.stages),
         "reasons": records.reasons(night.stages),
     }

@@ -14,7 +14,7 @@ from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
 from recaug.exits import printable
 from recaug.report import distributions, evidence, lift, numbers, plots, records, tables
-from recaug.report.privacy import UNKEYED, privacy
+from recaug.report.privacy import Protection, privacy
 from recaug.report.series import Look, Series, look_of, ordered, series_looks
 from recaug.report.training import Drawing, training_figures
 from recaug.results import Prepare, Trial
@@ -61,8 +61,8 @@ class Night:
     """What the page shows of one night; what is missing is left out.
 
     stages: records by name. generators: in the order of the page. history: the decisions of the last nights. versions:
-    of the tables, by name. min_users: of a pair of items. keyed: names are pseudonyms. The DataFrames are what
-    distributions gives, as pandas; histories holds the events of the examples' users and of their source users.
+    of the tables, by name. The DataFrames are what distributions gives, as pandas; histories holds the events of the
+    examples' users and of their source users.
     """
 
     date: dt.date
@@ -82,8 +82,7 @@ class Night:
     quarantine: pd.DataFrame | None = None
     history: Sequence[PastNight] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
-    min_users: int = 1
-    keyed: bool = False
+    protection: Protection = field(default_factory=Protection)
 
 
 def render(night: Night) -> str:
@@ -103,9 +102,8 @@ def render(night: Night) -> str:
         "likeness": likeness_figures(night),
         "fidelity": evidence.fidelity(trial, night.gate, generators),
         "privacy": privacy(
-            None if trial is None else trial.privacy, night.gate.max_attack_auc, night.min_users, generators
+            None if trial is None else trial.privacy, night.gate.max_attack_auc, night.protection, generators
         ),
-        "unkeyed": UNKEYED,
         "policy": evidence.policy(trial),
         "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
         "base": lift.base_title(trial, generators) if trial is not None else "",

@@ -34,10 +34,17 @@ class AttackRow(NamedTuple):
     tpr: str
 
 
+class Protection(NamedTuple):
+    """How users are protected. min_users: who must have had a pair of items; keyed: names are pseudonyms."""
+
+    min_users: int = 1
+    keyed: bool = False
+
+
 class PrivacyTable(NamedTuple):
     """users: asked about, the most of any generator; 0 where none was audited. unseen: labels of those that were not.
 
-    bound: the gate's; None for none. min_users: who must have had a pair.
+    bound: the gate's; None for none. min_users: who must have had a pair. unkeyed: said where names are no pseudonyms.
     """
 
     rows: list[AttackRow]
@@ -45,10 +52,11 @@ class PrivacyTable(NamedTuple):
     unseen: list[str]
     bound: float | None
     min_users: int
+    unkeyed: str | None
 
 
 def privacy(
-    audits: Sequence[Audit] | None, bound: float | None, min_users: int, generators: Sequence[Series]
+    audits: Sequence[Audit] | None, bound: float | None, protection: Protection, generators: Sequence[Series]
 ) -> PrivacyTable | None:
     """Every attack on every audited generator; None where nothing was evaluated."""
     if audits is None:
@@ -58,7 +66,8 @@ def privacy(
     rows = [row for audit in audits for row in rows_of(audit, labels.get(audit.generator, audit.generator))]
     users = max((audit.users for audit in audits), default=0)
     unseen = [label for name, label in labels.items() if name not in audited]
-    return PrivacyTable(rows, users, unseen, bound, min_users)
+    unkeyed = None if protection.keyed else UNKEYED
+    return PrivacyTable(rows, users, unseen, bound, protection.min_users, unkeyed)
 
 
 def rows_of(audit: Audit, label: str) -> list[AttackRow]:

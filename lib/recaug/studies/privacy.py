@@ -30,8 +30,8 @@ from recaug.night.failures import one_line_errors
 from recaug.night.inputs import NightTables
 from recaug.night.prepare import FILES
 from recaug.report.page import templates
+from recaug.report.privacy import Protection, privacy
 from recaug.report.privacy import markdown as table
-from recaug.report.privacy import privacy
 from recaug.report.series import generators_of
 from recaug.results import Audit, TrainedModel
 from recaug.training.jobs import train
@@ -96,7 +96,8 @@ def markdown(concluded: Sequence[Audit]) -> str:
 def render(context: Context, concluded: Sequence[Audit]) -> str:
     """Write the page."""
     settings, bound = context.config.privacy, context.config.evaluate.gate.max_attack_auc
-    shown = privacy(concluded, bound, settings.min_users, generators_of(context.config))
+    protection = Protection(settings.min_users, settings.key is not None)
+    shown = privacy(concluded, bound, protection, generators_of(context.config))
     page = templates().get_template("audit.html")
     return page.render(privacy=shown, date=context.date, salts=settings.salts)
 
