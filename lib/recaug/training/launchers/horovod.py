@@ -3,11 +3,12 @@
 import io
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from psutil import net_if_addrs
 from pyspark.sql import SparkSession
 from torch import Tensor
 
@@ -53,7 +54,7 @@ def run(
         spark.sparkContext.cancelJobGroup(f"horovod.spark.run.{job_id.JOB_ID}")
 
     cores, spoken = threads(spark), io.StringIO()
-    with watch(watched, training.timeout_seconds, cancel) as hung, _quiet_threads():
+    with watch(watched, training.timeout_seconds, cancel) as hung, _quiet_threads(), _bound(spark) as nics:
         try:
             outcomes = horovod.spark.run(
                 _rank,
@@ -61,6 +62,7 @@ def run(
                 num_proc=training.workers,
                 start_timeout=START_SECONDS,
                 use_gloo=True,
+                nics=nics,
                 env={"OMP_NUM_THREADS": str(cores)},
                 stdout=spoken,
                 stderr=spoken,
@@ -85,6 +87,33 @@ def _rank(function: RankFunction, arguments: Mapping[str, Any], cores: int) -> s
         return outcome(function, worker, arguments, worker.rank, lambda error: isinstance(error, HorovodInternalError))
     finally:
         hvd.shutdown()  # wakes the ranks that wait for this one
+
+
+@contextmanager
+def _bound(spark: SparkSession) -> Iterator[set[str] | None]:
+    """Let Horovod's servers of this process listen where Spark's do, in local mode; give the interfaces of it.
+
+    Its rendezvous knows no password, and listens on every address of the machine. On a cluster, where interfaces differ
+    from machine to machine, it stays so: None.
+    """
+    from horovod.runner.common.util import network
+    from horovod.runner.http import http_server
+
+    address = spark.sparkContext.getConf().get("spark.driver.bindAddress")
+    own = {name for name, places in net_if_addrs().items() if address in {place.address for place in places}}
+    if not own or not str(spark.sparkContext.master).startswith("local"):
+        yield None
+        return
+    plain = network.find_port
+
+    def bound(server: Callable[[tuple[str, int]], Any]) -> Any:
+        return plain(lambda place: server((str(address), place[1])))
+
+    network.find_port = http_server.find_port = bound
+    try:
+        yield own
+    finally:
+        network.find_port = http_server.find_port = plain
 
 
 @contextmanager
