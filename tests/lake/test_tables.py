@@ -216,7 +216,7 @@ class ConcurrentHashMap(Exception):
 
 
 def test_only_deltas_own_errors_are_a_lost_race(spark: SparkSession) -> None:
-    """Nor is first_writers_race anything else: of two first nights one ended with a stack trace."""
+    """T18: any trace through ConcurrentHashMap was one. Of two first nights one ended with a stack trace."""
     for kind in (ConcurrentAppendException, ProtocolChangedException):
         lost = storage_error(kind("Files were added", "at Delta"), "table events")
         assert isinstance(lost, StorageError)
@@ -226,6 +226,7 @@ def test_only_deltas_own_errors_are_a_lost_race(spark: SparkSession) -> None:
 
 
 def test_a_file_that_is_gone_from_the_lake_is_said_to_be_the_lakes(spark: SparkSession, lake: Lake) -> None:
+    """T18: it was said to be missing from the source."""
     lake.replace(negatives(spark, (1, 1, 0.5, FIRST)), "negatives", {}, "a")
     held = lake.read("negatives")
     for file in Path(lake.location("negatives")).glob("**/*.parquet"):

@@ -267,6 +267,7 @@ def test_a_delta_table_is_read_at_a_version_that_is_recorded(spark: SparkSession
 
 
 def test_a_day_of_few_rows_is_told_or_ends_the_night(spark: SparkSession, tmp_path: Path, night: Night) -> None:
+    """T16: 1 % of the usual rows arrived, and nothing said so."""
     for number in range(1, 5):
         put(tmp_path, f"{number}.csv", *(line(f"u{n}", "a", day(number, n / 2)) for n in range(20)))
     put(tmp_path, "5.csv", line("u", "a", day(5)))

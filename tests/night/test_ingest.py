@@ -256,6 +256,7 @@ def test_what_is_wrong_with_the_catalogue_is_said_of_it_before_anything_is_writt
 
 
 def test_more_rows_in_trouble_than_the_bound_end_the_night(spark: SparkSession, tmp_path: Path) -> None:
+    """T16: a mapping broke, 99 % went to quarantine, and the night might publish."""
     lines = [line(f"user{n}", "vase", day(1, n / 10) if n % 10 else "soon") for n in range(110)]
     made = context(spark, tmp_path, dt.date(2017, 1, 1))
     events = msgspec.structs.replace(made.config.source.events, max_quarantine=0.09)

@@ -56,6 +56,7 @@ def users_in(files: Iterator[Path]) -> set[str]:
 def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(
     spark: SparkSession, copied: Path, here: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """T6: rows stayed in the quarantine, in old files, and on pages of users whose names HTML writes otherwise."""
     lake = Lake(spark, str(copied / "lake"))
     candidates = lake.read("candidate_events")
     artifacts = Store(copied / "artifacts")

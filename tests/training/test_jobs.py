@@ -133,6 +133,8 @@ def test_models_that_cannot_be_written_are_refused_before_they_train(models: Sto
 
 
 def test_ranks_that_differ_publish_nothing(models: Store) -> None:
+    """T12: the weights were compared once the model was finished, and a rerun took it."""
+
     class Apart(Worker):
         def agree(self, digest: str) -> bool:
             return False

@@ -1,6 +1,8 @@
 """Real ranks: Horovod on Spark with Gloo, and pyspark's TorchDistributor."""
 
+import json
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from recaug.errors import ConfigError, TrainingError
 from recaug.lake.store import Store
 from recaug.training.checkpoint import weights_hash, working_folder
 from recaug.training.launch import launch
+from recaug.training.launchers.outcome import outcome, values
 from recaug.training.launchers.tasks import run_each
 from recaug.training.launchers.watch import Watched
 from recaug.training.loop import Batch, ParameterGroup, TrainingPlan, Update, fit
@@ -160,6 +163,20 @@ def test_a_rank_that_raises_is_named_with_its_cause(spark: SparkSession, trainin
     assert str(caught.value) == "test: rank 1 failed: ValueError: the files hold nonsense"
     assert "fail_on_rank_1" in caught.value.__notes__[0]  # the stack trace, for who wants it
     assert spark.range(10).count() == 10
+
+
+def test_what_comes_back_from_a_rank_is_json() -> None:
+    """T21: TorchDistributor's results were read by pickle from a store that is open to all."""
+
+    class Evil:
+        def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+            return os.mkdir, ("evil",)
+
+    given = outcome(lambda worker, n: {"n": [n]}, Worker(), {"n": 1}, 0)
+    assert values("test", [given]) == [{"n": [1]}] == [json.loads(given)["value"]]
+    with pytest.raises(msgspec.DecodeError):
+        values("test", [pickle.dumps(Evil())])
+    assert not Path("evil").exists()
 
 
 def test_a_killed_rank_is_one_line_and_the_session_stays_usable(spark: SparkSession) -> None:
