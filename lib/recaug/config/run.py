@@ -32,8 +32,7 @@ from recaug.errors import ConfigError
 
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
-# Where things lie and arrive, how Spark and the launchers run, who watches, what it may cost: what decides no row. Of
-# the key itself --resume compares a fingerprint.
+# Where things lie and arrive, how Spark and the launchers run, who watches, what it may cost: what decides no row.
 PLACES = (
     "artifacts",
     "lake",
