@@ -15,6 +15,7 @@ from recaug.lake import runs
 from recaug.lake.lease import NIGHT as NIGHT_WORK
 from recaug.lake.lease import hold
 from recaug.lake.runs import RunRecord
+from recaug.lake.disks import check
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
@@ -218,8 +219,14 @@ def held(context: Context, work: str) -> AbstractContextManager[None]:
 
 
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
-    """Give a night its tables and artifacts. Raises ConfigError where these are on a file system that a Store lacks."""
+    """Give a night its tables and artifacts.
+
+    Raises ConfigError where these are on a file system that a Store lacks, StorageError where it lets nobody in.
+    """
     artifacts = Store(config.artifacts)
+    for place in (artifacts.root, config.lake.path):
+        if place is not None:
+            check(place)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog), artifacts)
 
 

@@ -4,10 +4,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from fsspec.implementations.arrow import ArrowFSWrapper
 from petastorm import make_batch_reader
 from petastorm.errors import NoDataAvailableError
 
 from recaug.errors import TrainingError
+from recaug.lake.filesystems import opened
 
 
 def row_groups(
@@ -21,9 +23,11 @@ def row_groups(
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\b")
     # lists of varying length, which are not asked for
     warnings.filterwarnings("ignore", category=UserWarning, module=r"petastorm\.unischema")
+    system, paths = opened(files[0])[0], [opened(file)[1] for file in files]
     try:
         reader = make_batch_reader(
-            list(files),
+            [f"file:///{path.lstrip('/')}" for path in paths],  # the scheme whose path petastorm takes as it is
+            filesystem=_Files(system),
             schema_fields=[f"^{name}$" for name in columns],
             reader_pool_type="thread",
             workers_count=1,  # one reading thread keeps the order of row groups
@@ -44,3 +48,12 @@ def row_groups(
     finally:
         reader.stop()
         reader.join()
+
+
+class _Files(ArrowFSWrapper):  # type: ignore[misc]
+    """A file system by the paths that it has: those of buckets begin without a slash."""
+
+    cachable = False
+
+    def _strip_protocol(self, path: str) -> str:  # type: ignore[override]
+        return path if self.root_marker else path.lstrip("/")
