@@ -16,12 +16,12 @@ from recaug.lake.filesystems import SCHEMES, opened, parts
 
 # What a file system's library says of why it refused, and what is to be done.
 REFUSALS = (
-    (r"NO_SUCH_BUCKET|NoSuchBucket|bucket.*(not exist|not found)|container.*not exist", "there is no such bucket"),
     (
         r"ACCESS_DENIED|AccessDenied|ACCESS_KEY|SIGNATURE|EXPIRED|Expired|UNRECOGNIZED_CLIENT|INVALID_CLIENT_TOKEN|HTTP "
         r"response code: 40[13]|Forbidden|Permission denied|redentials",
         "no access with these credentials",
     ),
+    (r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist|container does not exist", "there is no such bucket"),
     (r"NETWORK_CONNECTION|curlCode|efused|resolve|imed out|imeout|Unreachable", "it cannot be reached"),
 )
 

@@ -122,15 +122,15 @@ def _azure(authority: str, settings: Settings) -> fs.FileSystem:
     host = authority.rpartition("@")[2]
     of = {
         option: settings.get(f"fs.azure.account.{key}.{host}") or settings.get(f"fs.azure.account.{key}")
-        for option, key in AZURE.items()
+        for option, key in OF_AZURE.items()
     }
-    if endpoint := of.pop("tenant_id"):
-        of["tenant_id"] = urlsplit(endpoint).path.split("/")[1]
     given = {option: value for option, value in of.items() if value}
+    if "tenant_id" in given:  # it stands in the endpoint's path
+        given["tenant_id"] = urlsplit(given["tenant_id"]).path.split("/")[1]
     return _by_fsspec("abfs", account_name=host.partition(".")[0], **given)
 
 
-AZURE = {
+OF_AZURE = {  # adlfs' options by Hadoop's keys
     "account_key": "key",
     "client_id": "oauth2.client.id",
     "client_secret": "oauth2.client.secret",

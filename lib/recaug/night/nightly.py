@@ -12,10 +12,10 @@ from pyspark.sql import SparkSession
 from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
+from recaug.lake.disks import check
 from recaug.lake.lease import NIGHT as NIGHT_WORK
 from recaug.lake.lease import hold
 from recaug.lake.runs import RunRecord
-from recaug.lake.disks import check
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import augment, evaluate, ingest, prepare, publish, recommend, refit, report, train
