@@ -18,16 +18,8 @@ from recaug.errors import ContractError, RecaugError
 from recaug.lake.store import Store
 
 # What Pillow raises of a file that is damaged, or that is made to fill the memory.
-UNREADABLE = (
-    RecaugError,
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+DAMAGED = (ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+UNREADABLE = (RecaugError, OSError, *DAMAGED)
 SPLITS = ("train", "validation", "test")
 HELD_OUT = {"validation": 0.1, "test": 0.1}  # shares where the source names no split
 KEY = "images.source"

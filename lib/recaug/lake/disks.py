@@ -17,8 +17,8 @@ from recaug.lake.filesystems import SCHEMES, opened, parts
 # What a file system's library says of why it refused, and what is to be done.
 REFUSALS = (
     (
-        r"ACCESS_DENIED|AccessDenied|ACCESS_KEY|SIGNATURE|EXPIRED|Expired|UNRECOGNIZED_CLIENT|INVALID_CLIENT_TOKEN|HTTP "
-        r"response code: 40[13]|Forbidden|Permission denied|redentials",
+        r"ACCESS_DENIED|AccessDenied|ACCESS_KEY|SIGNATURE|EXPIRED|Expired|UNRECOGNIZED_CLIENT|INVALID_CLIENT_TOKEN|"
+        r"HTTP response code: 40[13]|Forbidden|Permission denied|redentials",
         "no access with these credentials",
     ),
     (r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist|container does not exist", "there is no such bucket"),
@@ -156,7 +156,7 @@ def saying(address: str) -> Iterator[None]:
 
 
 def check(address: str) -> None:
-    """Raise StorageError where a place's file system refuses to look there: a wrong bucket, no credentials, no server."""
+    """Raise StorageError where a place cannot be looked at: a wrong bucket, no credentials, no server."""
     place = parts(address)
     with saying(address):
         system, root = opened(f"{place.scheme}://{place.authority}/")

@@ -144,15 +144,9 @@ def _hdfs(authority: str, settings: Settings) -> fs.FileSystem:
     try:
         return fs.HadoopFileSystem(host or "default", int(port or 0))
     except OSError as error:  # there is no libhdfs, or no Java that it finds
-        if not (http := settings.get("dfs.namenode.http-address")) or http.startswith("0.0.0.0"):
-            raise OSError(
-                f"{error}; install a Hadoop client (HADOOP_HOME), or set spark.hadoop.dfs.namenode.http-address"
-            ) from error
-        return _webhdfs(http, settings)
-
-
-def _webhdfs(authority: str, _: Settings) -> fs.FileSystem:
-    host, _, port = authority.partition(":")
+        if not (http := settings.get("dfs.namenode.http-address")):
+            raise OSError(str(error).split(":")[0]) from error
+    host, _, port = http.partition(":")
     user = os.environ.get("HADOOP_USER_NAME") or os.environ.get("USER") or "root"
     return _by_fsspec("webhdfs", host=host, port=int(port), user=user)
 
@@ -189,15 +183,15 @@ def _mounted(place: Place) -> str:
     return place.path if place.path.startswith("/Volumes/") else f"/dbfs{place.path}"
 
 
-_S3 = Scheme(_s3, _below_bucket, "spark.hadoop.fs.s3a.endpoint, .access.key and .secret.key, or AWS_* or a role")
-_AZURE = Scheme(_azure, _below_bucket, "spark.hadoop.fs.azure.account.*, or AZURE_* or an identity, and adlfs")
+S3 = Scheme(_s3, _below_bucket, "spark.hadoop.fs.s3a.endpoint, .access.key and .secret.key, or AWS_* or a role")
+AZURE = Scheme(_azure, _below_bucket, "spark.hadoop.fs.azure.account.*, or AZURE_* or an identity, and adlfs")
 SCHEMES: Mapping[str, Scheme] = {
     "file": Scheme(_local, _from_root),
     "dbfs": Scheme(_local, _mounted),
-    "s3a": _S3,
-    "s3": _S3,
-    "abfss": _AZURE,
-    "abfs": _AZURE,
+    "s3a": S3,
+    "s3": S3,
+    "abfss": AZURE,
+    "abfs": AZURE,
     "gs": Scheme(_gs, _below_bucket, "spark.hadoop.fs.gs.*, or GOOGLE_APPLICATION_CREDENTIALS"),
     "hdfs": Scheme(_hdfs, _from_root, "HADOOP_HOME with its CLASSPATH, or spark.hadoop.dfs.namenode.http-address"),
 }
