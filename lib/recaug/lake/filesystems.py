@@ -5,6 +5,7 @@ environment: nothing of them is written anywhere. What no setting says, the envi
 """
 
 import datetime as dt
+import getpass
 import json
 import os
 import re
@@ -37,6 +38,7 @@ KEYS = (
     "dfs.namenode.http-address",
 )
 PREFIXES = ("fs.s3a.bucket.", "fs.azure.account.")  # keys that hold the name of a bucket or an account
+ANY_HOST = "0.0.0.0"  # nosec B104: so Hadoop writes that the name node's web address is that of its host
 PATIENCE = 10.0  # seconds to connect, and to wait for an answer
 
 Settings = Mapping[str, str]
@@ -143,12 +145,10 @@ def _hdfs(authority: str, settings: Settings) -> fs.FileSystem:
     host, _, port = authority.partition(":")
     try:
         return fs.HadoopFileSystem(host or "default", int(port or 0))
-    except OSError as error:  # there is no libhdfs, or no Java that it finds
-        if not (http := settings.get("dfs.namenode.http-address")):
-            raise OSError(str(error).split(":")[0]) from error
-    host, _, port = http.partition(":")
-    user = os.environ.get("HADOOP_USER_NAME") or os.environ.get("USER") or "root"
-    return _by_fsspec("webhdfs", host=host, port=int(port), user=user)
+    except OSError:  # there is no libhdfs, or no Java that it finds
+        web, _, web_port = settings.get("dfs.namenode.http-address", f"{ANY_HOST}:9870").partition(":")
+        user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+        return _by_fsspec("webhdfs", host=host if web == ANY_HOST else web, port=int(web_port), user=user)
 
 
 def _by_fsspec(protocol: str, **options: Any) -> fs.FileSystem:

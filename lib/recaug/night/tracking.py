@@ -1,7 +1,7 @@
 """MLflow: one run a night, and below it one run a model that the night trained.
 
-A folder under the artifacts by default, where these are on a disk; a server by configuration. Tracking watches the night
-and never decides it: where MLflow cannot be reached, a line in the log says so and the night goes on.
+A folder under the artifacts by default, where these are on a disk; a server by configuration. Tracking watches the
+night and never decides it: where MLflow cannot be reached, a line in the log says so and the night goes on.
 """
 
 import logging
