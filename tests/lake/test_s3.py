@@ -16,7 +16,7 @@ from tests.conftest import THIN_DAY, write_thin
 
 from recaug.errors import StorageError
 from recaug.lake import filesystems
-from recaug.lake.disks import check
+from recaug.lake.disks import ArrowDisk, check
 from recaug.lake.store import META, Store
 from recaug.training.readers import reader
 
@@ -94,6 +94,25 @@ def test_a_folder_is_finished_moved_and_removed_without_a_rename(store: Store) -
     aside.remove()
     aside.remove()  # nothing is there: nothing to do
     assert store.list("**/*") == []
+
+
+def test_a_folder_that_is_copied_in_part_is_not_finished(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.publish("m", {"a": b"1", "z": b"2"}, "{}")
+    write, written = ArrowDisk.write, []
+
+    def killed(disk: ArrowDisk, path: str, content: bytes) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(disk, path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ArrowDisk, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.at("m").move_aside("damaged")
+    assert store.finished("m")
+    assert len(written) == 1
+    assert not [name for name in store.list("**/*") if "damaged" in name and name.endswith(META)]
 
 
 @pytest.mark.parametrize("name", ["petastorm", "arrow"])
