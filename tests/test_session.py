@@ -1,13 +1,16 @@
 """What a session of ours starts beside itself."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from pyspark.sql import SparkSession
 
 from recaug.config import Spark
+from recaug.lake.filesystems import ENVIRONMENT
 from recaug.session import build
 
 
@@ -30,3 +33,28 @@ def test_a_cluster_keeps_its_own_number_of_shuffle_partitions(spark: SparkSessio
         assert spark.conf.get("spark.sql.shuffle.partitions") == "5"
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", str(own))
+
+
+def test_workers_have_the_sessions_settings_of_file_systems(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a bucket and of an account too, whose names hold theirs; in the environment alone."""
+    given = {"fs.s3a.secret.key": "Ours", "fs.s3a.bucket.nights.endpoint": "http://here", "fs.azure.account.key.a": "A"}
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    monkeypatch.setenv(ENVIRONMENT, "")
+    try:
+        for key, value in given.items():
+            hadoop.set(key, value)
+        build(Spark(), "recaug")
+
+        def look(_: object) -> str:
+            return os.environ[ENVIRONMENT]
+
+        (there,) = spark.sparkContext.parallelize([1], 1).map(look).collect()
+        assert given.items() <= json.loads(there).items()
+        assert there == os.environ[ENVIRONMENT]
+        assert "Ours" not in str(spark.sparkContext.getConf().getAll())
+    finally:
+        for key in given:
+            hadoop.unset(key)
+        build(Spark(), "recaug")

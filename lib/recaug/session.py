@@ -9,6 +9,7 @@ from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 
 from recaug.config import Spark
+from recaug.lake.filesystems import hand_over
 
 # What every session gets, wherever it comes from.
 RUNTIME = {
@@ -87,6 +88,7 @@ def build(config: Spark, app_name: str, workers: int = 1, time_zone: str = "UTC"
     session.conf.set("spark.sql.session.timeZone", time_zone)
     if config.shuffle_partitions is not None:
         session.conf.set("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
+    hand_over(session)
     return session
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recaug import cli
 from recaug.errors import ConfigError, StorageError
+from recaug.lake.filesystems import opened
 from recaug.lake.store import META, Store
 
 
@@ -31,12 +32,34 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", fail)
 
 
-@pytest.mark.parametrize("scheme", ["s3", "s3a", "gs", "abfss", "hdfs", "dbfs", "S3"])
-def test_a_root_on_another_file_system_is_refused_in_one_line(scheme: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^artifacts: {scheme}://b/x is on {scheme}; set it to a local folder"):
+@pytest.mark.parametrize("scheme", ["ftp", "http", "S4"])
+def test_a_root_on_an_unknown_file_system_is_refused_in_one_line(scheme: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{scheme}://b/x is on {scheme.lower()}; set a local folder, or one of "):
         Store(f"{scheme}://b/x")
-    with pytest.raises(ConfigError):
-        Store(f"{scheme}:/b/x")
+
+
+@pytest.mark.parametrize(
+    ("address", "system", "path"),
+    [
+        ("dbfs:/Volumes/main/shop/nights", "local", "/Volumes/main/shop/nights"),
+        ("dbfs:/nights", "local", "/dbfs/nights"),
+        ("file:/a b/c", "local", "/a b/c"),
+        ("S3A://bucket/nights/x=1", "s3", "bucket/nights/x=1"),
+        ("s3://bucket", "s3", "bucket"),
+        ("gs://bucket/nights/", "gcs", "bucket/nights"),
+    ],
+)
+def test_an_address_is_a_file_system_and_a_path_in_it(address: str, system: str, path: str) -> None:
+    opened_system, opened_path = opened(address)
+    assert (opened_system.type_name, opened_path) == (system, path)
+
+
+def test_an_address_keeps_its_scheme_for_spark(tmp_path: Path) -> None:
+    store = Store("s3a://bucket/nights/")
+    assert store.at("m").beside(".training").uri("a b") == "s3a://bucket/nights/m.training/a b"
+    assert Store("dbfs:/Volumes/x").uri("checkpoint") == "dbfs:/Volumes/x/checkpoint"
+    assert not store.is_local
+    assert Store(tmp_path).is_local
 
 
 def test_a_local_root_is_absolute_whatever_its_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,12 +189,12 @@ def test_every_job_refuses_such_artifacts_with_exit_code_2_before_spark_starts(
     monkeypatch.setattr(cli, "build", started)
     values = yaml.safe_load((Path(__file__).parents[2] / "conf" / "demo.yaml").read_text())
     file = tmp_path / "night.yaml"
-    file.write_text(yaml.safe_dump(values | {"artifacts": "s3://bucket/nights"}))
+    file.write_text(yaml.safe_dump(values | {"artifacts": "ftp://bucket/nights"}))
     arguments = ["--config", str(file)]
     if job is cli.forget:
         arguments += ["--users", str(file)]
     elif job not in (cli.benchmark, cli.augmentation):
         arguments += ["--date", "2017-02-04"]
     assert job(arguments) == 2
-    said = "artifacts: s3://bucket/nights is on s3; set it to a local folder, or one that is mounted"
+    said = "ftp://bucket/nights is on ftp; set a local folder, or one of file, dbfs, s3a, s3, abfss, abfs, gs, hdfs"
     assert capsys.readouterr().err == f"error: {said}\n"

@@ -1,5 +1,6 @@
 """What MLflow holds after a night."""
 
+import dataclasses
 import datetime as dt
 import logging
 from pathlib import Path
@@ -104,3 +105,10 @@ def test_a_server_that_is_away_does_not_stop_the_night(
         tracking.log_night(Context(context.spark, config_away, context.date, context.lake, context.artifacts), SUMMARY)
     assert "MLflow at http://127.0.0.1:9: " in caplog.text
     assert "the night goes on without it" in caplog.text
+
+
+def test_without_a_disk_and_a_server_nothing_is_logged(context: Context, caplog: pytest.LogCaptureFixture) -> None:
+    away = dataclasses.replace(context, artifacts=Store("s3a://nights/artifacts"))
+    tracking.log_training(away, MODELS)
+    tracking.log_night(away, SUMMARY)
+    assert caplog.records == []

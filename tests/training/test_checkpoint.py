@@ -49,7 +49,7 @@ def test_a_finished_model_comes_back_to_the_last_bit(tmp_path: Path, kind: str, 
         arguments = {"n_items": 10, "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.1, "max_length": 5}
         model = SASRec(**arguments)  # type: ignore[arg-type]
     folder = Store(tmp_path / "model")
-    working_folder(folder).append("progress.jsonl", "{}")
+    working_folder(folder).write("progress.json", "{}")
     meta = {"arguments": arguments, "covisitation": COUNTS if informed else None}
     finish_model(folder, model, meta)
     assert folder.finished()

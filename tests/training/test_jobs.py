@@ -122,7 +122,7 @@ def test_a_failure_keeps_what_was_finished_before_it(models: Store) -> None:
     assert not models.finished("b")
     said = json.loads(models.read("b.training/job.json"))
     assert said == {"name": "b", "seed": 0, "steps": 6}
-    assert list(working_folder(models.at("b")).lines(FILE))
+    assert working_folder(models.at("b")).read(FILE)
 
 
 def test_models_that_cannot_be_written_are_refused_before_they_train(models: Store) -> None:

@@ -14,10 +14,12 @@ from pyspark.sql import functions as F
 
 from recaug.clickstream.mapping import expression
 from recaug.config import ImageSource
-from recaug.errors import ContractError
+from recaug.errors import ContractError, RecaugError
+from recaug.lake.store import Store
 
 # What Pillow raises of a file that is damaged, or that is made to fill the memory.
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DAMAGED = (ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+UNREADABLE = (RecaugError, OSError, *DAMAGED)
 SPLITS = ("train", "validation", "test")
 HELD_OUT = {"validation": 0.1, "test": 0.1}  # shares where the source names no split
 KEY = "images.source"
@@ -65,7 +67,7 @@ def _pixels(image: bytes | str | None, size: int, channels: int) -> tuple[bytes 
     if image is None:
         return None, "no picture"
     try:
-        with Image.open(image if isinstance(image, str) else io.BytesIO(image)) as picture:
+        with Image.open(io.BytesIO(Store(image).read("") if isinstance(image, str) else image)) as picture:
             if picture.width * picture.height > PIXELS:
                 return None, f"{picture.width} x {picture.height} pixels, more than {PIXELS:,}"
             cut = ImageOps.fit(picture.convert("L" if channels == 1 else "RGB"), (size, size))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
@@ -15,7 +16,8 @@ from recaug.clickstream.days import Days
 from recaug.clickstream.encodings import option
 from recaug.config import Files
 from recaug.config.dated import any_day, day_of, is_dated, named_after
-from recaug.errors import ContractError, NoRowsError
+from recaug.errors import ContractError, NoRowsError, RecaugError
+from recaug.lake.failures import storage_error
 
 
 class File(NamedTuple):
@@ -69,6 +71,16 @@ def list_files(spark: SparkSession, source: Files, path: str, key: str, named: N
     Files whose names begin with a dot or an underscore are none, as to Spark. named: days of a path with {date}; None:
     all. Raises ContractError where there is none, NoRowsError if that is so of these days.
     """
+    try:
+        return _listed(spark, source, path, key, named)
+    except Py4JJavaError as error:  # of the file system, where it lets nobody in
+        said = storage_error(error, f"{key}.path: {path}")
+        if isinstance(said, RecaugError):
+            raise ContractError(str(said)) from error
+        raise
+
+
+def _listed(spark: SparkSession, source: Files, path: str, key: str, named: Named | None) -> list[File]:
     hadoop = spark._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]
     globs = [hadoop.Path(glob) for glob in _globs(path, named)]
     system = globs[0].getFileSystem(spark._jsc.hadoopConfiguration())

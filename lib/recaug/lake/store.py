@@ -1,14 +1,11 @@
-"""Artifacts: files and finished folders under one root. Only this file knows on which file system they lie."""
+"""Artifacts: files and finished folders under one root. On which file system they lie, lake.disks knows."""
 
-import os
-import re
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recaug.errors import ConfigError, StorageError
+from recaug.lake.disks import disk, saying
+from recaug.lake.filesystems import parts
 
 META = "meta.json"  # written last: a folder that has it is finished
 
@@ -16,18 +13,14 @@ META = "meta.json"  # written last: a folder that has it is finished
 class Store:
     """Files under a root, by names such as `2017-01-21/report/index.html`; travels to executors by pickle.
 
-    root: a local folder, which the executors see under the same name. Addresses are absolute.
-    Raises ConfigError for a root on another file system.
+    root: a local folder, which the executors see under the same name, or an address such as `s3a://bucket/nights`.
+    Addresses are absolute. Raises ConfigError for a scheme that lake.filesystems lacks.
     """
 
     def __init__(self, root: str | Path) -> None:
-        if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", str(root)):
-            if scheme[1].lower() != "file":
-                raise ConfigError(
-                    f"artifacts: {root} is on {scheme[1]}; set it to a local folder, or one that is mounted"
-                )
-            root = re.sub(r"^[A-Za-z]+:/+", "/", str(root))
-        self.root = str(Path(root).absolute())
+        place = parts(str(root))
+        self.root = place.path if place.scheme == "file" else str(root)
+        self.root = self.root.rstrip("/") or "/"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Store) and other.root == self.root
@@ -41,7 +34,12 @@ class Store:
     @property
     def name(self) -> str:
         """The last part of its address."""
-        return Path(self.root).name
+        return self.root.rpartition("/")[2]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether programs that know disks alone find it there."""
+        return parts(self.root).scheme == "file"
 
     def at(self, *names: str) -> "Store":
         """A folder of it as a store of its own."""
@@ -57,47 +55,40 @@ class Store:
 
     def uri(self, name: str = "") -> str:
         """The same with its scheme, such as `file:///...`."""
-        return Path(self.address(name)).as_uri()
+        return Path(self.address(name)).as_uri() if self.is_local else self.address(name)
 
     def exists(self, name: str) -> bool:
         """Say whether the file is there."""
-        return Path(self.address(name)).is_file()
+        on, path = disk(self.address(name))
+        with saying(self.address(name)):
+            return on.is_file(path)
 
     def read(self, name: str) -> bytes:
         """Read a file. Raises FileNotFoundError where there is none."""
-        return Path(self.address(name)).read_bytes()
+        on, path = disk(self.address(name))
+        with saying(self.address(name)):
+            return on.read(path)
 
     def list(self, pattern: str = "*") -> list[str]:
         """Names of the files that a glob pattern (`**` included) matches, sorted; none where there is no folder."""
-        root = Path(self.root)
-        return sorted(file.relative_to(root).as_posix() for file in root.glob(pattern) if file.is_file())
+        on, path = disk(self.root)
+        with saying(self.root):
+            return sorted(on.list(path, pattern))
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file as a whole: a reader sees the old one or the new one, after a power cut too.
 
         Raises StorageError where it cannot; the old one then stays.
         """
-        target = Path(self.address(name))
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        with _writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with partial.open("wb") as file:
-                    file.write(content.encode() if isinstance(content, str) else content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(partial, target)
-                _sync(target.parent)
-            finally:
-                partial.unlink(missing_ok=True)
+        on, path = disk(self.address(name))
+        with saying(self.address(name)):
+            on.write(path, content.encode() if isinstance(content, str) else content)
 
     def append(self, name: str, line: str) -> None:
         """Add a line to a file, which need not be there yet. Raises StorageError where it cannot."""
-        target = Path(self.address(name))
-        with _writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        on, path = disk(self.address(name))
+        with saying(self.address(name)):
+            on.append(path, f"{line}\n".encode())
 
     def lines(self, name: str, after: int = 0) -> Iterator[str]:
         """The whole lines of a file from the given one on (from 0); none where there is no file yet.
@@ -117,19 +108,16 @@ class Store:
         A folder loses META first, so that one which is removed in part is not finished. Raises StorageError where it
         cannot.
         """
-        target = Path(self.address(name))
-        with _writing(target):
-            if target.is_dir():
-                (target / META).unlink(missing_ok=True)
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
+        on, path = disk(self.address(name))
+        with saying(self.address(name)):
+            on.remove(path, META)
 
     def move_aside(self, suffix: str) -> "Store":
-        """Rename the folder to `<its name>.<suffix>-<random>`; give it. Raises StorageError where it cannot."""
+        """Let the folder be `<its name>.<suffix>-<random>`; give it. Raises StorageError where it cannot."""
         aside = self.beside(f".{suffix}-{secrets.token_hex(4)}")
-        with _writing(Path(self.root)):
-            os.replace(self.root, aside.root)
+        on, path = disk(self.root)
+        with saying(self.root):
+            on.move(path, disk(aside.root)[1], META)
         return aside
 
     def publish(self, name: str, files: Mapping[str, bytes], meta: str) -> None:
@@ -147,22 +135,3 @@ class Store:
     def finished(self, name: str = "") -> bool:
         """Say whether a folder was published."""
         return self.exists(f"{name}/{META}" if name else META)
-
-
-def _sync(folder: Path) -> None:
-    """Let the disk know a folder's names; where a file system has no such call, they are its own care."""
-    with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Say in one line what the file system refused."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{target}: {error.strerror}; free space or set artifacts elsewhere") from error

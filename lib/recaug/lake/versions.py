@@ -5,7 +5,7 @@ import re
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
-COMMIT = re.compile(r"/(\d{20})\.json(?=[,}])")  # and no checksum of one
+COMMIT = re.compile(r"/(\d{20})\.json(?=;)")  # in the text of a FileStatus; and no checksum of one
 
 
 def newest_of_path(spark: SparkSession, place: str) -> int:
@@ -14,8 +14,7 @@ def newest_of_path(spark: SparkSession, place: str) -> int:
     folder = java.org.apache.hadoop.fs.Path(f"{place}/_delta_log")  # type: ignore[union-attr]
     files = folder.getFileSystem(spark._jsc.hadoopConfiguration()).listStatus(folder)
     # as one text: asked for one by one, sixty commits took 40 ms, and every night adds some
-    paths = java.org.apache.hadoop.fs.FileUtil.stat2Paths(files)  # type: ignore[union-attr]
-    names = java.org.apache.commons.lang3.ArrayUtils.toString(paths)  # type: ignore[union-attr]
+    names = java.org.apache.commons.lang3.ArrayUtils.toString(files)  # type: ignore[union-attr]
     return max(map(int, COMMIT.findall(names)))
 
 

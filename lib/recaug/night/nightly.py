@@ -13,6 +13,7 @@ from recaug.config import STAGES, Config
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
+from recaug.lake.disks import check
 from recaug.lake.lease import NIGHT as NIGHT_WORK
 from recaug.lake.lease import hold
 from recaug.lake.pseudonyms import Pseudonyms
@@ -227,9 +228,13 @@ def held(context: Context, work: str) -> AbstractContextManager[None]:
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
     """Give a night its tables and artifacts.
 
-    Raises ConfigError where these are on a file system that a Store lacks, or there is no key where one is named.
+    Raises ConfigError where these are on a file system that a Store lacks, or there is no key where one is named;
+    StorageError where it lets nobody in.
     """
     artifacts = Store(config.artifacts)
+    for place in (artifacts.root, config.lake.path):
+        if place is not None:
+            check(place)
     pseudonyms = Pseudonyms(config.privacy.secret)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog, pseudonyms), artifacts)
 

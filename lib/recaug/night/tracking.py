@@ -1,7 +1,7 @@
 """MLflow: one run a night, and below it one run a model that the night trained.
 
-A folder under the artifacts by default, a server by configuration. Tracking watches the night and never decides it:
-where MLflow cannot be reached, a line in the log says so and the night goes on.
+A folder under the artifacts by default, where these are on a disk; a server by configuration. Tracking watches the
+night and never decides it: where MLflow cannot be reached, a line in the log says so and the night goes on.
 """
 
 import logging
@@ -41,6 +41,8 @@ def log_training(context: Context, models: Sequence[TrainedModel]) -> None:
 
     A rerun replaces the models of the same name.
     """
+    if _uri(context) is None:
+        return
     with _only_watching(context):
         tracker = _connect(context)
         for model in models:
@@ -59,6 +61,8 @@ def log_night(context: Context, summary: Mapping[str, Any]) -> None:
 
     summary: what summary.json holds.
     """
+    if _uri(context) is None:
+        return
     with _only_watching(context):
         tracker = _connect(context)
         client, night = tracker.client, tracker.night
@@ -83,8 +87,10 @@ def _only_watching(context: Context) -> Iterator[None]:
         log.warning("%s; the night goes on without it", line)
 
 
-def _uri(context: Context) -> str:
-    return context.config.tracking.uri or context.artifacts.uri(FOLDER)
+def _uri(context: Context) -> str | None:
+    """Where MLflow writes: the server given, or a folder of the artifacts; None where these are on no disk."""
+    folder = context.artifacts.uri(FOLDER) if context.artifacts.is_local else None
+    return context.config.tracking.uri or folder
 
 
 def _connect(context: Context) -> Tracker:

@@ -11,6 +11,7 @@ from pyarrow import ArrowInvalid, fs
 
 from recaug.clickstream.readers import locate
 from recaug.errors import ContractError
+from recaug.lake.filesystems import opened
 
 # How paths write a day: what matches it, and its strftime form.
 DAYS = (
@@ -49,7 +50,7 @@ def look(given: str, key: str) -> Place:
     """
     located = locate(given, key)
     try:
-        system, path = fs.FileSystem.from_uri(located) if "://" in located else (fs.LocalFileSystem(), located)
+        system, path = opened(located) if "://" in located else (fs.LocalFileSystem(), located)
         base = re.split(r"[*?\[{]", path)[0]
         if base != path:
             return _glob(given, system, path, base.rpartition("/")[0] or ".", key)

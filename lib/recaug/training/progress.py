@@ -1,4 +1,4 @@
-"""Progress of a training: lines of JSON that rank 0 writes into the working folder and the driver's watch reads."""
+"""Progress of a training: a line of JSON that rank 0 writes anew in the working folder and the driver's watch reads."""
 
 import time
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recaug.lake.store import Store
 
-FILE = "progress.jsonl"  # of a working folder
+FILE = "progress.json"  # of a working folder
 SECONDS = 1.0  # between two lines
 
 
@@ -52,7 +52,7 @@ class Progress:
 
     def _write(self, line: Line) -> None:
         self.last = time.monotonic()
-        self.work.append(FILE, msgspec.json.encode(line).decode())
+        self.work.write(FILE, msgspec.json.encode(line))
 
 
 def describe(line: Line) -> str:

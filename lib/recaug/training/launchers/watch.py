@@ -4,12 +4,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
 from tqdm import tqdm
 
+from recaug.errors import StorageError
 from recaug.lake.store import Store
 from recaug.training.checkpoint import working_folder
 from recaug.training.progress import FILE, Line, describe
@@ -31,7 +32,7 @@ class ProgressReader:
 
     def __init__(self, trainings: Sequence[tuple[Store, int]]) -> None:
         self.trainings = trainings
-        self.read, self.done = [0] * len(trainings), [0] * len(trainings)
+        self.read, self.done = [b""] * len(trainings), [0] * len(trainings)
 
     @property
     def steps(self) -> int:
@@ -46,24 +47,20 @@ class ProgressReader:
         """
         news, words = False, ""
         for place, (folder, steps) in enumerate(self.trainings):
-            if self.done[place] < steps and folder.finished():
-                news, self.done[place] = True, steps
-                continue
-            for line in self._lines(place, working_folder(folder)):
-                news = True
-                self.read[place] += 1
-                try:
-                    said = msgspec.json.decode(line, type=Line)
-                except msgspec.MsgspecError:
+            try:
+                if self.done[place] < steps and folder.finished():
+                    news, self.done[place] = True, steps
                     continue
+                line = working_folder(folder).read(FILE)
+            except (FileNotFoundError, StorageError):
+                continue
+            if line == self.read[place]:
+                continue
+            news, self.read[place] = True, line
+            with suppress(msgspec.MsgspecError):
+                said = msgspec.json.decode(line, type=Line)
                 self.done[place], words = said.step, describe(said)
         return news, words
-
-    def _lines(self, place: int, work: Store) -> list[str]:
-        try:
-            return list(work.lines(FILE, after=self.read[place]))
-        except OSError:
-            return []
 
 
 def _bar(watched: Watched) -> "tqdm[Any]":

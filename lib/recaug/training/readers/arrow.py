@@ -1,13 +1,12 @@
 """Row groups of Parquet files through pyarrow alone, for runtimes without petastorm. The same as petastorm's."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import quote
 
 import numpy as np
 from pyarrow import parquet
-from pyarrow.fs import FileSystem
 
 from recaug.errors import TrainingError
+from recaug.lake.filesystems import opened
 
 
 def row_groups(
@@ -34,5 +33,5 @@ def row_groups(
 
 
 def _opened(file: str) -> parquet.ParquetFile:
-    system, path = FileSystem.from_uri(quote(file, safe=":/"))
+    system, path = opened(file)
     return parquet.ParquetFile(system.open_input_file(path))
