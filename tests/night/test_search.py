@@ -16,7 +16,7 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest
 from recaug.night.context import Context
-from recaug.night.search import prepare_searches, read_searches, write_searches
+from recaug.night.search.tables import prepare_searches, read_searches, write_searches
 from recaug.results import Ingest
 from recaug.studies.erasure import erase
 from recaug.studies.search_tables import write_search_tables

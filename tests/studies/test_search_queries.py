@@ -8,13 +8,13 @@ from recaug.config import convert
 from recaug.errors import ContractError
 from recaug.evaluate.trial import refuse_leaks
 from recaug.night.nightly import night_context
+from recaug.night.search.data import read_search_data
+from recaug.night.search.prove import leak_checks, publish
+from recaug.night.search.rows import query_source
 from recaug.report import search as page
 from recaug.results import SearchBenchmark, Verdict, decode, encode
-from recaug.studies.query_rows import query_source
 from recaug.studies.search_benchmark import run_search_benchmark
-from recaug.studies.search_data import read_search_data
 from recaug.studies.search_lists import run_search_lists
-from recaug.studies.search_queries import leak_checks, publish
 
 QUERIES = {
     "per_item": 4,

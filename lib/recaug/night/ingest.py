@@ -25,7 +25,7 @@ from recaug.lake.runs import RunRecord
 from recaug.lake.tombstones import ignore_erased
 from recaug.night.catalogue import read_items, read_users
 from recaug.night.context import Context, StageResult
-from recaug.night.search import read_searches, write_searches
+from recaug.night.search.tables import read_searches, write_searches
 from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
 

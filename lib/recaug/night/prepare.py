@@ -14,7 +14,7 @@ from recaug.clickstream.vocabulary import users, vocabulary
 from recaug.lake.layout import lay
 from recaug.lake.tables import Commit
 from recaug.night.context import Context, StageResult
-from recaug.night.search import prepare_searches
+from recaug.night.search.tables import prepare_searches
 from recaug.results import Prepare
 
 # Files of a table that training reads: fixed, so that ranks get the same rows wherever the night ran.

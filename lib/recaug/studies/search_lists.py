@@ -7,13 +7,13 @@ from pyspark.sql import functions as F
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.night.nightly import held
+from recaug.night.search.data import read_search_data
+from recaug.night.search.published import with_published
+from recaug.night.search.rankers import fit_rankers
 from recaug.recommend.search.analysis import check_language
 from recaug.recommend.search.engine import Engine, search_lists
 from recaug.recommend.search.ranker import Blocks
 from recaug.results import SearchLists
-from recaug.studies.search_data import read_search_data
-from recaug.studies.search_published import with_published
-from recaug.studies.search_rankers import fit_rankers
 from recaug.studies.search_tables import write_search_tables
 
 

@@ -15,15 +15,15 @@ from recaug.evaluate.task import Check, Items
 from recaug.evaluate.tasks.search import SearchInputs, SearchTask
 from recaug.evaluate.trial import run_trial
 from recaug.night.context import Context
+from recaug.night.search.arms import ArmRows, Chosen, choose_arms
+from recaug.night.search.data import SearchData
+from recaug.night.search.rankers import Rankers
+from recaug.night.search.rows import Generated, Source, query_source, write_queries
+from recaug.night.search.towers import open_towers, tower_items
 from recaug.recommend.search.analysis import stemmed
 from recaug.recommend.search.blend import Blend
 from recaug.recommend.search.ranker import Blocks
 from recaug.results import Arm, GeneratedQueries, QueryExample, QueryFidelity, Trial
-from recaug.studies.query_arms import ArmRows, Chosen, choose_arms
-from recaug.studies.query_rows import Generated, Source, query_source, write_queries
-from recaug.studies.search_data import SearchData
-from recaug.studies.search_rankers import Rankers
-from recaug.studies.search_towers import open_towers, tower_items
 from recaug.training.jobs import train
 
 

@@ -17,11 +17,11 @@ from recaug.generators.query_inputs import LOGGED, QueryInputs, query_inputs, ra
 from recaug.generators.query_samplers import Counted, QuerySampler, RandomWords, Siblings, TitleItself, Variational
 from recaug.generators.query_sampling import draw_queries
 from recaug.night.context import Context
+from recaug.night.search.data import SearchData
+from recaug.night.search.towers import train_pairs
+from recaug.night.search.vae import item_terms_of, train_query_vae
 from recaug.recommend.search.analysis import LONGEST
 from recaug.results import TrainedModel
-from recaug.studies.query_vae import item_terms_of, train_query_vae
-from recaug.studies.search_data import SearchData
-from recaug.studies.search_towers import train_pairs
 
 FIELDS = ("title", "text", "attributes")
 

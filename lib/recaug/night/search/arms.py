@@ -14,13 +14,13 @@ from recaug.evaluate.arms import NONE
 from recaug.evaluate.gate import best
 from recaug.evaluate.search_metrics import Judged, measured
 from recaug.evaluate.tasks.search import FIELDS, PAIRS, SEED
+from recaug.night.search.rows import Source
+from recaug.night.search.towers import Written, open_towers, towers_job, train_pairs, write_arm_pairs
 from recaug.recommend.search.analysis import stemmed
 from recaug.recommend.search.blend import Blend, candidates, ordered
 from recaug.recommend.search.lexical import Numbered
 from recaug.recommend.search.ranker import Ranker, top
 from recaug.results import Arm, Part
-from recaug.studies.query_rows import Source
-from recaug.studies.search_towers import Written, open_towers, towers_job, train_pairs, write_arm_pairs
 from recaug.training.jobs import train
 from recaug.training.two_tower import TowersJob
 
