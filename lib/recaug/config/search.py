@@ -23,7 +23,7 @@ class ClickModel(Strict, kw_only=True):
     disorder: standard deviation of what is drawn anew, in units of the highest gain; 0: always the same order, of which
         nobody can learn how places are looked at.
     click: probability of a click on what is looked at and has the highest gain; noise: on what has none. purchase: of a
-    click on what has the highest gain. seed: of all that is drawn.
+    click on what has the highest gain. seed: of all that is drawn. judged: what the page says that the judgements are.
     """
 
     searches: Positive = 20
@@ -35,6 +35,7 @@ class ClickModel(Strict, kw_only=True):
     noise: Share = 0.05
     purchase: Share = 0.1
     seed: Seed = 0
+    judged: str = "graded judgements"
 
     def __post_init__(self) -> None:
         """Check that a gain speaks for a click."""

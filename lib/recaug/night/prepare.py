@@ -14,7 +14,6 @@ from recaug.clickstream.vocabulary import users, vocabulary
 from recaug.lake.layout import lay
 from recaug.lake.tables import Commit
 from recaug.night.context import Context, StageResult
-from recaug.night.search.tables import prepare_searches
 from recaug.results import Prepare
 
 # Files of a table that training reads: fixed, so that ranks get the same rows wherever the night ran.
@@ -42,7 +41,6 @@ def run(context: Context) -> StageResult:
     pairs = covisitation.counts(codes, counting.window, counting.backward)
     written["covisitation"] = lake.replace(pairs, "covisitation", {}, context.run_id)
     written["negatives"] = _write_negatives(context)
-    searches = prepare_searches(context)
     counted = lake.read("sequences").groupBy("split").agg(F.count("*").alias("rows"), F.count_if("cold").alias("cold"))
     by_split = {row["split"]: row for row in counted.collect()}
     metrics = Prepare(
@@ -54,12 +52,10 @@ def run(context: Context) -> StageResult:
         covisitation=written["covisitation"].rows,
         negatives=written["negatives"].rows,
         windows=[day.isoformat() for day in cut],
-        queries=searches.splits,
-        judgements=searches.judgements,
     )
     people.unpersist()
     events.unpersist()
-    hashes = "".join(commit.content_hash for _, commit in sorted({**written, **searches.written}.items()))
+    hashes = "".join(commit.content_hash for _, commit in sorted(written.items()))
     return StageResult(metrics, hashlib.sha256(hashes.encode()).hexdigest())
 
 

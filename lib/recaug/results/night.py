@@ -54,10 +54,7 @@ class Ingest(Result):
 
 
 class Prepare(Result):
-    """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO.
-
-    queries: by split, and judgements: of source.search.
-    """
+    """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO."""
 
     users: int
     events: int
@@ -67,8 +64,6 @@ class Prepare(Result):
     covisitation: int
     negatives: int
     windows: list[str]
-    queries: dict[str, int] = {}
-    judgements: int = 0
 
 
 class Train(Result):

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.splits import SPLITS
@@ -63,16 +64,26 @@ def publish(context: Context, trial: Trial) -> int:
 
     uses: how they were proved, rows (all, missing or pairs) -> weight. Returns the rows.
     """
-    lake, said = context.lake, trial.verdict.decision == "publish" and trial.chosen is not None
-    if not said and not lake.exists("published_queries"):
+    if trial.verdict.decision != "publish" or trial.chosen is None:
+        withdraw(context)
         return 0
-    arm = trial.arms[str(trial.chosen)].arm if said else Arm(name="nothing")
-    rows = lake.read("generated_queries").where(F.col("run_id") == F.lit(context.study_id))
+    arm = trial.arms[trial.chosen].arm
+    rows = context.lake.read("generated_queries").where(F.col("run_id") == F.lit(context.study_id))
     uses = F.create_map(*(F.lit(value) for part in arm.parts for value in (part.rows, part.weight)))
     accepted = rows.where(F.col("generator").isin(*arm.generators)).withColumns(
         {"uses": uses.cast("map<string,double>"), "event_date": F.lit(context.date)}
     )
-    return lake.replace(accepted, "published_queries", {"event_date": context.date}, context.study_id).rows
+    return _published(context, accepted)
+
+
+def withdraw(context: Context) -> None:
+    """Remove what an earlier run has published of the day."""
+    if context.lake.exists("published_queries"):
+        _published(context, context.lake.read("published_queries").where("false"))
+
+
+def _published(context: Context, rows: DataFrame) -> int:
+    return context.lake.replace(rows, "published_queries", {"event_date": context.date}, context.study_id).rows
 
 
 def _fidelity(source: Source, made: Generated, fitted: Rankers) -> dict[str, QueryFidelity]:

@@ -1,4 +1,4 @@
-"""The re-ranker of a study of search: grown on the validation queries, of which no tower and no count has learnt."""
+"""The re-ranker of search: grown on the validation queries, of which no tower and no count has learnt."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The towers of a study of search: their pairs as a table, their training, and the ranker that they are."""
+"""The towers of search: their pairs as a table, their training, and the ranker that they are."""
 
 import hashlib
 from collections.abc import Sequence
