@@ -139,6 +139,7 @@ NIGHT: Mapping[str, Stage] = {
                 "candidate_events",
                 "augmented_events",
                 "recommendations",
+                "search_lists",
             ),
             writes=(),
             sections=(),

@@ -40,13 +40,17 @@ class QueryFidelity(Result):
 
 
 class QueryExample(Result):
-    """A query that was drawn for an item. missing: its words that the item's text lacks."""
+    """A query that was drawn for an item.
+
+    missing: its words that the item's text lacks. source: the real one that it is made of, empty of others.
+    """
 
     item_id: str
     title: str
     generator: str
     text: str
     missing: list[str]
+    source: str = ""
 
 
 class GeneratedQueries(Result):

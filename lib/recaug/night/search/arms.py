@@ -84,9 +84,12 @@ class ArmRows:
         return self.slices[name]
 
     def new_pairs(self, generator: str, weight: float) -> pd.DataFrame:
-        """The first generated queries of each item that no train query led to: text, item_index, weight."""
+        """Pairs of generated queries: text, item_index, weight.
+
+        They are the first of each item that no train query led to, and those that are made of an item's own queries.
+        """
         rows = self.rows[generator]
-        new = rows[self.source.data.new_items()[rows["item_index"]]]
+        new = rows[self.source.data.new_items()[rows["item_index"]] | (rows["source"] != "")]
         first = new.groupby("item_index").head(self.source.settings.pairs_per_item)
         return pd.DataFrame(
             {"text": first["text"], "item_index": first["item_index"].astype(np.int32), "weight": float(weight)}

@@ -142,21 +142,27 @@ def leak_checks(source: Source, arms: Sequence[Arm]) -> list[Check]:
 
 
 def examples(source: Source, made: Generated, settings: Queries) -> list[QueryExample]:
-    """Queries of some items that no train query led to, an item's of every generator one."""
-    catalogue, language = source.data.catalogue, source.context.config.search_ranking.language
-    new = np.flatnonzero(source.data.new_items())
-    rng = np.random.default_rng(source.context.config.seed)
+    """A query of some items by each generator, of items that no train query led to where it has some of these."""
+    data, language = source.data, source.context.config.search_ranking.language
+    new = data.new_items()
+    order = np.random.default_rng(source.context.config.seed).permutation(len(new))
+    place = np.argsort(np.concatenate([order[new[order]], order[~new[order]]]))  # of an item; new ones first
+    asked = dict(zip(data.queries["query_id"], data.queries["text"], strict=True))
     shown = []
-    for item in rng.permutation(new)[: settings.examples].tolist():
-        for name in settings.generators:
-            own = made.rows[name]
-            texts = own.loc[own["item_index"] == item, "text"].tolist()[:1]
-            for text, stems in zip(texts, stemmed(texts, language), strict=True):
-                missing = [word for word in dict.fromkeys(stems) if word not in source.words[item]]
-                title = catalogue.titles[item]
-                shown.append(
-                    QueryExample(
-                        item_id=catalogue.item_ids[item], title=title, generator=name, text=text, missing=missing
-                    )
+    for name in settings.generators:
+        rows = made.rows[name].drop_duplicates("item_index")
+        rows = rows.iloc[np.argsort(place[rows["item_index"]], kind="stable")[: settings.examples]]
+        texts, items = rows["text"].tolist(), rows["item_index"].tolist()
+        for text, item, of, stems in zip(texts, items, rows["source"], stemmed(texts, language), strict=True):
+            missing = [word for word in dict.fromkeys(stems) if word not in source.words[item]]
+            shown.append(
+                QueryExample(
+                    item_id=data.catalogue.item_ids[item],
+                    title=data.catalogue.titles[item],
+                    generator=name,
+                    text=text,
+                    missing=missing,
+                    source=asked.get(of, ""),
                 )
+            )
     return shown
