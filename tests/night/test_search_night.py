@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,22 @@ import msgspec
 import pytest
 import yaml
 from pyspark.sql import SparkSession
-from tests.conftest import shipped
+from tests.conftest import STAGES, shipped
+from tests.night.nights import note
+from tests.report.made import stage
+from tests.report.nights import by_hand
 from tests.report.test_page import Text
 from tests.studies.test_search_benchmark import shop
 from tests.studies.test_search_queries import QUERIES, SMALL
 
 from recaug import cli
 from recaug.config import Config, convert
+from recaug.night.context import StageResult
 from recaug.night.nightly import night_context, run_night
+from recaug.night.story import decided
+from recaug.night.summary import summarise
+from recaug.report.page import render
+from recaug.results import Publish, Search
 
 DATE = dt.date(2020, 1, 1)
 CLICKS = {"searches": 6, "spread": 1.0, "length": 5, "judged": "judgements of made queries"}
@@ -61,6 +70,7 @@ def test_the_page_has_the_search(searched: tuple[Config, dict[str, Any], list[st
     assert "search" in page.ids
     assert "lift" not in page.ids
     for words in (
+        f"no generated queries for {DATE}" if summary["decision"] == "hold" else f"those of {DATE}",
         "The clicks are made, by a click model, of judgements of made queries",
         "NDCG@10, all queries",
         "head queries",
@@ -108,6 +118,29 @@ def test_too_few_searches_hold_and_end_no_night(spark: SparkSession, tmp_path: P
     assert "no query of the" in summary["reasons"][0]
     assert summary["search"]["rows"] == {"queries": 1, "generated": 0, "published": 0, "lists": 0}
     assert cli.main([*command, "--stages", "prepare"]) == 2  # a stage of another task
+
+
+HELD = Search(queries={"train": 3}, judgements=4)
+
+
+def test_a_search_that_holds_does_not_hold_the_recommendation(spark: SparkSession, tmp_path: Path) -> None:
+    night = night_context(searching(tmp_path, tasks=["recommendation", "search"]), DATE, spark)
+    assert night.config.stages == (*STAGES[:-1], "search", "report")
+    note(night, "search", StageResult(HELD, None, "hold", ("no proof",)))
+    assert summarise(night)["decision"] == "none"  # it is not the recommendation's
+    note(night, "publish", StageResult(Publish(augmented=788), "hash", "publish", ("it helps",)))
+    summary = summarise(night)
+    assert (summary["decision"], summary["search"]["decision"]) == ("publish", "hold")
+    assert decided(summary) == ["decision: publish: it helps", "search: hold: no proof"]
+
+
+def test_the_page_has_search_beside_the_recommendation() -> None:
+    night = by_hand("publish")
+    held = stage("search", metrics=HELD, decision="hold", reasons=["no proof"])
+    page = Text(render(replace(night, stages={**night.stages, "search": held})))
+    assert "788 generated rows of the VAE are the partition of" in page.text
+    assert "Held: no generated query is published. No proof." in page.text
+    assert {"lift", "search"} <= page.ids
 
 
 def test_search_without_a_search_log_is_refused() -> None:

@@ -83,7 +83,7 @@ def test_lists_are_told_with_their_reasons() -> None:
 
 def test_a_flow_names_only_what_was_counted() -> None:
     (flow,) = flows.flows({"ingest": stage("ingest")}, {"rows_read": 10, "events": 9})
-    assert flow == records.Flow("ingest", [(10, "rows of the source")], [(9, "events")])
+    assert flow == flows.Flow("ingest", [(10, "rows of the source")], [(9, "events")])
 
 
 def test_counts_are_those_of_the_stages() -> None:

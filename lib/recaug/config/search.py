@@ -19,8 +19,8 @@ class ClickModel(Strict, kw_only=True):
     The judged items of a query are shown in the order of skill x gain + (1 - skill) x a number of the pair of query and
     item + what is drawn anew for each search. A place k is looked at with probability k^-decay.
 
-    searches: of a query; spread: of how often queries are searched for: searches x (-ln u)^spread, u from 0 to 1 by the
-        query; 0: all as often. length: places of a list. decay: 0: all are looked at. skill: share of the gain in the order.
+    searches: of a query; spread: how unlike they are, searches x (-ln u)^spread with u from 0 to 1 drawn for the query;
+        0: all as often. length: places of a list. decay: 0: all are looked at. skill: share of the gain in the order.
     disorder: standard deviation of what is drawn anew, in units of the highest gain; 0: always the same order, of which
         nobody can learn how places are looked at.
     click: probability of a click on what is looked at and has the highest gain; noise: on what has none. purchase: of a

@@ -13,7 +13,7 @@ import pandas as pd
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
 from recaug.exits import printable
-from recaug.report import distributions, evidence, flows, lift, numbers, plots, queries, records, searches, tables
+from recaug.report import distributions, evidence, flows, lift, numbers, plots, records, searches, tables
 from recaug.report.privacy import privacy
 from recaug.report.series import Look, Series, look_of, ordered, series_looks
 from recaug.report.training import Drawing, training_figures
@@ -96,8 +96,6 @@ def render(night: Night) -> str:
         "decision": records.decision(stages),
         "verdict": records.verdict(stages, night.date, generators, night.order),
         "search": searches.shown(stages),
-        "beside": records.beside(stages),
-        "queries": queries,
         "reasons": records.reasons(stages),
         "warnings": records.warnings(stages),
         "counts": (counts := records.counts(stages)),

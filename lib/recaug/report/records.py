@@ -52,8 +52,9 @@ def _counted(metrics: Result) -> dict[str, int]:
     rows: dict[str, int] = {}
     match metrics:
         case Ingest():
-            names = ("rows_read", "events", "items", "duplicates", "quarantined")
-            rows = {name: getattr(metrics, name) for name in names} if metrics.rows_read else {"items": metrics.items}
+            of_log = ("rows_read", "events", "duplicates", "quarantined")
+            names = ("items", *(of_log if metrics.rows_in or metrics.searches is None else ()))
+            rows = {name: getattr(metrics, name) for name in names}
             rows |= {"searches": metrics.searches.taken} if metrics.searches is not None else {}
             rows |= {name: number for name in ASIDE if (number := getattr(metrics, name))}
         case Prepare():
@@ -128,7 +129,7 @@ def verdict(stages: Stages, date: dt.date, generators: Sequence[Series], order: 
         case "publish":
             return f"The gate says publish; the partition of {date} is not written yet."
         case "hold":
-            return f"Held: no generated rows for {date}."
+            return f"Held: no generated {'rows' if 'publish' in order else 'queries'} for {date}."
     missing = [stage for stage in order[:-1] if stage not in stages]
     if missing:
         return f"No decision for {date}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not recorded."

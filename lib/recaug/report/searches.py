@@ -1,8 +1,10 @@
 """The search of a night on its page: what became of generated queries, for whom, and examples of lists."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from recaug.clickstream.splits import SPLITS
+from recaug.evaluate.arms import NONE
 from recaug.report import numbers, queries, records
 from recaug.results import ArmResult, Interval, ListExample, QueryExample, Search, Trial
 
@@ -18,16 +20,18 @@ LOOKS = {
 
 
 class Shown(NamedTuple):
-    """A night's search. said: what became of it, in sentences, the decision first.
+    """A night's search. decision: in two sentences; empty where it is that of the night. said: of what, in sentences.
 
     base: what lifts are over, and its means; arms: of generators, how each uses queries, and its lifts. columns: of
-    both. likeness: of queries.FIDELITY, a row a generator.
+    both. likeness: a row a generator, of `looks`.
     """
 
+    decision: str
     said: list[str]
     columns: list[str]
     base: list[str]
     arms: list[list[str]]
+    looks: Sequence[str]
     likeness: list[list[str]]
     examples: list[QueryExample]
     lists: list[ListExample]
@@ -42,22 +46,24 @@ def shown(stages: records.Stages) -> Shown | None:
     trial = generated.trial if generated is not None else None
     looks = [look for look in LOOKS if trial is not None and _there(trial, look)]
     return Shown(
-        said=[*_verdict(stages), *_facts(found)],
+        decision=_verdict(stages) if records.beside(stages) else "",
+        said=_facts(found),
         columns=[LOOKS[look] for look in looks],
         base=_base(trial, looks) if trial is not None else [],
         arms=_arms(trial, looks) if trial is not None else [],
+        looks=queries.FIDELITY,
         likeness=queries.fidelity(generated) if generated is not None else [],
         examples=list(generated.examples) if generated is not None else [],
         lists=list(found.examples),
     )
 
 
-def _verdict(stages: records.Stages) -> list[str]:
+def _verdict(stages: records.Stages) -> str:
     record = stages["search"]
     why = "; ".join(record.reasons)
     rows = record.metrics.generated.published if record.metrics.generated is not None else 0
     heads = {"publish": f"Published: {rows:,} generated queries.", "hold": "Held: no generated query is published."}
-    return [f"{heads.get(record.decision, 'No query was generated.')} {why[:1].upper()}{why[1:]}."]
+    return f"{heads.get(record.decision, 'No query was generated.')} {why[:1].upper()}{why[1:]}."
 
 
 def _facts(found: Search) -> list[str]:
@@ -65,7 +71,7 @@ def _facts(found: Search) -> list[str]:
     said = []
     if found.made is not None:
         said.append(f"The clicks are made, by a click model, of {found.made}: what is proved here, is proved of those.")
-    parts = ", ".join(f"{number:,} {split}" for split, number in found.queries.items())
+    parts = ", ".join(f"{number:,} {split}" for split in SPLITS if (number := found.queries.get(split)))
     said.append(f"Queries: {parts or 'none'}; {found.judgements:,} judgements.")
     if found.ranker is not None and found.lists is not None:
         ranks = ", ".join(f"{queries.RANKERS[name]} {numbers.figure(value)}" for name, value in _best_first(found))
@@ -85,7 +91,8 @@ def _there(trial: Trial, look: tuple[str, str]) -> bool:
 
 def _base(trial: Trial, looks: list[tuple[str, str]]) -> list[str]:
     measures = trial.arms[str(trial.base)].measured.measures
-    return [f"{trial.base}, itself", "", *(numbers.interval(measures[part][metric]) for metric, part in looks)]
+    name = "without generated queries" if trial.base == NONE else f"{trial.base} (control)"
+    return [name, "", *(numbers.interval(measures[part][metric]) for metric, part in looks)]
 
 
 def _arms(trial: Trial, looks: list[tuple[str, str]]) -> list[list[str]]:
