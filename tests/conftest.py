@@ -68,6 +68,8 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, path=str(tmp_path / "lake"))
 
 
+CONF = Path(__file__).parents[1] / "conf"
+STAGES = load(CONF / "demo.yaml").stages  # of a night whose task is recommendation alone
 THIN_DAY = dt.date(2017, 1, 21)  # the last day of the thin source
 
 # A thin night of real data: three weeks of 400 households, models of a few epochs.
@@ -99,7 +101,7 @@ THIN = {
 
 def shipped(name: str) -> dict[str, Any]:
     """A shipped configuration with every key, those too that its file leaves to their defaults."""
-    values: dict[str, Any] = msgspec.to_builtins(load(Path(__file__).parents[1] / "conf" / f"{name}.yaml"))
+    values: dict[str, Any] = msgspec.to_builtins(load(CONF / f"{name}.yaml"))
     return values
 
 

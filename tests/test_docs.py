@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from msgspec import inspect as types
+from tests.conftest import STAGES
 from tests.markdown import (
     CHINESE,
     DOCS,
@@ -27,7 +28,7 @@ from tests.markdown import (
     sections,
 )
 
-from recaug.config import STAGES, Config
+from recaug.config import Config
 from recaug.config.reference import sections as rooms
 from recaug.lake.contracts import TABLES
 

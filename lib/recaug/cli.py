@@ -134,8 +134,8 @@ def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
         raise ConfigError(f"--until {last} is before --date {first}")
     if not 0 <= given.exit_on_hold <= 255:
         raise ConfigError(f"--exit-on-hold is {given.exit_on_hold}, not between 0 and 255, such as 10")
-    stages = [stage] if stage else parse_stages(given.stages)
-    if not config.augment.generators and not {"ingest", "prepare"}.issuperset(stages):
+    stages = parse_stages(stage or given.stages, config.stages)
+    if not config.augment.generators and not {"ingest", "prepare", "search", "report"}.issuperset(stages):
         raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
     nights = Nights(config, [first + dt.timedelta(days=day) for day in range((last - first).days + 1)], stages)
     if given.dry_run:

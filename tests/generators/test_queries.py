@@ -7,6 +7,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from recaug.config import Queries
+from recaug.generators.query_classic import Classic, co_clicked
 from recaug.generators.query_counts import Pairs, folds_of_items, translate
 from recaug.generators.query_inputs import query_inputs, rare_queries, vocabulary_of
 from recaug.generators.query_samplers import Counted, RandomWords, Siblings, TitleItself
@@ -96,6 +97,46 @@ def test_controls_know_nothing_of_what_goes_together():
     asked = [[("q0", "couch")], [("q1", "settee"), ("q0", "couch")], [("q2", "lamp")]]
     near = Siblings(items, asked, 4).draw(np.array([0]), np.random.default_rng(0))
     assert [(own.text, own.items, own.queries) for own in near] == [("settee", (1,), ("q1",))]
+
+
+def classic(*texts: str, **synonyms: list[str]) -> Classic:
+    """Of one item that these queries led to."""
+    return Classic([[(f"q{n}", text) for n, text in enumerate(texts)]], synonyms, "english", 200, "v1")
+
+
+def test_classic_writes_real_queries_otherwise_in_every_way():
+    query = "copper dishwasher hose 1/2 in"
+    drawn = classic(query, hose=["pipe"]).draw(np.array([0]), np.random.default_rng(3))
+    texts = {own.text for own in drawn}
+    assert {(own.item, own.items, own.queries) for own in drawn} == {(0, (0,), ("q0",))}
+    assert query not in texts
+    assert {
+        "dishwasher hose 1/2 in",  # dropped
+        "dishwasher copper hose 1/2 in",  # swapped
+        "copperdishwasher hose 1/2 in",  # joined
+        "copper dish washer hose 1/2 in",  # parted
+        "copper dishwasher hose half inch",
+        "copper dishwasher hose 0.5 in",
+        "copper dishwasher pipe 1/2 in",
+    } <= texts
+    assert any(set(text.split()) & {"coper", "coppper", "cpoper", "opper", "ccopper"} for text in texts)
+
+
+def test_classic_has_nothing_of_an_item_without_a_query_and_of_what_cannot_change():
+    sampler = Classic([[], [("q", "fan")], [("q", "tv")]], {}, "english", 5, "v1")
+    assert {own.item for own in sampler.draw(np.array([0, 1, 2]), np.random.default_rng(0))} == set()
+
+
+def test_synonyms_led_to_the_same_items_and_seldom_stand_together():
+    texts = ["red sofa", "red couch", "blue sofa", "blue couch", "green lamp"]
+    pairs = pd.DataFrame({"query_index": [0, 0, 1, 1, 2, 3, 4], "item_index": [0, 1, 0, 1, 1, 1, 2], "weight": 1.0})
+    words = [["sofa", "a"], ["sofa", "b"], ["lamp"]]
+    inputs = query_inputs(log_of(*texts), pairs, words, "english", False, Queries(min_queries=1, folds=2))
+    found = co_clicked(inputs, texts, "english")
+    assert "couch" in found["sofa"]
+    assert "sofa" in found["couch"]
+    assert "red" not in found["sofa"]  # they stand together
+    assert "lamp" not in found
 
 
 def test_rows_have_the_same_ids_whatever_the_partitions(spark):

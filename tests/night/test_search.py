@@ -1,6 +1,7 @@
 """A night takes what was searched for, and a study does the same of judgements alone."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from tests.night.nights import FIRST, HEAD, context, day, line
 
 from recaug.config import Search, convert
 from recaug.errors import ContractError
+from recaug.lake.contracts import TABLES
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night import ingest
 from recaug.night.context import Context
-from recaug.night.search import prepare_searches, read_searches, write_searches
+from recaug.night.search.tables import prepare_searches, read_searches, write_searches
 from recaug.results import Ingest
 from recaug.studies.erasure import erase
 from recaug.studies.search_tables import write_search_tables
@@ -38,12 +40,32 @@ def asked(folder: Path, number: int, lines: list[str]) -> None:
     put(folder / "searches" / f"{number}.csv", ASKED + "".join(f"{text}\n" for text in lines))
 
 
+def write_generated(night: Context, gone: str, stays: str) -> None:
+    """Write what a search stage makes of two queries."""
+    drawn = [
+        ("of it", "lde", "a", "classic", "v", 0, ["a"], [gone], 1.0, "r"),
+        ("the same", "led", "b", "counts", "v", 0, ["b"], [], 1.0, "r"),
+        ("of another", "led 12", "b", "classic", "v", 0, ["b"], [stays], 1.0, "r"),
+    ]
+    lists = [(query, 1, "a", 0.5, "title: led", night.date) for query in (gone, stays)]
+    pairs = [(0, 0, 0, 1.0, b"", b"")]
+    tables: dict[str, list[tuple[Any, ...]]] = {
+        "generated_queries": drawn,
+        "published_queries": [(*row, {"all": 0.2}, night.date) for row in drawn],
+        "search_lists": lists,
+        "search_pairs": pairs,
+        "search_arm_pairs": [("an arm", *pairs[0])],
+        "query_rows": [(*pairs[0], b"", b"")],
+    }
+    for name, rows in tables.items():
+        night.lake.replace(night.spark.createDataFrame(rows, TABLES[name].columns), name, {}, "test")
+
+
 def test_a_night_takes_searches_up_to_its_day_and_again_the_same(spark: SparkSession, tmp_path: Path) -> None:
     put(tmp_path / "log" / "1.csv", HEAD + line("u", "a", day(1)) + line("v", "b", day(2)))
     asked(tmp_path, 1, [f"Led 12v,a,u,{day(1)},1,shown", f"led 12 volt,b,u,{day(1)},2,click"])
-    asked(
-        tmp_path, 2, [f"led,a,v,{day(2)},1,purchase", f"mail me@x.de,a,v,{day(2)},1,shown", f"x,a,u,{day(3)},1,shown"]
-    )
+    again, mail = f"led 12v,a,v,{day(2)},1,shown", f"mail me@x.de,a,v,{day(2)},1,shown"
+    asked(tmp_path, 2, [f"led,a,v,{day(2)},1,purchase", again, mail, f"x,a,u,{day(3)},1,shown"])
     first = ingest.run(night(spark, tmp_path, 1)).metrics
     assert isinstance(first, Ingest)
     assert first.searches is not None
@@ -52,7 +74,7 @@ def test_a_night_takes_searches_up_to_its_day_and_again_the_same(spark: SparkSes
     found = ingest.run(second).metrics
     assert isinstance(found, Ingest)
     assert found.searches is not None
-    assert (found.searches.taken, found.searches.quarantined) == (3, 1)
+    assert (found.searches.taken, found.searches.quarantined) == (4, 1)
     hashed = second.lake.content_hash("search_events")
     ingest.run(second)
     assert second.lake.content_hash("search_events") == hashed
@@ -60,11 +82,11 @@ def test_a_night_takes_searches_up_to_its_day_and_again_the_same(spark: SparkSes
         row["event_date"].day: row["count"]
         for row in second.lake.read("search_events").groupBy("event_date").count().collect()
     }
-    assert days == {1: 2, 2: 1}
+    assert days == {1: 2, 2: 2}
     made = prepare_searches(second)
     assert sum(made.splits.values()) == 2
     queries = {row["text"]: row for row in second.lake.read("queries").collect()}
-    assert {text: (row["count"], row["users"]) for text, row in queries.items()} == {"led 12 v": (1, 1), "led": (1, 1)}
+    assert {text: (row["count"], row["users"]) for text, row in queries.items()} == {"led 12 v": (2, 2), "led": (1, 1)}
     judged = {(row["query_id"], row["item_id"]): row for row in second.lake.read("judgements").collect()}
     assert judged[queries["led 12 v"]["query_id"], "a"]["gain"] == 0
     clicked, bought = judged[queries["led 12 v"]["query_id"], "b"], judged[queries["led"]["query_id"], "a"]
@@ -73,9 +95,24 @@ def test_a_night_takes_searches_up_to_its_day_and_again_the_same(spark: SparkSes
     examined = {row["rank"]: row["examined"] for row in second.lake.read("search_events").collect()}
     assert examined == {1: 1.0, 2: 0.5}  # nothing tells more of two places
 
+    ids = {text: str(row["query_id"]) for text, row in queries.items()}
+    write_generated(second, ids["led"], ids["led 12 v"])
     deleted = erase(second, ["v"], say=lambda line: None)
-    assert (deleted["search_events"], deleted["search_quarantine"]) == (1, 1)
+    assert (deleted["search_events"], deleted["search_quarantine"]) == (2, 1)
     assert {row["user_id"] for row in second.lake.read("search_events").collect()} == {"u"}
+    assert {row["text"] for row in second.lake.read("queries").collect()} == {"led 12 v"}  # nobody else asked for led
+    for name in ("judgements", "search_lists"):
+        assert {row["query_id"] for row in second.lake.read(name).collect()} == {ids["led 12 v"]}
+    for name in ("generated_queries", "published_queries"):
+        assert {row["row_id"] for row in second.lake.read(name).collect()} == {"of another"}
+    for name in ("search_pairs", "search_arm_pairs", "query_rows"):
+        assert second.lake.read(name).count() == 0
+    (name,) = second.artifacts.list("erasures/*.json")
+    told = json.loads(second.artifacts.read(name))["tables"]
+    assert told["generated_queries"]["rows_deleted"] == 2
+    assert told["queries"] | {"rows_left": 0, "rows_deleted": 1} == told["queries"]
+    left = erase(second, ["v"], say=lambda line: None)  # of what is left nothing is theirs
+    assert sum(left.values()) == 0
 
 
 def test_a_bad_search_log_ends_the_night_before_it_writes(spark: SparkSession, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """What a night says: a line a stage, as long as a screen is wide."""
 
 import pytest
+from tests.conftest import STAGES
 from tests.report.made import stage
 from tests.report.nights import METRICS
 
 from recaug import cli
-from recaug.config import STAGES
 from recaug.night.story import decided, hanging, tell
 from recaug.results import Ingest, Publish, Report, Train, TrainedModel
 
@@ -68,7 +68,7 @@ def test_a_night_fits_a_screen_of_24_lines_and_100_columns() -> None:
     why = "vae: ndcg@10 changes by +1.7% [-0.7%, +4.3%] for all users and by +1.6% [-1.9%, +6.6%] for cold users"
     said = ["night of 2017-02-04, run 2017-02-04-e9ff99bd4db11b67"]
     said += [f"  {name:<10} {100.0:6.1f} s  {tell(stage(name, metrics=metrics))}" for name, metrics in METRICS.items()]
-    said += [decided({"decision": "hold", "reasons": [f"{why}; no lower bound is above +0.0%"]})]
+    said += decided({"decision": "hold", "reasons": [f"{why}; no lower bound is above +0.0%"], "search": None})
     lines = "\n".join(hanging(line, 100) for line in said).splitlines()
     assert len(lines) <= 20
     assert max(map(len, lines)) <= 100

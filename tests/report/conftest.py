@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.conftest import STAGES
 from tests.report.nights import METRICS, REASONS
 
 from recaug import config
-from recaug.config import STAGES
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.store import Store

@@ -4,10 +4,10 @@ import datetime as dt
 from pathlib import Path
 
 import pandas as pd
+from tests.conftest import STAGES
 from tests.report.made import GENERATORS, stage
 
 from recaug import config
-from recaug.config import STAGES
 from recaug.report import page
 from recaug.results import (
     Arm,
@@ -206,6 +206,7 @@ def by_hand(decision: str = "publish", **changes: Result) -> page.Night:
         task="discovery",
         gate=config.load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate,
         stages=stages,
+        order=STAGES,
         generators=GENERATORS[:2],
         category="department",
         popularity=pd.DataFrame(counts, columns=["series", "events", "items"]),

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pytest
+from tests.conftest import STAGES
 
-from recaug.config import STAGES, loads
+from recaug.config import loads
 from recaug.errors import StorageError
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake

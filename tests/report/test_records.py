@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from tests.conftest import STAGES
 from tests.report.made import DATE, GENERATORS, against_none, stage, trial
 
-from recaug.report import records
+from recaug.report import flows, records
 from recaug.results import (
     Augment,
     Faithfulness,
@@ -26,14 +27,14 @@ def test_the_verdict_follows_publish_and_before_it_the_gate() -> None:
         metrics=trial(against_none(), against_none("gan"), chosen="gan"),
     )
     done = stage("publish", decision="publish", reasons=["it helps"], metrics=Publish(augmented=12345))
-    published = records.verdict({"evaluate": judged, "publish": done}, DATE, GENERATORS)
+    published = records.verdict({"evaluate": judged, "publish": done}, DATE, GENERATORS, STAGES)
     assert published == "Published: 12,345 generated rows of the GAN are the partition of 2017-02-04."
-    waiting = records.verdict({"evaluate": judged}, DATE, GENERATORS)
+    waiting = records.verdict({"evaluate": judged}, DATE, GENERATORS, STAGES)
     assert waiting == "The gate says publish; the partition of 2017-02-04 is not written yet."
     held = {"publish": replace(done, decision="hold", reasons=["no proof"])}
-    assert records.verdict(held, DATE, GENERATORS) == "Held: no generated rows for 2017-02-04."
+    assert records.verdict(held, DATE, GENERATORS, STAGES) == "Held: no generated rows for 2017-02-04."
     assert records.reasons(held) == ["no proof"]
-    assert records.verdict({}, DATE, GENERATORS).startswith("No decision for 2017-02-04: ingest, prepare,")
+    assert records.verdict({}, DATE, GENERATORS, STAGES).startswith("No decision for 2017-02-04: ingest, prepare,")
 
 
 def test_rows_below_the_fidelity_bound_are_those_that_were_drawn_and_are_no_candidates() -> None:
@@ -81,8 +82,8 @@ def test_lists_are_told_with_their_reasons() -> None:
 
 
 def test_a_flow_names_only_what_was_counted() -> None:
-    (flow,) = records.flows({"ingest": stage("ingest")}, {"rows_read": 10, "events": 9})
-    assert flow == records.Flow("ingest", [(10, "rows of the source")], [(9, "events")])
+    (flow,) = flows.flows({"ingest": stage("ingest")}, {"rows_read": 10, "events": 9})
+    assert flow == flows.Flow("ingest", [(10, "rows of the source")], [(9, "events")])
 
 
 def test_counts_are_those_of_the_stages() -> None:

@@ -1,6 +1,8 @@
 """Generated queries on a small shop, from the counts to the gate, and to lists that use what it let pass."""
 
 import msgspec
+import numpy as np
+import pandas as pd
 import pytest
 from tests.studies.test_search_benchmark import DATE, shop
 
@@ -8,13 +10,14 @@ from recaug.config import convert
 from recaug.errors import ContractError
 from recaug.evaluate.trial import refuse_leaks
 from recaug.night.nightly import night_context
+from recaug.night.search.arms import ArmRows
+from recaug.night.search.data import read_search_data
+from recaug.night.search.prove import leak_checks, publish
+from recaug.night.search.rows import query_source
 from recaug.report import search as page
 from recaug.results import SearchBenchmark, Verdict, decode, encode
-from recaug.studies.query_rows import query_source
 from recaug.studies.search_benchmark import run_search_benchmark
-from recaug.studies.search_data import read_search_data
 from recaug.studies.search_lists import run_search_lists
-from recaug.studies.search_queries import leak_checks, publish
 
 QUERIES = {
     "per_item": 4,
@@ -121,6 +124,20 @@ def test_a_held_out_query_among_what_is_learnt_stops_the_trial(proved):
 
     with pytest.raises(ContractError, match="1 rows of search_arm_pairs of held-out queries"):
         refuse_leaks(Leaking(), [])
+
+
+def test_pairs_are_of_new_items_or_made_of_an_items_own_queries(proved):
+    context = proved[0]
+    data = read_search_data(context)
+    source = query_source(context, data, context.config.search_ranking.queries)
+    new = data.new_items()
+    known, fresh = int((~new).argmax()), int(new.argmax())
+    rows = pd.DataFrame(
+        {"text": ["own", "of siblings", "new"], "item_index": [known, known, fresh], "source": ["a query", "", ""]}
+    )
+    pairs = ArmRows(source, np.zeros((0, 0), np.int32), {"made": rows}).new_pairs("made", 0.3)
+    assert pairs["text"].tolist() == ["own", "new"]
+    assert pairs["weight"].tolist() == [0.3, 0.3]
 
 
 def test_metrics_of_searches_are_of_searches_alone(tmp_path):

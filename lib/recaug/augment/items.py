@@ -55,11 +55,11 @@ def mistyped(text: str, config: ItemEnhancement, random: np.random.Generator) ->
         return text
     kept, wrong = random.random(len(words)) >= config.dropped_words, random.random(len(words)) < config.typos
     kept[0] |= not kept.any()
-    typed = (_typo(word, random) if bad else word for word, bad in zip(words, wrong, strict=True))
+    typed = (typo(word, random) if bad else word for word, bad in zip(words, wrong, strict=True))
     return " ".join(word for word, there in zip(typed, kept, strict=True) if there)
 
 
-def _typo(word: str, random: np.random.Generator) -> str:
+def typo(word: str, random: np.random.Generator) -> str:
     """Make one typing error; a word of one letter stays."""
     if len(word) < 2:
         return word

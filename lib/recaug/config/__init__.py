@@ -12,7 +12,7 @@ from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images,
 from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import WAYS, CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.privacy import Privacy
-from recaug.config.run import STAGES, Config, Tracking, convert, load, loads, parse_date
+from recaug.config.run import Config, Tracking, convert, load, loads, parse_date
 from recaug.config.search import ClickModel, PrepareSearch, Search
 from recaug.config.search_queries import Queries, QueryVAE
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
@@ -20,11 +20,13 @@ from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source
 from recaug.config.sources import Sources
 from recaug.config.stream import DeltaArrives, FilesArrive, KafkaArrives, Stream
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
+from recaug.config.tasks import STAGES, TASKS
 from recaug.config.training import Optimiser, SASRec, Training
 
 __all__ = [
     "POLICY",
     "STAGES",
+    "TASKS",
     "TOGETHER",
     "WAYS",
     "ALSGrid",

@@ -26,11 +26,10 @@ from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.sources import Sources
 from recaug.config.stream import Stream
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
+from recaug.config.tasks import Tasks, stages_of
 from recaug.config.text import parse
 from recaug.config.training import SASRec, Training
 from recaug.errors import ConfigError
-
-STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "report")
 
 # Where things lie and arrive, how Spark and the launchers run, who watches, what it may cost: what decides no row.
 PLACES = (
@@ -60,6 +59,7 @@ class Tracking(Strict, kw_only=True):
 class Config(Strict, kw_only=True, dict=True):
     """One complete run: all but artifacts, lake and source has a default.
 
+    tasks: of a night, each with a gate of its own; search needs source.search, recommendation source.events.
     seed: of all random numbers. artifacts: folder of the models, of each night's report and summary, and of MLflow's
         runs. covisitation: null: counted as ranks validation users best.
     benchmark, learning_curve, attributes, images: a study; null where none is asked for.
@@ -67,6 +67,7 @@ class Config(Strict, kw_only=True, dict=True):
         the published rows and the lists are theirs; false: of the models that were proved.
     """
 
+    tasks: Tasks = msgspec.field(default_factory=lambda: ["recommendation"])
     seed: Seed = 0
     artifacts: str
     lake: Lake
@@ -135,15 +136,17 @@ class Config(Strict, kw_only=True, dict=True):
 
     def _check_search(self) -> None:
         """Raise ValueError where the searches lack what they are asked for."""
-        search, source = self.source.search, self.source
+        search = self.source.search
         if search is None:
-            return
-        if source.event_log is None and source.items is None:
-            raise ValueError("source.search without source.events needs source.items, the catalogue that is searched")
-        if source.event_log is None and search.event_actions:
-            raise ValueError("source.search.event_actions are types of source.events; set it, or leave them out")
-        if self.prepare.search.split == "time" and ("event_time" not in search.columns or search.click_model):
+            if "search" in self.tasks:
+                raise ValueError("tasks has search: set source.search, what was searched for, or leave it out")
+        elif self.prepare.search.split == "time" and ("event_time" not in search.columns or search.click_model):
             raise ValueError("prepare.search.split time needs source.search.columns.event_time; or split by query")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of its nights, in their order."""
+        return stages_of(self.tasks)
 
     @property
     def origins(self) -> Mapping[str, str] | None:

@@ -19,14 +19,16 @@ class ClickModel(Strict, kw_only=True):
     The judged items of a query are shown in the order of skill x gain + (1 - skill) x a number of the pair of query and
     item + what is drawn anew for each search. A place k is looked at with probability k^-decay.
 
-    searches: of a query. length: places of a list. decay: 0: all are looked at. skill: share of the gain in the order.
+    searches: of a query; spread: how unlike they are, searches x (-ln u)^spread with u from 0 to 1 drawn for the query;
+        0: all as often. length: places of a list. decay: 0: all are looked at. skill: share of the gain in the order.
     disorder: standard deviation of what is drawn anew, in units of the highest gain; 0: always the same order, of which
         nobody can learn how places are looked at.
     click: probability of a click on what is looked at and has the highest gain; noise: on what has none. purchase: of a
-    click on what has the highest gain. seed: of all that is drawn.
+    click on what has the highest gain. seed: of all that is drawn. judged: what the page says that the judgements are.
     """
 
     searches: Positive = 20
+    spread: NonNegative = 0.0
     length: Positive = 10
     decay: NonNegative = 1.0
     skill: Share = 0.3
@@ -35,6 +37,7 @@ class ClickModel(Strict, kw_only=True):
     noise: Share = 0.05
     purchase: Share = 0.1
     seed: Seed = 0
+    judged: str = "graded judgements"
 
     def __post_init__(self) -> None:
         """Check that a gain speaks for a click."""

@@ -42,18 +42,20 @@ class QueryVAE(Strict, kw_only=True):
 class Queries(Strict, kw_only=True):
     """Queries for the items of the catalogue, beside controls that know nothing; used only where the gate proves them.
 
-    generators: counts (which query terms go with which title terms), vae (informed by the counts).
+    generators: counts (which query terms go with which title terms), vae (informed by the counts), classic (real
+        queries written otherwise: typing errors, words dropped, swapped, parted and joined, units, synonyms).
     per_item: queries drawn for an item. folds: of the train queries; no query teaches the counts that are asked about
         it. prior: of an item's term going with itself, in pairs. min_queries: a term of fewer train queries is not
         generated. min_users: a real query, or a term, of fewer known users is rare, and may be personal: never written.
     field_weights: to try of a field of generated words beside the ranker. pair_weights: to try of a generated query
-        beside a real one where the towers learn; pairs_per_item: of an item without a train pair. Validation chooses.
+        beside a real one where the towers learn; pairs_per_item: of an item without a train pair, or made of its own
+        queries. Validation chooses.
     seeds: trainings of the towers with each arm. round_trip: a query must find its item among so many.
-    examples: on the page.
+    examples: of each generator, on the page.
     gate: as evaluate.gate; its metric is what validation chooses by, too.
     """
 
-    generators: list[Literal["counts", "vae"]] = msgspec.field(default_factory=lambda: ["counts", "vae"])
+    generators: list[Literal["counts", "vae", "classic"]] = msgspec.field(default_factory=lambda: ["counts", "vae"])
     per_item: Positive = 8
     folds: Annotated[int, Meta(ge=2)] = 5
     prior: PositiveFloat = 1.0
@@ -71,7 +73,7 @@ class Queries(Strict, kw_only=True):
     def __post_init__(self) -> None:
         """Check what spans several values."""
         if len(set(self.generators)) < len(self.generators) or not self.generators:
-            raise ValueError(f"generators {self.generators}: each stands once, and at least one of counts and vae")
+            raise ValueError(f"generators {self.generators}: each stands once, and one of counts, vae and classic")
         if self.gate.metric not in SEARCHED:
             raise ValueError(f"gate.metric {self.gate.metric} is none of searches: {', '.join(SEARCHED)}")
 

@@ -12,8 +12,9 @@ from recaug.evaluate.metrics import discounts
 
 Floats = NDArray[np.float64]
 Items = NDArray[np.int64]
-NDCG, RECALL, MRR, RECALL_NEW = "ndcg@10", "recall@50", "mrr@50", "recall@50 new items"
-METRICS = (NDCG, RECALL, MRR, RECALL_NEW)
+NDCG, RECALL, MRR = "ndcg@10", "recall@50", "mrr@50"
+RECALL_NEW, RECALL_KNOWN = "recall@50 new items", "recall@50 known items"
+METRICS = (NDCG, RECALL, MRR, RECALL_NEW, RECALL_KNOWN)
 DEPTH = 50  # of a list that is measured
 
 
@@ -67,7 +68,7 @@ def measured(name: str, items: Items, judged: Judged) -> pd.DataFrame:
     """Measure a ranker's lists: a row a query, columns unit, split, scorer, METRICS and the slices.
 
     items: (queries, at least DEPTH), best first. Recall counts every item with a gain above 0; `recall@50 new items`
-    those of them that no train query has; nan where a query has none.
+    those of them that no train query has, `recall@50 known items` the others; nan where a query has none.
     """
     listed = listed_gains(items[:, :DEPTH], judged.gains)
     worth = judged.gains > 0
@@ -81,6 +82,7 @@ def measured(name: str, items: Items, judged: Judged) -> pd.DataFrame:
         RECALL: _share(hits.sum(axis=1), n_worth),
         MRR: np.where(n_worth > 0, first, np.nan),
         RECALL_NEW: _share(new_hits.sum(axis=1), n_new),
+        RECALL_KNOWN: _share((hits & ~new_hits).sum(axis=1), n_worth - n_new),
     }
     units = {"unit": np.arange(len(items)), "split": judged.split, "scorer": name}
     table = pd.DataFrame({**units, **columns, **judged.slices})

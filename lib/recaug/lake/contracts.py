@@ -7,7 +7,8 @@ class Table(NamedTuple):
     """What a table holds. columns: in order, as Spark DDL.
 
     erased_by: what makes a row (t) one of an erased user (u: user_id and, as the last night that was prepared counts
-    them, user_index; of a quarantine, raw), as SQL; None where no row is of a user.
+    them, user_index; of a quarantine, raw; of BY_QUERY, OF_QUERY and OF_ANY, see these), as SQL; None where no row is
+    of a user.
     names: columns that hold the shop's names of people, events and sessions; whoever reads the table gets pseudonyms
     for them. A table without has pseudonyms already, or no names.
     """
@@ -22,6 +23,12 @@ BY_NAME = "t.user_id = u.user_id"
 BY_INDEX = "t.user_index = u.user_index"
 BY_SOURCE = f"{BY_NAME} OR array_contains(t.source_users, u.user_id)"
 BY_TEXT = "t.raw = u.raw"
+# Of queries that nobody has asked but erased users (u: query_id, text): their own rows, and what was generated of them.
+BY_QUERY = "t.query_id = u.query_id"
+OF_QUERY = "t.text = u.text OR array_contains(t.source_queries, u.query_id)"
+OF_ANY = (
+    "u.query_id IS NOT NULL"  # rows know queries by a number of one night alone, and the next night makes them anew
+)
 
 
 EVENT = (
@@ -140,26 +147,29 @@ TABLES: dict[str, Table] = {
     # What the towers of search learn from: train queries and the items of a gain above 0, their hashed terms of fixed
     # width. fold: of the query; weight: the gain over the highest.
     "search_pairs": Table(
-        "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary"
+        "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary",
+        erased_by=OF_ANY,
     ),
     # The same of each arm of a trial of generated queries, whose query_index goes on where that of real ones ends.
     "search_arm_pairs": Table(
         "arm string, query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary",
         ("arm",),
+        OF_ANY,
     ),
     # What the VAE of queries learns from: a train query and its item, and their terms' numbers of fixed width;
     # counted_terms: the likeliest by the counts of the other folds, counted_logs: logarithms of their chances.
     "query_rows": Table(
         "query_index int, item_index int, fold int, weight double, query_terms binary, item_terms binary, "
-        "counted_terms binary, counted_logs binary"
+        "counted_terms binary, counted_logs binary",
+        erased_by=OF_ANY,
     ),
     # Queries that were drawn for items, before the gate. serial: number among those of the item; weight: its share of
     # them; source_items, source_queries: what it is made of.
-    "generated_queries": Table(f"{GENERATED_QUERY}, run_id string", ("run_id", "generator")),
+    "generated_queries": Table(f"{GENERATED_QUERY}, run_id string", ("run_id", "generator"), OF_QUERY),
     # Those of a day that the gate let pass. uses: how they were proved: all or missing words as a field, or pairs that
     # the towers learn from -> weight.
     "published_queries": Table(
-        f"{GENERATED_QUERY}, run_id string, uses map<string,double>, event_date date", ("event_date",)
+        f"{GENERATED_QUERY}, run_id string, uses map<string,double>, event_date date", ("event_date",), OF_QUERY
     ),
     # What was shown for a query, and the most that came of it. examined: how probably its rank is looked at. query: its
     # normalised text. event_date is the night's where the row has no time.
@@ -177,11 +187,16 @@ TABLES: dict[str, Table] = {
     # Graded judgements as they were read, queries normalised.
     "search_grades": Table("query_id string, query string, item_id string, gain double, event_time timestamp"),
     # Queries by their normalised text. count: searches, or of graded judgements these; users: who asked, 0 if unknown.
-    "queries": Table("query_id string, text string, count bigint, split string, users bigint, first_seen timestamp"),
+    "queries": Table(
+        "query_id string, text string, count bigint, split string, users bigint, first_seen timestamp",
+        erased_by=BY_QUERY,
+    ),
     # What an item is worth to a query, from 0 up. source: graded, or what came of it at best (click, purchase).
-    "judgements": Table("query_id string, item_id string, gain double, source string"),
+    "judgements": Table("query_id string, item_id string, gain double, source string", erased_by=BY_QUERY),
     "search_lists": Table(
-        "query_id string, rank int, item_id string, score double, reason string, event_date date", ("event_date",)
+        "query_id string, rank int, item_id string, score double, reason string, event_date date",
+        ("event_date",),
+        BY_QUERY,
     ),
     # Whom an erasure has named: SHA-256 of the id, in hex; known: the lake had rows of them.
     "erased_users": Table("user_hash string, erased timestamp, known boolean"),

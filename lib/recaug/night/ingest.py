@@ -20,12 +20,12 @@ from recaug.clickstream.items import named_by_events
 from recaug.clickstream.mapping import map_events
 from recaug.clickstream.source import read_records, read_source, rows_of
 from recaug.clickstream.warnings import warn_of_late, warn_of_rows
-from recaug.errors import ContractError
+from recaug.errors import ContractError, NoRowsError
 from recaug.lake.runs import RunRecord
 from recaug.lake.tombstones import ignore_erased
 from recaug.night.catalogue import read_items, read_users
 from recaug.night.context import Context, StageResult
-from recaug.night.search import read_searches, write_searches
+from recaug.night.search.tables import read_searches, searches_seen, write_searches
 from recaug.night.sources import Looked, look, remember
 from recaug.results import Ingest
 
@@ -39,16 +39,38 @@ class Written(NamedTuple):
 
 
 def run(context: Context) -> StageResult:
-    """Write the night's events and, where there is source.search, its searches.
+    """Write the night's events and, where there is source.search, its searches; of a shop without a log of events none.
 
     Raises ContractError, and writes nothing, where either cannot be read as the YAML says.
     """
+    take = take_events if context.config.source.event_log is not None else take_catalogue
     with read_searches(context) as searches:  # what is wrong with them shows before anything is written
-        result = take_events(context)
+        if take is take_catalogue and isinstance(searches, NoRowsError):
+            raise searches
+        result = take(context)
         assert isinstance(result.metrics, Ingest)
         found, warnings = write_searches(context, searches)
     warned = (*result.metrics.warnings, *warnings)
-    return replace(result, metrics=msgspec.structs.replace(result.metrics, searches=found, warnings=warned))
+    seen = result.metrics.seen + searches_seen(context)
+    return replace(result, metrics=msgspec.structs.replace(result.metrics, searches=found, seen=seen, warnings=warned))
+
+
+def take_catalogue(context: Context) -> StageResult:
+    """Write the items of a shop that has no log of events, and nothing else."""
+    items = read_items(context)
+    assert items is not None  # source.search without source.events needs it
+    commit = context.lake.replace(items, "items", {}, context.run_id)
+    items.unpersist()
+    nothing = Ingest(
+        rows_in=0,
+        events=0,
+        duplicates=0,
+        quarantined=0,
+        items=commit.rows,
+        reasons={},
+        days=(None, context.date.isoformat()),
+    )
+    return StageResult(nothing, commit.content_hash)
 
 
 def take_events(context: Context) -> StageResult:
@@ -191,12 +213,18 @@ def _days(context: Context, nights: Sequence[RunRecord]) -> IntakePlan:
 
 def seen_now(context: Context) -> str:
     """Hash the source's files as `run` would record it; files that no night has seen are opened. Writes nothing."""
-    nights = context.history("ingest")
-    plan = _days(context, nights)
     try:
-        return look(context, plan, _columns(context, nights)).seen(plan.read)
+        return _events_seen(context) + searches_seen(context)
     except ContractError:  # for `run` to say
         return "none"
+
+
+def _events_seen(context: Context) -> str:
+    if context.config.source.event_log is None:
+        return ""
+    nights = context.history("ingest")
+    plan = _days(context, nights)
+    return look(context, plan, _columns(context, nights)).seen(plan.read)
 
 
 def estimate(context: Context) -> str:
@@ -204,6 +232,8 @@ def estimate(context: Context) -> str:
 
     Only files that no night has seen are opened. Raises NoRowsError as `run` does.
     """
+    if context.config.source.event_log is None:
+        return "no events to ingest"
     nights = context.history("ingest")
     plan = _days(context, nights)
     looked = look(context, plan, _columns(context, nights))

@@ -15,7 +15,7 @@ from recaug.night.alarms import alarm
 from recaug.night.context import Context
 from recaug.night.story import tell
 from recaug.report.records import warnings
-from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Refit, Result, Trial
+from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Refit, Result, Search, Trial
 
 Event = Mapping[str, Any]
 Say = Callable[[str], None]
@@ -27,6 +27,7 @@ ROWS: Mapping[type[Result], Callable[[Any], int]] = {  # the rows that a stage c
     Refit: lambda came: came.candidates,
     Publish: lambda came: came.augmented,
     Recommend: lambda came: came.recommendations,
+    Search: lambda came: came.lists.rows if came.lists is not None else 0,
 }
 
 
@@ -101,7 +102,7 @@ class Monitor:
 
     def ended(self, summary: Mapping[str, Any]) -> None:
         """Tell how the night ended."""
-        told = {key: summary[key] for key in ("decision", "reasons", "warnings", "rows", "lift")}
+        told = {key: summary[key] for key in ("decision", "reasons", "warnings", "rows", "lift", "search")}
         event = self._note("night", **told, cpu_seconds=sum(summary["cpu_seconds"].values()))
         if summary["decision"] == "hold":
             alarm(self.context.config, "hold", event)

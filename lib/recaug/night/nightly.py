@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
-from recaug.config import STAGES, Config
+from recaug.config import Config
 from recaug.errors import ConfigError, ContractError, NoRowsError
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
@@ -27,6 +27,7 @@ from recaug.night.cost import Cost
 from recaug.night.failures import one_line_errors
 from recaug.night.monitor import Monitor, Say, Voice
 from recaug.night.provenance import CODE, check_inputs, intact
+from recaug.night.search import stage as search
 from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
 from recaug.night.story import decided
 from recaug.night.summary import under_way
@@ -43,6 +44,7 @@ RUN: dict[str, Callable[[Context], StageResult]] = {
     "refit": refit.run,
     "publish": publish.run,
     "recommend": recommend.run,
+    "search": search.run,
     "report": report.run,
 }
 
@@ -65,16 +67,17 @@ def run_night(
     config: Config,
     date: dt.date,
     spark: SparkSession,
-    stages: Iterable[str] = STAGES,
+    stages: Iterable[str] | None = None,
     resume: bool = False,
     say: Say | Voice = print,
 ) -> dict[str, Any]:
     """Run the stages of one night and write summary.json. Returns the summary.
 
-    resume: skip a stage that `runs` shows as done with the same inputs. say: takes the lines for people, or a Voice.
+    stages: None: those of the configuration's tasks. resume: skip a stage that `runs` shows as done with the same
+    inputs. say: takes the lines for people, or a Voice.
     Raises a RecaugError; the tables are then as the finished stages left them, and the summary says what ended it.
     """
-    context = night_context(config, date, spark)
+    context, stages = night_context(config, date, spark), config.stages if stages is None else stages
     monitor = Monitor(context, say)
     monitor.voice.say(f"night of {date}, run {context.run_id}")
     if config.privacy.key is None:
@@ -85,7 +88,8 @@ def run_night(
         from recaug.night.tracking import log_night
 
         log_night(context, summary)
-        monitor.voice.say(decided(summary))
+        for line in decided(summary):
+            monitor.voice.say(line)
         monitor.voice.say(f"report:   {context.folder.address('report/index.html')}")
     monitor.ended(summary)
     return summary
@@ -201,9 +205,10 @@ def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[st
     held = {name: context.lake.version(name) for name in set().union(*reads.values())}
     if config.source.search is None:  # then there are none of its tables
         reads = {stage: [name for name in tables if name not in SEARCHES] for stage, tables in reads.items()}
-    source = config.source.events
-    late = f", and what came late for the {source.late_days} days before" if source.late_days else ""
-    places = " and ".join(f"{log.place} ({log.format})" if log.format else log.place for log in source.logs.values())
+    late_days = config.source.event_log.late_days if config.source.event_log is not None else 0
+    late = f", and what came late for the {late_days} days before" if late_days else ""
+    logs = [log for log in (*config.source.logs, config.source.search) if log is not None]
+    places = " and ".join(f"{log.place} ({log.format})" if log.format else log.place for log in logs)
     try:
         estimated = f"{ingest.estimate(context)}{late}"
     except NoRowsError as error:
@@ -243,11 +248,11 @@ def _version(name: str, version: int | None) -> str:
     return f"{name} (not there yet)" if version is None else f"{name} (version {version})"
 
 
-def parse_stages(text: str | None) -> list[str]:
-    """Read --stages; they run in the order of the night, whatever the order given."""
+def parse_stages(text: str | None, there: Sequence[str]) -> list[str]:
+    """Read --stages, of those that the night has; they run in its order, whatever the order given."""
     if text is None:
-        return list(STAGES)
+        return list(there)
     asked = [stage.strip() for stage in text.split(",")]
-    if unknown := [stage for stage in asked if stage not in STAGES]:
-        raise ConfigError(f"--stages names {', '.join(unknown)}; the stages are {', '.join(STAGES)}")
-    return [stage for stage in STAGES if stage in asked]
+    if unknown := [stage for stage in asked if stage not in there]:
+        raise ConfigError(f"--stages names {', '.join(unknown)}; the stages are {', '.join(there)}")
+    return [stage for stage in there if stage in asked]

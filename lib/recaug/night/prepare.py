@@ -15,7 +15,6 @@ from recaug.lake.layout import lay
 from recaug.lake.tables import Commit
 from recaug.night.context import Context, StageResult
 from recaug.night.counting import choose, marked
-from recaug.night.search import prepare_searches
 from recaug.results import Prepare
 
 # Files of a table that training reads: fixed, so that ranks get the same rows wherever the night ran.
@@ -43,7 +42,6 @@ def run(context: Context) -> StageResult:
     pairs = covisitation.counts(covisitation.train_codes(people), counting.way.window, counting.way.backward)
     written["covisitation"] = lake.replace(marked(pairs, counting.way), "covisitation", {}, context.run_id)
     written["negatives"] = _write_negatives(context)
-    searches = prepare_searches(context)
     counted = lake.read("sequences").groupBy("split").agg(F.count("*").alias("rows"), F.count_if("cold").alias("cold"))
     by_split = {row["split"]: row for row in counted.collect()}
     metrics = Prepare(
@@ -57,12 +55,10 @@ def run(context: Context) -> StageResult:
         windows=[day.isoformat() for day in cut],
         ways=dict(counting.ndcg),
         counted=counting.name,
-        queries=searches.splits,
-        judgements=searches.judgements,
     )
     people.unpersist()
     events.unpersist()
-    hashes = "".join(commit.content_hash for _, commit in sorted({**written, **searches.written}.items()))
+    hashes = "".join(commit.content_hash for _, commit in sorted(written.items()))
     return StageResult(metrics, hashlib.sha256(hashes.encode()).hexdigest())
 
 

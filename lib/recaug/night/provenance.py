@@ -14,7 +14,7 @@ from recaug.night.stage import NIGHT, Stage
 from recaug.results import TrainedModel
 from recaug.training.wholeness import damage, sources_hash
 
-LEARNING = ("train", "augment", "evaluate", "refit")  # what learns, or draws from what has learnt
+LEARNING = ("train", "augment", "evaluate", "refit", "search")  # what learns, or draws from what has learnt
 LOG = "ingest"  # its tables are of all nights
 CODE = "code"  # among a record's inputs: the release that made it
 

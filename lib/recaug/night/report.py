@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from recaug.lake.runs import RunRecord
 from recaug.lake.tables import condition
 from recaug.night.context import Context, StageResult
+from recaug.night.summary import DECIDING
 from recaug.report import distributions, page
 from recaug.report.cards import cards
 from recaug.report.privacy import Protection
@@ -55,6 +56,7 @@ def collect(context: Context) -> page.Night:
         task=context.config.prepare.task,
         gate=context.config.evaluate.gate,
         stages=stages,
+        order=context.config.stages,
         generators=generators_of(context.config),
         quarantine=quarantine(context, stages["ingest"].metrics) if "ingest" in stages else None,
         history=last_nights(context),
@@ -66,7 +68,8 @@ def collect(context: Context) -> page.Night:
 
 def last_nights(context: Context) -> list[page.PastNight]:
     """How the nights up to this one ended."""
-    nights = [night for night in context.history("publish") if night.event_date <= context.date]
+    first = next(stage for stage in DECIDING if stage in context.config.stages)
+    nights = [night for night in context.history(first) if night.event_date <= context.date]
     return [
         page.PastNight(night.event_date, night.decision, "; ".join(night.reasons)) for night in nights[-LAST_NIGHTS:]
     ]
@@ -75,14 +78,16 @@ def last_nights(context: Context) -> list[page.PastNight]:
 def versions(context: Context, stages: dict[str, RunRecord]) -> dict[str, int]:
     """Versions of the tables that the stages read, as recorded, and of those that the last stages wrote."""
     read = {table: version for record in stages.values() for table, version in record.input_versions.items()}
-    for stage, table in (("publish", "augmented_events"), ("recommend", "recommendations")):
+    for stage, table in (("publish", "augmented_events"), ("recommend", "recommendations"), ("search", "search_lists")):
         version = context.lake.version(table) if stage in stages else None
         read |= {} if version is None else {table: version}
     return read
 
 
-def quarantine(context: Context, ingested: Ingest) -> pd.DataFrame:
-    """Reasons of the rows that this night quarantined: those of the days that it took."""
+def quarantine(context: Context, ingested: Ingest) -> pd.DataFrame | None:
+    """Reasons of the rows that this night quarantined: those of the days that it took; None without a log of events."""
+    if not context.lake.exists("events_quarantine"):
+        return None
     first, last = (dt.date.fromisoformat(day) if day else None for day in ingested.days)
     rows = context.lake.read("events_quarantine").where(condition({"event_date": (first, last)}))
     return distributions.quarantine_reasons(rows).toPandas()

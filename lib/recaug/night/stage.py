@@ -39,7 +39,7 @@ NIGHT: Mapping[str, Stage] = {
         ),
         Stage(
             "prepare",
-            reads=("events", "items", "search_events", "search_grades"),
+            reads=("events", "items"),
             writes=(
                 "vocabulary",
                 "sequences",
@@ -47,8 +47,6 @@ NIGHT: Mapping[str, Stage] = {
                 "item_features",
                 "covisitation",
                 "negatives",
-                "queries",
-                "judgements",
             ),
             sections=("seed", "prepare", "covisitation", "privacy.min_users", "negatives"),
         ),
@@ -117,6 +115,21 @@ NIGHT: Mapping[str, Stage] = {
             needs=("evaluate", "refit"),
         ),
         Stage(
+            "search",
+            reads=("items", "search_events", "search_grades"),
+            writes=(
+                "queries",
+                "judgements",
+                "search_pairs",
+                "search_arm_pairs",
+                "query_rows",
+                "generated_queries",
+                "published_queries",
+                "search_lists",
+            ),
+            sections=("seed", "prepare", "search_ranking", "training"),
+        ),
+        Stage(
             "report",
             reads=(
                 "events",
@@ -126,11 +139,12 @@ NIGHT: Mapping[str, Stage] = {
                 "candidate_events",
                 "augmented_events",
                 "recommendations",
+                "search_lists",
             ),
             writes=(),
             sections=(),
-            needs=("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend"),
-            history=("publish",),
+            needs=("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend", "search"),
+            history=("publish", "search"),
         ),
     )
 }

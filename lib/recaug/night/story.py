@@ -19,6 +19,7 @@ from recaug.results import (
     Refit,
     Report,
     Result,
+    Search,
     Train,
     TrainedModel,
     Trial,
@@ -32,9 +33,12 @@ def tell(record: RunRecord) -> str:
     return SAYS[type(record.metrics)](record.metrics)
 
 
-def decided(summary: dict[str, Any]) -> str:
-    """The decision with its reasons, in one line."""
-    return f"decision: {summary['decision']}: {'; '.join(summary['reasons'])}"
+def decided(summary: dict[str, Any]) -> list[str]:
+    """The decision with its reasons, in one line; in a second one that of the search, where it is another's."""
+    search = summary["search"]
+    told = {"decision": summary} | ({"search": search} if search is not None else {})
+    said = {name: f"{own['decision']}: {'; '.join(own['reasons'])}" for name, own in told.items()}
+    return [f"{name}: {words}" for name, words in said.items() if name == "decision" or words != said["decision"]]
 
 
 def hanging(line: str, columns: int) -> str:
@@ -135,6 +139,20 @@ def _reported(found: Report) -> str:
     return f"a page of {found.bytes / 1000:,.0f} kB"
 
 
+def _searched(found: Search) -> str:
+    """What answers, the lift of each arm of generated queries that is no control, and the lists."""
+    counts = f"{sum(found.queries.values()):,} queries"
+    if found.lists is None:
+        return f"{counts}, no lists"
+    generated, lifts = found.generated, ""
+    if generated is not None:
+        trial = generated.trial
+        own = [(arm, result) for arm, result in trial.arms.items() if result.lifts and not result.arm.control]
+        lifts = "".join(f", {arm} {in_percent(result.lifts[trial.metric]['overall'])}" for arm, result in own)
+        lifts = f"; {trial.metric}{lifts.removeprefix(',')}; {generated.published:,} generated queries published"
+    return f"{counts}, answered by {found.ranker}{lifts}; {found.lists.rows:,} rows of lists"
+
+
 SAYS: dict[type[Result], Callable[[Any], str]] = {
     Ingest: _ingested,
     Prepare: _prepared,
@@ -144,5 +162,6 @@ SAYS: dict[type[Result], Callable[[Any], str]] = {
     Refit: _refitted,
     Publish: _published,
     Recommend: _recommended,
+    Search: _searched,
     Report: _reported,
 }

@@ -12,6 +12,7 @@ from recaug.report.records import warnings
 from recaug.results import Augment, Ingest, Interval, Measured, Publish, Recommend, Result, Trial
 
 SHORT = ("hr@10", "ndcg@10", "recall@20")  # metrics of an arm in summary.json
+DECIDING = ("publish", "search")  # whose decision is the night's: of the first task that it has
 SAID = 500  # characters of what ended a night
 Kind = TypeVar("Kind", bound=Result)
 Records = Mapping[str, RunRecord]
@@ -37,13 +38,15 @@ def under_way(context: Context, run: Callable[[], None]) -> dict[str, Any]:
 def summarise(context: Context) -> dict[str, Any]:
     """Write `<artifacts>/<date>/summary.json` from what `runs` holds of the night, by one rename."""
     records = context.night()
-    trial, published = _of_stage(records, Trial), records.get("publish")
+    trial, published, searched = _of_stage(records, Trial), records.get("publish"), records.get("search")
+    first = next(stage for stage in DECIDING if stage in context.config.stages)
+    decided = records.get(first)
     hashed = records.get("augment") if published is None or published.content_hash is None else published
     summary: dict[str, Any] = {
         "date": context.date.isoformat(),
         "run_id": context.run_id,
-        "decision": published.decision if published else "none",
-        "reasons": list(published.reasons) if published else ["the publish stage has not run"],
+        "decision": decided.decision if decided else "none",
+        "reasons": list(decided.reasons) if decided else [f"the {first} stage has not run"],
         "rows": _rows(records),
         "warnings": warnings(records),
         "metrics": {arm: _short(result.measured) for arm, result in trial.arms.items()} if trial else {},
@@ -51,6 +54,7 @@ def summarise(context: Context) -> dict[str, Any]:
         "chosen": trial.chosen if trial else None,
         "cpu_seconds": {stage: record.cpu_seconds for stage, record in records.items()},
         "wall_seconds": {stage: record.wall_seconds for stage, record in records.items()},
+        "search": _search(searched) if searched is not None else None,
         "content_hash": hashed.content_hash if hashed else None,
     }
     context.folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
@@ -76,6 +80,27 @@ def _rows(records: Records) -> dict[str, int | None]:
         "candidates": augment.candidates if augment else 0,
         "augmented": publish.augmented if publish else 0,
         "recommendations": recommend.recommendations if recommend else 0,
+    }
+
+
+def _search(record: RunRecord) -> dict[str, Any]:
+    """What the search came to: its decision, rows, and lift of the chosen arm on its gate's metric."""
+    found, generated = record.metrics, record.metrics.generated
+    trial = generated.trial if generated is not None else None
+    drawn = sum(own.rows for own in generated.fidelity.values()) if generated is not None else 0
+    return {
+        "decision": record.decision,
+        "reasons": list(record.reasons),
+        "metric": trial.metric if trial is not None else None,
+        "chosen": trial.chosen if trial is not None else None,
+        "lift": _lift(trial),
+        "rows": {
+            "queries": sum(found.queries.values()),
+            "generated": drawn,
+            "published": generated.published if generated is not None else 0,
+            "lists": found.lists.rows if found.lists is not None else 0,
+        },
+        "content_hash": record.content_hash,
     }
 
 

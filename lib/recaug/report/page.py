@@ -13,7 +13,7 @@ import pandas as pd
 from recaug.config import Gate
 from recaug.evaluate.ranking import RARE
 from recaug.exits import printable
-from recaug.report import distributions, evidence, lift, numbers, plots, records, tables
+from recaug.report import distributions, evidence, flows, lift, numbers, plots, records, searches, tables
 from recaug.report.privacy import Protection, privacy
 from recaug.report.series import Look, Series, look_of, ordered, series_looks
 from recaug.report.training import Drawing, training_figures
@@ -60,9 +60,9 @@ class Card(NamedTuple):
 class Night:
     """What the page shows of one night; what is missing is left out.
 
-    stages: records by name. generators: in the order of the page. history: the decisions of the last nights. versions:
-    of the tables, by name. The DataFrames are what distributions gives, as pandas; histories holds the events of the
-    examples' users and of their source users.
+    stages: records by name; order: of all that it has. generators: in the order of the page. history: the decisions of
+    the last nights. versions: of the tables, by name. The DataFrames are what distributions gives, as pandas; histories
+    holds the events of the examples' users and of their source users.
     """
 
     date: dt.date
@@ -71,6 +71,7 @@ class Night:
     task: str
     gate: Gate
     stages: records.Stages
+    order: Sequence[str]
     generators: Sequence[Series] = ()
     category: str | None = None
     popularity: pd.DataFrame | None = None
@@ -93,11 +94,12 @@ def render(night: Night) -> str:
         "night": night,
         "generators": generators,
         "decision": records.decision(stages),
-        "verdict": records.verdict(stages, night.date, generators),
+        "verdict": records.verdict(stages, night.date, generators, night.order),
+        "search": searches.shown(stages),
         "reasons": records.reasons(stages),
         "warnings": records.warnings(stages),
         "counts": (counts := records.counts(stages)),
-        "flows": records.flows(stages, counts),
+        "flows": flows.flows(stages, counts),
         "training": training_figures(stages, generators),
         "likeness": likeness_figures(night),
         "fidelity": evidence.fidelity(trial, night.gate, generators),

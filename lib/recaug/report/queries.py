@@ -1,10 +1,19 @@
-"""Generated queries on the page of a comparison of rankers, and in its Markdown."""
+"""What pages call rankers and generators of queries; generated queries on that of a comparison, and as Markdown."""
 
 from collections.abc import Mapping
 
 from recaug.report import numbers
 from recaug.results import ArmResult, GeneratedQueries, Interval, QueryFidelity
 
+RANKERS = {
+    "random": "random order",
+    "bm25": "BM25 of words",
+    "pairs": "BM25 of words and pairs",
+    "trigrams": "BM25 of character trigrams",
+    "two_tower": "two towers",
+    "blend": "blend",
+    "reranked": "blend, re-ranked",
+}
 SHOWN = {"recall@50 new items": "Recall@50, items without a train pair", "recall@50": "Recall@50", "ndcg@10": "NDCG@10"}
 GENERATORS = {
     "title": "the title itself (control)",
@@ -12,6 +21,7 @@ GENERATORS = {
     "siblings": "real queries of sibling items (control)",
     "counts": "counted translation",
     "vae": "conditional VAE",
+    "classic": "classic enhancement of real ones",
 }
 FIDELITY = (
     "queries",

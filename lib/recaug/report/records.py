@@ -6,11 +6,10 @@ from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
-from recaug.config import STAGES
 from recaug.lake.runs import RunRecord
 from recaug.report.numbers import percent
 from recaug.report.series import Series, arm_looks
-from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Refit, Result, Train, Trial
+from recaug.results import Augment, Ingest, Prepare, Publish, Recommend, Refit, Result, Search, Train, Trial
 
 Stages = Mapping[str, RunRecord]
 Kind = TypeVar("Kind", bound=Result)
@@ -23,50 +22,9 @@ ASIDE = {
     "earlier": "of days before",
     "too_late": "too late for any night",
 }
-# The stages' rows: what each reads and what it writes, as keys of counts with what a reader calls them.
-FLOWS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "ingest": (
-        {"rows_read": "rows of the source"},
-        {
-            "events": "events",
-            "duplicates": "duplicates dropped",
-            "quarantined": "quarantined",
-            **ASIDE,
-            "items": "items",
-        },
-    ),
-    "prepare": (
-        {"window_events": "events of the windows"},
-        {
-            "train": "train windows",
-            "validation": "validation users",
-            "test": "test users",
-            "serve": "users to serve",
-            "vocabulary": "items in the vocabulary",
-            "covisitation": "co-visitation pairs",
-            "negatives": "negatives",
-        },
-    ),
-    "train": ({"train": "train windows"}, {"models": "models"}),
-    "augment": (
-        {"train": "train windows", "models": "models"},
-        {"candidates": "candidate rows", "dropped": "rows below the fidelity bound"},
-    ),
-    "evaluate": ({"candidates": "candidate rows", "test": "test users"}, {"recommenders": "recommenders compared"}),
-    "refit": ({"refit_rows": "train windows of all days"}, {"refit_candidates": "candidate rows"}),
-    "publish": ({"candidates": "candidate rows"}, {"augmented": "rows published"}),
-    "recommend": ({"serve": "users"}, {"recommendations": "recommendations"}),
-}
 WARNINGS = 10
+DECIDING = ("publish", "evaluate", "search")
 UNPLOTTED = frozenset({"epoch", "seconds", "rows_per_second", "communication"})  # of a curve
-
-
-class Flow(NamedTuple):
-    """A stage's rows in and out, each with what a reader calls them."""
-
-    stage: str
-    read: list[tuple[int, str]]
-    wrote: list[tuple[int, str]]
 
 
 class StageCost(NamedTuple):
@@ -85,7 +43,7 @@ def result_of(stages: Stages, kind: type[Kind]) -> Kind | None:
 
 
 def counts(stages: Stages) -> dict[str, int]:
-    """Rows in and out of the recorded stages by the keys of FLOWS, as the stages counted them."""
+    """Rows in and out of the recorded stages by the keys of flows.FLOWS, as the stages counted them."""
     return {key: rows for record in stages.values() for key, rows in _counted(record.metrics).items()}
 
 
@@ -94,8 +52,10 @@ def _counted(metrics: Result) -> dict[str, int]:
     rows: dict[str, int] = {}
     match metrics:
         case Ingest():
-            names = ("rows_read", "events", "items", "duplicates", "quarantined")
+            of_log = ("rows_read", "events", "duplicates", "quarantined")
+            names = ("items", *(of_log if metrics.rows_in or metrics.searches is None else ()))
             rows = {name: getattr(metrics, name) for name in names}
+            rows |= {"searches": metrics.searches.taken} if metrics.searches is not None else {}
             rows |= {name: number for name in ASIDE if (number := getattr(metrics, name))}
         case Prepare():
             pairs = {"covisitation": metrics.covisitation, "negatives": metrics.negatives}
@@ -112,16 +72,14 @@ def _counted(metrics: Result) -> dict[str, int]:
             rows = {"augmented": metrics.augmented}
         case Recommend():
             rows = {"recommendations": metrics.recommendations}
+        case Search():
+            rows = {"queries": sum(metrics.queries.values()), "judgements": metrics.judgements}
+            if metrics.generated is not None:
+                rows["generated_queries"] = sum(own.rows for own in metrics.generated.fidelity.values())
+                rows["published_queries"] = metrics.generated.published
+            if metrics.lists is not None:
+                rows["search_lists"] = metrics.lists.rows
     return rows
-
-
-def flows(stages: Stages, rows: Mapping[str, int]) -> list[Flow]:
-    """Rows in and out of each recorded stage, those that were counted."""
-
-    def known(labels: Mapping[str, str]) -> list[tuple[int, str]]:
-        return [(rows[key], label) for key, label in labels.items() if key in rows]
-
-    return [Flow(stage, known(reads), known(writes)) for stage, (reads, writes) in FLOWS.items() if stage in stages]
 
 
 def warnings(stages: Stages) -> list[str]:
@@ -136,8 +94,8 @@ def warnings(stages: Stages) -> list[str]:
 
 
 def decision(stages: Stages) -> str:
-    """`publish`, `hold` or `none`: what publish recorded, or the gate where publish has not run."""
-    for stage in ("publish", "evaluate"):
+    """`publish`, `hold` or `none`: what publish recorded, the gate where that has not run, or search alone."""
+    for stage in DECIDING:
         if stage in stages and stages[stage].decision != "none":
             return stages[stage].decision
     return "none"
@@ -145,25 +103,34 @@ def decision(stages: Stages) -> str:
 
 def reasons(stages: Stages) -> list[str]:
     """Why, in the words of the stage that decided."""
-    for stage in ("publish", "evaluate"):
+    for stage in DECIDING:
         if stage in stages and stages[stage].reasons:
             return list(stages[stage].reasons)
     return []
 
 
-def verdict(stages: Stages, date: dt.date, generators: Sequence[Series]) -> str:
-    """The decision in one sentence, without its reasons."""
-    rows = counts(stages).get("augmented", 0)
+def beside(stages: Stages) -> bool:
+    """Whether the night has a search beside what its decision is of."""
+    return "search" in stages and any(stage in stages for stage in DECIDING[:-1])
+
+
+def verdict(stages: Stages, date: dt.date, generators: Sequence[Series], order: Sequence[str]) -> str:
+    """The decision in one sentence, without its reasons. order: the stages of the night."""
+    counted = counts(stages)
+    rows = counted.get("augmented", 0)
+    queries = counted.get("published_queries", 0) if not beside(stages) else 0
     match decision(stages):
         case "publish" if rows:
             chosen = chosen_label(result_of(stages, Trial), generators)
             by = f" of the {chosen}" if chosen else ""
             return f"Published: {rows:,} generated rows{by} are the partition of {date}."
+        case "publish" if queries:
+            return f"Published: {queries:,} generated queries are those of {date}."
         case "publish":
             return f"The gate says publish; the partition of {date} is not written yet."
         case "hold":
-            return f"Held: no generated rows for {date}."
-    missing = [stage for stage in STAGES[:-1] if stage not in stages]
+            return f"Held: no generated {'rows' if 'publish' in order else 'queries'} for {date}."
+    missing = [stage for stage in order[:-1] if stage not in stages]
     if missing:
         return f"No decision for {date}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not recorded."
     return f"No decision for {date}."

@@ -4,17 +4,9 @@ from collections.abc import Mapping
 
 from recaug.report import numbers, queries
 from recaug.report.page import templates
+from recaug.report.queries import RANKERS
 from recaug.results import Interval, RankerResult, SearchBenchmark
 
-RANKERS = {
-    "random": "random order",
-    "bm25": "BM25 of words",
-    "pairs": "BM25 of words and pairs",
-    "trigrams": "BM25 of character trigrams",
-    "two_tower": "two towers",
-    "blend": "blend",
-    "reranked": "blend, re-ranked",
-}
 COLUMNS = {
     "ndcg@10": "NDCG@10",
     "recall@50": "Recall@50",

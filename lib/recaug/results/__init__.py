@@ -23,9 +23,12 @@ from recaug.results.night import (
 )
 from recaug.results.search import (
     GeneratedQueries,
+    ListedItem,
+    ListExample,
     QueryExample,
     QueryFidelity,
     RankerResult,
+    Search,
     SearchBenchmark,
     SearchLists,
 )
@@ -75,6 +78,8 @@ __all__ = [
     "Interval",
     "Lifts",
     "Likeness",
+    "ListExample",
+    "ListedItem",
     "Measured",
     "Metric",
     "Part",
@@ -95,6 +100,7 @@ __all__ = [
     "Result",
     "Sampled",
     "Score",
+    "Search",
     "SearchBenchmark",
     "SearchLists",
     "Searches",
@@ -118,6 +124,7 @@ METRICS: dict[str, type[Result]] = {
     "refit": Refit,
     "publish": Publish,
     "recommend": Recommend,
+    "search": Search,
     "report": Report,
     "complete": Complete,
     "images": Pictures,

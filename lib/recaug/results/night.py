@@ -57,7 +57,7 @@ class Prepare(Result):
     """rows: of sequences, by split. cold: users of the test window. windows: first days, ISO.
 
     ways: NDCG@10 of validation users by each way of counting together that was tried; none where the YAML gives it.
-    counted: the way that was taken. queries: by split, and judgements: of source.search.
+    counted: the way that was taken.
     """
 
     users: int
@@ -70,8 +70,6 @@ class Prepare(Result):
     windows: list[str]
     ways: dict[str, float] = {}
     counted: str | None = None
-    queries: dict[str, int] = {}
-    judgements: int = 0
 
 
 class Train(Result):

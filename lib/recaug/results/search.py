@@ -40,13 +40,17 @@ class QueryFidelity(Result):
 
 
 class QueryExample(Result):
-    """A query that was drawn for an item. missing: its words that the item's text lacks."""
+    """A query that was drawn for an item.
+
+    missing: its words that the item's text lacks. source: the real one that it is made of, empty of others.
+    """
 
     item_id: str
     title: str
     generator: str
     text: str
     missing: list[str]
+    source: str = ""
 
 
 class GeneratedQueries(Result):
@@ -85,3 +89,38 @@ class SearchLists(Result):
     listed: int
     rows: int
     content_hash: str
+
+
+class ListedItem(Result):
+    """An item of a list. reason: the words that match, by field."""
+
+    item_id: str
+    title: str
+    reason: str
+
+
+class ListExample(Result):
+    """The first items of a query's list. slice: head, torso or tail; empty where queries have no counts."""
+
+    text: str
+    slice: str
+    items: list[ListedItem]
+
+
+class Search(Result):
+    """What the search stage of a night came to. queries: by split; judgements: of them.
+
+    made: of what clicks are made by the click model; None of real ones. validation: NDCG@10 of each ranker; ranker: the
+    best of them, which answers. generated: None where none were asked for, or nothing can be judged; lists: None where
+    there is nothing to choose a ranker on. examples: of the lists. models: all that were trained.
+    """
+
+    queries: dict[str, int]
+    judgements: int
+    made: str | None = None
+    validation: dict[str, float] = {}
+    ranker: str | None = None
+    generated: GeneratedQueries | None = None
+    lists: SearchLists | None = None
+    examples: list[ListExample] = []
+    models: list[TrainedModel] = []

@@ -16,7 +16,7 @@ from recaug.clickstream.mapping import as_id
 from recaug.config import Log
 from recaug.errors import ContractError
 from recaug.lake import runs
-from recaug.lake.contracts import TABLES
+from recaug.lake.contracts import BY_QUERY, OF_ANY, OF_QUERY, TABLES
 from recaug.lake.failures import storage_error
 from recaug.lake.ledger import ERASURE
 from recaug.lake.tables import Lake
@@ -33,8 +33,9 @@ TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuu
 UNREAD = "_unread"
 WORDS = r'[\s,;|"]+'  # what parts them in a line that cannot be parsed
 
-# Tables with rows of users, by their contracts; sequences last, for it tells the indexes if an erasure is run again.
-ERASED = sorted((name for name, table in TABLES.items() if table.erased_by), key=lambda name: name == "sequences")
+# Tables with rows of users, by their contracts; last those that tell whose indexes and queries go, if it is run again.
+LAST = ("sequences", "search_events")
+ERASED = sorted((name for name, table in TABLES.items() if table.erased_by), key=lambda name: name in LAST)
 
 
 def erase(
@@ -45,6 +46,8 @@ def erase(
     First their hashes enter erased_users, which every later ingest meets; models of before are no start any more.
     Negatives of earlier nights than the last that was prepared are deleted whole, for they know users by an index of
     that night alone; of training_rows, which the next night replaces, all generated histories.
+    A query that nobody else has asked goes with what was generated of it; the pairs of queries and items that search
+    learnt from, which the next night makes anew, then go whole.
     Old files leave the disk once they are retain_hours old; below WEEK nobody else may read or write the lake
     meanwhile. Report pages that show one of the users are deleted; the report stage writes them again.
     Writes `<artifacts>/erasures/<time>.json`, see certificate. Returns the deleted rows by table. Raises StorageError
@@ -57,12 +60,13 @@ def erase(
     }
     own = context.spark.createDataFrame([(user,) for user in users], "user_id string")
     nobody = _nobody(lake, own, quarantined.values())
+    theirs = {name: rows.select("raw").distinct() for name, rows in quarantined.items()}
+    theirs |= dict.fromkeys(OF_QUERIES, _asked_alone(lake, named).localCheckpoint())
     bury(lake, users, set(users) - set(nobody), moment, "erasure")
     erased = dict[str, Erased]()
     for name in ERASED:
         if lake.exists(name):
-            theirs = quarantined[name].select("raw").distinct() if name in quarantined else named
-            erased[name] = _erase_from(lake, name, theirs, retain_hours)
+            erased[name] = _erase_from(lake, name, theirs.get(name, named), retain_hours)
             say(f"  {name:<18} {erased[name].rows:,} rows deleted")
     pages = _pages(context, [row["user_id"] for row in named.collect()])
     say(f"  {'pages':<18} {pages:,} deleted, for they show one of them")
@@ -98,6 +102,17 @@ def _nobody(lake: Lake, users: DataFrame, quarantined: Iterable[DataFrame]) -> l
         left = left.join(rows.select("user_id"), "user_id", how="left_anti")
     before = known_before(lake, left)
     return sorted(row["user_id"] for row in left.collect() if row["user_id"] not in before)
+
+
+def _asked_alone(lake: Lake, users: DataFrame) -> DataFrame:
+    """The queries (query_id, text) that nobody has asked but these users; none of a log that does not say who asked."""
+    if not lake.exists("search_events"):
+        return lake.spark.createDataFrame([], "query_id string, text string")
+    asked = lake.read("search_events")
+    theirs = asked.join(F.broadcast(users), "user_id", how="left_semi")
+    others = asked.join(F.broadcast(users), "user_id", how="left_anti")
+    alone = theirs.groupBy("query_id").agg(F.min("query").alias("text"))
+    return alone.join(others, "query_id", how="left_anti")
 
 
 def _erase_from(lake: Lake, name: str, users: DataFrame, retain_hours: float) -> Erased:
@@ -216,4 +231,5 @@ def _pages(context: Context, users: Sequence[str]) -> int:
     return deleted
 
 
+OF_QUERIES = [name for name, table in TABLES.items() if table.erased_by in (BY_QUERY, OF_QUERY, OF_ANY)]
 QUARANTINED = {"events_quarantine": _quarantined, "search_quarantine": _searched}

@@ -12,13 +12,13 @@ from recaug.evaluate.search_metrics import METRICS, Judged, measured
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.night.nightly import held
+from recaug.night.search.data import SearchData, read_search_data
+from recaug.night.search.prove import prove_queries
+from recaug.night.search.rankers import LENGTH, Chosen, fit_rankers
 from recaug.recommend.search.analysis import check_language
 from recaug.recommend.search.ranker import Blocks, RandomOrder, Ranker, top
 from recaug.report import search as page
 from recaug.results import RankerResult, SearchBenchmark, decode, encode
-from recaug.studies.search_data import SearchData, read_search_data
-from recaug.studies.search_queries import prove_queries
-from recaug.studies.search_rankers import LENGTH, Chosen, fit_rankers
 from recaug.studies.search_tables import write_search_tables
 
 FILE = "results.json"  # under the artifacts

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable
 
-from pyspark.sql import functions as F
-
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.night.nightly import held
+from recaug.night.search.data import read_search_data
+from recaug.night.search.lists import engine_of, write_lists
+from recaug.night.search.rankers import fit_rankers
 from recaug.recommend.search.analysis import check_language
-from recaug.recommend.search.engine import Engine, search_lists
-from recaug.recommend.search.ranker import Blocks
+from recaug.recommend.search.engine import Engine
 from recaug.results import SearchLists
-from recaug.studies.search_data import read_search_data
-from recaug.studies.search_published import with_published
-from recaug.studies.search_rankers import fit_rankers
 from recaug.studies.search_tables import write_search_tables
 
 
@@ -22,19 +19,9 @@ def run_search_lists(context: Context, say: Callable[[str], None] = print) -> Se
 
     Raises ContractError where a split has nothing to choose settings on.
     """
-    settings = context.config.search_ranking
     with one_line_errors("rank_search"), held(context, "lists of searches"):
         write_search_tables(context, say)
-        engine = open_engine(context, say)
-        queries = context.lake.read("queries").repartition(context.spark.sparkContext.defaultParallelism)
-        lists = search_lists(context.spark, queries, engine, settings.length)
-        rows = lists.withColumn("event_date", F.lit(context.date)).persist()
-        try:
-            commit = context.lake.replace(rows, "search_lists", {"event_date": context.date}, context.run_id)
-            listed = rows.select("query_id").distinct().count()
-        finally:
-            rows.unpersist()
-    return SearchLists(queries=queries.count(), listed=listed, rows=commit.rows, content_hash=commit.content_hash)
+        return write_lists(context, open_engine(context, say))
 
 
 def open_engine(context: Context, say: Callable[[str], None] = lambda line: None) -> Engine:
@@ -44,12 +31,9 @@ def open_engine(context: Context, say: Callable[[str], None] = lambda line: None
 
     What it gives answers queries in Python: open_engine(context).search("ceiling fan"), each item with its reason.
     """
-    settings = context.config.search_ranking
-    check_language(settings.language)
+    check_language(context.config.search_ranking.language)
     data = read_search_data(context)
-    fitted = fit_rankers(context, data, say)
-    blocks = Blocks(settings.block_queries, settings.block_items)
-    return Engine(with_published(context, data, fitted, say), data.catalogue, settings.language, blocks)
+    return engine_of(context, data, fit_rankers(context, data, say), say)
 
 
 def markdown(result: SearchLists) -> str:

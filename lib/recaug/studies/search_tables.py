@@ -5,7 +5,7 @@ from collections.abc import Callable
 from recaug.errors import ConfigError, NoRowsError
 from recaug.night.catalogue import read_items
 from recaug.night.context import Context
-from recaug.night.search import prepare_searches, read_searches, write_searches
+from recaug.night.search.tables import prepare_searches, read_searches, write_searches
 from recaug.results import Searches
 
 

@@ -1,6 +1,7 @@
 """The tables of search: what was asked, shown, clicked and bought; queries with their split, and judgements."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from pyspark.sql import functions as F
 from recaug.clickstream.click_model import made_searches
 from recaug.clickstream.examination import examination
 from recaug.clickstream.failures import reading
+from recaug.clickstream.listing import Listing, list_files, list_table
+from recaug.clickstream.readers import locate
 from recaug.clickstream.search_log import KEY, check_searches, mark_searches
 from recaug.clickstream.searches import (
     impressions,
@@ -30,6 +33,7 @@ from recaug.lake.slices import Where
 from recaug.lake.tables import Commit
 from recaug.night.catalogue import up_to_the_night
 from recaug.night.context import Context
+from recaug.recommend.search.analysis import check_language
 from recaug.results import Searches
 
 
@@ -57,12 +61,14 @@ class Prepared(NamedTuple):
 def read_searches(context: Context) -> Iterator[Read | NoRowsError | None]:
     """Read source.search up to the night, and forget it afterwards; None without it, the error where it has no row.
 
-    Raises ContractError for a source that cannot be read as the YAML says.
+    Raises ContractError for a source that cannot be read as the YAML says, ConfigError where there is no stemmer of
+    search_ranking.language.
     """
     search = context.config.source.search
     if search is None:
         yield None
         return
+    check_language(context.config.search_ranking.language)
     marked = None
     try:
         with reading(search, KEY):
@@ -77,6 +83,24 @@ def read_searches(context: Context) -> Iterator[Read | NoRowsError | None]:
     finally:
         if marked is not None:
             marked.unpersist()
+
+
+def searches_seen(context: Context) -> str:
+    """Hash the files of source.search up to the night: names, sizes and times of change; empty of what are no files.
+
+    Raises ContractError where there is none.
+    """
+    search = context.config.source.search
+    if search is None or search.path is None:
+        return ""
+    with reading(search, KEY):
+        path = locate(search.path, KEY)
+        if search.format == "delta":
+            listing = list_table(context.spark, path)
+        else:
+            listing = up_to_the_night(context, search, KEY) or Listing(list_files(context.spark, search, path, KEY))
+    names = [f"{file.path} {file.size} {file.modified}" for file in listing.files]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def write_searches(context: Context, read: Read | NoRowsError | None) -> tuple[Searches | None, tuple[str, ...]]:

@@ -14,13 +14,13 @@ from recaug.evaluate.arms import NONE
 from recaug.evaluate.gate import best
 from recaug.evaluate.search_metrics import Judged, measured
 from recaug.evaluate.tasks.search import FIELDS, PAIRS, SEED
+from recaug.night.search.rows import Source
+from recaug.night.search.towers import Written, open_towers, towers_job, train_pairs, write_arm_pairs
 from recaug.recommend.search.analysis import stemmed
 from recaug.recommend.search.blend import Blend, candidates, ordered
 from recaug.recommend.search.lexical import Numbered
 from recaug.recommend.search.ranker import Ranker, top
 from recaug.results import Arm, Part
-from recaug.studies.query_rows import Source
-from recaug.studies.search_towers import Written, open_towers, towers_job, train_pairs, write_arm_pairs
 from recaug.training.jobs import train
 from recaug.training.two_tower import TowersJob
 
@@ -84,9 +84,12 @@ class ArmRows:
         return self.slices[name]
 
     def new_pairs(self, generator: str, weight: float) -> pd.DataFrame:
-        """The first generated queries of each item that no train query led to: text, item_index, weight."""
+        """Pairs of generated queries: text, item_index, weight.
+
+        They are the first of each item that no train query led to, and those that are made of an item's own queries.
+        """
         rows = self.rows[generator]
-        new = rows[self.source.data.new_items()[rows["item_index"]]]
+        new = rows[self.source.data.new_items()[rows["item_index"]] | (rows["source"] != "")]
         first = new.groupby("item_index").head(self.source.settings.pairs_per_item)
         return pd.DataFrame(
             {"text": first["text"], "item_index": first["item_index"].astype(np.int32), "weight": float(weight)}

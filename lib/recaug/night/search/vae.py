@@ -13,9 +13,9 @@ from recaug.config import Queries
 from recaug.generators.query_counts import Ints, folds_of_items
 from recaug.generators.query_inputs import QueryInputs, incidence, padded
 from recaug.night.context import Context
+from recaug.night.search.data import SearchData
 from recaug.recommend.search.analysis import stemmed
 from recaug.results import TrainedModel
-from recaug.studies.search_data import SearchData
 from recaug.training.jobs import train
 from recaug.training.query_vae import QueryVAEJob, Validation
 

@@ -1,4 +1,4 @@
-"""The towers of a study of search: their pairs as a table, their training, and the ranker that they are."""
+"""The towers of search: their pairs as a table, their training, and the ranker that they are."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from recaug.evaluate.search_metrics import Judged
 from recaug.lake.slices import Where
 from recaug.lake.tables import Commit
 from recaug.night.context import Context
+from recaug.night.search.data import SearchData
 from recaug.recommend.search.towers import Towers, hash_items, hash_queries, inverse_frequency, load_towers
 from recaug.results import TrainedModel
-from recaug.studies.search_data import SearchData
 from recaug.training.jobs import train
 from recaug.training.two_tower import TowersJob, Validation
 

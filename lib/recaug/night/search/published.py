@@ -7,16 +7,16 @@ from pyspark.sql import functions as F
 
 from recaug.evaluate.tasks.search import FIELDS, PAIRS
 from recaug.night.context import Context
+from recaug.night.search.arms import ArmRows, field_of
+from recaug.night.search.data import SearchData
+from recaug.night.search.rankers import Rankers
+from recaug.night.search.reranker import fit_reranker
+from recaug.night.search.rows import query_source, read_rows
+from recaug.night.search.towers import open_towers, tower_items
 from recaug.recommend.search.blend import Blend
 from recaug.recommend.search.ranker import Ranker
 from recaug.recommend.search.rerank import Reranked
 from recaug.results import Arm, Part
-from recaug.studies.query_arms import ArmRows, field_of
-from recaug.studies.query_rows import query_source, read_rows
-from recaug.studies.search_data import SearchData
-from recaug.studies.search_rankers import Rankers
-from recaug.studies.search_reranker import fit_reranker
-from recaug.studies.search_towers import open_towers, tower_items
 from recaug.training.jobs import train
 
 

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.splits import SPLITS
@@ -15,15 +16,15 @@ from recaug.evaluate.task import Check, Items
 from recaug.evaluate.tasks.search import SearchInputs, SearchTask
 from recaug.evaluate.trial import run_trial
 from recaug.night.context import Context
+from recaug.night.search.arms import ArmRows, Chosen, choose_arms
+from recaug.night.search.data import SearchData
+from recaug.night.search.rankers import Rankers
+from recaug.night.search.rows import Generated, Source, query_source, write_queries
+from recaug.night.search.towers import open_towers, tower_items
 from recaug.recommend.search.analysis import stemmed
 from recaug.recommend.search.blend import Blend
 from recaug.recommend.search.ranker import Blocks
 from recaug.results import Arm, GeneratedQueries, QueryExample, QueryFidelity, Trial
-from recaug.studies.query_arms import ArmRows, Chosen, choose_arms
-from recaug.studies.query_rows import Generated, Source, query_source, write_queries
-from recaug.studies.search_data import SearchData
-from recaug.studies.search_rankers import Rankers
-from recaug.studies.search_towers import open_towers, tower_items
 from recaug.training.jobs import train
 
 
@@ -63,16 +64,26 @@ def publish(context: Context, trial: Trial) -> int:
 
     uses: how they were proved, rows (all, missing or pairs) -> weight. Returns the rows.
     """
-    lake, said = context.lake, trial.verdict.decision == "publish" and trial.chosen is not None
-    if not said and not lake.exists("published_queries"):
+    if trial.verdict.decision != "publish" or trial.chosen is None:
+        withdraw(context)
         return 0
-    arm = trial.arms[str(trial.chosen)].arm if said else Arm(name="nothing")
-    rows = lake.read("generated_queries").where(F.col("run_id") == F.lit(context.study_id))
+    arm = trial.arms[trial.chosen].arm
+    rows = context.lake.read("generated_queries").where(F.col("run_id") == F.lit(context.study_id))
     uses = F.create_map(*(F.lit(value) for part in arm.parts for value in (part.rows, part.weight)))
     accepted = rows.where(F.col("generator").isin(*arm.generators)).withColumns(
         {"uses": uses.cast("map<string,double>"), "event_date": F.lit(context.date)}
     )
-    return lake.replace(accepted, "published_queries", {"event_date": context.date}, context.study_id).rows
+    return _published(context, accepted)
+
+
+def withdraw(context: Context) -> None:
+    """Remove what an earlier run has published of the day."""
+    if context.lake.exists("published_queries"):
+        _published(context, context.lake.read("published_queries").where("false"))
+
+
+def _published(context: Context, rows: DataFrame) -> int:
+    return context.lake.replace(rows, "published_queries", {"event_date": context.date}, context.study_id).rows
 
 
 def _fidelity(source: Source, made: Generated, fitted: Rankers) -> dict[str, QueryFidelity]:
@@ -131,21 +142,27 @@ def leak_checks(source: Source, arms: Sequence[Arm]) -> list[Check]:
 
 
 def examples(source: Source, made: Generated, settings: Queries) -> list[QueryExample]:
-    """Queries of some items that no train query led to, an item's of every generator one."""
-    catalogue, language = source.data.catalogue, source.context.config.search_ranking.language
-    new = np.flatnonzero(source.data.new_items())
-    rng = np.random.default_rng(source.context.config.seed)
+    """A query of some items by each generator, of items that no train query led to where it has some of these."""
+    data, language = source.data, source.context.config.search_ranking.language
+    new = data.new_items()
+    order = np.random.default_rng(source.context.config.seed).permutation(len(new))
+    place = np.argsort(np.concatenate([order[new[order]], order[~new[order]]]))  # of an item; new ones first
+    asked = dict(zip(data.queries["query_id"], data.queries["text"], strict=True))
     shown = []
-    for item in rng.permutation(new)[: settings.examples].tolist():
-        for name in settings.generators:
-            own = made.rows[name]
-            texts = own.loc[own["item_index"] == item, "text"].tolist()[:1]
-            for text, stems in zip(texts, stemmed(texts, language), strict=True):
-                missing = [word for word in dict.fromkeys(stems) if word not in source.words[item]]
-                title = catalogue.titles[item]
-                shown.append(
-                    QueryExample(
-                        item_id=catalogue.item_ids[item], title=title, generator=name, text=text, missing=missing
-                    )
+    for name in settings.generators:
+        rows = made.rows[name].drop_duplicates("item_index")
+        rows = rows.iloc[np.argsort(place[rows["item_index"]], kind="stable")[: settings.examples]]
+        texts, items = rows["text"].tolist(), rows["item_index"].tolist()
+        for text, item, of, stems in zip(texts, items, rows["source"], stemmed(texts, language), strict=True):
+            missing = [word for word in dict.fromkeys(stems) if word not in source.words[item]]
+            shown.append(
+                QueryExample(
+                    item_id=data.catalogue.item_ids[item],
+                    title=data.catalogue.titles[item],
+                    generator=name,
+                    text=text,
+                    missing=missing,
+                    source=asked.get(of, ""),
                 )
+            )
     return shown

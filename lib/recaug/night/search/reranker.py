@@ -1,4 +1,4 @@
-"""The re-ranker of a study of search: grown on the validation queries, of which no tower and no count has learnt."""
+"""The re-ranker of search: grown on the validation queries, of which no tower and no count has learnt."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ from recaug.config import Reranker
 from recaug.evaluate.gate import best
 from recaug.evaluate.search_metrics import NDCG, Judged, listed_gains, measured
 from recaug.night.context import Context
+from recaug.night.search.data import SearchData
 from recaug.recommend.search.blend import Blend, Candidates, ordered
 from recaug.recommend.search.ranker import Floats
 from recaug.recommend.search.rerank import Reranked
-from recaug.studies.search_data import SearchData
 
 FOLDS = 5  # of the validation queries
 LENGTH = 50

@@ -1,6 +1,6 @@
 """Generated queries as rows: what draws them, what is dropped, and the tables that they lie in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,22 +12,23 @@ from pyspark.sql import functions as F
 from recaug.clickstream.search_terms import terms
 from recaug.clickstream.splits import SPLITS
 from recaug.config import Queries
+from recaug.generators.query_classic import Classic, co_clicked
 from recaug.generators.query_counts import folds_of_items
 from recaug.generators.query_inputs import LOGGED, QueryInputs, query_inputs, rare_queries
 from recaug.generators.query_samplers import Counted, QuerySampler, RandomWords, Siblings, TitleItself, Variational
 from recaug.generators.query_sampling import draw_queries
 from recaug.night.context import Context
+from recaug.night.search.data import SearchData
+from recaug.night.search.towers import train_pairs
+from recaug.night.search.vae import item_terms_of, train_query_vae
 from recaug.recommend.search.analysis import LONGEST
 from recaug.results import TrainedModel
-from recaug.studies.query_vae import item_terms_of, train_query_vae
-from recaug.studies.search_data import SearchData
-from recaug.studies.search_towers import train_pairs
 
 FIELDS = ("title", "text", "attributes")
 
 
 class Generated(NamedTuple):
-    """rows: row_id, text, item_index, serial and weight, by generator; dropped: copies of rare queries."""
+    """rows: what read_rows gives, by generator; dropped: copies of rare queries."""
 
     rows: dict[str, pd.DataFrame]
     dropped: dict[str, int]
@@ -85,11 +86,17 @@ def write_queries(source: Source) -> Generated:
 
 
 def read_rows(table: DataFrame, names: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
-    """Read a slice of generated or published queries, in the order of items and serials."""
+    """Read a slice of generated or published queries, in the order of items and serials.
+
+    Gives row_id, text, item_id, item_index, serial, weight, and source: the query of the item's own that it is made of,
+    empty of others.
+    """
     chosen = table
     for column, value in where.items():
         chosen = chosen.where(F.col(column) == F.lit(value))
-    rows = chosen.select("row_id", "text", "item_id", "serial", "weight").toPandas()
+    own = F.array_contains("source_items", F.col("item_id"))
+    source = F.when(own & (F.size("source_queries") > 0), F.element_at("source_queries", 1)).otherwise("")
+    rows = chosen.select("row_id", "text", "item_id", "serial", "weight", source.alias("source")).toPandas()
     return rows.merge(names, on="item_id").sort_values(["item_index", "serial"], ignore_index=True)
 
 
@@ -101,26 +108,47 @@ def samplers_of(source: Source) -> tuple[list[QuerySampler], list[TrainedModel]]
         RandomWords([terms(title[:LONGEST]) for title in _texts(data)], inputs.vocabulary.lengths, settings.per_item),
         Siblings(inputs.item_terms, _asked(source), settings.per_item),
     ]
-    left_out = folds_of_items(inputs.pairs, len(data.catalogue))
-    counted = Counted(
-        inputs.translation, inputs.vocabulary, left_out, settings.per_item, version=source.context.study_id
-    )
-    if "counts" in settings.generators:
-        made.append(counted)
-    if "vae" not in settings.generators:
-        return made, []
-    trained = train_query_vae(source.context, data, inputs, settings)
-    version = trained.folder.rsplit("/", 1)[-1]
-    variational = Variational(
+    models: list[TrainedModel] = []
+    for name in settings.generators:
+        sampler, trained = GENERATORS[name](source)
+        made.append(sampler)
+        models += trained
+    return made, models
+
+
+def _counted(source: Source) -> tuple[QuerySampler, list[TrainedModel]]:
+    inputs = source.inputs
+    left_out = folds_of_items(inputs.pairs, len(source.data.catalogue))
+    version = source.context.study_id
+    return Counted(inputs.translation, inputs.vocabulary, left_out, source.settings.per_item, version=version), []
+
+
+def _variational(source: Source) -> tuple[QuerySampler, list[TrainedModel]]:
+    inputs, settings = source.inputs, source.settings
+    trained = train_query_vae(source.context, source.data, inputs, settings)
+    sampler = Variational(
         inputs.translation,
         inputs.vocabulary,
-        left_out,
+        folds_of_items(inputs.pairs, len(source.data.catalogue)),
         settings.per_item,
-        version=version,
+        version=trained.folder.rsplit("/", 1)[-1],
         folder=trained.folder,
         terms=item_terms_of(inputs, settings),
     )
-    return [*made, variational], [trained]
+    return sampler, [trained]
+
+
+def _classic(source: Source) -> tuple[QuerySampler, list[TrainedModel]]:
+    asked, language = _asked(source), source.context.config.search_ranking.language
+    synonyms = co_clicked(source.inputs, [text for own in asked for _, text in own], language)
+    return Classic(asked, synonyms, language, source.settings.per_item, source.context.study_id), []
+
+
+GENERATORS: Mapping[str, Callable[[Source], tuple[QuerySampler, list[TrainedModel]]]] = {
+    "counts": _counted,
+    "vae": _variational,
+    "classic": _classic,
+}
 
 
 def _texts(data: SearchData) -> list[str]:

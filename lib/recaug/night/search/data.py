@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recaug.clickstream.splits import SPLITS
-from recaug.errors import ContractError
+from recaug.errors import NoRowsError
 from recaug.evaluate.search_metrics import Judged
+from recaug.generators.query_inputs import LOGGED
 from recaug.night.context import Context
 from recaug.recommend.search.catalogue import Catalogue, read_catalogue
 
-LOGGED = ("click", "purchase")  # sources whose queries' counts are of searches
 QUERY_COLUMNS = ("query_id", "text", "count", "split", "users")
 
 
@@ -60,7 +60,7 @@ class SearchData:
 
 
 def read_search_data(context: Context) -> SearchData:
-    """Read items, queries and judgements. Raises ContractError where a split has no query with a judged item."""
+    """Read items, queries and judgements. Raises NoRowsError where a split has no query with a judged item."""
     lake = context.lake
     catalogue = read_catalogue(lake.read("items"), context.config.search_ranking.language)
     queries = lake.read("queries").select(*QUERY_COLUMNS).toPandas().sort_values("query_id", ignore_index=True)
@@ -68,7 +68,7 @@ def read_search_data(context: Context) -> SearchData:
     data = number(catalogue, queries, judged)
     for split in SPLITS:
         if not (data.of_split(split)["gain"] > 0).any():
-            raise ContractError(f"judgements: no query of the {split} split has an item of the catalogue with a gain")
+            raise NoRowsError(f"judgements: no query of the {split} split has an item of the catalogue with a gain")
     return data
 
 

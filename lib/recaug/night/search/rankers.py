@@ -13,13 +13,13 @@ from recaug.config import SearchRanking
 from recaug.evaluate.gate import best
 from recaug.evaluate.search_metrics import NDCG, Judged, measured
 from recaug.night.context import Context
+from recaug.night.search.data import SearchData
+from recaug.night.search.reranker import fit_reranker
+from recaug.night.search.towers import train_towers
 from recaug.recommend.search.blend import Blend, candidates, combinations, label, ordered
 from recaug.recommend.search.lexical import KINDS, Lexical, Numbered
 from recaug.recommend.search.ranker import Ranker, top
 from recaug.results import TrainedModel
-from recaug.studies.search_data import SearchData
-from recaug.studies.search_reranker import fit_reranker
-from recaug.studies.search_towers import train_towers
 
 DEPTH = 100  # of each ranker's list, of which a blend is chosen
 LENGTH = 50  # of lists that are measured
