@@ -28,6 +28,7 @@ from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
 from recaug.night.story import decided
 from recaug.night.summary import under_way
 from recaug.night.unusual import with_warnings
+from recaug.training.launch import stand_ins
 from recaug.training.wholeness import sources_hash
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
@@ -73,6 +74,8 @@ def run_night(
     context = night_context(config, date, spark)
     monitor = Monitor(context, say)
     monitor.voice.say(f"night of {date}, run {context.run_id}")
+    for line in stand_ins(config.training):
+        monitor.voice.say(f"  {line}")
     with held(context, f"{NIGHT_WORK}{date}"):
         summary = under_way(context, partial(_run_stages, context, stages, resume, monitor))
     if "report" in stages:
