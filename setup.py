@@ -63,6 +63,7 @@ EXTRAS = {
         "filelock>=3.20.1",  # one night for both processes: the second waits for the first
         "databricks-bundles>=1.22",  # the types of Databricks' resources, which conf/databricks/ is held against
         "botocore>=1.44",  # AWS's service models, which conf/emr/ is held against
+        "uv>=0.9",  # environments of other runtimes (conf/constraints/), which share their files
         "venv-pack>=0.2",  # packs an environment for executors (conf/emr/pack.sh)
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows

@@ -117,7 +117,7 @@ def test_each_task_is_a_plan_that_the_wheel_makes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    night, after = thin_yaml(), THIN_DAY + dt.timedelta(days=1)
+    night, after = thin_yaml({"lake": {"path": None, "catalog": "main.shop"}}), THIN_DAY + dt.timedelta(days=1)
     for task in wheel_tasks(target, catalog="spark_catalog", config=str(night)):
         called = task["python_wheel_task"]
         words = [

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deltalake import DeltaTable
+from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY, write_source, write_thin
 
 from recaug.lake.contracts import TABLES
@@ -22,24 +22,31 @@ PACKAGES = ("pyspark", "delta-spark", "pyarrow", "numpy", "pandas", "torch", "ml
 
 
 def made(folder: Path) -> int:
-    """Run a whole thin night under `folder`, which is made anew; give its exit code."""
+    """Run a whole thin night in `folder`, which is made anew; give its exit code.
+
+    The source lies beside it, for all runtimes: catalogue and users are part of what a model is named by.
+    """
+    source = folder.parent / "source" / "transactions.parquet"
+    if not source.exists():
+        source.parent.mkdir(parents=True)
+        write_source(source)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    write_source(folder / "transactions.parquet")
-    config = write_thin(folder / "night", folder / "transactions.parquet", CHANGES)
+    config = write_thin(folder, source, CHANGES)
     job = [sys.executable, str(ROOT / "jobs" / "nightly.py"), "--config", str(config), "--date", THIN_DAY.isoformat()]
     return subprocess.run(job, check=False).returncode
 
 
 def contents(folder: Path) -> dict[str, str | None]:
     """What each stage of the night came to: the content hashes of `runs`, read without Spark."""
-    rows = DeltaTable(str(folder / "night" / "lake" / "runs")).to_pyarrow_table().to_pylist()
-    return {row["stage"]: row["content_hash"] for row in rows if row["stage"] in NIGHT}
+    table = QueryBuilder().register("runs", DeltaTable(str(folder / "lake" / "runs")))
+    rows = table.execute("SELECT stage, content_hash FROM runs").read_all()
+    told = zip(rows.column("stage").to_pylist(), rows.column("content_hash").to_pylist(), strict=True)
+    return {stage: content for stage, content in told if stage in NIGHT}
 
 
 def breaches(folder: Path) -> list[str]:
     """Say which table lacks a column of its contract, or a stage its record."""
-    lake = folder / "night" / "lake"
+    lake = folder / "lake"
     said = [f"{stage} is not recorded" for stage in NIGHT if stage not in contents(folder)]
     for name in sorted(place.name for place in lake.iterdir() if place.name in TABLES):
         have = {field.name for field in DeltaTable(str(lake / name)).schema().fields}
