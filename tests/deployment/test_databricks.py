@@ -20,6 +20,7 @@ from tests.conftest import THIN_DAY
 from recaug import wheel
 from recaug.config import STAGES, Config, load
 from recaug.lake import runs
+from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
 
 FOLDER = Path(__file__).parents[2] / "conf" / "databricks"
@@ -161,18 +162,21 @@ def test_the_shipped_configuration_and_the_wheels_build_are_there() -> None:
 def bounds(spark: SparkSession, lake: Lake, **given: str) -> str:
     task = next(task for task in bundle("prod")["jobs"]["nightly"]["tasks"] if "sql_task" in task)["sql_task"]
     after = (THIN_DAY + dt.timedelta(days=1)).isoformat()
-    values = task["parameters"] | {"runs": f"delta.`{lake.location('runs')}`", "date": after} | given
+    values = task["parameters"] | {"runs": lake.location("runs"), "date": after} | given
     text = (FOLDER / "resources" / task["file"]["path"]).read_text()
     assert set(re.findall(r"(?<!:):([a-z_]+)", text)) == set(task["parameters"])
     return str(spark.sql(text, args=values).collect()[0]["bounds"])
 
 
 @pytest.fixture
-def recorded(spark: SparkSession, night: tuple[Config, dict[str, Any]], tmp_path: Path) -> Iterator[Lake]:
-    """A lake with the night's runs alone."""
-    lake = Lake(spark, path=str(tmp_path / "lake"))
-    spark.read.format("delta").load(f"{night[0].lake.path}/runs").write.format("delta").save(lake.location("runs"))
+def recorded(spark: SparkSession, night: tuple[Config, dict[str, Any]]) -> Iterator[Lake]:
+    """A lake in the catalogue with the night's runs alone."""
+    spark.sql("CREATE DATABASE IF NOT EXISTS bounds")
+    lake = Lake(spark, catalog="bounds")
+    rows = spark.read.format("delta").load(f"{night[0].lake.path}/runs")
+    rows.write.format("delta").partitionBy(*TABLES["runs"].partitioned_by).saveAsTable("bounds.runs")
     yield lake
+    spark.sql("DROP DATABASE bounds CASCADE")
 
 
 def test_a_good_night_violates_no_bound(spark: SparkSession, recorded: Lake) -> None:
