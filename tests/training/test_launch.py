@@ -18,9 +18,9 @@ from torch import nn
 from recaug.config import Optimiser, Training
 from recaug.errors import ConfigError, TrainingError
 from recaug.lake.store import Store
-from recaug.training.checkpoint import weights_hash, working_folder
 from recaug.training import launch as launching
 from recaug.training import readers
+from recaug.training.checkpoint import weights_hash, working_folder
 from recaug.training.launch import launch, launcher_name, stand_ins
 from recaug.training.launchers.tasks import run_each
 from recaug.training.launchers.watch import Watched
