@@ -1,7 +1,8 @@
 # The environment is .venv in the checkout; `make` (re)makes it when the files that it depends on change.
 
 SHELL := /bin/bash
-PYTHON := .venv/bin/python
+RUNTIME ?=
+PYTHON := .venv$(if $(RUNTIME),-$(RUNTIME))/bin/python
 READY := .venv/.ready
 
 DEMO_DATE ?= 2017-02-04
@@ -11,7 +12,8 @@ FAULTS ?=
 BENCHMARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-catalogue test inputs mutants bench bench-against results docs lint format audit faults clean
+.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against results docs lint \
+	format audit faults clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -22,13 +24,19 @@ $(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchai
 	@.ci/environment
 	@touch $@
 
+environment: $(READY)
+	@[ -z "$(RUNTIME)" ] || .ci/runtime $(RUNTIME)
+
+runtime: $(READY) ## one thin night on another runtime comes to the same content (RUNTIME=spark-4.0, spark-4.1, dbr-16.4)
+	@.ci/runtime $(RUNTIME) night
+
 demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-04) and prints where its report is
 	@$(PYTHON) jobs/nightly.py --config conf/demo.yaml --date $(DEMO_DATE)
 
 demo-catalogue: $(READY) ## fills the gaps of the same shop's catalogue, and measures how well
 	@$(PYTHON) jobs/complete_attributes.py --config conf/catalogue/complete_journey.yaml --date $(DEMO_DATE)
 
-test: $(READY) ## runs every test, in two processes (PYTEST_ARGS="-k sessions -x" for some)
+test: environment ## runs every test, in two processes (PYTEST_ARGS="-k sessions -x" for some; RUNTIME=spark-4.0)
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 inputs: $(READY) ## reads 1,324 logs with a fault each, and compares what an independent reader says (INPUTS="--each 3")

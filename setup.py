@@ -25,7 +25,7 @@ BASE = [
     "pyyaml>=6",  # reads the configuration
     "tqdm>=4.65",  # the progress bar of a training
     "psutil>=5.9",  # CPU seconds of a stage, those of its worker processes included
-    "mlflow-skinny>=2.19,<3",  # tracking in a plain folder; from 3 on it needs pydantic 2 and a server
+    "mlflow-skinny>=2.19,<4",  # tracking; of 15.4 LTS ML, and 3.x of Spark 4's runtimes (needs pydantic 2)
     "requests>=2.31",  # the errors of a tracking server that is away, as mlflow raises them
     "charset-normalizer>=2.0",  # tells the encoding of files that are not UTF-8; requests asks for it, too
     "msgspec>=0.18",  # typed configuration whose errors name the path; has no dependencies
@@ -37,13 +37,14 @@ BASE = [
 EXTRAS = {
     # Given on Databricks and EMR.
     "spark": [
-        "pyspark>=3.5.0,<3.6",  # the Spark of both runtimes; Petastorm and Horovod know it
+        "pyspark>=3.5.0,<4.2",  # 3.5: Databricks 15.4, 16.4 and EMR 7; 4.0 and 4.1: what came after
         "py4j",  # the errors of Spark's Java side; pyspark pins its version
-        "delta-spark>=3.2,<4",  # the Delta line of Spark 3.5
+        "delta-spark>=3.2,<4.2",  # the Delta line of each; it pins the Spark that it knows
     ],
     # Given on Databricks ML; on EMR in the image or by the bootstrap.
-    "train": [
-        "torch>=2.3",  # the models
+    "train": ["torch>=2.3"],  # the models
+    # Databricks 15.4 LTS ML is the last that brings it; elsewhere pyarrow alone reads (training.reader).
+    "petastorm": [
         "petastorm==0.12.1",  # Parquet files to torch; 0.13 asks for a setuptools that torch refuses
         "pyarrow>=14.0.1,<15",  # Petastorm breaks from 15 on
         "numpy>=1.23,<2",  # pyarrow 14 is built for numpy 1
@@ -60,6 +61,10 @@ EXTRAS = {
         "pytest-xdist>=3.6",  # in two processes: one alone leaves a third of two cores idle
         "bm25s>=0.2",  # another's BM25 (MIT), which ours is held against
         "filelock>=3.20.1",  # one night for both processes: the second waits for the first
+        "databricks-bundles>=1.22",  # the types of Databricks' resources, which conf/databricks/ is held against
+        "botocore>=1.44",  # AWS's service models, which conf/emr/ is held against
+        "uv>=0.9",  # environments of other runtimes (conf/constraints/), which share their files
+        "venv-pack>=0.2",  # packs an environment for executors (conf/emr/pack.sh)
         "hypothesis>=6",  # property tests of transformations
         "chispa>=0.10",  # compares DataFrames, shows the differing rows
         "moto>=5",  # a server of S3 (Apache 2.0); its extra `server` brings fifty packages that S3 needs none of
@@ -79,6 +84,8 @@ EXTRAS = {
     ],
 }
 
+COMMANDS = ["nightly", "init", "stream", "erase"]  # what a scheduler calls; jobs/ has them all
+
 setup(
     name="recaug",
     version=VERSION.group(1),
@@ -90,4 +97,5 @@ setup(
     package_data={"recaug": ["py.typed", "**/*.html", "**/*.j2", "**/*.css", "**/*.js"]},
     install_requires=BASE,
     extras_require=EXTRAS,
+    entry_points={"console_scripts": [f"recaug-{name} = recaug.wheel:{name}" for name in COMMANDS]},
 )

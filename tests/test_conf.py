@@ -14,6 +14,7 @@ from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.evaluate.arms import arms_of
 from recaug.generators.registry import KINDS
+from recaug.training.launch import launcher_name
 
 CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
@@ -209,7 +210,7 @@ def test_the_places_and_the_source_are_a_whole_configuration(types):
     config = loads(yaml.safe_dump(values, sort_keys=False))
     assert config.augment.names == ["vae", "counts"]
     assert config.evaluate.policy is not None
-    assert (config.training.launcher, config.training.workers) == ("horovod", 2)
+    assert (launcher_name(config.training), config.training.workers) == ("horovod", 2)
     assert config.generated_type == next(iter(types.values()), "event")
     assert (config.benchmark, config.learning_curve, config.attributes, config.images) == (None,) * 4
     for key in least():

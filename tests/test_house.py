@@ -16,6 +16,7 @@ FLOORS = (
     {"report"},
     {"night", "studies", "stream"},
     {"cli"},
+    {"wheel"},
 )
 
 

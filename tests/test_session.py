@@ -23,6 +23,13 @@ def test_a_worker_is_forked_from_a_process_that_has_torch(spark: SparkSession) -
     assert row["there"]
 
 
+def test_a_cluster_with_ansi_on_gives_null_for_what_cannot_be_cast(spark: SparkSession) -> None:
+    """On EMR and Spark 4 it is on by default; a night's rows are the same."""
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    build(Spark(), "recaug")
+    assert spark.sql("SELECT cast('no number' AS int) AS cast").collect()[0]["cast"] is None
+
+
 def test_a_cluster_keeps_its_own_number_of_shuffle_partitions(spark: SparkSession) -> None:
     own = spark.conf.get("spark.sql.shuffle.partitions")
     try:

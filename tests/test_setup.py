@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
+RUNTIMES = sorted((ROOT / "conf" / "constraints").glob("*.txt"))
 
 # What Databricks 15.4 LTS ML has of our base requirements; msgspec is the one package that it lacks.
 DATABRICKS_15_4 = {
@@ -60,11 +61,14 @@ def requirements(wheel: zipfile.ZipFile) -> list[Requirement]:
 @pytest.fixture(scope="module")
 def pins() -> dict[str, Version]:
     """Package to version of conf/constraints.txt; each line must be NAME==VERSION or a comment."""
-    lines = (ROOT / "conf" / "constraints.txt").read_text().splitlines()
-    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
-    names = [canonicalize_name(name) for name, _ in pinned]
+    return pinned(ROOT / "conf" / "constraints.txt")
+
+
+def pinned(file: Path) -> dict[str, Version]:
+    lines = [line.split("==") for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    names = [canonicalize_name(name) for name, _ in lines]
     assert len(names) == len(set(names)), "a package is pinned twice"
-    return {name: Version(version) for name, (_, version) in zip(names, pinned, strict=True)}
+    return {name: Version(version) for name, (_, version) in zip(names, lines, strict=True)}
 
 
 def test_the_base_install_leaves_databricks_as_it_is(requirements: list[Requirement]) -> None:
@@ -105,16 +109,52 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfi
     assert held == there
 
 
+def test_the_wheel_plans_a_night_without_a_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    place = tmp_path / "packages"  # before what the environment has of recaug
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(place)]
+    subprocess.run([*command, str(wheel.filename)], check=True, capture_output=True)
+    script = place / "bin" / "recaug-nightly"
+    assert {path.name for path in script.parent.iterdir()} == {
+        f"recaug-{name}" for name in ("nightly", "init", "stream", "erase")
+    }
+    own = os.environ | {"PYTHONPATH": str(place)}
+    where = [sys.executable, "-c", "import recaug.wheel; print(recaug.wheel.__file__)"]
+    there = subprocess.run(where, env=own, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert there.startswith(str(place))
+
+    shutil.copy(ROOT / "conf" / "demo.yaml", tmp_path / "night.yaml")
+    plan = [str(script), "--config", "night.yaml", "--date", "2017-02-05", "--days-before", "1", "--dry-run"]
+    done = subprocess.run([sys.executable, *plan], env=own, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("night of 2017-02-04, run ")
+    wrong = [*plan[:4], "tomorrow"]
+    assert subprocess.run([sys.executable, *wrong], env=own, cwd=tmp_path, check=False).returncode == 2
+
+
+def disallowed(requirements: list[Requirement], pins: dict[str, Version], absent: set[str]) -> list[str]:
+    """What is pinned to a version that setup.py does not allow, or not at all. absent: packages without a pin."""
+    wanted = [each for each in requirements if canonicalize_name(each.name) not in absent]
+    return [
+        str(each)
+        for each in wanted
+        if not ((pin := pins.get(canonicalize_name(each.name))) and each.specifier.contains(pin))
+    ]
+
+
 def test_every_requirement_is_pinned_to_a_version_that_it_allows(
     requirements: list[Requirement], pins: dict[str, Version]
 ) -> None:
-    wrong = [
-        str(wanted)
-        for wanted in requirements
-        if wanted.name != "horovod"  # .ci/horovod builds it
-        and not ((pin := pins.get(canonicalize_name(wanted.name))) and wanted.specifier.contains(pin))
-    ]
-    assert wrong == []
+    assert disallowed(requirements, pins, {"horovod"}) == []  # .ci/horovod builds it
+
+
+@pytest.mark.parametrize("row", RUNTIMES, ids=lambda path: path.stem)
+def test_a_runtimes_pins_are_versions_that_setup_allows_without_horovod_and_petastorm(
+    row: Path, requirements: list[Requirement]
+) -> None:
+    without = [each for each in requirements if "petastorm" not in str(each.marker)]
+    own = pinned(row)
+    assert disallowed(without, own, {"horovod"}) == []
+    assert own.keys().isdisjoint({"horovod", "petastorm"})
 
 
 def test_horovod_is_built_in_the_version_that_the_wheel_asks_for(requirements: list[Requirement]) -> None:

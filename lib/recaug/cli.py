@@ -16,17 +16,16 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from recaug import config as configuration
-from recaug.config import STAGES, Config
+from recaug.config import Config
 from recaug.config.secrets import hide
 from recaug.errors import ConfigError, ContractError
 from recaug.evaluate.trial import refuse_leaks
 from recaug.exits import exit_code, hiding, printable
 from recaug.lake.store import Store
-from recaug.night.backfill import Nights
+from recaug.night import command as nights
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.failures import one_line_errors
-from recaug.night.monitor import Voice, write_event
-from recaug.night.nightly import held, night_context, parse_stages
+from recaug.night.nightly import held, night_context
 from recaug.night.story import hanging
 from recaug.propose.command import run_init
 from recaug.report import benchmark as benchmark_page
@@ -90,12 +89,14 @@ class Command:
 
     def _work(self, config: Config, given: Namespace) -> int | None:
         work = self.begin(config, given)
+        was_there = SparkSession.getActiveSession() is not None  # Databricks' own session outlives the job
         spark = build(config.spark, "recaug", config.training.workers, config.source.time_zone)
         try:
             return work(spark)
         finally:
             with contextlib.suppress(Py4JError, OSError):  # a JVM that died has nothing to stop
-                spark.stop()
+                if not was_there:
+                    spark.stop()
 
 
 def init(argv: Sequence[str] | None = None) -> int:
@@ -111,42 +112,8 @@ def init(argv: Sequence[str] | None = None) -> int:
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:
     """Run a night, or one stage of it if `stage` is given. Returns the exit code."""
-    options: list[Option] = [
-        DATE,
-        ("--until", {"help": "last date of a backfill: one night a day from --date on"}),
-        ("--resume", {"action": "store_true", "help": "skip what runs shows as done from the same inputs"}),
-        ("--again", {"action": "store_true", "help": "make a night anew that is older than the newest"}),
-        ("--dry-run", {"action": "store_true", "help": "print the plan and touch nothing"}),
-        ("--log", {"choices": ["text", "json"], "default": "text", "help": "json: a line of JSON a stage on stdout"}),
-        ("--exit-on-hold", {"type": int, "default": 0, "metavar": "CODE", "help": "exit code where a night held"}),
-    ]
-    if stage is None:
-        options.append(("--stages", {"help": f"of {','.join(STAGES)}"}))
     described = f"The {stage} stage of a night." if stage else "A whole night."
-    return Command(described, options, partial(_nights, stage))(argv)
-
-
-def _nights(stage: str | None, config: Config, given: Namespace) -> Work:
-    """One night after the other, from --date to --until."""
-    first = configuration.parse_date(given.date, "--date")
-    last = configuration.parse_date(given.until, "--until") if given.until else first
-    if last < first:
-        raise ConfigError(f"--until {last} is before --date {first}")
-    if not 0 <= given.exit_on_hold <= 255:
-        raise ConfigError(f"--exit-on-hold is {given.exit_on_hold}, not between 0 and 255, such as 10")
-    stages = parse_stages(stage or given.stages, config.stages)
-    if not config.augment.generators and not {"ingest", "prepare", "search", "report"}.issuperset(stages):
-        raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
-    nights = Nights(config, [first + dt.timedelta(days=day) for day in range((last - first).days + 1)], stages)
-    if given.dry_run:
-        return lambda spark: say("\n".join(nights.planned(spark)))
-    voice = Voice(say) if given.log == "text" else Voice(lambda line: None, write_event)
-
-    def work(spark: SparkSession) -> int:
-        decisions = nights.run(spark, voice, resume=given.resume, again=given.again)
-        return given.exit_on_hold if "hold" in decisions else 0
-
-    return work
+    return Command(described, [DATE, *nights.options(stage)], partial(nights.begin, say, stage))(argv)
 
 
 def _leaks(config: Config, given: Namespace) -> Work:

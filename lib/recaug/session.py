@@ -123,4 +123,5 @@ def _delta_packages() -> dict[str, str]:
         return {}
     from importlib.metadata import version
 
-    return {"spark.jars.packages": f"io.delta:delta-spark_2.12:{version('delta-spark')}"}
+    scala = "2.12" if int(version("pyspark").partition(".")[0]) < 4 else "2.13"
+    return {"spark.jars.packages": f"io.delta:delta-spark_{scala}:{version('delta-spark')}"}

@@ -21,8 +21,10 @@ from torch import nn
 from recaug.config import Optimiser, Training
 from recaug.errors import ConfigError, TrainingError
 from recaug.lake.store import Store
+from recaug.training import launch as launching
+from recaug.training import readers
 from recaug.training.checkpoint import weights_hash, working_folder
-from recaug.training.launch import launch
+from recaug.training.launch import launch, launcher_name, stand_ins
 from recaug.training.launchers.outcome import outcome, values
 from recaug.training.launchers.tasks import run_each
 from recaug.training.launchers.watch import Watched
@@ -205,6 +207,19 @@ def test_more_ranks_than_task_slots_are_refused_at_once(spark: SparkSession) -> 
     training = msgspec.structs.replace(HOROVOD, workers=3)
     with pytest.raises(TrainingError, match=r"training\.workers is 3, but local\[2\] has 2 task slots"):
         launch(fail_on_rank_1, {}, spark, training, WATCHED)
+
+
+def test_where_horovod_and_petastorm_are_missing_others_stand_in_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launcher_name(Training()) == "horovod"
+    assert stand_ins(Training()) == []
+    for module in (launching, readers):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert launcher_name(Training()) == "torch_distributor"
+    said = ["no Horovod here: torch_distributor trains", "no Petastorm here: arrow reads what trains"]
+    assert stand_ins(Training()) == said
+    assert stand_ins(Training(launcher="tasks", workers=1, reader="arrow")) == []  # as the YAML says
+    with pytest.raises(ConfigError, match="horovod, which is not installed here"):
+        launcher_name(Training(launcher="horovod"))
 
 
 def test_the_local_launcher_runs_one_worker_here(spark: SparkSession) -> None:

@@ -50,6 +50,11 @@ def alias_table(weights: Floats) -> Alias:
     return Alias(probability, np.array(keep), np.array(other, dtype=np.int64))
 
 
+def powers(counts: Ints, alpha: float) -> Floats:
+    """Give counts^alpha by the C library's power: numpy's own differs in its last bit between numpy 1 and 2."""
+    return np.array([float(count) ** alpha for count in counts.tolist()])
+
+
 def negatives_of(users: DataFrame, vocabulary: DataFrame, negatives: Negatives, seed: int) -> DataFrame:
     """Do as sample_negatives by the settings, in proportion to the events of the vocabulary (item_index, events)."""
     rows = vocabulary.orderBy("item_index").select("events").collect()
@@ -65,7 +70,7 @@ def sample_negatives(users: DataFrame, popularity: Ints, alpha: float, per_user:
     numbers are hashes of (seed, user, draw, attempt), so neither partitions nor batches matter. A user who has every
     item gets none.
     """
-    table = alias_table(np.asarray(popularity, dtype=np.float64) ** alpha)
+    table = alias_table(powers(popularity, alpha))
     shared = users.sparkSession.sparkContext.broadcast(table)
 
     def sample(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

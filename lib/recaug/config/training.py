@@ -11,7 +11,8 @@ class Training(Strict, kw_only=True):
     """How every deep model is trained.
 
     launcher: `horovod` (horovod.spark.run), `torch_distributor` (pyspark.ml), `tasks` (each model alone in a Spark
-    task, as many side by side as there are slots), `local` (in this process).
+        task, as many side by side as there are slots), `local` (in this process); null: horovod where it is installed,
+        else torch_distributor.
     reader: of the rows, `petastorm` or `arrow` (pyarrow alone); null: petastorm where it is installed.
     workers: ranks of a model, each one task slot; 1 for tasks and local.
     timeout_seconds: without progress for so long, the training is ended.
@@ -20,7 +21,7 @@ class Training(Strict, kw_only=True):
         where there is one night alone.
     """
 
-    launcher: Literal["horovod", "torch_distributor", "tasks", "local"] = "horovod"
+    launcher: Literal["horovod", "torch_distributor", "tasks", "local"] | None = None
     reader: Literal["petastorm", "arrow"] | None = None
     workers: Positive = 2
     timeout_seconds: Positive = 120

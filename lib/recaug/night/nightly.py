@@ -33,6 +33,7 @@ from recaug.night.story import decided
 from recaug.night.summary import under_way
 from recaug.night.unusual import with_warnings
 from recaug.report.privacy import UNKEYED
+from recaug.training.launch import stand_ins
 from recaug.training.wholeness import sources_hash
 
 RUN: dict[str, Callable[[Context], StageResult]] = {
@@ -80,8 +81,8 @@ def run_night(
     context, stages = night_context(config, date, spark), config.stages if stages is None else stages
     monitor = Monitor(context, say)
     monitor.voice.say(f"night of {date}, run {context.run_id}")
-    if config.privacy.key is None:
-        monitor.voice.say(f"  {UNKEYED}")
+    for line in (*([UNKEYED] if config.privacy.key is None else []), *stand_ins(config.training)):
+        monitor.voice.say(f"  {line}")
     with held(context, f"{NIGHT_WORK}{date}"):
         summary = under_way(context, partial(_run_stages, context, stages, resume, monitor))
     if "report" in stages:

@@ -5,6 +5,7 @@ night and never decides it: where MLflow cannot be reached, a line in the log sa
 """
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,6 +96,7 @@ def _uri(context: Context) -> str | None:
 
 def _connect(context: Context) -> Tracker:
     """Open the configured experiment and the night's run in it; either is created where it is missing."""
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow refuses a plain folder from 3.13 on otherwise
     client = MlflowClient(_uri(context))
     name = context.config.tracking.experiment
     there = client.get_experiment_by_name(name)

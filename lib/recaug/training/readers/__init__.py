@@ -9,8 +9,12 @@ import numpy as np
 RowGroups = Callable[[Sequence[str], Sequence[str], int, int], Iterator[Mapping[str, np.ndarray]]]
 
 
+def reader_name(name: str | None) -> str:
+    """Give a reader's name; None: petastorm where it is installed, else arrow."""
+    return name or ("petastorm" if find_spec("petastorm") else "arrow")
+
+
 def reader(name: str | None) -> RowGroups:
-    """Give a reader by its name; None: petastorm where it is installed, else arrow."""
-    chosen = name or ("petastorm" if find_spec("petastorm") else "arrow")
-    row_groups: RowGroups = importlib.import_module(f"recaug.training.readers.{chosen}").row_groups
+    """Give a reader by its name; None: see reader_name."""
+    row_groups: RowGroups = importlib.import_module(f"recaug.training.readers.{reader_name(name)}").row_groups
     return row_groups
