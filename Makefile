@@ -17,7 +17,7 @@ help: ## this list
 
 setup: $(READY) ## creates or updates .venv (each command below does so, too)
 
-$(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchain.cmake .ci/cxx20.cmake .ci/trust_store.py .ci/delta_jars.py
+$(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchain.cmake .ci/cxx20.cmake .ci/trust_store.py .ci/delta_jars.py .ci/class_archive.py
 	@.ci/environment
 	@touch $@
 

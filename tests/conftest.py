@@ -198,6 +198,26 @@ def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config,
     return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
 
 
+@pytest.fixture(scope="session")
+def toy(spark: SparkSession, shared: Path) -> Lake:
+    """The small lake of tests/training, written once; tests only read it, or a copy."""
+    folder = shared / "toy"
+    with FileLock(shared / "toy.lock"):
+        if not folder.exists():
+            from tests.training.conftest import write_tables
+
+            write_tables(Lake(spark, str(shared / "toy.part")))
+            (shared / "toy.part").rename(folder)
+    return Lake(spark, str(folder))
+
+
+@pytest.fixture
+def own_toy(toy: Lake, spark: SparkSession, tmp_path: Path) -> Lake:
+    """A copy of the small lake, of a test's own: a slice that is replaced costs half a second, a folder nothing."""
+    assert toy.path is not None
+    return Lake(spark, str(shutil.copytree(toy.path, tmp_path / "lake")))
+
+
 def copied(config: Config, folder: Path) -> Config:
     """Copy the night's lake and artifacts into `folder`; MLflow's runs, which know their place, stay behind."""
     for place, old in (("artifacts", config.artifacts), ("lake", config.lake.path)):

@@ -25,6 +25,7 @@ from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night.nightly import parse_stages, run_night
+from recaug.session import LOCAL
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
@@ -139,7 +140,10 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
 def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, night):
     """On one core with one partition, so that the rows prove not to depend on those either."""
     _, reference = night
-    path = thin_yaml({"spark": {"master": "local[1]", "shuffle_partitions": 1}, "refit": True}, "killed")
+    # each lives for a stage: too short for Java's second compiler to be worth its time
+    java = {"spark.driver.extraJavaOptions": f"{LOCAL['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1"}
+    spark = {"master": "local[1]", "shuffle_partitions": 1, "settings": java}
+    path = thin_yaml({"spark": spark, "refit": True}, "killed")
     logs = {stage: path.parent / f"log-{stage}" for stage in (*STAGES, "last")}
     killed = []
     with ExitStack() as stack:
