@@ -55,7 +55,7 @@ def _work(spark: pyspark.sql.SparkSession, folder: str) -> None:
     events = log.select("*", *nothing)
     with hold(lake, "set-up", 60):
         for files in (None, 2):
-            lake.replace(events, "events", {"event_date": today}, "set-up", files)
+            lake.replace(events, "events", {"event_date": today}, "set-up", files, ("user_id",))
     read = lake.read("events").where(F.col("event_date") == today)
     read.groupBy("user_id").agg(F.countDistinct("item_id"), F.collect_list("event_id")).toPandas()
     order = "row_number() OVER (PARTITION BY user_id ORDER BY event_time)"
