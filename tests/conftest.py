@@ -68,6 +68,9 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, path=str(tmp_path / "lake"))
 
 
+# Java's options for a process of less than 80 s of processor time: its second compiler would take more than it saves.
+BRIEF = f"{LOCAL['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1"
+
 THIN_DAY = dt.date(2017, 1, 21)  # the last day of the thin source
 
 # A thin night of real data: three weeks of 400 households, models of a few epochs.

@@ -14,7 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
-from tests.conftest import THIN_DAY, copied
+from tests.conftest import BRIEF, THIN_DAY, copied
 from tests.generators.test_own_generator import ENTRY
 from tests.night.drivers import warm_driver
 from tests.night.nights import logged
@@ -25,10 +25,10 @@ from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
 from recaug.night.nightly import parse_stages, run_night
-from recaug.session import LOCAL
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
+BRIEF_SPARK = {"settings": {"spark.driver.extraJavaOptions": BRIEF}}
 
 
 def quiet(line: str) -> None:
@@ -140,9 +140,7 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
 def test_a_driver_killed_in_any_stage_is_resumed_to_the_same_rows(thin_yaml, night):
     """On one core with one partition, so that the rows prove not to depend on those either."""
     _, reference = night
-    # each lives for a stage: too short for Java's second compiler to be worth its time
-    java = {"spark.driver.extraJavaOptions": f"{LOCAL['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1"}
-    spark = {"master": "local[1]", "shuffle_partitions": 1, "settings": java}
+    spark = BRIEF_SPARK | {"master": "local[1]", "shuffle_partitions": 1}
     path = thin_yaml({"spark": spark, "refit": True}, "killed")
     logs = {stage: path.parent / f"log-{stage}" for stage in (*STAGES, "last")}
     killed = []
@@ -186,7 +184,7 @@ def stage_begins(process: BaseProcess, log: Path, stage: str) -> bool:
 
 
 def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
-    path = thin_yaml()
+    path = thin_yaml({"spark": BRIEF_SPARK})
     text = path.read_text()
     cases = [
         (text.replace("user_id: household_id", "user_id: household"), 3, "household"),
@@ -209,7 +207,7 @@ def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
 
 
 def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
-    path = thin_yaml()
+    path = thin_yaml({"spark": BRIEF_SPARK})
     command = [sys.executable, "-u", str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
