@@ -20,7 +20,7 @@ help: ## this list
 
 setup: $(READY) ## creates or updates .venv (each command below does so, too)
 
-$(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchain.cmake .ci/cxx20.cmake .ci/trust_store.py .ci/jars.py
+$(READY): setup.py conf/constraints.txt .ci/environment .ci/horovod .ci/toolchain.cmake .ci/cxx20.cmake .ci/trust_store.py .ci/jars.py .ci/class_archive.py
 	@.ci/environment
 	@touch $@
 

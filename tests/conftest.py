@@ -70,6 +70,9 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
 
 CONF = Path(__file__).parents[1] / "conf"
 STAGES = load(CONF / "demo.yaml").stages  # of a night whose task is recommendation alone
+# Java's options for a process of less than 80 s of processor time: its second compiler would take more than it saves.
+BRIEF = f"{LOCAL['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1"
+
 THIN_DAY = dt.date(2017, 1, 21)  # the last day of the thin source
 
 # A thin night of real data: three weeks of 400 households, models of a few epochs.
@@ -204,6 +207,26 @@ def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config,
             config = load(write_thin(shared / "night", thin_source, more))
             summary.write_bytes(pickle.dumps(run_night(config, THIN_DAY, spark, say=lambda line: None)))
     return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def toy(spark: SparkSession, shared: Path) -> Lake:
+    """The small lake of tests/training, written once; tests only read it, or a copy."""
+    folder = shared / "toy"
+    with FileLock(shared / "toy.lock"):
+        if not folder.exists():
+            from tests.training.conftest import write_tables
+
+            write_tables(Lake(spark, str(shared / "toy.part")))
+            (shared / "toy.part").rename(folder)
+    return Lake(spark, str(folder))
+
+
+@pytest.fixture
+def own_toy(toy: Lake, spark: SparkSession, tmp_path: Path) -> Lake:
+    """A copy of the small lake, of a test's own: a slice that is replaced costs half a second, a folder nothing."""
+    assert toy.path is not None
+    return Lake(spark, str(shutil.copytree(toy.path, tmp_path / "lake")))
 
 
 def copied(config: Config, folder: Path) -> Config:

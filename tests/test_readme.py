@@ -92,12 +92,16 @@ for words in json.loads(sys.argv[1]):
 """
 
 
+BRIEF = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # Java lives for a few small stages
+
+
 def run(commands: list[str]) -> list[str]:
     """Run lines in one process with this interpreter, each of which must end well, and give what each printed."""
     jobs = [shlex.split(command)[1:] for command in commands]
     done = subprocess.run(
         [sys.executable, "-c", ONE_BY_ONE, json.dumps(jobs)],
         cwd=ROOT,
+        env=os.environ | BRIEF,
         capture_output=True,
         text=True,
         timeout=1500,
@@ -113,8 +117,7 @@ def submit(command: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     words[0] = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
     words[words.index("--master") + 1] = "local[2]"
-    brief = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # it lives for one small stage
-    environment = os.environ | brief | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    environment = os.environ | BRIEF | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import pyspark
 from pyspark import SparkContext
 from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
@@ -40,6 +41,10 @@ START = {
     "spark.sql.codegen.cache.maxEntries": "2000",  # compiled plans kept; a night has more than the default of 100
 }
 
+# Spark's classes as Java has read and checked them, where set-up has kept them: a third of what a session costs until
+# its first rows are there. A Java of another version, or with other jars, does without, and need not say so.
+CLASSES = Path(pyspark.__file__).with_name("classes.jsa")
+
 # Only for local mode: one machine needs neither a page, nor 50 tasks to read a transaction log or a task a file.
 LOCAL = {
     "spark.driver.memory": "2g",
@@ -56,6 +61,7 @@ LOCAL = {
             "-XX:+UseSerialGC",
             "-XX:MetaspaceSize=256m",
             "-XX:InitialRAMPercentage=4",
+            *((f"'-XX:SharedArchiveFile={CLASSES}'", "'-Xlog:cds*=error'") if CLASSES.exists() else ()),
         )
     ),
     "spark.python.daemon.module": "recaug.workers",

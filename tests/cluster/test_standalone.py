@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pyspark
 import pytest
-from tests.conftest import THIN_DAY
+from tests.conftest import BRIEF, THIN_DAY
 
 from recaug.session import LOCAL
 
 ROOT = Path(__file__).parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
 DATE = THIN_DAY.isoformat()
-JAVA = LOCAL["spark.driver.extraJavaOptions"]  # six Java processes on two cores, none of which lives long
+JAVA = LOCAL["spark.driver.extraJavaOptions"]  # of the driver; five more, on two cores, do little
 
 
 def free_port() -> int:
@@ -33,7 +33,7 @@ def environment(work: Path) -> dict[str, str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_WORKER_DIR": str(work),
         "PYSPARK_PYTHON": sys.executable,
-        "SPARK_DAEMON_JAVA_OPTS": JAVA,
+        "SPARK_DAEMON_JAVA_OPTS": BRIEF,
     }
 
 
@@ -86,7 +86,7 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
     command = [
         str(SPARK_HOME / "bin" / "spark-submit"),
         *("--master", cluster, "--executor-memory", "1g", "--driver-memory", "1g"),
-        *("--driver-java-options", JAVA, "--conf", f"spark.executor.extraJavaOptions={JAVA}"),
+        *("--driver-java-options", JAVA, "--conf", f"spark.executor.extraJavaOptions={BRIEF}"),
         *("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.sql.shuffle.partitions=2"),
         *("--conf", "spark.databricks.delta.snapshotPartitions=2"),  # else 50 tasks read each small log
         *(str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE),

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 from tests.generators.shop import SCHEMA, histories, windows
-from tests.training.conftest import toy, train_files
+from tests.training.conftest import train_files
 
-__all__ = ["toy", "train_files"]
+__all__ = ["train_files"]
 
 
 @pytest.fixture

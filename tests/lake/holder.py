@@ -6,11 +6,12 @@ from recaug.config import Spark
 from recaug.errors import StorageError
 from recaug.lake.lease import hold
 from recaug.lake.tables import Lake
-from recaug.session import build
+from recaug.session import LOCAL, build
 
 if __name__ == "__main__":
     place, seconds = sys.argv[1], float(sys.argv[2])
-    settings = {"spark.driver.memory": "512m"}
+    java = f"{LOCAL['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1"  # it does next to nothing
+    settings = {"spark.driver.memory": "512m", "spark.driver.extraJavaOptions": java}
     lake = Lake(build(Spark(master="local[1]", shuffle_partitions=1, settings=settings), "holder"), place)
     rows = lake.spark.createDataFrame([("mine", "title")], "item_id string, title string")
     names = "categorical map<string,string>, numeric map<string,double>, text string, vectors map<string,array<float>>"

@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
-from tests.conftest import STAGES, THIN_DAY, copied
+from tests.conftest import BRIEF, STAGES, THIN_DAY, copied
 from tests.generators.test_own_generator import ENTRY
 from tests.night.nights import logged
 
@@ -23,6 +23,7 @@ from recaug.night.nightly import parse_stages, run_night
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()
+BRIEF_SPARK = {"settings": {"spark.driver.extraJavaOptions": BRIEF}}
 
 
 def quiet(line: str) -> None:
@@ -131,7 +132,7 @@ def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night)
 
 
 def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
-    path = thin_yaml()
+    path = thin_yaml({"spark": BRIEF_SPARK})
     text = path.read_text()
     cases = [
         (text.replace("user_id: household_id", "user_id: household"), 3, "household"),
@@ -154,7 +155,7 @@ def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
 
 
 def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
-    path = thin_yaml()
+    path = thin_yaml({"spark": BRIEF_SPARK})
     command = [sys.executable, "-u", str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -27,14 +27,22 @@ def quiet(line: str) -> None:
     """Swallow what a night prints."""
 
 
-@pytest.fixture
-def own(night: tuple[Config, dict[str, Any]], spark: SparkSession, tmp_path: Path) -> Context:
-    """A copy of the thin night, as if its gate had let the VAE's rows pass."""
-    context = night_context(copied(night[0], tmp_path), THIN_DAY, spark)
+@pytest.fixture(scope="module")
+def passed(
+    night: tuple[Config, dict[str, Any]], spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Config:
+    """A copy of the thin night, as if its gate had let the VAE's rows pass; each test has a copy of it."""
+    context = night_context(copied(night[0], tmp_path_factory.mktemp("passed")), THIN_DAY, spark)
     judged = context.recorded("evaluate")
-    passed = msgspec.structs.replace(judged.metrics, chosen="vae")
-    runs.record(context.lake, dataclasses.replace(judged, decision="publish", metrics=passed))
-    return context
+    chosen = msgspec.structs.replace(judged.metrics, chosen="vae")
+    runs.record(context.lake, dataclasses.replace(judged, decision="publish", metrics=chosen))
+    return context.config
+
+
+@pytest.fixture
+def own(passed: Config, spark: SparkSession, tmp_path: Path) -> Context:
+    """A copy of it of a test's own."""
+    return night_context(copied(passed, tmp_path), THIN_DAY, spark)
 
 
 def done(context: Context, stage: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.night.nights import note
-from tests.training.conftest import N_ITEMS, entry, histories, small_config, with_generators, write_tables
+from tests.training.conftest import N_ITEMS, entry, histories, small_config, with_generators
 
 from recaug.errors import ContractError
 from recaug.generators.base import DrawContinuations
@@ -41,13 +41,12 @@ def by_name(result: StageResult) -> dict[str, TrainedModel]:
 
 
 @pytest.fixture
-def context(spark: SparkSession, lake: Lake, tmp_path: Path) -> Context:
-    write_tables(lake)
+def context(spark: SparkSession, own_toy: Lake, tmp_path: Path) -> Context:
     return Context(
         spark=spark,
         config=small_config(),
         date=dt.date(2017, 2, 4),
-        lake=lake,
+        lake=own_toy,
         artifacts=Store(tmp_path / "artifacts"),
     )
 

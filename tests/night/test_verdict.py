@@ -8,7 +8,7 @@ import torch
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.night.nights import note
-from tests.training.conftest import MAX_LENGTH, N_ITEMS, USERS, small_config, write_tables
+from tests.training.conftest import MAX_LENGTH, N_ITEMS, USERS, small_config
 
 from recaug.lake.contracts import TABLES
 from recaug.lake.store import Store
@@ -23,10 +23,10 @@ DATE = dt.date(2017, 2, 4)
 
 
 @pytest.fixture
-def night(spark: SparkSession, lake: Lake, tmp_path: Path) -> Context:
+def night(spark: SparkSession, own_toy: Lake, tmp_path: Path) -> Context:
     """The small lake, users to serve, titles, and candidates of two generators and of an earlier run."""
+    lake = own_toy
     made = Context(spark, small_config(), DATE, lake, Store(tmp_path / "artifacts"))
-    write_tables(lake)
     serve = lake.read("sequences").where("split = 'train'").withColumn("split", F.lit("serve"))
     lake.replace(serve.localCheckpoint(), "sequences", {"split": "serve"}, "r")
     items = [(f"i{item}", f"item {item}") for item in range(1, N_ITEMS + 1)]

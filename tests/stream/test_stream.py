@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from tests.night.nights import HEAD, context, day, line, note
 from tests.night.test_ingest import LOG
 from tests.night.test_verdict import filled
-from tests.training.conftest import MAX_LENGTH, N_ITEMS, binary, write_tables
+from tests.training.conftest import MAX_LENGTH, N_ITEMS, binary
 
 from recaug.errors import ConfigError
 from recaug.lake.lease import hold
@@ -141,7 +141,7 @@ def test_only_what_is_no_night_keeps_the_stream_waiting(lake: Lake) -> None:
 
 
 @pytest.fixture
-def published(spark: SparkSession, tmp_path: Path) -> Context:
+def published(spark: SparkSession, own_toy: Lake, tmp_path: Path) -> Context:
     """A small lake with a night that published continuations by the counts and earlier events, and made lists.
 
     Past the shop's own tables its users and events are pseudonyms.
@@ -149,9 +149,8 @@ def published(spark: SparkSession, tmp_path: Path) -> Context:
     night = context(spark, tmp_path, NIGHT, **FILES, augment={"generators": GENERATORS})
     given = msgspec.structs.replace(night.config.prepare, max_length=MAX_LENGTH)
     config = msgspec.structs.replace(night.config, prepare=given, refit=False)
-    keyed = Lake(spark, night.lake.path, pseudonyms=Pseudonyms("0123456789abcdef" * 2))
+    keyed = Lake(spark, own_toy.path, pseudonyms=Pseudonyms("0123456789abcdef" * 2))
     night = Context(spark, config, NIGHT, keyed, night.artifacts)
-    write_tables(night.lake)
     own = night.lake.read("sequences").where("split = 'train'").withColumn("split", F.lit("serve"))
     serve = keyed.pseudonyms.hide(own, ("user_id",))
     night.lake.replace(serve.localCheckpoint(), "sequences", {"split": "serve"}, "r")

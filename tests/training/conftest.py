@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
 
 from recaug.config import Config, convert
 from recaug.config import load as load_config
@@ -94,14 +93,6 @@ def write_tables(lake: Lake) -> None:
     lake.replace(
         spark.createDataFrame(negatives.assign(event_date=dt.date(2017, 2, 4))), "negatives", {}, "r", files=FILES
     )
-
-
-@pytest.fixture(scope="session")
-def toy(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """The lake, written once; tests only read it."""
-    lake = Lake(spark, path=str(tmp_path_factory.mktemp("toy") / "lake"))
-    write_tables(lake)
-    return lake
 
 
 @pytest.fixture(scope="session")

@@ -193,9 +193,9 @@ def test_generated_rows_change_the_weights_and_not_the_number_of_steps(
 
 
 def test_generated_rows_of_weight_zero_leave_the_weights_to_the_last_bit(
-    job: SASRecJob, spark: SparkSession, toy: Lake
+    job: SASRecJob, spark: SparkSession, own_toy: Lake
 ) -> None:
-    train, vocabulary = toy.read("sequences").where("split = 'train'"), toy.read("vocabulary")
+    train, vocabulary = own_toy.read("sequences").where("split = 'train'"), own_toy.read("vocabulary")
     first = F.element_at("event_ids", 1)
     following = train.select(
         F.concat(F.lit("g"), first).alias("event_id"),
@@ -210,8 +210,8 @@ def test_generated_rows_of_weight_zero_leave_the_weights_to_the_last_bit(
         candidates = following.unionByName(histories).withColumn("weight", F.lit(weight or 0.0))
         given = candidates.where("false") if weight is None else candidates
         rows = training_rows(train, given, vocabulary, MAX_LENGTH, 2).withColumn("arm", F.lit(name))
-        toy.replace(rows, "training_rows", {"arm": name}, "test", files=4, by=("user_index", "window"))
-        files = toy.snapshot_files("training_rows", {"arm": name})
+        own_toy.replace(rows, "training_rows", {"arm": name}, "test", files=4, by=("user_index", "window"))
+        files = own_toy.snapshot_files("training_rows", {"arm": name})
         arm = dataclasses.replace(job, name=name, files=files, content_hash=name, augmented=weight is not None)
         jobs.append(arm)
     trained = train_sasrec(jobs, spark, small_config(), "test")
