@@ -11,7 +11,7 @@ from recaug.config import STAGES
 from recaug.night.stage import NIGHT
 
 TODAY = dt.date.today().toordinal()
-A_DAY = 3  # points
+A_DAY = 2  # points
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ SIDES = {
 AUDITED = {"open": "open", "os.rename": "rename", "os.remove": "remove", "shutil.rmtree": "remove"}
 TIMED = "progress.jsonl"  # a line a second: how many there are is no property of the night
 RANDOM = re.compile(r"[0-9a-f]{8,}")  # of names that are other ones in every run
+KINDS = re.compile(r"(mlflow/.*/(?:params|metrics|tags))/.*")  # MLflow's files of one line each: as one place
 PLACES = ("lake", "artifacts")
 
 
@@ -117,7 +118,7 @@ class Writes:
             return
         path = str(given[1 if how == "rename" else 0])
         if path.startswith(f"{self.root}/") and not path.endswith(TIMED):
-            point = self._reach(how, RANDOM.sub("*", path[len(str(self.root)) + 1 :]))
+            point = self._reach(how, KINDS.sub(r"\1/*", RANDOM.sub("*", path[len(str(self.root)) + 1 :])))
             if how == "open" and self._is(point, "empty"):
                 self.busy = True
                 Path(path).write_bytes(b"")
