@@ -21,7 +21,7 @@ def contest(cold: float, warm: float, users: int = 400, n_cold: int = 200) -> Co
     arm = (0.3 + np.random.default_rng(1).normal(0, 0.03, users)) * np.where(is_cold, 1 + cold, 1 + warm)
     rows = [
         pd.DataFrame(
-            {"split": "test", "unit": range(users), "scorer": name, "ndcg@10": of, "tail": 0.25}
+            {"split": "test", "unit": range(users), "scorer": name, "ndcg@10": of, "tail_share": 0.25}
             | {"cold": is_cold, "warm": ~is_cold}
         )
         for name, of in (("none", base), ("vae", arm))

@@ -36,7 +36,7 @@ def test_a_group_is_held_against_those_of_whom_something_else_is_said() -> None:
     ages = dict.fromkeys(range(100), "old") | dict.fromkeys(range(200, 400), "young") | {999: "old"}  # of no test user
     held = contest(0.0, 0.5)
     is_arm, is_young = held.table["scorer"] == "vae", held.table["unit"] >= 200
-    held.table.loc[is_young, "tail"] = np.where(is_arm[is_young], 1.0, 0.5)
+    held.table.loc[is_young, "tail_share"] = np.where(is_arm[is_young], 1.0, 0.5)
     found = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
     assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100)]
     young, old = found

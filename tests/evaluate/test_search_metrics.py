@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from recaug.evaluate.search_metrics import MRR, NDCG, RECALL, RECALL_NEW, Judged, measured
+from recaug.evaluate.search_metrics import MRR, NDCG, RECALL, RECALL_KNOWN, RECALL_NEW, Judged, measured
 
 # Items worth to query 0: item 1 has 2, item 3 has 1; to query 1 item 2 has 0, judged; to query 2 item 0 has 0.5.
 GAINS = csr_matrix(np.array([[0, 2, 0, 1, 0], [0, 0, 0, 0, 0], [0.5, 0, 0, 0, 0]]))
@@ -30,3 +30,4 @@ def test_the_first_hit_counts_for_mrr_and_what_is_no_item_for_nothing():
     assert table.loc[0, MRR] == pytest.approx(1 / 3)
     assert table.loc[0, RECALL] == 0.5
     assert table.loc[2, NDCG] == 0
+    assert table.loc[0, [RECALL_NEW, RECALL_KNOWN]].tolist() == [0, 1]  # item 3 has a train query, item 1 has none

@@ -100,6 +100,7 @@ def test_what_is_declared_is_there_and_comes_before() -> None:
         ("sasrec.dim", 32, "evaluate"),
         ("evaluate.gate.min_lift", 0.1, "evaluate"),
         ("recommend.k", 10, "recommend"),
+        ("search_ranking.length", 10, "search"),
         ("tracking.experiment", "another", None),
         ("source.events.path", "/elsewhere", None),
         ("artifacts", "/elsewhere", None),
@@ -110,7 +111,9 @@ def test_what_is_declared_is_there_and_comes_before() -> None:
 def test_a_change_decides_a_stage_and_what_follows_from_it(key: str, value: Any, first: str | None) -> None:
     other = changed(DEMO, key, value)
     moved = [name for name, stage in NIGHT.items() if sections_hash(stage, DEMO) != sections_hash(stage, other)]
-    following = list(STAGES[STAGES.index(first) :]) if first else []
+    searched = key.partition(".")[0] in ("source", "prepare", "training", "search_ranking")
+    after = STAGES[STAGES.index(first) :] if first else ()
+    following = [name for name in after if name != "search" or searched]
     assert moved == following
     of_candidates = first is not None and STAGES.index(first) <= STAGES.index("augment")
     assert (candidates_hash(DEMO) != candidates_hash(other)) == of_candidates

@@ -23,7 +23,7 @@ OF_TARGETS = {  # measure of all targets -> kinds of targets of which it is told
 }
 SLICED = tuple(f"{measure} {kind}" for measure, kinds in OF_TARGETS.items() for kind in kinds)
 MEASURES = (*USER_METRICS, *SLICED)
-TAIL = "tail"  # share of a list's places that items outside the head hold
+TAIL = "tail_share"  # share of a list's places that items outside the head hold
 
 
 def user_metrics(
@@ -37,7 +37,7 @@ def user_metrics(
 
     Columns: `rows` as sequences' validation and test splits. events, head: (n_items + 1,) train events of an item,
     and whether it is of the head. Gives split, user_index, cold, scorer, one column a measure (such as `recall@20 rare`
-    over the targets of that kind, null for users without any), tail (share of the first LIST places that items outside
+    over the targets of that kind, null for users without any), tail_share (of the first LIST places, what items outside
     the head hold), top (array<int>, best first).
     """
     kinds = {"head": head, "tail": ~head, "rare": events <= RARE, NEW: events == 0}

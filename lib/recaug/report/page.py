@@ -115,7 +115,6 @@ def render(night: Night) -> str:
         "forest": lift.forest(trial, night.gate, generators),
         "controls": lift.beside_controls(trial, generators),
         "metric": tables.METRICS.get(night.gate.metric, night.gate.metric),
-        "rare": RARE,
         "mixed": trial is not None and any(result.blend_lifts for result in trial.arms.values()),
         "lift_tables": [lifts for part in parts if (lifts := evidence.lift_table(trial, part, generators))],
         "examples": example_cards(night),
@@ -141,6 +140,7 @@ def templates() -> jinja2.Environment:
         finalize=_printed,
     )
     environment.filters |= {"seconds": numbers.seconds, "percent": numbers.percent, "figure": numbers.figure}
+    environment.globals |= {"rare": RARE}
     environment.filters |= {"between": _between, "labelled": plots.labelled, "axis": numbers.tick}
     return environment
 
