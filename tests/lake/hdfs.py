@@ -1,7 +1,7 @@
 """A real HDFS for trials by hand: `PYTHONPATH=. python -m tests.lake.hdfs`, until it is ended.
 
-A name node (hdfs://localhost:8020, WebHDFS at 9870) and a data node in one JVM, of Hadoop's own classes for tests, which
-Ivy fetches (87 MB). Then a night with `lake.path` and `artifacts` below hdfs://localhost:8020/.
+A name node (hdfs://localhost:8020, WebHDFS at 9870) and a data node in one JVM, of Hadoop's own classes for tests,
+which Ivy fetches (87 MB). Then a night with `lake.path` and `artifacts` below hdfs://localhost:8020/.
 """
 
 import sys
