@@ -14,7 +14,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from pyspark.sql import SparkSession
 
 PACKAGE = "org.apache.hadoop:hadoop-client-minicluster:3.3.4"  # of the Hadoop in Spark 3.5
-SPARKS = ("py4j*", "log4j*", "activation*")  # jars of Spark's that it needs as well
+SPARKS = ("activation*", "jakarta*", "jersey*", "log4j*", "slf4j-api*")  # jars of Spark's that it needs as well
 
 
 def main(folder: str) -> None:
