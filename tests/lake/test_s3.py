@@ -13,12 +13,18 @@ from typing import Any
 import boto3
 import pytest
 from tests.conftest import THIN_DAY, write_thin
+from tests.training.test_loop import EIGHT_EPOCHS, Line, numbers
 
 from recaug.errors import StorageError
 from recaug.lake import filesystems
 from recaug.lake.disks import ArrowDisk, check
 from recaug.lake.store import META, Store
+from recaug.training.checkpoint import finish_model, weights_hash, working_folder
+from recaug.training.launchers.watch import ProgressReader
+from recaug.training.loop import TrainingPlan, fit
 from recaug.training.readers import reader
+from recaug.training.wholeness import damage
+from recaug.training.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 JARS = ("*hadoop-aws-*.jar", "*aws-java-sdk-bundle-*.jar")  # as .ci/jars.py fetched them
@@ -113,6 +119,26 @@ def test_a_folder_that_is_copied_in_part_is_not_finished(store: Store, monkeypat
     assert store.finished("m")
     assert len(written) == 1
     assert not [name for name in store.list("**/*") if "damaged" in name and name.endswith(META)]
+
+
+def test_a_training_that_is_killed_goes_on_from_its_checkpoint_on_s3(store: Store) -> None:
+    """To the same weights, to the last bit; and rank 0 finishes the model there."""
+    whole, resumed = Line(), Line()
+    plan = TrainingPlan("line", EIGHT_EPOCHS, 5, seed=3, checkpoint_epochs=2, watched=None)
+    fit(whole, numbers(), Worker(), store.at("whole"), plan)
+    work = working_folder(store.at("m"))
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(stop_after=5), numbers(), Worker(), work, plan)
+    assert work.list(f"checkpoint-*/{META}") == [f"checkpoint-4/{META}"]
+    look = ProgressReader([(store.at("m"), 40)])
+    assert look.again()[0]
+    fit(resumed, numbers(), Worker(), work, plan)
+    assert weights_hash(resumed.module) == weights_hash(whole.module)
+    finish_model(store.at("m"), resumed.module, {"arguments": {}})
+    assert damage(store.at("m").root) is None
+    assert work.list("**/*") == []
+    look.again()
+    assert look.steps == 40
 
 
 @pytest.mark.parametrize("name", ["petastorm", "arrow"])
