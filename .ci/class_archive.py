@@ -25,7 +25,8 @@ def main() -> None:
 
     written = TARGET.with_suffix(".part")
     written.unlink(missing_ok=True)
-    options = f"{LOCAL['spark.driver.extraJavaOptions']} '-XX:ArchiveClassesAtExit={written}'"
+    brief = "-XX:TieredStopAtLevel=1"  # compiled code is not kept
+    options = f"{LOCAL['spark.driver.extraJavaOptions']} {brief} '-XX:ArchiveClassesAtExit={written}'"
     spark = build(Spark(master="local[2]", settings={"spark.driver.extraJavaOptions": options}), "recaug set-up")
     with tempfile.TemporaryDirectory() as folder:
         _work(spark, folder)
