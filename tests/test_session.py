@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from recaug.config import Spark
 from recaug.lake.filesystems import ENVIRONMENT
-from recaug.session import build
+from recaug.session import CLASSES, build
 
 
 def test_a_worker_is_forked_from_a_process_that_has_torch(spark: SparkSession) -> None:
@@ -28,6 +30,12 @@ def test_a_cluster_with_ansi_on_gives_null_for_what_cannot_be_cast(spark: SparkS
     spark.conf.set("spark.sql.ansi.enabled", "true")
     build(Spark(), "recaug")
     assert spark.sql("SELECT cast('no number' AS int) AS cast").collect()[0]["cast"] is None
+
+
+@pytest.mark.skipif(not CLASSES.exists(), reason="set-up kept no classes: this Java has no archive of its own")
+def test_java_takes_the_classes_that_setup_has_kept(spark: SparkSession) -> None:
+    java = psutil.Process(SparkContext._gateway.proc.pid)  # type: ignore[union-attr]
+    assert CLASSES.name in {Path(place.path).name for place in java.memory_maps()}
 
 
 def test_a_cluster_keeps_its_own_number_of_shuffle_partitions(spark: SparkSession) -> None:
