@@ -16,14 +16,13 @@ A_DAY = 2  # points
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """A night that publishes, and refits, with all its points."""
+    """A night with all its points. Its gate holds, so that no published row is among what is written."""
     return begin(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.mark.slow
 def test_every_write_of_a_night_is_a_point(night: Undisturbed) -> None:
     """What a stage declares to write is among them, and what each leaves beside the tables."""
-    assert night.came_to["decision"] == "publish"
     points = distinct(night.points)
     assert len(points) >= 80
     for name in STAGES:
