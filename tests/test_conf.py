@@ -14,7 +14,6 @@ from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.evaluate.arms import arms_of
 from recaug.generators.registry import KINDS
-from recaug.training.launch import launcher_name
 
 CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
@@ -210,7 +209,7 @@ def test_the_places_and_the_source_are_a_whole_configuration(types):
     config = loads(yaml.safe_dump(values, sort_keys=False))
     assert config.augment.names == ["vae", "counts"]
     assert config.evaluate.policy is not None
-    assert (launcher_name(config.training), config.training.workers) == ("horovod", 2)
+    assert (config.training.launcher, config.training.workers) == (None, 2)
     assert config.generated_type == next(iter(types.values()), "event")
     assert (config.benchmark, config.learning_curve, config.attributes, config.images) == (None,) * 4
     for key in least():
@@ -264,7 +263,7 @@ def test_a_night_without_generators_is_refused_before_it_begins(tmp_path, capsys
 def test_the_hash_knows_what_decides_the_rows_and_nothing_else():
     base = loads(DEMO).hash
     elsewhere = DEMO.replace("build/demo", "/elsewhere").replace("shuffle_partitions: null", "shuffle_partitions: 8")
-    assert loads(elsewhere.replace("launcher: horovod", "launcher: local")).hash == base
+    assert loads(elsewhere.replace("launcher: null", "launcher: local")).hash == base
     assert loads(DEMO.replace("seed: 2017", "seed: 2018")).hash != base
     assert loads(DEMO.replace("temperature: 1.0", "temperature: 0.9")).hash != base
 

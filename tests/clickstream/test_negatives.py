@@ -14,13 +14,13 @@ from recaug.clickstream.negatives import alias_table, draw_for, powers, random_b
 POPULARITY = np.array([50, 20, 10, 10, 5, 5, 1, 1, 1, 1])
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(0, 1000), min_size=1, max_size=30).filter(lambda weights: sum(weights) > 1e-3))
 def test_powers_are_the_same_bits_whatever_numpy() -> None:
     """Numpy's own are not, on Spark 4's runtimes: of 4,620 probabilities of a night 89 had another last bit."""
     assert powers(np.arange(1, 5000), 0.75).tolist() == [math.pow(count, 0.75) for count in range(1, 5000)]
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=30).filter(lambda weights: sum(weights) > 1e-3))
 def test_the_alias_table_gives_back_the_distribution(weights: list[float]) -> None:
     table = alias_table(np.array(weights))
     found = table.keep.copy()

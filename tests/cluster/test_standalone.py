@@ -78,7 +78,7 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
     }  # the driver's folder, as in conf/demo.yaml
     changes = {
         "spark": {"master": None},
-        "training": {"launcher": "horovod", "workers": 2},
+        "training": {"launcher": None, "workers": 2},
         "augment": {"generators": [{"kind": "vae"}]},
         "evaluate": {"seeds": 1},
     }

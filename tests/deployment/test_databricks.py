@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from tests.conftest import THIN_DAY
 
 from recaug import wheel
-from recaug.config import STAGES, Config, load
+from recaug.config import Config, load
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.tables import Lake
@@ -104,7 +104,7 @@ def test_the_tasks_are_the_stages_of_a_night_in_their_order_on_clusters_that_are
         trains = not {"train", "evaluate", "refit"}.isdisjoint(given.removeprefix("--stages=").split(","))
         assert ("gpu" in clusters[task["job_cluster_key"]]["spark_version"]) == trains
         before = task["task_key"]
-    assert stages == list(STAGES)
+    assert stages == list(load(FOLDER / "shop.yaml").stages)
     # runs on Spark's Java side, and so on dedicated access alone
     assert {cluster["data_security_mode"] for cluster in clusters.values()} == {"SINGLE_USER"}
 

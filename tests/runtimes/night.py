@@ -13,6 +13,7 @@ from pathlib import Path
 from deltalake import DeltaTable, QueryBuilder
 from tests.conftest import THIN_DAY, write_source, write_thin
 
+from recaug.config import load
 from recaug.lake.contracts import TABLES
 from recaug.night.stage import NIGHT
 
@@ -47,7 +48,7 @@ def contents(folder: Path) -> dict[str, str | None]:
 def breaches(folder: Path) -> list[str]:
     """Say which table lacks a column of its contract, or a stage its record."""
     lake = folder / "lake"
-    said = [f"{stage} is not recorded" for stage in NIGHT if stage not in contents(folder)]
+    said = [f"{stage} is not recorded" for stage in load(folder / "night.yaml").stages if stage not in contents(folder)]
     for name in sorted(place.name for place in lake.iterdir() if place.name in TABLES):
         have = {field.name for field in DeltaTable(str(lake / name)).schema().fields}
         wanted = {column.split()[0] for column in TABLES[name].columns.split(", ")}

@@ -51,7 +51,7 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
         },
         "prepare": {"train_days": 11, "validation_days": 5, "test_days": 5},
         "negatives": {"per_user": 20},
-        "training": {"launcher": "horovod", "workers": 2},
+        "training": {"launcher": None, "workers": 2},
         "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "item_features": 6, "item_features_from": "completed"}
         | {"optimiser": {"epochs": 2}},
         "evaluate": {"seeds": 2},

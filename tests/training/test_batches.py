@@ -1,5 +1,6 @@
 import shutil
 from collections import Counter
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from recaug.training.batches import Columns, decode, row_batches
 from recaug.training.readers import reader
 
 COLUMNS = ["user_index", "items", "length", "fold"]
+
+needs_petastorm = pytest.mark.skipif(find_spec("petastorm") is None, reason="no Petastorm on this runtime")
 
 
 def test_a_pass_sees_every_row_once_with_its_items(train_files: list[str]) -> None:
@@ -53,6 +56,7 @@ def test_no_row_is_lost_between_blocks(train_files: list[str]) -> None:
     assert max(counts.values()) - min(counts.values()) <= 2
 
 
+@needs_petastorm
 @pytest.mark.parametrize("size", [1, 2])
 def test_arrow_reads_what_petastorm_reads(train_files: list[str], size: int) -> None:
     for rank in range(size):
@@ -64,6 +68,7 @@ def test_arrow_reads_what_petastorm_reads(train_files: list[str], size: int) -> 
             groups.close()  # type: ignore[attr-defined]
 
 
+@needs_petastorm
 def test_petastorm_reads_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reader(None).__module__.endswith("petastorm")
     monkeypatch.setattr(readers, "find_spec", lambda name: None)
@@ -78,7 +83,7 @@ def test_arrow_takes_addresses_as_spark_lists_them(train_files: list[str], tmp_p
     assert len(group["items"])
 
 
-@pytest.mark.parametrize("name", ["petastorm", "arrow"])
+@pytest.mark.parametrize("name", [pytest.param("petastorm", marks=needs_petastorm), "arrow"])
 def test_only_rows_to_keep_arrive(train_files: list[str], name: str) -> None:
     def keep(rows: Columns) -> np.ndarray:
         return (rows["fold"] == 1) & (rows["length"] > 2)

@@ -6,11 +6,11 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import horovod.spark
 import msgspec
 import psutil
 import pytest
@@ -34,6 +34,11 @@ from recaug.training.worker import Worker
 HOROVOD = Training(launcher="horovod", workers=2, timeout_seconds=240)
 DISTRIBUTOR = Training(launcher="torch_distributor", workers=2, timeout_seconds=240)
 WATCHED = Watched("test")
+needs_horovod = pytest.mark.skipif(find_spec("horovod") is None, reason="no Horovod on this runtime")
+LAUNCHERS = [
+    pytest.param(HOROVOD, marks=needs_horovod, id="horovod"),
+    pytest.param(DISTRIBUTOR, id="torch_distributor"),
+]
 
 
 def batch(rank: int, step: int) -> Batch:
@@ -115,7 +120,7 @@ def by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@pytest.mark.parametrize("training", [HOROVOD, DISTRIBUTOR], ids=["horovod", "torch_distributor"])
+@pytest.mark.parametrize("training", LAUNCHERS)
 def test_two_ranks_train_as_one_process_with_the_whole_batch(
     spark: SparkSession, training: Training, tmp_path: Path
 ) -> None:
@@ -158,7 +163,7 @@ def hang_on_rank_1(worker: Worker) -> None:
     worker.all_reduce(torch.ones(2))
 
 
-@pytest.mark.parametrize("training", [HOROVOD, DISTRIBUTOR], ids=["horovod", "torch_distributor"])
+@pytest.mark.parametrize("training", LAUNCHERS)
 def test_a_rank_that_raises_is_named_with_its_cause(spark: SparkSession, training: Training) -> None:
     with pytest.raises(TrainingError) as caught:
         launch(by_value(fail_on_rank_1), {}, spark, training, WATCHED)
@@ -181,12 +186,14 @@ def test_what_comes_back_from_a_rank_is_json() -> None:
     assert not Path("evil").exists()
 
 
+@needs_horovod
 def test_a_killed_rank_is_one_line_and_the_session_stays_usable(spark: SparkSession) -> None:
     with pytest.raises(TrainingError, match=r"^test: a rank died \(.*\); killed, or out of memory\? "):
         launch(by_value(kill_rank_1), {}, spark, HOROVOD, WATCHED)
     assert spark.range(10).count() == 10
 
 
+@needs_horovod
 def test_a_rank_that_hangs_is_ended(spark: SparkSession) -> None:
     training = msgspec.structs.replace(HOROVOD, timeout_seconds=25)
     started = time.monotonic()
@@ -196,13 +203,17 @@ def test_a_rank_that_hangs_is_ended(spark: SparkSession) -> None:
     assert spark.range(10).count() == 10
 
 
+@needs_horovod
 def test_a_job_that_ends_without_results_is_one_line(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """So Horovod returned once where its job was cancelled while the ranks wrote; no run makes it so at will."""
+    import horovod.spark
+
     monkeypatch.setattr(horovod.spark, "run", lambda *_, **__: [None, None])
     with pytest.raises(TrainingError, match=r"^test: a rank died \(a rank gave no result\)"):
         launch(by_value(fail_on_rank_1), {}, spark, HOROVOD, WATCHED)
 
 
+@needs_horovod
 def test_more_ranks_than_task_slots_are_refused_at_once(spark: SparkSession) -> None:
     training = msgspec.structs.replace(HOROVOD, workers=3)
     with pytest.raises(TrainingError, match=r"training\.workers is 3, but local\[2\] has 2 task slots"):
@@ -210,6 +221,8 @@ def test_more_ranks_than_task_slots_are_refused_at_once(spark: SparkSession) -> 
 
 
 def test_where_horovod_and_petastorm_are_missing_others_stand_in_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (launching, readers):
+        monkeypatch.setattr(module, "find_spec", lambda name: name)
     assert launcher_name(Training()) == "horovod"
     assert stand_ins(Training()) == []
     for module in (launching, readers):
