@@ -23,7 +23,7 @@ from recaug.errors import ContractError, NoRowsError
 from recaug.lake.tables import Lake
 from recaug.night import ingest
 from recaug.night.context import Context
-from recaug.night.nightly import plan
+from recaug.night.plan import plan
 from recaug.night.stage import NIGHT
 from recaug.results import Ingest
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
@@ -27,7 +26,7 @@ from recaug.config.sources import Sources
 from recaug.config.stream import Stream
 from recaug.config.studies import Attributes, Benchmark, LearningCurve
 from recaug.config.tasks import Tasks, stages_of
-from recaug.config.text import parse
+from recaug.config.text import parse, refuse_infinite
 from recaug.config.training import SASRec, Training
 from recaug.errors import ConfigError
 
@@ -224,18 +223,6 @@ def convert(values: Any) -> Config:
     """
     refuse_infinite(values, "$")
     return msgspec.convert(values, Config, dec_hook=decode_entry)
-
-
-def refuse_infinite(values: Any, path: str) -> None:
-    """Raise ValueError that names the path of a number that is not finite."""
-    if isinstance(values, dict):
-        for key, value in values.items():
-            refuse_infinite(value, f"{path}.{key}")
-    elif isinstance(values, list):
-        for number, value in enumerate(values):
-            refuse_infinite(value, f"{path}[{number}]")
-    elif isinstance(values, float) and not math.isfinite(values):
-        raise ValueError(f"Expected a finite number, got {values} - at `{path}`")
 
 
 def in_words(error: str) -> str:

@@ -1,5 +1,6 @@
 """YAML text as nested values: numbers as YAML 1.2 writes them, and no key twice."""
 
+import math
 import re
 from collections.abc import Hashable
 from typing import Any
@@ -66,3 +67,15 @@ def parse(text: str) -> Any:
         raise ValueError(f"not YAML: {line}{error.problem or error.context}") from error
     except yaml.YAMLError as error:  # a character that no YAML has
         raise ValueError(f"not YAML: {' '.join(str(error).split())}") from error
+
+
+def refuse_infinite(values: Any, path: str) -> None:
+    """Raise ValueError that names the path of a number that is not finite."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            refuse_infinite(value, f"{path}.{key}")
+    elif isinstance(values, list):
+        for number, value in enumerate(values):
+            refuse_infinite(value, f"{path}[{number}]")
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise ValueError(f"Expected a finite number, got {values} - at `{path}`")

@@ -31,9 +31,7 @@ from recaug.training.inputs import log_popularity
 class Checked:
     """The tables of the night of `date`. events: as prepare read them; negatives: of the date; candidates: of the run.
 
-    counting: how covisitation is counted and scored.
-
-    candidates, training_rows: None where none are written yet.
+    candidates, training_rows: None where none are written yet. counting: how covisitation is counted and scored.
     """
 
     date: dt.date
@@ -180,10 +178,8 @@ def _differs(name: str) -> Column:
 def _covisitation(tables: Checked, people: DataFrame) -> DataFrame:
     """Items whose counts do not add up to those of the users' train events, fold by fold."""
     counted = covisitation.pair_units(people, tables.counting.window, tables.counting.backward)
-    less = (-F.round(F.col("weight") * covisitation.UNIT).cast("long")).alias("units")
-    ours = tables.covisitation.select(
-        "fold", "item_index", "other_index", less, (-F.col("users")).cast("long").alias("users")
-    )
+    less = [f"-CAST(ROUND(weight * {covisitation.UNIT}) AS LONG) AS units", "-CAST(users AS LONG) AS users"]
+    ours = tables.covisitation.selectExpr("fold", "item_index", "other_index", *less)
     items = counted.unionByName(ours).groupBy("fold", "item_index")
     off = items.agg(F.sum("units").alias("more"), F.sum("users").alias("more_users"))
     return _example(off.where("more != 0 OR more_users != 0"), "fold", "item_index")

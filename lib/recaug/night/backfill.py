@@ -10,7 +10,8 @@ from recaug.config import Config
 from recaug.errors import NoRowsError
 from recaug.night.failures import one_line_errors
 from recaug.night.monitor import Voice
-from recaug.night.nightly import check_order, night_context, plan, run_night
+from recaug.night.nightly import check_order, night_context, run_night
+from recaug.night.plan import plan
 from recaug.night.provenance import left_to_do
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
-from recaug.errors import ConfigError, ContractError, NoRowsError
+from recaug.errors import ConfigError, ContractError
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.disks import check
@@ -28,7 +28,7 @@ from recaug.night.failures import one_line_errors
 from recaug.night.monitor import Monitor, Say, Voice
 from recaug.night.provenance import CODE, check_inputs, intact
 from recaug.night.search import stage as search
-from recaug.night.stage import NIGHT, SEARCHES, Stage, sections_hash
+from recaug.night.stage import NIGHT, Stage, sections_hash
 from recaug.night.story import decided
 from recaug.night.summary import under_way
 from recaug.night.unusual import with_warnings
@@ -199,32 +199,6 @@ def run_stage(
     return record
 
 
-def plan(config: Config, date: dt.date, spark: SparkSession, stages: Iterable[str]) -> list[str]:
-    """Say what a night would do, one line each, and touch nothing."""
-    context = night_context(config, date, spark)
-    reads: dict[str, Sequence[str]] = {stage: NIGHT[stage].reads for stage in stages}
-    held = {name: context.lake.version(name) for name in set().union(*reads.values())}
-    if config.source.search is None:  # then there are none of its tables
-        reads = {stage: [name for name in tables if name not in SEARCHES] for stage, tables in reads.items()}
-    late_days = config.source.event_log.late_days if config.source.event_log is not None else 0
-    late = f", and what came late for the {late_days} days before" if late_days else ""
-    logs = [log for log in (*config.source.logs, config.source.search) if log is not None]
-    places = " and ".join(f"{log.place} ({log.format})" if log.format else log.place for log in logs)
-    try:
-        estimated = f"{ingest.estimate(context)}{late}"
-    except NoRowsError as error:
-        estimated = str(error)
-    return [
-        f"night of {date}, run {context.run_id}",
-        f"source: {places}: {estimated}",
-        f"lake: {config.lake.path or config.lake.catalog}; artifacts: {config.artifacts}",
-        *(
-            f"{stage}: reads {', '.join(['the source'] * (stage == 'ingest') + [_version(n, held[n]) for n in tables])}"
-            for stage, tables in reads.items()
-        ),
-    ]
-
-
 def held(context: Context, work: str) -> AbstractContextManager[None]:
     """Hold the context's lake for some work. Raises LakeHeldError where another job writes it; see lake.lease."""
     settings = context.config.lake
@@ -243,10 +217,6 @@ def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context
             check(place)
     pseudonyms = Pseudonyms(config.privacy.secret)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog, pseudonyms), artifacts)
-
-
-def _version(name: str, version: int | None) -> str:
-    return f"{name} (not there yet)" if version is None else f"{name} (version {version})"
 
 
 def parse_stages(text: str | None, there: Sequence[str]) -> list[str]:
