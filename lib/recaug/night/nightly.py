@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
-from recaug.errors import ConfigError, ContractError, NoRowsError
+from recaug.errors import ContractError, NoRowsError
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.disks import check
@@ -247,13 +247,3 @@ def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context
 
 def _version(name: str, version: int | None) -> str:
     return f"{name} (not there yet)" if version is None else f"{name} (version {version})"
-
-
-def parse_stages(text: str | None, there: Sequence[str]) -> list[str]:
-    """Read --stages, of those that the night has; they run in its order, whatever the order given."""
-    if text is None:
-        return list(there)
-    asked = [stage.strip() for stage in text.split(",")]
-    if unknown := [stage for stage in asked if stage not in there]:
-        raise ConfigError(f"--stages names {', '.join(unknown)}; the stages are {', '.join(there)}")
-    return [stage for stage in there if stage in asked]
