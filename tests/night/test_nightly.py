@@ -15,11 +15,11 @@ from tests.generators.test_own_generator import ENTRY
 from tests.night.nights import logged
 
 from recaug import cli
-from recaug.config import load
+from recaug.config import load, parse_stages
 from recaug.errors import ConfigError, ContractError, StorageError
 from recaug.lake import runs
 from recaug.lake.tables import Lake
-from recaug.night.nightly import parse_stages, run_night
+from recaug.night.nightly import run_night
 
 ROOT = Path(__file__).parents[2]
 DATE = THIN_DAY.isoformat()

@@ -12,7 +12,7 @@ from recaug.config.images import Enhancement, ImageClassifier, ImageGAN, Images,
 from recaug.config.lake import Lake, Spark
 from recaug.config.prepare import WAYS, CoVisitation, Holdout, Negatives, Prepare
 from recaug.config.privacy import Privacy
-from recaug.config.run import Config, Tracking, convert, load, loads, parse_date
+from recaug.config.run import Config, Tracking, convert, load, loads
 from recaug.config.search import ClickModel, PrepareSearch, Search
 from recaug.config.search_queries import Queries, QueryVAE
 from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTower
@@ -20,7 +20,8 @@ from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source
 from recaug.config.sources import Sources
 from recaug.config.stream import DeltaArrives, FilesArrive, KafkaArrives, Stream
 from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
-from recaug.config.tasks import STAGES, TASKS
+from recaug.config.tasks import STAGES, TASKS, parse_stages
+from recaug.config.text import parse_date
 from recaug.config.training import Optimiser, SASRec, Training
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "load",
     "loads",
     "parse_date",
+    "parse_stages",
     "round_epochs",
     "twins",
 ]

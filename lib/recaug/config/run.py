@@ -1,6 +1,5 @@
 """One complete run: every section together, read from one YAML file."""
 
-import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -230,11 +229,3 @@ def in_words(error: str) -> str:
     joined = re.sub(r" - at `\$([^`]*)` - at `([^`]*)`$", r" - at `\2\1`", error)
     number = re.match(r"Expected `str( \| null)?`, got `(int|float|bool|datetime|date)`", joined)
     return f"{joined}; put it in quotes" if number else joined
-
-
-def parse_date(text: str, name: str) -> dt.date:
-    """Read an ISO date of the command line; a scheduler's unfilled {{template}} arrives as text, so say so."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"{name} is {text!r}, not a date like 2017-03-04") from error

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from recaug.errors import ConfigError
+
 Task = Literal["recommendation", "search"]
 Tasks = Annotated[list[Task], Meta(min_length=1)]
 
@@ -24,3 +26,13 @@ def stages_of(tasks: Collection[Task]) -> tuple[str, ...]:
     """
     others = {stage for task, own in TASKS.items() if task not in tasks for stage in own}
     return tuple(stage for stage in STAGES if stage not in others)
+
+
+def parse_stages(text: str | None, there: Sequence[str]) -> list[str]:
+    """Read --stages, of those that the night has; they run in its order, whatever the order given."""
+    if text is None:
+        return list(there)
+    asked = [stage.strip() for stage in text.split(",")]
+    if unknown := [stage for stage in asked if stage not in there]:
+        raise ConfigError(f"--stages names {', '.join(unknown)}; the stages are {', '.join(there)}")
+    return [stage for stage in there if stage in asked]

@@ -1,11 +1,14 @@
 """YAML text as nested values: numbers as YAML 1.2 writes them, and no key twice."""
 
+import datetime as dt
 import math
 import re
 from collections.abc import Hashable
 from typing import Any
 
 import yaml
+
+from recaug.errors import ConfigError
 
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 INT = re.compile(r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -79,3 +82,11 @@ def refuse_infinite(values: Any, path: str) -> None:
             refuse_infinite(value, f"{path}[{number}]")
     elif isinstance(values, float) and not math.isfinite(values):
         raise ValueError(f"Expected a finite number, got {values} - at `{path}`")
+
+
+def parse_date(text: str, name: str) -> dt.date:
+    """Read an ISO date of the command line; a scheduler's unfilled {{template}} arrives as text, so say so."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}, not a date like 2017-03-04") from error

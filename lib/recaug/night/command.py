@@ -7,11 +7,10 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from recaug.config import STAGES, Config, parse_date
+from recaug.config import STAGES, Config, parse_date, parse_stages
 from recaug.errors import ConfigError
 from recaug.night.backfill import Nights
 from recaug.night.monitor import Say, Voice, write_event
-from recaug.night.nightly import parse_stages
 
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("--until", {"help": "last date of a backfill: one night a day from --date on"}),

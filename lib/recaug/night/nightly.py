@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import SparkSession
 
 from recaug.config import Config
-from recaug.errors import ConfigError, ContractError
+from recaug.errors import ContractError
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.disks import check
@@ -217,13 +217,3 @@ def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context
             check(place)
     pseudonyms = Pseudonyms(config.privacy.secret)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog, pseudonyms), artifacts)
-
-
-def parse_stages(text: str | None, there: Sequence[str]) -> list[str]:
-    """Read --stages, of those that the night has; they run in its order, whatever the order given."""
-    if text is None:
-        return list(there)
-    asked = [stage.strip() for stage in text.split(",")]
-    if unknown := [stage for stage in asked if stage not in there]:
-        raise ConfigError(f"--stages names {', '.join(unknown)}; the stages are {', '.join(there)}")
-    return [stage for stage in there if stage in asked]
