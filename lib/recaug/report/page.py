@@ -124,7 +124,6 @@ def render(night: Night) -> str:
         "counted": evidence.counted(records.result_of(stages, Prepare)),
         "lists": records.lists(stages),
         "packages": package_versions(),
-        "platform": f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
     }
     return templates().get_template("page.html").render(shown)
 
@@ -140,7 +139,8 @@ def templates() -> jinja2.Environment:
         finalize=_printed,
     )
     environment.filters |= {"seconds": numbers.seconds, "percent": numbers.percent, "figure": numbers.figure}
-    environment.globals |= {"rare": RARE}
+    machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    environment.globals |= {"rare": RARE, "platform": machine}
     environment.filters |= {"between": _between, "labelled": plots.labelled, "axis": numbers.tick}
     return environment
 
