@@ -52,6 +52,8 @@ EXTRAS = {
     ],
     # An extra of its own, since PyPI has only sources, which need the flags of .ci/horovod.
     "horovod": ["horovod==0.28.1"],  # data-parallel training inside Spark's executors; the last release
+    # Given with Petastorm, and on Databricks: the file systems that pyarrow lacks (WebHDFS, Azure).
+    "stores": ["fsspec>=2023.5"],
     # Databricks lacks it: without it, search reads words as they are (search_ranking.language: none).
     "search": ["PyStemmer>=2.2"],  # Snowball's stemmers of words (BSD, MIT)
     # The real data embedded in the demo, the tests and the notebooks (MIT, works without a network).
