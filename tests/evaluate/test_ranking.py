@@ -37,10 +37,10 @@ def test_every_user_is_measured_by_every_scorer_against_the_whole_catalogue(spar
     assert table.loc[("a", 0), "ndcg@10"] == pytest.approx(1 / (1 + 1 / np.log2(3) + 0.5))
     assert table.loc[("a", 0), "recall@20 head"] == 1
     assert table.loc[("a", 0), "recall@20 tail"] == 0
-    assert table.loc[("a", 0), "tail"] == 0
+    assert table.loc[("a", 0), "tail_share"] == 0
     # user 1 has had item 1 and lists 2, 3, ...: the target is at rank 2
     assert table.loc[("b", 1), "mrr@10"] == 0.5
-    assert table.loc[("b", 1), "tail"] == 0.1  # item 11, of ten places
+    assert table.loc[("b", 1), "tail_share"] == 0.1  # item 11, of ten places
     # user 2's only target is too far down
     assert table.loc[("a", 2), "hr@10"] == 0
     assert np.isnan(table.loc[("a", 2), "recall@20 head"])

@@ -4,10 +4,10 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from tests.conftest import STAGES
 from tests.faults.nights import SAME, WAYS, Undisturbed, outcome
 from tests.faults.run import begin, distinct, spread
 
-from recaug.config import STAGES
 from recaug.night.stage import NIGHT
 
 TODAY = dt.date.today().toordinal()
