@@ -29,6 +29,7 @@ def night(spark: SparkSession, own_toy: Lake, tmp_path: Path) -> Context:
     made = Context(spark, small_config(), DATE, lake, Store(tmp_path / "artifacts"))
     serve = lake.read("sequences").where("split = 'train'").withColumn("split", F.lit("serve"))
     lake.replace(serve.localCheckpoint(), "sequences", {"split": "serve"}, "r")
+    lake.replace(filled(spark, "events", [("e0-0", DATE)], "event_id string, event_date date"), "events", {}, "r")
     items = [(f"i{item}", f"item {item}") for item in range(1, N_ITEMS + 1)]
     lake.replace(filled(spark, "items", items, "item_id string, title string"), "items", {}, "r")
     rows = [("a", "vae", made.run_id), ("b", "gan", made.run_id), ("c", "vae", made.run_id), ("d", "vae", "earlier")]
