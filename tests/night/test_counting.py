@@ -55,9 +55,9 @@ def test_where_one_thing_follows_another_the_order_counts(of_order: tuple[Contex
     assert metrics.counted == "sequences", metrics.ways
     assert metrics.ways["sequences"] > 1.2 * metrics.ways["baskets"]
     assert counting_of(made) == WAYS["sequences"]
-    strayed = made.lake.read("covisitation").where("weight > 0 AND item_index != other_index")
-    back = strayed.groupBy("item_index", "other_index").agg(F.sum("weight").alias("weight"))
-    assert back.agg(F.min("weight")).first()[0] < 1.0  # type: ignore[index]  # a pair against the order weighs a tenth
+    least = made.lake.read("covisitation").agg(F.min("weight")).first()
+    assert least is not None
+    assert 0 < least[0] < 0.02  # against the order, eleven events apart: a tenth of 1/11, which is what baskets give
 
 
 def test_nobody_is_ranked_by_what_they_had_themselves(of_order: tuple[Context, prepare.Prepare]) -> None:
