@@ -233,6 +233,14 @@ def test_a_policy_needs_more_than_controls():
     assert with_counts.augment.choices == [("counts",)]
 
 
+def test_rows_of_generators_together_may_be_all_that_is_added():
+    both = {"generators": [{"kind": "counts"}, {"kind": "rare_items"}], "alone": False}
+    augment = loads(yaml.safe_dump(least() | {"augment": both | {"together": [["counts", "rare_items"]]}})).augment
+    assert augment.groups == augment.choices == [("counts", "rare_items")]
+    with pytest.raises(ConfigError, match="alone: false leaves no rows to add"):
+        loads(yaml.safe_dump(least() | {"augment": both}))
+
+
 def test_a_study_needs_its_date_alone():
     source = {"path": "pictures.npz", "format": "npz", "image_id": "position", "image": "image", "label": "label"}
     studies = {

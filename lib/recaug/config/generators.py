@@ -64,6 +64,7 @@ class Augment(Strict, kw_only=True):
     buckets: users are hashed into so many; a bucket is sampled as one unit. batch_rows: contexts at once.
     max_users: samples are drawn of so many users, those of the lowest hash (null: of all).
     together: names of generators whose rows are one more arm, or choice of a policy, as in `counts+rare_items`.
+    alone: each generator's rows are an arm or a choice, too; false: only those that are together.
 
     The default is the VAE and the counts, the two whose rows lifted Beauty and Toys; the policy chooses among them.
     """
@@ -73,6 +74,7 @@ class Augment(Strict, kw_only=True):
     batch_rows: Positive = 128
     max_users: Positive | None = None
     together: list[list[str]] = []
+    alone: bool = True
 
     def __post_init__(self) -> None:
         """Check what spans several keys."""
@@ -85,6 +87,8 @@ class Augment(Strict, kw_only=True):
         for joined in self.together:
             if len(joined) < 2 or len(set(joined)) < len(joined) or set(joined) - set(self.names):
                 raise ValueError(f"together: {joined} are not two or more of the generators {self.names}")
+        if not self.alone and not self.together:
+            raise ValueError("alone: false leaves no rows to add; name in together which generators' rows are added")
 
     @property
     def names(self) -> list[str]:
@@ -99,7 +103,8 @@ class Augment(Strict, kw_only=True):
     @property
     def groups(self) -> list[tuple[str, ...]]:
         """What can be added: the rows of each generator, and of those that are together."""
-        return [*((name,) for name in self.names), *map(tuple, self.together)]
+        alone = [(name,) for name in self.names] if self.alone else []
+        return [*alone, *map(tuple, self.together)]
 
     @property
     def choices(self) -> list[tuple[str, ...]]:
