@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from py4j.java_gateway import JVMView
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from recaug.config import Spark
 from recaug.lake.filesystems import ENVIRONMENT
@@ -36,6 +38,14 @@ def test_a_cluster_with_ansi_on_gives_null_for_what_cannot_be_cast(spark: SparkS
 def test_java_takes_the_classes_that_setup_has_kept(spark: SparkSession) -> None:
     java = psutil.Process(SparkContext._gateway.proc.pid)  # type: ignore[union-attr]
     assert CLASSES.name in {Path(place.path).name for place in java.memory_maps()}
+
+
+def test_a_column_asks_java_for_no_name(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java looks for a name in every jar."""
+    asked: list[str] = []
+    monkeypatch.setattr(JVMView, "__getattr__", lambda view, name: asked.append(name))
+    F.sum(F.when(F.col("id") > 1, F.lit(2)))
+    assert asked == []
 
 
 def test_a_cluster_keeps_its_own_number_of_shuffle_partitions(spark: SparkSession) -> None:

@@ -45,6 +45,9 @@ START = {
 # its first rows are there. A Java of another version, or with other jars, does without, and need not say so.
 CLASSES = Path(pyspark.__file__).with_name("classes.jsa")
 
+# What pyspark asks Java for at each column and each read: Java looks for a name in every jar, each time anew.
+NAMES = ("functions", "PythonUtils", "PythonRDD", "SerDeUtil", "SimplePythonFunction", "SparkSession", "org", "java")
+
 # Only for local mode: one machine needs neither a page, nor 50 tasks to read a transaction log or a task a file.
 LOCAL = {
     "spark.driver.memory": "2g",
@@ -74,6 +77,11 @@ LOCAL = {
     "spark.ui.retainedTasks": "100",
     "spark.sql.ui.retainedExecutions": "10",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # Renames by Java: those of Delta's default and of its checksums ask a process `readlink` seven times a commit.
+    "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+    ),
     # List a glob's files here rather than in a task each (305 days of Online Retail: 305 tasks, twice).
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
     # A file a day costs more than the rows in it: both cores write a year's few.
@@ -120,7 +128,10 @@ def _start(config: Spark, app_name: str, workers: int) -> SparkSession:
     for key, value in ours.items():
         if key not in given:
             builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    java = session.sparkContext._jvm
+    vars(java).update({name: getattr(java, name) for name in NAMES})
+    return session
 
 
 def _delta_packages() -> dict[str, str]:

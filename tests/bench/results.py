@@ -1,17 +1,18 @@
-"""Keep what a benchmark of recommenders found as files, and make the tables of docs/results.md from these.
+"""Keep what a benchmark of recommenders or of generated rows found as files, and make the tables of docs/results.md.
 
 results.py --config conf/bench/prefixes_beauty.yaml    writes docs/results/prefixes_beauty/<model>.json, and the tables
+results.py --config conf/bench/strongest_beauty.yaml   writes docs/results/strongest_beauty/<share>-<arm>.json, the same
 results.py                                             writes the tables anew
 
-A file holds the seeds' figures, their means with intervals by slice of users, the whole configuration, and the commit.
-A table stands between `<!-- results: prefixes_beauty -->` and `<!-- end -->`.
+A file holds the means with intervals by slice of users (of recommenders the seeds' figures, too), the whole
+configuration, and the commit. A table stands between `<!-- results: prefixes_beauty -->` and `<!-- end -->`.
 """
 
 import argparse
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ import msgspec
 import numpy as np
 
 from recaug import config
+from recaug.evaluate.arms import NONE
 from recaug.lake.store import Store
 from recaug.report.benchmark import MODELS
+from recaug.report.learning_curve import lift_cell
 
 ROOT = Path(__file__).parents[2]
 FOLDER, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
 TABLE = re.compile(r"(<!-- results: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-COLUMNS = ("model", "seeds", "HR@10", "NDCG@10", "deviation of NDCG@10", "NDCG@10, cold users", "train, s")
-HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
 def main() -> None:
@@ -42,14 +43,16 @@ def main() -> None:
 
 
 def keep(path: Path, settings: Sequence[str], commit: str) -> None:
-    """Write a file a model of the benchmark of this configuration."""
+    """Write the files of the benchmark of this configuration."""
     asked = config.load(path, settings)
     results = json.loads(Store(asked.artifacts).read("results.json"))
     folder = FOLDER / path.stem
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"config": f"conf/bench/{path.name}", "commit": commit, "configuration": msgspec.to_builtins(asked)}
-    for model, result in results.items():
-        (folder / f"{model}.json").write_text(json.dumps(whole | {"model": model, "result": result}, indent=1) + "\n")
+    for study, (parts, _) in STUDIES.items():
+        if getattr(asked, study) is not None:
+            for name, part in parts(results).items():
+                (folder / f"{name}.json").write_text(json.dumps(whole | {"study": study} | part, indent=1) + "\n")
 
 
 def with_tables(text: str) -> str:
@@ -58,17 +61,55 @@ def with_tables(text: str) -> str:
 
 
 def table(name: str) -> str:
-    """The table of a benchmark, its models in the order of MODELS."""
-    kept = {path.stem: json.loads(path.read_text()) for path in (FOLDER / name).glob("*.json")}
-    return "\n".join([HEAD, *(_row(MODELS[model], kept[model]["result"]) for model in MODELS if model in kept)])
+    """The table of a benchmark."""
+    kept = [json.loads(path.read_text()) for path in sorted((FOLDER / name).glob("*.json"))]
+    head, *rows = STUDIES[kept[0]["study"]][1](kept)
+    first, *others = (f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows))
+    return "\n".join([first, f"|{'---|' * len(head)}", *others])
 
 
-def _row(label: str, result: dict[str, Any]) -> str:
-    seeds = result["by_seed"]["ndcg@10"]
-    deviation = _figure(float(np.std(seeds, ddof=1))) if len(seeds) > 1 else ""
-    cold = _interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
-    cells = [len(seeds), _interval(result["hr@10"]), _interval(result["ndcg@10"]), deviation, cold]
-    return f"| {label} | {' | '.join(map(str, cells))} | {result['train_seconds']:,.0f} |"
+def _models(results: dict[str, Any]) -> dict[str, Any]:
+    return {model: {"model": model, "result": result} for model, result in results.items()}
+
+
+def _recommenders(kept: Sequence[dict[str, Any]]) -> Iterator[Sequence[object]]:
+    """Recommenders beside each other, in the order of MODELS."""
+    yield "model", "seeds", "HR@10", "NDCG@10", "deviation of NDCG@10", "NDCG@10, cold users", "train, s"
+    results = {part["model"]: part["result"] for part in kept}
+    for model in filter(results.__contains__, MODELS):
+        result = results[model]
+        seeds = result["by_seed"]["ndcg@10"]
+        deviation = _figure(float(np.std(seeds, ddof=1))) if len(seeds) > 1 else ""
+        cold = _interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
+        measures = (_interval(result["hr@10"]), _interval(result["ndcg@10"]), deviation, cold)
+        yield MODELS[model], len(seeds), *measures, f"{result['train_seconds']:,.0f}"
+
+
+def _arms(results: dict[str, Any]) -> dict[str, Any]:
+    arms = ((share, arm, result) for share, arms in results.items() for arm, result in arms.items())
+    return {f"{share}-{arm}": {"share": share, "arm": arm, "result": result} for share, arm, result in arms}
+
+
+def _curve(kept: Sequence[dict[str, Any]]) -> Iterator[Sequence[object]]:
+    """Arms with generated rows beside those without, by share of the users."""
+    told = {
+        "HR@10": ("hr@10", "overall"),
+        "NDCG@10": ("ndcg@10", "overall"),
+        "NDCG@10, cold users": ("ndcg@10", "cold"),
+    }
+    told |= {f"{name}, rare targets": (f"{name.lower()} rare", "overall") for name in ("NDCG@10", "Recall@20")}
+    blended = ("blended with counts, NDCG@10 without and with", "NDCG@10, both blended")
+    yield "users", "rows of", "seeds", "NDCG@10 without and with", *told, *blended
+    without = {part["share"]: part["result"] for part in kept if part["arm"] == NONE}
+    for part in kept:
+        result, base = part["result"], without[part["share"]]
+        if part["arm"] == NONE:
+            continue
+        lifts = [lift_cell(result["lifts"][measure][users]) for measure, users in told.values()]
+        both = [f"{_figure(base['ndcg@10']['mean'])}, {_figure(result['ndcg@10']['mean'])}"]
+        means = [_figure(arm["blend"]["overall"]["ndcg@10"]["mean"]) for arm in (base, result)]
+        mixed = [", ".join(means), lift_cell(result["blend_lifts"]["ndcg@10"]["overall"])]
+        yield f"{result['users']:,}", result["label"], result["seeds"], *both, *lifts, *mixed
 
 
 def _interval(value: dict[str, float]) -> str:
@@ -77,6 +118,9 @@ def _interval(value: dict[str, float]) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:.4f}".lstrip("0")
+
+
+STUDIES = {"benchmark": (_models, _recommenders), "learning_curve": (_arms, _curve)}  # section: files, table
 
 
 def _commit() -> str:

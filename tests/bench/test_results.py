@@ -19,10 +19,11 @@ def test_the_tables_are_made_of_the_files() -> None:
 def test_a_file_says_what_was_measured_of_what(path: Path) -> None:
     kept = json.loads(path.read_text())
     asked, result = convert(kept["configuration"]), kept["result"]
-    assert asked.benchmark is not None
-    assert kept["model"] in asked.benchmark.models
-    assert len(result["by_seed"]["ndcg@10"]) == result["seeds"]
-    mean = sum(result["by_seed"]["ndcg@10"]) / result["seeds"]
-    assert mean == pytest.approx(result["ndcg@10"]["mean"], abs=1e-6)
-    assert result["ndcg@10"]["low"] <= mean <= result["ndcg@10"]["high"]
+    assert getattr(asked, kept["study"]) is not None
+    assert path.stem in (kept.get("model"), f"{kept.get('share')}-{kept.get('arm')}")
+    assert result["ndcg@10"]["low"] <= result["ndcg@10"]["mean"] <= result["ndcg@10"]["high"]
     assert kept["commit"]
+    seeds = result.get("by_seed", {}).get("ndcg@10")
+    if seeds is not None:
+        assert len(seeds) == result["seeds"]
+        assert sum(seeds) / len(seeds) == pytest.approx(result["ndcg@10"]["mean"], abs=1e-6)

@@ -131,10 +131,7 @@ def _row(lake: Lake, run: RunRecord) -> DataFrame:
 
 def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:
     """Give what is recorded of a stage of a night; None where it never finished."""
-    if not lake.exists("runs"):
-        return None
-    records = _records(lake, f"event_date = DATE'{date.isoformat()}' AND stage = '{stage}'")
-    return records[0] if records else None
+    return night(lake, date).get(stage)
 
 
 def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
