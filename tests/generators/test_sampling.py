@@ -13,7 +13,7 @@ from recaug.generators.base import DrawBoth, Request
 from recaug.generators.gan import DrawRejecting
 from recaug.generators.histories import gather
 from recaug.generators.samplers import draw
-from recaug.generators.sampling import generate
+from recaug.generators.sampling import DAY, generate, to_events
 from recaug.lake.content import content_hash
 from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
@@ -49,6 +49,20 @@ def kind(request):
 @pytest.fixture
 def models(kind, tmp_path):
     return {0: model(Store(tmp_path / "a"), kind, range(1, 21)), 1: model(Store(tmp_path / "b"), kind, range(21, 41))}
+
+
+def test_of_its_time_a_generated_row_says_the_day_alone():
+    """T10: by its second a row would tell whose event it follows. A history's events keep their order."""
+    noon, late = 20 * DAY + DAY // 2, 22 * DAY + 1
+    drawn = [("u1", "e1", noon), ("g1", None, noon), ("g1", None, noon), ("g1", None, noon + 5), ("g1", None, late)]
+    rows = pd.DataFrame(drawn, columns=["user_id", "parent_event_id", "event_second"])
+    made = to_events(rows.assign(fold=0, serial=range(5)), Request("vae", 1, DATE, L, False, 16))
+    assert made["event_id"].is_unique
+    assert made["event_second"][0] == 20 * DAY
+    before = rows.assign(event_id=made["event_id"])[1:].sort_values(["event_second", "event_id"])
+    own = made[1:].sort_values("event_second")
+    assert own["event_id"].tolist() == before["event_id"].tolist()
+    assert own["event_second"].tolist() == [20 * DAY, 20 * DAY + 1, 20 * DAY + 2, late]  # none later than it was drawn
 
 
 def test_windows_are_joined_to_the_history_that_they_were_cut_from():

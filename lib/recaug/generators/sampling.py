@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import torch
 from pyspark.sql import DataFrame
@@ -13,9 +14,10 @@ from recaug.generators.histories import gather
 from recaug.lake.store import Store
 
 SAMPLES = (
-    "user_id string, item_index int, event_second bigint, parent_event_id string, source_users array<string>, "
-    "weight double, fidelity double, serial int, fold int"
+    "event_id string, user_id string, item_index int, event_second bigint, parent_event_id string, "
+    "source_users array<string>, weight double, fidelity double"
 )
+DAY = 86_400  # seconds
 
 
 def generate(
@@ -46,7 +48,7 @@ def generate(
                 drawn = generator.sampler(folder).draw(histories, fold, request, random)
                 parts += [part.assign(fold=fold) for part in drawn]
         columns = [column.split()[0] for column in SAMPLES.split(", ")]
-        return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+        return to_events(pd.concat(parts), request)[columns] if parts else pd.DataFrame(columns=columns)
 
     sources = _sources(train, max_users).withColumn("bucket", F.pmod(F.xxhash64("user_id"), F.lit(buckets)))
     return _events(sources.groupBy("bucket").applyInPandas(sample, SAMPLES), request, version_of(at))
@@ -60,12 +62,28 @@ def _sources(train: DataFrame, max_users: int | None) -> DataFrame:
     return sources.join(F.broadcast(chosen), "user_id", how="left_semi")
 
 
+def to_events(rows: pd.DataFrame, request: Request) -> pd.DataFrame:
+    """Give what samplers drew an event_id each, of what makes the row, and of its time no more than the day (UTC).
+
+    rows: what Sampler.draw gives, and fold. By its second a row would tell whose event it follows. The events of a
+    history lie a second apart at the begin of their day, none later than drawn.
+    """
+    rows = rows.reset_index(drop=True)
+    history = rows["parent_event_id"].isna()
+    parts = zip(rows["fold"], rows["parent_event_id"].where(~history, rows["user_id"]), rows["serial"], strict=True)
+    names = (f"{request.identity}|{fold}|{parent}|{serial}" for fold, parent, serial in parts)
+    ids = [hashlib.sha256(name.encode()).hexdigest()[:32] for name in names]
+    rows = rows.assign(event_id=np.array(ids, dtype=object))
+    place = rows[history].sort_values(["event_second", "event_id"]).groupby("user_id").cumcount()
+    day = rows["event_second"] // DAY * DAY
+    second = np.minimum(day + place.reindex(rows.index, fill_value=0), rows["event_second"])
+    return rows.assign(event_second=second.astype(np.int64))
+
+
 def _events(samples: DataFrame, request: Request, version: str) -> DataFrame:
-    """Give what samplers drew as events, each with an id of its own."""
-    parent = F.coalesce("parent_event_id", "user_id")
-    identity = F.concat_ws("|", F.lit(request.identity), F.col("fold"), parent, F.col("serial"))
+    """Give what was drawn the columns of events."""
     return samples.select(
-        F.substring(F.sha2(identity, 256), 1, 32).alias("event_id"),
+        "event_id",
         "user_id",
         "item_index",
         F.timestamp_seconds("event_second").alias("event_time"),

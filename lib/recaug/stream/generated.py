@@ -11,7 +11,7 @@ import torch
 from recaug.config import Config
 from recaug.generators.base import Generator, Request
 from recaug.generators.histories import Histories
-from recaug.generators.sampling import version_of
+from recaug.generators.sampling import to_events, version_of
 from recaug.lake.contracts import STREAM
 from recaug.results import Part
 from recaug.stream.people import Person, days_of
@@ -102,13 +102,9 @@ def _drawn(entry: Generator, published: Published, histories: Histories, request
     ]
     if not frames:
         return pd.DataFrame()
-    rows = pd.concat(frames, ignore_index=True)
+    rows = to_events(pd.concat(frames), request)
     rows = rows[rows["fidelity"] >= entry.draw.min_fidelity]
-    parents = rows["parent_event_id"].where(rows["parent_event_id"].notna(), rows["user_id"])
-    parts = zip(rows["fold"], parents, rows["serial"], strict=True)
-    named = ["|".join([request.identity, str(fold), parent, str(serial)]) for fold, parent, serial in parts]
     return rows.assign(
-        event_id=np.array([hashlib.sha256(name.encode()).hexdigest()[:32] for name in named], dtype=object),
         item_id=published.vocabulary.item_ids[rows["item_index"].to_numpy()],
         generator=entry.name + STREAM,
         generator_version=version_of(folders),
