@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 from deltalake import DeltaTable, QueryBuilder
-from tests.conftest import BRIEF, STAGES, THIN_DAY, copied
+from tests.conftest import BRIEF, STAGES, THIN_DAY, copied, copied_tables
 from tests.generators.test_own_generator import ENTRY
 from tests.night.nights import logged
 
@@ -93,16 +93,24 @@ def test_a_night_ends_in_tables_that_an_independent_reader_finds_as_the_summary_
 
 @pytest.mark.slow
 def test_after_a_change_only_what_it_decides_runs_again(spark, night, tmp_path):
-    """The gate's bound, then the lists' length: nothing is sampled or trained anew, and no row has another name."""
+    """The gate's bound, then the lists' length: nothing is sampled or trained anew, and no row has another name.
+
+    The audit, which is the gate's as well, is left out.
+    """
     config, summary = copied(night[0], tmp_path), night[1]
     models = {file: file.stat().st_mtime_ns for file in (tmp_path / "artifacts" / "models").rglob("model.safetensors")}
     gate = msgspec.structs.replace(config.evaluate.gate, min_lift=0.5)
-    strict = msgspec.structs.replace(config, evaluate=msgspec.structs.replace(config.evaluate, gate=gate))
+    judging, unasked = (
+        msgspec.structs.replace(config.evaluate, gate=gate),
+        msgspec.structs.replace(config.privacy, users=0),
+    )
+    strict = msgspec.structs.replace(config, evaluate=judging, privacy=unasked)
     recommend = msgspec.structs.replace(strict.recommend, k=strict.recommend.k + 1)
     longer = msgspec.structs.replace(strict, recommend=recommend)
-    for changed, first in ((strict, "evaluate"), (longer, "recommend")):
+    last = STAGES.index("publish") + 1
+    for changed, first, stages in ((strict, "evaluate", STAGES[:last]), (longer, "recommend", STAGES)):
         said: list[str] = []
-        again = run_night(changed, THIN_DAY, spark, resume=True, say=said.append)
+        again = run_night(changed, THIN_DAY, spark, stages, resume=True, say=said.append)
         assert {line.split()[0] for line in said if "done before" in line} == set(STAGES[: STAGES.index(first)])
         assert again["run_id"] == summary["run_id"]
         assert again["metrics"] == summary["metrics"]
@@ -122,16 +130,20 @@ def test_the_leak_checks_can_be_made_again(night, here, capsys):
 
 @pytest.mark.slow
 def test_the_rows_do_not_depend_on_shuffle_partitions(spark, thin_config, night):
-    stages = STAGES[: STAGES.index("augment") + 1]
+    """From prepare on; of ingest test_ingest shows it."""
+    config, stages = thin_config(), STAGES[STAGES.index("prepare") : STAGES.index("augment") + 1]
+    Path(config.lake.path).mkdir()
+    copied_tables(night[0], config, spark, "ingest")
     spark.conf.set("spark.sql.shuffle.partitions", "8")
     try:
-        again = run_night(thin_config(), THIN_DAY, spark, stages, say=quiet)
+        again = run_night(config, THIN_DAY, spark, stages, say=quiet)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "2")
     assert again["content_hash"] == night[1]["content_hash"] is not None
 
 
-def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
+def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml, tmp_path):
+    """Of what is given, and last of a Java process that is killed while a night is under way."""
     path = thin_yaml({"spark": BRIEF_SPARK})
     text = path.read_text()
     cases = [
@@ -143,29 +155,29 @@ def test_an_error_is_one_line_and_the_exit_code_says_which(thin_yaml):
     for at, (changed, _, _) in zip(paths, cases, strict=True):
         assert changed != text
         at.write_text(changed)
-    one_by_one = "import sys; from recaug.cli import main; print([main(a.split()) for a in sys.argv[1:]])"
-    arguments = [f"--config {at} --date {DATE}" for at in paths]
-    failed = subprocess.run([sys.executable, "-c", one_by_one, *arguments], capture_output=True, text=True, check=True)
-    assert failed.stdout.splitlines()[-1] == str([code for _, code, _ in cases])
-    lines = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
-    for line, (_, _, said) in zip(lines, cases, strict=True):
-        assert said in line
-    assert "Traceback" not in failed.stderr
-    assert not (path.parent / "lake" / "events").exists()
-
-
-def test_a_java_process_that_is_killed_is_one_line(thin_yaml):
-    path = thin_yaml({"spark": BRIEF_SPARK})
-    command = [sys.executable, "-u", str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    one_by_one = "import sys; from recaug.cli import main\nfor a in sys.argv[1:]: print('exit code', main(a.split()))"
+    command = [sys.executable, "-u", "-c", one_by_one, *(f"--config {at} --date {DATE}" for at in (*paths, path))]
+    codes: list[str] = []
+    with (
+        (tmp_path / "said").open("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("night of")
-        (java,) = [child for child in psutil.Process(process.pid).children(recursive=True) if child.name() == "java"]
-        java.kill()
-        _, said = process.communicate(timeout=300)
-    assert process.returncode == 1
-    assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith("error: Spark's Java process died; killed, or out of memory")
+        for line in process.stdout:
+            if line.startswith("exit code"):
+                codes.append(line.split()[-1])
+            if line.startswith("night of") and len(codes) == len(cases):
+                (java,) = [one for one in psutil.Process(process.pid).children(recursive=True) if one.name() == "java"]
+                java.kill()
+    assert codes == [*(str(code) for _, code, _ in cases), "1"]
+    failed = (tmp_path / "said").read_text()
+    lines = [line for line in failed.splitlines() if line.startswith("error: ")]
+    for line, said_of in zip(lines, [*(word for _, _, word in cases), ""], strict=True):
+        assert said_of in line
+    assert lines[-1].startswith("error: Spark's Java process died; killed, or out of memory")
+    assert lines[-1] == failed.splitlines()[-1]
+    assert "Traceback" not in failed
+    assert not (path.parent / "lake" / "events").exists()
 
 
 def test_a_date_without_data_leaves_the_tables_as_they_were(spark, night, tmp_path):

@@ -1,11 +1,17 @@
 """The recipe learns from all days once it is proved."""
 
 import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.conftest import THIN_DAY, copied
@@ -14,15 +20,19 @@ from recaug.clickstream.splits import window_events
 from recaug.config import Config
 from recaug.lake import runs
 from recaug.lake.contracts import REFIT, REFITTED
+from recaug.lake.store import Store
+from recaug.lake.tables import Lake
 from recaug.lake.views import Room
 from recaug.night import refit
 from recaug.night.context import Context
+from recaug.night.experiment import recommend_task
 from recaug.night.nightly import night_context, run_night
-from recaug.results import Refit
+from recaug.results import Refit, Train
 from recaug.studies.erasure import erase
 from recaug.training.checkpoint import read_meta
 
 AFTER = ["refit", "publish", "recommend"]
+JUDGED = [name for name in REFITTED if name != "training_rows"]  # made before the bounds are asked
 
 
 def refitting(night: tuple[Config, dict[str, Any]], folder: Path) -> Config:
@@ -30,18 +40,54 @@ def refitting(night: tuple[Config, dict[str, Any]], folder: Path) -> Config:
     return msgspec.structs.replace(copied(night[0], folder), refit=True)
 
 
+class Broken(NamedTuple):
+    """What came of rows of all days that broke a bound, on eight shuffle partitions. content: of their tables."""
+
+    summary: dict[str, Any]
+    lines: list[str]
+    served: str
+    content: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def published(
+def both(
     night: tuple[Config, dict[str, Any]], spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Context:
-    """A night whose gate lets the VAE's rows pass, refitted, up to its lists. Read it, but for its last test."""
-    config = refitting(night, tmp_path_factory.mktemp("refitted"))
-    context = night_context(config, THIN_DAY, spark)
+) -> tuple[Context, Broken]:
+    """A night whose gate lets the VAE's rows pass, refitted, up to its lists: first with rows that break a bound."""
+    context = night_context(refitting(night, tmp_path_factory.mktemp("refitted")), THIN_DAY, spark)
     judged = context.recorded("evaluate")
     passed = msgspec.structs.replace(judged.metrics, chosen="vae")
     runs.record(context.lake, dataclasses.replace(judged, decision="publish", metrics=passed))
-    run_night(config, THIN_DAY, spark, AFTER, say=lambda line: None)
-    return context
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch, partitions(spark, 8):
+        patch.setattr(refit, "faults_of", lambda fidelity, gate: [f"copies {fidelity.copies:.0f}"])
+        summary = run_night(context.config, THIN_DAY, spark, AFTER, say=lines.append)
+    broken = Broken(summary, lines, context.recorded("recommend").metrics.model, content(context, JUDGED))
+    run_night(context.config, THIN_DAY, spark, AFTER, say=lambda line: None)
+    return context, broken
+
+
+@pytest.fixture(scope="module")
+def published(both: tuple[Context, Broken]) -> Context:
+    """The night without a broken bound. Read it."""
+    return both[0]
+
+
+@contextmanager
+def partitions(spark: SparkSession, number: int) -> Iterator[None]:
+    """Shuffle into so many partitions."""
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", str(number))
+    try:
+        yield
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", str(before))
+
+
+def content(context: Context, names: Sequence[str]) -> dict[str, str]:
+    """The hashes of tables of all days, as their last commits have them."""
+    tables = {name: DeltaTable(f"{context.config.lake.path}/{REFIT}_{name}") for name in names}
+    return {name: json.loads(table.history(1)[0]["userMetadata"])["content_hash"] for name, table in tables.items()}
 
 
 def found(context: Context) -> Refit:
@@ -95,17 +141,20 @@ def test_rows_and_lists_are_of_all_days(published: Context) -> None:
     assert listed.arm == chosen
 
 
-def test_the_rows_of_all_days_do_not_depend_on_shuffle_partitions(published: Context, tmp_path: Path) -> None:
+def test_the_rows_of_all_days_do_not_depend_on_shuffle_partitions(both: tuple[Context, Broken], tmp_path: Path) -> None:
     """Nor on what is there already: the models are found again, the tables are replaced."""
+    published, broken = both
+    assert content(published, JUDGED) == broken.content
+    *generators, _ = found(published).models
+    assert all(model.reused for model in generators)
     again = night_context(copied(published.config, tmp_path), THIN_DAY, published.spark)
-    published.spark.conf.set("spark.sql.shuffle.partitions", "8")
-    try:
-        run_night(again.config, THIN_DAY, published.spark, AFTER, say=lambda line: None)
-    finally:
-        published.spark.conf.set("spark.sql.shuffle.partitions", "2")
-    for stage in AFTER:
+    arm = refit.served_arm(again.recorded("evaluate")).arm
+    with partitions(published.spark, 8):
+        recommend_task(refit._of_all_days(again, arm), Train(models=generators)).jobs(arm, 1)
+        run_night(again.config, THIN_DAY, published.spark, AFTER[1:], say=lambda line: None)
+    assert content(again, REFITTED) == content(published, REFITTED)
+    for stage in AFTER[1:]:
         assert again.recorded(stage).content_hash == published.recorded(stage).content_hash is not None, stage
-    assert all(model.reused for model in found(again).models)
 
 
 def test_a_night_that_holds_refits_its_recommender_alone(
@@ -121,26 +170,27 @@ def test_a_night_that_holds_refits_its_recommender_alone(
     assert not held.lake.exists("augmented_events")
 
 
-def test_rows_of_all_days_that_break_a_bound_are_not_used(
-    published: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(refit, "faults_of", lambda fidelity, gate: [f"copies {fidelity.copies:.0f}"])
-    config = copied(published.config, tmp_path)
-    lines: list[str] = []
-    summary = run_night(config, THIN_DAY, published.spark, AFTER, say=lines.append)
-    again = night_context(config, THIN_DAY, published.spark)
-    proved = again.recorded("evaluate").metrics
-    assert again.recorded("recommend").metrics.model == proved.arms[proved.chosen].measured.models[0].folder
-    own = again.lake.read("candidate_events").where(F.col("generator") == proved.chosen).count()
-    assert summary["rows"]["augmented"] == own
-    assert summary["warnings"] == ["the rows of all days are not used but those that were proved: copies 0"]
-    assert any("what was proved serves, for copies 0" in line for line in lines)
+def test_rows_of_all_days_that_break_a_bound_are_not_used(both: tuple[Context, Broken]) -> None:
+    context, broken = both
+    proved = context.recorded("evaluate").metrics
+    assert broken.served == proved.arms[proved.chosen].measured.models[0].folder
+    own = context.lake.read("candidate_events").where(F.col("generator") == proved.chosen).count()
+    assert broken.summary["rows"]["augmented"] == own
+    assert broken.summary["warnings"] == ["the rows of all days are not used but those that were proved: copies 0"]
+    assert any("what was proved serves, for copies 0" in line for line in broken.lines)
 
 
-def test_who_is_erased_is_in_no_table_of_all_days(published: Context) -> None:
-    (user,) = published.lake.read(f"{REFIT}_sequences").select("user_id", "user_index").distinct().limit(1).collect()
-    erase(published, [user["user_id"]], say=lambda line: None)
+def test_who_is_erased_is_in_no_table_of_all_days(published: Context, tmp_path: Path) -> None:
+    """Those tables beside the log alone: test_erasure erases from all."""
+    path, kept = published.config.lake.path, {"runs", "events", *(f"{REFIT}_{name}" for name in REFITTED)}
+    assert path is not None
+    shutil.copytree(path, tmp_path / "lake", ignore=lambda at, names: {*names} - kept if at == path else set())
+    lake = Lake(published.spark, str(tmp_path / "lake"))
+    context = replace(published, lake=lake, artifacts=Store(tmp_path / "artifacts"))
+    whole = lake.read(f"{REFIT}_sequences").select("user_id", "user_index").distinct()
+    (user,) = whole.limit(1).collect()
+    erase(context, [user["user_id"]], say=lambda line: None)
     for name in REFITTED:
-        rows = published.lake.read(f"{REFIT}_{name}")
+        rows = lake.read(f"{REFIT}_{name}")
         for column in ("user_id", "user_index"):
             assert column not in rows.columns or rows.where(F.col(column) == user[column]).isEmpty(), name
