@@ -50,6 +50,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "bench"
 CORES = (1, 2)
 LOADER_ROWS = 400_000
+RANKED = 6000  # users, at least
+WARM_UPS = 1  # runs of a bench that do not count
 
 # What is measured, in rows a second, and the aim on two cores (None: no aim is set).
 UNITS: dict[str, tuple[str, int | None]] = {
@@ -157,7 +159,7 @@ class Bench:
         """Every metric of users of the test window over the whole catalogue, with a trained SASRec."""
         assert self.sasrec is not None
         test = self.sequences.where("split = 'test'")
-        many = test.crossJoin(self.spark.range(-(-6000 // test.count()))).drop("id").persist()
+        many = test.crossJoin(self.spark.range(-(-RANKED // test.count()))).drop("id").persist()
         rows = many.count()
         events, head = popularity_and_head(self.context.lake.read("vocabulary"))
         noop(user_metrics(many.repartition(4), {"sasrec": Network(self.sasrec)}, events, head, True))
@@ -239,13 +241,13 @@ def measure(bench: Bench, repeats: int, only: Collection[str]) -> dict[str, Any]
 
 
 def timed(work: Callable[[], int], repeats: int) -> list[float]:
-    """Rows a second of each run but the first."""
+    """Rows a second of each run but the warm-ups."""
     rates = []
-    for _ in range(repeats + 1):
+    for _ in range(WARM_UPS + repeats):
         started = time.perf_counter()
         rows = work()
         rates.append(rows / (time.perf_counter() - started))
-    return rates[1:]
+    return rates[WARM_UPS:]
 
 
 def table(results: dict[int, dict[str, Any]]) -> str:

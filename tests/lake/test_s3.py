@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from tests.conftest import THIN_DAY, write_thin
+from tests.conftest import BRIEF, THIN_DAY, write_thin
 from tests.training.test_loop import EIGHT_EPOCHS, Line, numbers
 
 from recaug.errors import StorageError
@@ -28,6 +28,13 @@ from recaug.training.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 JARS = ("*hadoop-aws-*.jar", "*aws-java-sdk-bundle-*.jar")  # as .ci/jars.py fetched them
+# A night's plans, as they are: in a Java process of one night it costs more to compile them than to run them.
+IN_BRIEF = {
+    "spark.driver.extraJavaOptions": BRIEF,
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 KEY, SECRET = "OfTheTests", "SecretOfTheTests"
 
 
@@ -181,13 +188,15 @@ def test_a_night_with_lake_and_artifacts_on_s3_writes_the_rows_of_a_local_one(en
     summary = night[1]
     jars = [jar for glob in JARS for jar in (Path.home() / ".ivy2" / "jars").glob(glob)]
     assert len(jars) == len(JARS), "run .ci/jars.py"
-    settings = {
+    settings = IN_BRIEF | {
         "spark.driver.extraClassPath": ":".join(map(str, jars)),
         "spark.hadoop.fs.s3a.path.style.access": "true",
     }
     settings |= {f"spark.hadoop.{key}": value for key, value in hadoop(endpoint).items()}
     places = {"artifacts": "s3a://nights/artifacts", "lake": {"path": "s3a://nights/lake"}}
-    path = write_thin(tmp_path / "night", thin_source, places | {"spark": {"settings": settings}})
+    path = write_thin(
+        tmp_path / "night", thin_source, places | {"spark": {"settings": settings, "shuffle_partitions": 2}}
+    )
     ended = subprocess.run(
         [sys.executable, str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", THIN_DAY.isoformat()],
         env=os.environ | {"PYTHONPATH": str(ROOT / "lib")},

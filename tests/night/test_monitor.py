@@ -15,10 +15,11 @@ import msgspec
 import pytest
 import yaml
 from pyspark.sql import SparkSession
+from tests.conftest import copied_tables
 from tests.night.nights import HEAD, context, day, line, note
 
 from recaug import cli
-from recaug.config import Alarms, loads
+from recaug.config import Alarms, Config, load, loads
 from recaug.lake import runs
 from recaug.night.alarms import alarm
 from recaug.night.context import StageResult
@@ -148,11 +149,13 @@ def test_an_alarm_that_fails_is_a_line_in_the_log_within_its_time(
 
 @pytest.mark.usefixtures("here")
 def test_a_night_that_would_cost_more_than_its_budget_holds(
-    spark: SparkSession, thin_yaml, capsys, tmp_path: Path
+    spark: SparkSession, night: tuple[Config, dict[str, Any]], thin_yaml, capsys, tmp_path: Path
 ) -> None:
     rung = tmp_path / "rung.json"
     path = thin_yaml({"budget": {"cpu_minutes": 0.001}, "alarms": {"command": ["tee", str(rung)], "about": ["hold"]}})
-    stages = ["--stages", "ingest,prepare,train,publish,recommend,report"]
+    (path.parent / "lake").mkdir()
+    copied_tables(night[0], load(path), spark, "ingest", "prepare")  # which cost what they cost
+    stages = ["--resume", "--stages", "ingest,prepare,train,publish,recommend,report"]
     code = cli.main(["--config", str(path), "--date", "2017-01-21", "--exit-on-hold", "10", *stages])
     said = capsys.readouterr()
     assert code == 10, said.err

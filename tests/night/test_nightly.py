@@ -231,21 +231,28 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(thin_yaml, here, capsys):
 
 
 def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, capsys):
-    """closed_day_in_backfill: the days after one without a row were never made."""
+    """closed_day_in_backfill: the days after one without a row were never made.
+
+    T2: one that is resumed began with the first night again, which wrote over the tables of the one cut short.
+    """
 
     def nights(first, *more):
         code = cli.main(["--config", str(thin_yaml()), "--date", first, "--stages", "ingest", *more])
-        return code, [line.split(",")[0] for line in capsys.readouterr().out.splitlines() if "night of" in line]
+        return code, capsys.readouterr().out.splitlines()
 
-    # the log ends with 2017-01-21
-    code, said = nights("2017-01-20", "--until", "2017-01-22")
+    def begun(said):
+        return [line.split(",")[0].split(":")[0] for line in said if "night of" in line]
+
+    code, said = nights("2017-01-19", "--until", "2017-01-20")
     assert code == 0
-    assert [line.split(":")[0] for line in said] == [
-        "night of 2017-01-20",
-        "night of 2017-01-21",
-        "night of 2017-01-22",
-        "no night of 2017-01-22",
-    ]
+    assert begun(said) == ["night of 2017-01-19", "night of 2017-01-20"]
+    # the log ends with 2017-01-21
+    code, said = nights("2017-01-18", "--until", "2017-01-22", "--resume")
+    assert code == 0
+    assert said[0] == "nights of 2017-01-18 to 2017-01-19: done before, skipped"
+    assert begun(said)[0] == "night of 2017-01-20"  # the last that was begun; it had come to its end
+    (done,) = (number for number, told in enumerate(said[1:], 1) if "done before, skipped" in told)
+    assert begun(said[done:]) == ["night of 2017-01-21", "night of 2017-01-22", "no night of 2017-01-22"]
     config = thin_config()
     assert runs.find(Lake(spark, config.lake.path), THIN_DAY, "ingest") is not None
     assert nights("2017-01-22", "--until", "2017-01-23")[0] == 3
@@ -253,18 +260,6 @@ def test_a_backfill_runs_one_night_a_day(spark, thin_yaml, thin_config, here, ca
     assert nights("2017-01-20")[0] == 3
     assert opened(config, "events").version() == before
     assert nights("2017-01-20", "--again")[0] == 0
-
-
-def test_a_backfill_that_is_resumed_begins_with_the_night_that_was_cut_short(spark, thin_yaml, here, capsys):
-    """T2: it began with the first night again, which wrote over the tables of the one that was cut short."""
-    given = ["--config", str(thin_yaml()), "--stages", "ingest", "--until", "2017-01-21"]
-    assert cli.main([*given, "--date", "2017-01-20"]) == 0
-    capsys.readouterr()
-    assert cli.main([*given, "--date", "2017-01-19", "--resume"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "nights of 2017-01-19 to 2017-01-20: done before, skipped"
-    assert [line.split(",")[0] for line in said if line.startswith("night of")] == ["night of 2017-01-21"]
-    assert "done before, skipped" in said[-1]
 
 
 def test_a_shops_own_generator_goes_through_a_night_to_its_page(spark, night, thin_yaml, tmp_path):

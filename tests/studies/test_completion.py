@@ -54,7 +54,7 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
         "training": {"launcher": None, "workers": 2},
         "sasrec": {"dim": 16, "blocks": 1, "heads": 1, "item_features": 6, "item_features_from": "completed"}
         | {"optimiser": {"epochs": 2}},
-        "evaluate": {"seeds": 2},
+        "evaluate": {"seeds": 1, "gate": {"bootstraps": 200}},
         "attributes": {
             "text_buckets": 256,
             "min_probability": 0.2,

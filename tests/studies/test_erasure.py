@@ -16,7 +16,7 @@ import pytest
 import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.conftest import THIN_DAY, copied_tables
+from tests.conftest import THIN_DAY
 
 from recaug import cli
 from recaug.config import Config, load
@@ -173,11 +173,9 @@ def test_erased_users_stay_away_and_what_they_taught_is_learnt_from_no_more(
 def test_an_erased_user_is_known_for_as_long_as_the_erasure_is(
     spark: SparkSession, night: tuple[Config, dict[str, Any]], thin_yaml: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Who was there is erased with exit code 0; an id of nobody that an erasure knows, with another."""
-    path = thin_yaml({"lake": {"path": str(tmp_path / "lake")}}, "small")
-    (tmp_path / "lake").mkdir()
-    copied_tables(night[0], load(path), spark, "ingest")
-    lake = Lake(spark, str(tmp_path / "lake"))
+    """Who was there is erased with exit code 0; an id of nobody that no erasure knows, with another."""
+    path, lake = thin_yaml({"lake": {"path": str(tmp_path / "lake")}}), Lake(spark, str(tmp_path / "lake"))
+    shutil.copytree(f"{night[0].lake.path}/events", tmp_path / "lake" / "events")
     (path.parent / "gone").write_text(users(lake.read("events"))[0]["user_id"])
     assert forget(spark, path.parent)[0] == 0
     lake.delta("erased_users").delete()

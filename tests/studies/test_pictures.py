@@ -149,7 +149,7 @@ def test_a_rerun_finds_the_models_and_writes_the_same_pictures(spark: SparkSessi
 def test_a_generator_that_draws_copies_only_is_one_line(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = shop(tmp_path, images={"per_class": [4]})
+    path = shop(tmp_path, images={"per_class": [4], "generators": ["gan"]})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "recaug.studies.picture_rows.nearest_allowed", lambda pixels, seed: 2.0
