@@ -2,19 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from deltalake import DeltaTable, QueryBuilder
 from tests.faults.writes import PLACES, Point, Writes
-from tests.night.drivers import Night, warm_driver
+from tests.night.drivers import Java, Night, run
 
 SAME = "same"
 WAYS: dict[str, tuple[str, ...]] = {"with --resume": ("--resume",), "without": ()}  # the same command
-PATIENCE = 3600  # seconds
 CHANGES = {
     "spark": {"master": "local[1]", "shuffle_partitions": 1},
     "sasrec": {"optimiser": {"epochs": 1}},
@@ -30,7 +28,7 @@ CHANGES = {
 class Undisturbed(NamedTuple):
     """A night that nothing happened to. root: holds lake and artifacts; kept: these as each stage began, by its name.
 
-    points: all moments at which it can end. came_to: what it came to, see `came_to`.
+    points: all moments at which it can end. came_to: what it came to, see `came_to`. java: has run it, and runs others.
     """
 
     config: Path
@@ -39,6 +37,7 @@ class Undisturbed(NamedTuple):
     kept: Path
     points: list[Point]
     came_to: dict[str, Any]
+    java: Java
 
 
 def undisturbed(config: Path, date: str) -> Undisturbed:
@@ -46,41 +45,34 @@ def undisturbed(config: Path, date: str) -> Undisturbed:
     root = config.parent
     kept, listed = root / "kept", root / "points.json"
     writes = Writes(root, keep=kept)
-    code = run([Night(config, date, root / "log", writes=writes, points=listed)])[0]
+    java = Java(config)
+    code = run(Night(config, date, root / "log", writes=writes, points=listed), java)
     assert code == 0, (root / "log").read_text()
     points = list(dict.fromkeys(Point(*point) for point in json.loads(listed.read_text())))
-    return Undisturbed(config, date, root, kept, points, came_to(root, date))
+    return Undisturbed(config, date, root, kept, points, came_to(root, date), java)
 
 
-def outcome(night: Undisturbed, point: Point, ways: Iterable[str] = WAYS) -> dict[str, str]:
-    """End a night at a point, and say of each way to run it again whether it came to the same."""
+def outcome(night: Undisturbed, point: Point, ways: Iterable[str] = WAYS, with_java: bool = False) -> dict[str, str]:
+    """End a night at a point, and say of each way to run it again whether it came to the same.
+
+    with_java: its Java process ends with it, as on a machine that stops; else the driver alone.
+    """
     restore(night, night.kept / point.stage)
-    ended = Night(night.config, night.date, night.root / "log", ("--resume",), Writes(night.root, point))
-    if (code := run([ended])[0]) != -9:
+    writes = Writes(night.root, point)
+    ended = Night(night.config, night.date, night.root / "log", ("--resume",), writes, with_java=with_java)
+    if (code := run(ended, night.java)) != -9:
         return dict.fromkeys(ways, f"not reached, {code}")
     left, found = night.root / "left", {}
     save(night, left)
     for way in ways:
         restore(night, left)
         log = night.root / f"log {way}"
-        code = run([Night(night.config, night.date, log, WAYS[way])])[0]
+        code = run(Night(night.config, night.date, log, WAYS[way]), night.java)
         said = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
         found[way] = (
             f"{code}: {' '.join(said)[:200]}" if code else differs(night.came_to, came_to(night.root, night.date))
         )
     return found
-
-
-def run(nights: Sequence[Night]) -> list[int | None]:
-    """Run nights one after the other, the session of the next begun while one runs; give their exit codes."""
-    codes = []
-    with ExitStack() as stack:
-        drivers = [stack.enter_context(warm_driver(night)) for night in nights]
-        for driver in drivers:
-            driver.begin.set()
-            driver.process.join(PATIENCE)
-            codes.append(driver.process.exitcode)
-    return codes
 
 
 def save(night: Undisturbed, to: Path) -> None:

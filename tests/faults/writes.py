@@ -156,5 +156,5 @@ class Writes:
 
 
 def kill() -> None:
-    """End this process and its Java process at once."""
+    """End this process, and those that it has started, at once."""
     os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+from deltalake import DeltaTable, QueryBuilder
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pyspark.sql import SparkSession
@@ -64,6 +65,13 @@ def logged(artifacts: Path) -> dict[str, set[str]]:
             assert "loss" in run.data.metrics or "loss_generator" in run.data.metrics
             below[nights[parent]].add(run.info.run_name)
     return below
+
+
+def rows_of(folder: Path, table: str) -> list[dict[str, Any]]:
+    """The rows of a table of the lake in `folder`/lake, as another reader than Spark finds them."""
+    found = QueryBuilder().register("t", DeltaTable(f"{folder}/lake/{table}")).execute("SELECT * FROM t").read_all()
+    columns = [found.column(name).to_pylist() for name in found.column_names]
+    return [dict(zip(found.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def note(night: Context, stage: str, result: StageResult, inputs: StageInputs | None = None) -> None:
