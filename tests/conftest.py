@@ -36,6 +36,15 @@ settings.register_profile("recaug", deadline=None, max_examples=30)
 settings.load_profile("recaug")
 
 
+# Thousands of small plans: each is made once, and run as it is rather than compiled. What a night writes does not
+# depend on it: those of drivers that are killed compile theirs and adapt them, and one on a cluster adapts them.
+SMALL_PLANS = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two local cores, two shuffle partitions, Delta on."""
@@ -44,12 +53,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         # Forget the tables of tests that have ended, as Delta's own tests do.
         "spark.driver.extraJavaOptions": f"{LOCAL['spark.driver.extraJavaOptions']} -Ddelta.log.cacheSize=30",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-        # Thousands of small plans: each is made once, and run as it is rather than compiled. What a night writes does
-        # not depend on it: those that run on a cluster, or in a driver that is killed, compile theirs and adapt them.
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
+    settings |= SMALL_PLANS
     session = build(Spark(master="local[2]", shuffle_partitions=2, settings=settings), "recaug tests", 2)
     yield session
     session.stop()

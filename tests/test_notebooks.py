@@ -6,9 +6,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from tests.conftest import SMALL_PLANS, merged
 
 ROOT = Path(__file__).parents[1]
 MADE = {  # a table of each
@@ -21,11 +23,21 @@ NOTEBOOKS = [*MADE]
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the notebooks and their configuration, so that the tables of a run by hand stay as they are."""
+def checkout(tmp_path_factory: pytest.TempPathFactory, thin_source: Path) -> Path:
+    """A folder with the notebooks and their configuration, so that the tables of a run by hand stay as they are.
+
+    They read the same log of fewer households, with the settings of the tests' own session.
+    """
     folder = tmp_path_factory.mktemp("checkout")
     for part in ("notebooks", "conf"):
         shutil.copytree(ROOT / part, folder / part)
+    conf = folder / "conf" / "notebooks.yaml"
+    source = {
+        "events": {"path": str(thin_source)},
+        "items": {"path": str(thin_source.with_name("products.parquet"))},
+    }
+    changes = {"spark": {"settings": SMALL_PLANS}, "source": source, "prepare": {"user_share": 1.0}}
+    conf.write_text(yaml.safe_dump(merged(yaml.safe_load(conf.read_text()), changes)))
     return folder
 
 

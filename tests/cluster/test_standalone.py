@@ -89,6 +89,8 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
         *("--driver-java-options", JAVA, "--conf", f"spark.executor.extraJavaOptions={BRIEF}"),
         *("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.sql.shuffle.partitions=2"),
         *("--conf", "spark.databricks.delta.snapshotPartitions=2"),  # else 50 tasks read each small log
+        # compiled for the driver and each executor anew, plans would take more than what is learnt here
+        *("--conf", "spark.sql.codegen.wholeStage=false", "--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"),
         *(str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE),
     ]
     ended = subprocess.run(

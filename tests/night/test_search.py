@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 from pyspark.sql import SparkSession
 from tests.clickstream.logs import put
-from tests.night.nights import FIRST, HEAD, context, day, line
+from tests.night.nights import FIRST, HEAD, context, day, line, rows_of
 
 from recaug.config import Search, convert
 from recaug.errors import ContractError
@@ -78,33 +79,30 @@ def test_a_night_takes_searches_up_to_its_day_and_again_the_same(spark: SparkSes
     hashed = second.lake.content_hash("search_events")
     ingest.run(second)
     assert second.lake.content_hash("search_events") == hashed
-    days = {
-        row["event_date"].day: row["count"]
-        for row in second.lake.read("search_events").groupBy("event_date").count().collect()
-    }
-    assert days == {1: 2, 2: 2}
+    searched = rows_of(tmp_path, "search_events")
+    assert Counter(row["event_date"].day for row in searched) == {1: 2, 2: 2}
     made = prepare_searches(second)
     assert sum(made.splits.values()) == 2
-    queries = {row["text"]: row for row in second.lake.read("queries").collect()}
+    queries = {row["text"]: row for row in rows_of(tmp_path, "queries")}
     assert {text: (row["count"], row["users"]) for text, row in queries.items()} == {"led 12 v": (2, 2), "led": (1, 1)}
-    judged = {(row["query_id"], row["item_id"]): row for row in second.lake.read("judgements").collect()}
+    judged = {(row["query_id"], row["item_id"]): row for row in rows_of(tmp_path, "judgements")}
     assert judged[queries["led 12 v"]["query_id"], "a"]["gain"] == 0
     clicked, bought = judged[queries["led 12 v"]["query_id"], "b"], judged[queries["led"]["query_id"], "a"]
     assert 0 < clicked["gain"] < bought["gain"]
     assert (clicked["source"], bought["source"]) == ("click", "purchase")
-    examined = {row["rank"]: row["examined"] for row in second.lake.read("search_events").collect()}
+    examined = {row["rank"]: row["examined"] for row in rows_of(tmp_path, "search_events")}
     assert examined == {1: 1.0, 2: 0.5}  # nothing tells more of two places
 
     ids = {text: str(row["query_id"]) for text, row in queries.items()}
     write_generated(second, ids["led"], ids["led 12 v"])
     deleted = erase(second, ["v"], say=lambda line: None)
     assert (deleted["search_events"], deleted["search_quarantine"]) == (2, 1)
-    assert {row["user_id"] for row in second.lake.read("search_events").collect()} == {"u"}
-    assert {row["text"] for row in second.lake.read("queries").collect()} == {"led 12 v"}  # nobody else asked for led
+    assert {row["user_id"] for row in rows_of(tmp_path, "search_events")} == {"u"}
+    assert {row["text"] for row in rows_of(tmp_path, "queries")} == {"led 12 v"}  # nobody else asked for led
     for name in ("judgements", "search_lists"):
-        assert {row["query_id"] for row in second.lake.read(name).collect()} == {ids["led 12 v"]}
+        assert {row["query_id"] for row in rows_of(tmp_path, name)} == {ids["led 12 v"]}
     for name in ("generated_queries", "published_queries"):
-        assert {row["row_id"] for row in second.lake.read(name).collect()} == {"of another"}
+        assert {row["row_id"] for row in rows_of(tmp_path, name)} == {"of another"}
     for name in ("search_pairs", "search_arm_pairs", "query_rows"):
         assert second.lake.read(name).count() == 0
     (name,) = second.artifacts.list("erasures/*.json")
