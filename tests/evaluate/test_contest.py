@@ -45,6 +45,16 @@ def test_the_strongest_control_is_that_of_the_validation_window() -> None:
     assert abs(lifts["none"]["overall"].mean + 0.25) < 0.01
 
 
+def test_each_training_has_its_mean_of_all_units() -> None:
+    made = contest()
+    paired = Contest(made.table, {"controls": ["none", "popular"], "vae": ["vae"]}, (), Gate(), 0)
+    found = paired.by_seed("test", "ndcg@10")
+    mean = made.split("test").groupby("scorer")["ndcg@10"].mean()
+    assert found.keys() == {"controls", "vae"}
+    np.testing.assert_allclose(found["controls"], [mean["none"], mean["popular"]])
+    np.testing.assert_allclose(found["vae"], [mean["vae"]])
+
+
 def test_a_control_is_never_chosen_and_an_arm_below_it_is_held() -> None:
     held = contest().against("repeated")
     good = dict.fromkeys(MEANS, LIKE_REAL)

@@ -1,5 +1,6 @@
 """The tables of a trial, from results by hand."""
 
+import pytest
 from tests.report.made import GENERATORS, against_none, interval, measured, trial
 
 from recaug.report import tables
@@ -58,6 +59,14 @@ def test_arms_that_are_called_the_same_each_have_a_row() -> None:
     table = tables.metric_table(trial(against_none(), *arms), "overall", twice)
     assert table is not None
     assert [row.label for row in table.rows] == ["SASRec + VAE rows"] * 2
+
+
+def test_each_seed_is_told_with_the_deviation_over_them() -> None:
+    judged = trial(against_none("vae", by_seed=[0.2, 0.4]), against_none(by_seed=[0.3]))
+    (row,) = tables.by_seed(judged, GENERATORS)
+    assert row.means == [0.2, 0.4]
+    assert row.deviation == pytest.approx(0.02**0.5)
+    assert tables.by_seed(None, GENERATORS) == []
 
 
 def test_exposure_is_told_of_the_slices_that_there_are() -> None:

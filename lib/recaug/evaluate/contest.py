@@ -39,6 +39,11 @@ class Contest:
         """Mean and interval of every metric, by name and slice."""
         return summaries(self.split(split), self.scorers, self.slices, metrics, self.bootstrap)
 
+    def by_seed(self, split: str, metric: Metric) -> dict[str, list[float]]:
+        """Mean of a metric over all units, of each scorer of a name."""
+        table = self.split(split)
+        return {name: values(table, own, metric).mean(axis=1).tolist() for name, own in self.scorers.items()}
+
     def lifts(self, split: str, metric: Metric) -> dict[str, dict[Slice, Interval]]:
         """Lift of every other name over the first, by slice."""
         base, *others = self.scorers

@@ -85,7 +85,7 @@ def run_trial(
         blend = Contest(table, mixed, task.slices, gate, seed)
         controls = list(map(BLENDED.format, controls))
         blended = _lifts(blend.against(blend.strongest(controls, gate.metric)), task.lifted)
-    validation = contest.lifts(VALIDATION, gate.metric)
+    validation, by_seed = contest.lifts(VALIDATION, gate.metric), contest.by_seed(TEST, gate.metric)
     results = {
         arm.name: ArmResult(
             arm=arm,
@@ -95,6 +95,7 @@ def run_trial(
             blend=measured.get(BLENDED.format(arm.name)),
             blend_lifts=blended.get(BLENDED.format(arm.name), {}),
             fidelity=fidelity.get(arm.name),
+            by_seed=by_seed[arm.name],
         )
         for arm in arms
     }

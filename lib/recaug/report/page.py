@@ -89,7 +89,7 @@ class Night:
 def render(night: Night) -> str:
     """Write the page of a night as one HTML document without any outside reference."""
     stages, generators, trial = night.stages, night.generators, records.result_of(night.stages, Trial)
-    parts = [part for part in tables.SLICES if trial is not None]
+    parts, attacks = (tables.SLICES, trial.privacy) if trial is not None else ((), None)
     shown = {
         "night": night,
         "generators": generators,
@@ -103,13 +103,12 @@ def render(night: Night) -> str:
         "training": training_figures(stages, generators),
         "likeness": likeness_figures(night),
         "fidelity": evidence.fidelity(trial, night.gate, generators),
-        "privacy": privacy(
-            None if trial is None else trial.privacy, night.gate.max_attack_auc, night.protection, generators
-        ),
+        "privacy": privacy(attacks, night.gate.max_attack_auc, night.protection, generators),
         "policy": evidence.policy(trial),
         "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
         "base": lift.base_title(trial, generators) if trial is not None else "",
         "seeds": trial.seeds if trial is not None else None,
+        "by_seed": tables.by_seed(trial, generators),
         "exposure": tables.exposure(trial, generators),
         "groups": tables.groups(trial),
         "forest": lift.forest(trial, night.gate, generators),

@@ -1,6 +1,7 @@
 """Tables of what a trial measured: each arm and baseline by slice, and whose items their lists show."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import stdev
 from typing import NamedTuple
 
 from recaug.evaluate.arms import NONE
@@ -125,6 +126,24 @@ def _best(metric: str, measured: Iterable[Mapping[str, Interval]]) -> float:
 
 def _cell(value: Interval | None, best: float) -> Cell | None:
     return None if value is None else Cell(value.mean, value.low, value.high, value.mean == best)
+
+
+class SeedRow(NamedTuple):
+    """An arm's trainings, the gate's metric of each. deviation: over them, of a sample."""
+
+    label: str
+    means: list[float]
+    deviation: float
+
+
+def by_seed(trial: Trial | None, generators: Sequence[Series]) -> list[SeedRow]:
+    """The arms that were trained more than once."""
+    results = arms_in_order(trial, generators) if trial is not None else []
+    return [
+        SeedRow(arm_title(result.arm, generators), result.by_seed, stdev(result.by_seed))
+        for result in results
+        if len(result.by_seed) > 1
+    ]
 
 
 class GroupRow(NamedTuple):

@@ -80,7 +80,8 @@ class ArmResult(Result):
     """An arm held against the trial's base.
 
     lifts: relative, on the test window; validation_lifts: of the gate's metric; blend_lifts: of the mixtures with the
-    counts against each other. All are empty for the base. blend: the mixture, where measured.
+    counts against each other. All are empty for the base. blend: the mixture, where measured. by_seed: the gate's
+    metric on the test window, mean of all units, a training each.
     """
 
     arm: Arm
@@ -90,6 +91,7 @@ class ArmResult(Result):
     blend: Measured | None = None
     blend_lifts: Lifts = {}
     fidelity: Fidelity | None = None
+    by_seed: list[float] = []
 
 
 class Verdict(Result):

@@ -28,7 +28,7 @@ def run_learning_curve(context: Context, say: Callable[[str], None] = print) -> 
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: share ->
     arm -> label, hr@10, ndcg@10, coverage (each mean, low, high; of cold users under `cold`), lift (of gate.metric
     against the arm none; of cold users under its `cold`), lifts (measure -> slice), blend and blend_lifts (the same of
-    the mixture with the counts), users, seeds, run_id. coverage is over the seeds.
+    the mixture with the counts), users, seeds, by_seed (gate.metric of each), run_id. coverage is over the seeds.
     A share that results.json holds of this very run is taken from there: the test is seen once.
     """
     settings = context.config.learning_curve
@@ -77,6 +77,7 @@ def _arm(trial: Trial, arm: str, run_id: str) -> dict[str, Any]:
         "blend_lifts": _plain(result.blend_lifts),
         "users": trial.units["overall"],
         "seeds": trial.seeds,
+        "by_seed": {trial.metric: result.by_seed},
         "run_id": run_id,
     }
 
