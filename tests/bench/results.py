@@ -97,7 +97,7 @@ def _curve(kept: Sequence[dict[str, Any]]) -> Iterator[Sequence[object]]:
     }
     told |= {f"{name}, rare targets": (f"{name.lower()} rare", "overall") for name in ("NDCG@10", "Recall@20")}
     blended = ("blended with counts, NDCG@10 without and with", "NDCG@10, both blended")
-    yield "users", "rows of", "seeds", "NDCG@10 without and with", "deviation over seeds", *told, *blended
+    yield "users", "rows of", "seeds", "NDCG@10 without and with", *told, *blended
     without = {part["share"]: part["result"] for part in kept if part["arm"] == NONE}
     for part in kept:
         result, base = part["result"], without[part["share"]]
@@ -105,15 +105,14 @@ def _curve(kept: Sequence[dict[str, Any]]) -> Iterator[Sequence[object]]:
             continue
         lifts = [lift_cell(result["lifts"][measure][users]) for measure, users in told.values()]
         both = [f"{_figure(base['ndcg@10']['mean'])}, {_figure(result['ndcg@10']['mean'])}"]
-        both.append(", ".join(filter(None, map(_deviation, (base, result)))))
         means = [_figure(arm["blend"]["overall"]["ndcg@10"]["mean"]) for arm in (base, result)]
         mixed = [", ".join(means), lift_cell(result["blend_lifts"]["ndcg@10"]["overall"])]
         yield f"{result['users']:,}", result["label"], result["seeds"], *both, *lifts, *mixed
 
 
 def _deviation(result: dict[str, Any]) -> str:
-    """Of NDCG@10 over the seeds; nothing where there is one, or where they were not kept."""
-    seeds = result.get("by_seed", {}).get("ndcg@10", [])
+    """Of NDCG@10 over the seeds; nothing where there is one."""
+    seeds = result["by_seed"]["ndcg@10"]
     return _figure(float(np.std(seeds, ddof=1))) if len(seeds) > 1 else ""
 
 
