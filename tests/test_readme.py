@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from deltalake import DeltaTable
 from tests.markdown import DOCS, README, ROOT, code, commands
 
-from recaug.config import convert, load
+from recaug.config import STAGES, convert, load
 from recaug.config.text import parse
 
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -28,6 +29,7 @@ OWN_TABLE = [
     if "--config conf/shop.yaml" in command and not any(job in command for job in BESIDE)
 ]
 (STREAM,) = (command for command in COMMANDS if "jobs/stream" in command and command.endswith("--once"))
+NIGHTS = [command for command in COMMANDS if "jobs/nightly" in command]
 AUDITS = [command for command in COMMANDS if "jobs/audit_privacy" in command]
 (ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
 (INIT,) = (command for command in COMMANDS if "jobs/init" in command)
@@ -136,11 +138,26 @@ def test_a_target_is_there(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def given(command: str, option: str) -> list[str]:
+    """What a command gives for an option, each time that it does."""
+    words = shlex.split(command)
+    return [value for name, value in pairwise(words) if name == option]
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "--config conf/" in command])
+def test_what_a_command_sets_is_a_setting(command: str) -> None:
+    (config,) = given(command, "--config")
+    if config != "conf/shop.yaml":
+        assert load(config, given(command, "--set")).hash
+    for stages in given(command, "--stages"):
+        assert {*stages.split(",")} <= {*STAGES}
+
+
 def readable(command: str) -> bool:
     """Whether a shipped configuration's log is there: some lie beside the project, where there are any."""
     if command in OWN_TABLE:
         return False
-    source = load(shlex.split(command)[shlex.split(command).index("--config") + 1]).source
+    source = load(given(command, "--config")[0]).source
     logs = [log for log in (*source.logs, source.search) if log is not None]
     return not any(log.path.startswith("../shared") and not (ROOT / log.path).exists() for log in logs)
 
@@ -154,7 +171,8 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     plans = [
         line if "--dry-run" in line else f"{line} --dry-run" for line in lines if "-run" in line or "--until" in line
     ]
-    shipped = [f"{command} --dry-run" for command in COMMANDS if "jobs/nightly" in command and readable(command)]
+    first = {given(command, "--config")[0]: command for command in reversed(NIGHTS) if readable(command)}
+    shipped = [f"{command} --dry-run" for command in first.values()]  # one a configuration
     nights = [f"{line} --stages ingest" for line in lines if "-run" not in line and "--until" not in line]
     assert "--resume" in nights[1]
     (shop / "erased.txt").write_text("v1\n")
@@ -162,7 +180,7 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     propose = INIT.replace("/mnt/shop", str(shop)).replace("conf/shop.yaml", str(shop / "proposed.yaml"))
     brief = plans[0].replace("shop.yaml", "brief.yaml")  # README's own
     stream = STREAM.replace("conf/shop.yaml", str(shop / "shop.yaml"))
-    *planned, first, again, erased, streamed, proposed = run(
+    *planned, taken, again, erased, streamed, proposed = run(
         [*shipped, brief, *plans, *nights[:2], erase, stream, propose]
     )
     columns = load(shop / "proposed.yaml").source.events.columns
@@ -171,7 +189,7 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     for line, printed in zip([*shipped, brief, *plans], planned, strict=True):
         assert "rows to ingest" in printed or "no events to ingest" in printed  # of search alone
         assert "--until" in line or line in shipped or "230 rows to ingest" in printed
-    assert "230 rows_in" in first
+    assert "230 rows_in" in taken
     assert "skipped" in again
     events = DeltaTable(str(shop / "lake" / "events")).get_add_actions(flatten=True).column("num_records").to_pylist()
     assert sum(events) == 23 * 8  # the account of the testers is no customer, and v1 is erased
