@@ -9,7 +9,6 @@ from tests.bench.results import FOLDER, PAGE, TABLE, with_tables
 from recaug.config import TOGETHER, convert
 from recaug.evaluate.arms import NONE
 
-
 NAMES = {  # of what a study measures
     "benchmark": lambda asked: asked.benchmark.models,
     "learning_curve": lambda asked: [NONE, *map(TOGETHER.join, asked.augment.groups)],
