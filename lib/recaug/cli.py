@@ -22,6 +22,7 @@ from recaug.errors import ConfigError, ContractError
 from recaug.evaluate.trial import refuse_leaks
 from recaug.exits import exit_code, hiding, printable
 from recaug.lake.store import Store
+from recaug.lake.upkeep import WEEK
 from recaug.night import command as nights
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.failures import one_line_errors
@@ -37,8 +38,9 @@ from recaug.session import build
 from recaug.stream import command as streaming
 from recaug.studies import privacy, search_lists
 from recaug.studies.benchmark import run_benchmark
+from recaug.studies.cleaning import clean
 from recaug.studies.completion import run_completion
-from recaug.studies.erasure import WEEK, erase
+from recaug.studies.erasure import erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
 from recaug.studies.search_benchmark import run_search_benchmark
@@ -148,6 +150,18 @@ def _forget(config: Config, given: Namespace) -> Work:
     return work
 
 
+def _clean(config: Config, _: Namespace) -> Work:
+    """What only nights long past needed leaves lake and artifacts."""
+
+    def work(spark: SparkSession) -> None:
+        with one_line_errors("clean"):
+            context = night_context(config, dt.date.today(), spark)
+            with held(context, "a clean-up"):
+                clean(context, say)
+
+    return work
+
+
 def _study(
     section: str, run: Callable[..., Any], markdown: Callable[[Any], str], config: Config, given: Namespace
 ) -> Work:
@@ -187,6 +201,7 @@ forget = Command(
     ],
     _forget,
 )
+tidy = Command("Removes what only nights long past needed; see lake.retention.", [], _clean)
 benchmark = Command(
     "Compares the recommenders that the configuration's section benchmark names.",
     [],

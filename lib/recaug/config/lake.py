@@ -1,8 +1,22 @@
 """Sections lake and spark: where the tables lie, and the session that reads and writes them."""
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
 
 from recaug.config.base import NonNegative, Positive, Strict
+
+
+class Retention(Strict, kw_only=True):
+    """What jobs/clean.py leaves of nights past; what they published, their lists and pages stay in any case.
+
+    nights: the newest, whose candidates, negatives and models stay.
+    hours: after which files of a table's older versions leave the disk, a week or more: readers need them till then.
+    """
+
+    nights: Positive = 30
+    hours: Annotated[float, Meta(ge=168)] = 168
 
 
 class Lake(Strict, kw_only=True):
@@ -16,6 +30,7 @@ class Lake(Strict, kw_only=True):
     catalog: str | None = None
     lease_seconds: Positive = 300
     wait_seconds: NonNegative = 0
+    retention: Retention = Retention()
 
     def __post_init__(self) -> None:
         """Check that it is one place, whose path readers do not take for shorter."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from recaug.lake.tables import Lake
 
 ERASURE = "erasure"  # key of the note of commits that took erased users out of a table
+CLEANING = "cleaning"  # key of that of commits that took out rows of nights past
 UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # operations that change no row
 
 

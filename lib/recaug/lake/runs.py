@@ -163,6 +163,11 @@ def history(lake: Lake, stage: str) -> list[RunRecord]:
     return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
 
 
+def all_records(lake: Lake) -> list[RunRecord]:
+    """Give every record of every night and study, by date."""
+    return _records(lake, "true") if lake.exists("runs") else []
+
+
 def before(lake: Lake, date: dt.date, stage: str, nights: int) -> list[RunRecord]:
     """Give the records of a stage of the last nights before a date, by date."""
     if not lake.exists("runs"):

@@ -2,10 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 
-from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame
@@ -21,14 +19,10 @@ from recaug.lake.failures import storage_error
 from recaug.lake.ledger import ERASURE
 from recaug.lake.tables import Lake
 from recaug.lake.tombstones import bury, known_before
+from recaug.lake.upkeep import WEEK, last_metric, noted, vacuum
 from recaug.night.context import Context
 from recaug.night.report import SHOWN_USERS
 from recaug.studies.certificate import Erased, Erasure, certify
-
-WEEK = 168  # hours; what Delta keeps old files for at least, so that readers and writers at work are not disturbed
-CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
-NOTE = "spark.databricks.delta.commitInfo.userMetadata"
-TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"  # of a vacuum: 10,000, a minute a table on 2 cores
 
 UNREAD = "_unread"
 WORDS = r'[\s,;|"]+'  # what parts them in a line that cannot be parsed
@@ -119,42 +113,31 @@ def _erase_from(lake: Lake, name: str, users: DataFrame, retain_hours: float) ->
     """Delete what is theirs from a table, and its old files; count what is left."""
     before, theirs = lake.version(name), F.expr(str(TABLES[name].erased_by))
     try:
-        with _noted(lake):
+        with noted(lake, {ERASURE: True}):
             rows = _delete(lake, name, users)
             if name == "negatives":
                 rows += _earlier_negatives(lake)
         left = lake.own(name).alias("t").join(F.broadcast(users).alias("u"), theirs, "left_semi").count()
         after = lake.version(name)
-        _vacuum(lake, name, retain_hours)
+        vacuum(lake, name, retain_hours)
     except (Py4JJavaError, PySparkException) as error:
         raise storage_error(error, f"table {name} at {lake.location(name)}") from error
     return Erased(before, after, rows, left)
 
 
-@contextmanager
-def _noted(lake: Lake) -> Iterator[None]:
-    """Say in the commits of a block that they are an erasure's, and under which lease."""
-    conf = lake.spark.conf
-    conf.set(NOTE, json.dumps({ERASURE: True, **lake.ledger.guard()}))
-    try:
-        yield
-    finally:
-        conf.unset(NOTE)
-
-
 def _delete(lake: Lake, name: str, users: DataFrame) -> int:
     """Delete a table's rows that are theirs, and count them."""
-    table, theirs = lake.delta(name), TABLES[name].erased_by
+    theirs = TABLES[name].erased_by
     assert theirs is not None
-    table.alias("t").merge(F.broadcast(users).alias("u"), theirs).whenMatchedDelete().execute()
-    return _last(table, "numTargetRowsDeleted")
+    lake.delta(name).alias("t").merge(F.broadcast(users).alias("u"), theirs).whenMatchedDelete().execute()
+    return last_metric(lake, name, "numTargetRowsDeleted")
 
 
 def _earlier_negatives(lake: Lake) -> int:
     _, prepared = runs.latest(lake, "prepare")
-    table = lake.delta("negatives")
-    table.delete("true" if prepared is None else f"event_date <> DATE'{prepared.isoformat()}'")
-    return _last(table, "numDeletedRows")
+    others = "true" if prepared is None else f"event_date <> DATE'{prepared.isoformat()}'"
+    lake.delta("negatives").delete(others)
+    return last_metric(lake, "negatives", "numDeletedRows")
 
 
 def _quarantined(context: Context, users: DataFrame) -> DataFrame:
@@ -198,26 +181,6 @@ def _user(read: DataFrame, log: Log) -> F.Column:
     except AnalysisException:
         return F.lit(None).cast("string")
     return as_id(user, kind, log.nulls)
-
-
-def _vacuum(lake: Lake, name: str, retain_hours: float) -> None:
-    """Remove files that no version needs which is younger."""
-    conf, tasks = lake.spark.conf, str(lake.spark.sparkContext.defaultParallelism)
-    wanted = {CHECK: str(retain_hours >= WEEK).lower(), TASKS: tasks}
-    before = {CHECK: str(conf.get(CHECK, "true")), TASKS: str(conf.get(TASKS))}
-    try:
-        for key, value in wanted.items():
-            conf.set(key, value)
-        lake.delta(name).vacuum(retain_hours)
-    finally:
-        for key, value in before.items():
-            conf.set(key, value)
-
-
-def _last(table: DeltaTable, metric: str) -> int:
-    """A figure of the table's last commit; 0 where that has none, for nothing was deleted."""
-    row = table.history(1).select(F.col("operationMetrics")[metric]).first()
-    return int(row[0]) if row is not None and row[0] is not None else 0
 
 
 def _pages(context: Context, users: Sequence[str]) -> int:
