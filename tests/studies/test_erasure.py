@@ -21,6 +21,7 @@ from tests.conftest import THIN_DAY
 from recaug import cli
 from recaug.config import Config, load
 from recaug.errors import ContractError
+from recaug.lake import upkeep
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
@@ -143,7 +144,7 @@ def test_nothing_is_left_of_an_erased_user_and_everything_of_the_others(spark: S
     assert not indexes & erased.indexes
     assert artifacts.list("**/index.html") == []  # the night's page and MLflow's copy
     assert f"pages              {len(erased.pages):,} deleted" in erased.said
-    assert spark.conf.get(erasure.CHECK, "true") == "true"
+    assert spark.conf.get(upkeep.CHECK, "true") == "true"
 
 
 def test_erased_users_stay_away_and_what_they_taught_is_learnt_from_no_more(
