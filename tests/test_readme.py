@@ -22,7 +22,7 @@ from recaug.config.text import parse
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 COMMANDS = list(dict.fromkeys(command for page in (README, *DOCS) for command in commands(page)))
-BESIDE = ("jobs/erase", "jobs/stream", "jobs/audit_privacy")  # of an own table, and no night
+BESIDE = ("jobs/erase", "jobs/clean", "jobs/stream", "jobs/audit_privacy")  # of an own table, and no night
 OWN_TABLE = [
     command
     for command in COMMANDS
@@ -32,6 +32,7 @@ OWN_TABLE = [
 NIGHTS = [command for command in COMMANDS if "jobs/nightly" in command]
 AUDITS = [command for command in COMMANDS if "jobs/audit_privacy" in command]
 (ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
+(CLEAN,) = (command for command in COMMANDS if "jobs/clean" in command)
 (INIT,) = (command for command in COMMANDS if "jobs/init" in command)
 
 
@@ -180,8 +181,9 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     propose = INIT.replace("/mnt/shop", str(shop)).replace("conf/shop.yaml", str(shop / "proposed.yaml"))
     brief = plans[0].replace("shop.yaml", "brief.yaml")  # README's own
     stream = STREAM.replace("conf/shop.yaml", str(shop / "shop.yaml"))
-    *planned, taken, again, erased, streamed, proposed = run(
-        [*shipped, brief, *plans, *nights[:2], erase, stream, propose]
+    clean = CLEAN.replace("conf/shop.yaml", str(shop / "shop.yaml"))
+    *planned, taken, again, erased, cleaned, streamed, proposed = run(
+        [*shipped, brief, *plans, *nights[:2], erase, clean, stream, propose]
     )
     columns = load(shop / "proposed.yaml").source.events.columns
     assert (columns["user_id"], columns["item_id"]) == ("visitor", "sku")
@@ -194,6 +196,7 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     events = DeltaTable(str(shop / "lake" / "events")).get_add_actions(flatten=True).column("num_records").to_pylist()
     assert sum(events) == 23 * 8  # the account of the testers is no customer, and v1 is erased
     assert "events             23 rows deleted" in erased
+    assert "kept: 1 of 1 nights, from 2026-11-23 on" in cleaned
     assert "230 rows: 0 events" in streamed  # the night has taken these days
     assert "nothing is left to take" in streamed
     (submitted,) = nights[2:]

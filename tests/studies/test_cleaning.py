@@ -116,12 +116,12 @@ def test_a_clean_up_leaves_what_the_newest_nights_and_the_published_one_are_of(c
     assert OLD not in left
     assert "candidate_events         1 rows of nights past deleted" in cleaned.said
     assert "models                   1 of nights past deleted" in cleaned.said
-    assert f"2 nights are kept, from {PUBLISHED} on" in cleaned.said
+    assert f"kept: 2 of 3 nights, from {PUBLISHED} on" in cleaned.said
 
 
 def test_files_of_old_versions_stay_for_the_stream_of_the_night_that_published(cleaned: Cleaned) -> None:
     hours = (dt.datetime.now(dt.UTC).replace(tzinfo=None) - RUN.started).total_seconds() / 3600 + 1
-    assert re.search(r"of versions of the last ([\d,]+) hours", cleaned.said)[1] in (  # type: ignore[index]
+    assert re.search(r"of the versions of ([\d,]+) hours", cleaned.said)[1] in (  # type: ignore[index]
         f"{hours:,.0f}",
         f"{hours - 1:,.0f}",
     )

@@ -24,9 +24,10 @@ OF_ONE_NIGHT |= dict.fromkeys(("negatives", f"{REFIT}_negatives"), "string(event
 
 
 class Kept(NamedTuple):
-    """Nights whose rows and models stay, and the hours for which the files of older versions do."""
+    """Nights whose rows and models stay, of all, and the hours for which the files of older versions do."""
 
     nights: Sequence[dt.date]
+    of: int
     hours: float
 
 
@@ -45,9 +46,11 @@ def clean(context: Context, say: Callable[[str], None] = print) -> None:
             if rows:
                 say(f"  {name:<24} {rows:,} rows of nights past deleted")
     removed = _remove_models(context, records, kept)
-    first = f", from {min(kept.nights)} on" if kept.nights else ""
     say(f"  {'models':<24} {removed:,} of nights past deleted")
-    say(f"  {len(kept.nights):,} nights are kept{first}, and files of versions of the last {kept.hours:,.0f} hours")
+    first = f", from {min(kept.nights)} on" if kept.nights else ""
+    say(
+        f"  kept: {len(kept.nights):,} of {kept.of:,} nights{first}, and files of the versions of {kept.hours:,.0f} hours"
+    )
 
 
 def _kept(records: Sequence[RunRecord], context: Context) -> Kept:
@@ -60,7 +63,7 @@ def _kept(records: Sequence[RunRecord], context: Context) -> Kept:
         age = dt.datetime.now(dt.UTC).replace(tzinfo=None) - began
         hours = max(hours, age.total_seconds() / 3600 + 1)
         newest = sorted({*newest, max(published)})
-    return Kept(newest, hours)
+    return Kept(newest, len(nights), hours)
 
 
 def _clean(lake: Lake, name: str, kept: Kept) -> int:
