@@ -48,9 +48,8 @@ def clean(context: Context, say: Callable[[str], None] = print) -> None:
     removed = _remove_models(context, records, kept)
     say(f"  {'models':<24} {removed:,} of nights past deleted")
     first = f", from {min(kept.nights)} on" if kept.nights else ""
-    say(
-        f"  kept: {len(kept.nights):,} of {kept.of:,} nights{first}, and files of the versions of {kept.hours:,.0f} hours"
-    )
+    versions = f"files of the versions of {kept.hours:,.0f} hours"
+    say(f"  kept: {len(kept.nights):,} of {kept.of:,} nights{first}, and {versions}")
 
 
 def _kept(records: Sequence[RunRecord], context: Context) -> Kept:
