@@ -5,7 +5,7 @@ RUNTIME ?=
 PYTHON := .venv$(if $(RUNTIME),-$(RUNTIME))/bin/python
 READY := .venv/.ready
 
-DEMO_DATE ?= 2017-02-04
+DEMO_DATE ?= 2017-02-26
 PYTEST_ARGS ?=
 MUTANTS ?=
 FAULTS ?=
@@ -30,11 +30,11 @@ environment: $(READY)
 runtime: $(READY) ## one thin night on another runtime comes to the same content (RUNTIME=spark-4.0, spark-4.1, dbr-16.4)
 	@.ci/runtime $(RUNTIME) night
 
-demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-04) and prints where its report is
+demo: $(READY) ## runs one night on the embedded shop data (DEMO_DATE=2017-02-26) and prints where its report is
 	@$(PYTHON) jobs/nightly.py --config conf/demo.yaml --date $(DEMO_DATE)
 
 demo-catalogue: $(READY) ## fills the gaps of the same shop's catalogue, and measures how well
-	@$(PYTHON) jobs/complete_attributes.py --config conf/catalogue/complete_journey.yaml --date $(DEMO_DATE)
+	@$(PYTHON) jobs/complete_attributes.py --config conf/catalogue/complete_journey.yaml --date 2017-02-04
 
 test: environment ## runs every test, in two processes (PYTEST_ARGS="-k sessions -x" for some; RUNTIME=spark-4.0)
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

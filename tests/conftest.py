@@ -74,7 +74,7 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
 
 
 CONF = Path(__file__).parents[1] / "conf"
-STAGES = load(CONF / "demo.yaml").stages  # of a night whose task is recommendation alone
+STAGES = load(CONF / "weeks.yaml").stages  # of a night whose task is recommendation alone
 # Java's options for a process of less than 80 s of processor time: its second compiler would take more than it saves.
 BRIEF = f"{LOCAL['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1"
 
@@ -173,7 +173,7 @@ def write_thin(root: Path, source: Path, changes: dict[str, Any]) -> Path:
         },
     }
     path = root / "night.yaml"
-    path.write_text(yaml.safe_dump(merged(merged(merged(shipped("demo"), THIN), places), changes)))
+    path.write_text(yaml.safe_dump(merged(merged(merged(shipped("weeks"), THIN), places), changes)))
     return path
 
 

@@ -19,7 +19,7 @@ CONF = Path(__file__).parents[1] / "conf"
 SHIPPED = sorted(
     [path for folder in (".", "bench", "catalogue", "images", "search") for path in CONF.glob(f"{folder}/*.yaml")]
 )
-DEMO = yaml.safe_dump(shipped("demo"), sort_keys=False)
+DEMO = yaml.safe_dump(shipped("weeks"), sort_keys=False)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -55,7 +55,7 @@ def test_a_shipped_file_says_only_what_differs_from_the_defaults(path):
 
 
 def test_what_is_said_for_nothing_is_noticed():
-    values = parse((CONF / "demo.yaml").read_text())
+    values = parse((CONF / "weeks.yaml").read_text())
     values |= {"recommend": {"k": 20, "diversity": 0.1}, "tracking": {}}
     values["augment"]["generators"][1] |= {"optimiser": {"epochs": 4, "batch_rows": 64}, "z_dim": 65}
     noticed = [".augment.generators[1].optimiser.epochs", ".recommend.k", ".tracking"]
@@ -116,7 +116,7 @@ def test_new_items_need_a_catalogue_to_be_known_by():
 
 
 def test_the_demo_is_among_them():
-    assert {"demo.yaml", "online_retail.yaml", "rees46.yaml"} <= {path.name for path in SHIPPED}
+    assert {"weeks.yaml", "online_retail.yaml", "rees46.yaml"} <= {path.name for path in SHIPPED}
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_the_demo_is_among_them():
         ("  alpha: 0.75", "  alpha: .inf", "got inf - at `$.negatives.alpha`"),
         ("seed: 2017", "seed: -1", "Expected `int` >= 0 - at `$.seed`"),
         ("seed: 2017", "seed: 2147483648", "Expected `int` <= 2147483647 - at `$.seed`"),
-        ("  path: build/demo/lake", "  path: build/#1/lake", "path build/#1/lake has a #, at which"),
-        ("  path: build/demo/lake", "  path: build/what?/lake", "path build/what?/lake has a ?, at which"),
+        ("  path: build/weeks/lake", "  path: build/#1/lake", "path build/#1/lake has a #, at which"),
+        ("  path: build/weeks/lake", "  path: build/what?/lake", "path build/what?/lake has a ?, at which"),
         ("      user_id: household_id", "      user_id: 7", "$.source.events.columns[...]`; put it in quotes"),
         ("  heads: 2", "  heads: 3", "no multiple"),
         ("  layers: sasrec", "  layers: bsarec", "bsarec sees a whole row: set sasrec.prefix_events"),
@@ -159,9 +159,9 @@ def test_a_wrong_key_is_an_error_that_names_its_place(old, new, said):
     """Among them event_type_unknown_to_source, lake_path_with_hash, number_not_finite and seed_out_of_range."""
     assert old in DEMO
     with pytest.raises(ConfigError) as error:
-        loads(DEMO.replace(old, new, 1), "demo.yaml")
+        loads(DEMO.replace(old, new, 1), "weeks.yaml")
     assert said in str(error.value)
-    assert str(error.value).startswith("demo.yaml: ")
+    assert str(error.value).startswith("weeks.yaml: ")
 
 
 def test_a_key_that_stands_twice_is_refused_with_both_lines():
@@ -170,9 +170,9 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines():
     line = next(number for number, text in enumerate(lines) if text.strip().startswith("user_id:"))
     lines.insert(line + 2, lines[line])
     with pytest.raises(ConfigError) as error:
-        loads("\n".join(lines), "demo.yaml")
+        loads("\n".join(lines), "weeks.yaml")
     said = f"line {line + 3}: the key user_id stands twice, first in line {line + 1}; remove one"
-    assert str(error.value) == f"demo.yaml: {said}"
+    assert str(error.value) == f"weeks.yaml: {said}"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_number_is_what_a_reader_takes_it_for(written, read):
 
 def least() -> dict[str, Any]:
     """What every configuration says, of the demo's shop."""
-    demo = shipped("demo")
+    demo = shipped("weeks")
     return {key: demo[key] for key in ("artifacts", "lake", "source")}
 
 
@@ -270,7 +270,7 @@ def test_a_night_without_generators_is_refused_before_it_begins(tmp_path, capsys
 
 def test_the_hash_knows_what_decides_the_rows_and_nothing_else():
     base = loads(DEMO).hash
-    elsewhere = DEMO.replace("build/demo", "/elsewhere").replace("shuffle_partitions: null", "shuffle_partitions: 8")
+    elsewhere = DEMO.replace("build/weeks", "/elsewhere").replace("shuffle_partitions: null", "shuffle_partitions: 8")
     assert loads(elsewhere.replace("launcher: null", "launcher: local")).hash == base
     assert loads(DEMO.replace("seed: 2017", "seed: 2018")).hash != base
     assert loads(DEMO.replace("temperature: 1.0", "temperature: 0.9")).hash != base

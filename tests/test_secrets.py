@@ -49,7 +49,7 @@ def test_a_secret_is_hidden_by_its_form_and_nothing_else(text: str, shown: str) 
 
 def test_the_resolved_configuration_has_no_secret_and_says_the_rest() -> None:
     """T8: config.yaml beside the report."""
-    written = loads(yaml.safe_dump(with_secrets(shipped("demo")))).written()
+    written = loads(yaml.safe_dump(with_secrets(shipped("weeks")))).written()
     assert not [secret for secret in KEPT if secret in written]
     assert "spark.hadoop.fs.s3a.secret.key: '***'" in written
     assert "spark.ui.retainedJobs: '11'" in written
@@ -57,7 +57,7 @@ def test_the_resolved_configuration_has_no_secret_and_says_the_rest() -> None:
 
 def test_an_error_line_hides_what_the_configuration_knows(capsys: pytest.CaptureFixture[str]) -> None:
     """T8: what Spark says may hold the value of an option."""
-    config = loads(yaml.safe_dump(with_secrets(shipped("demo"))))
+    config = loads(yaml.safe_dump(with_secrets(shipped("weeks"))))
 
     def fail() -> None:
         with exits.hiding(config.secrets):
@@ -71,7 +71,7 @@ def test_an_error_line_hides_what_the_configuration_knows(capsys: pytest.Capture
 def test_an_address_that_tables_would_keep_has_no_password(key: str) -> None:
     """T8: models' and tables' addresses are recorded."""
     with pytest.raises(ConfigError, match=f"{key} has a secret in its address"):
-        loads(yaml.safe_dump(shipped("demo")), settings=[f"{key}=s3a://key:secret@bucket/x"])
+        loads(yaml.safe_dump(shipped("weeks")), settings=[f"{key}=s3a://key:secret@bucket/x"])
 
 
 def test_a_night_leaves_no_secret_anywhere(thin_yaml, here, capsys) -> None:

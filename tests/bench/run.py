@@ -207,7 +207,7 @@ def read(files: list[str], rank: int, size: int, rows: int) -> int:
 
 def settled(cores: int) -> config.Config:
     """The demo's configuration over a quarter, with few epochs: speed is measured, not quality."""
-    demo = msgspec.to_builtins(config.load(ROOT / "conf" / "demo.yaml"))
+    demo = msgspec.to_builtins(config.load(ROOT / "conf" / "weeks.yaml"))
     demo["artifacts"], demo["lake"]["path"] = str(FOLDER / "artifacts"), str(FOLDER / "lake")
     demo["prepare"] |= {"train_days": 62, "validation_days": 14, "test_days": 14, "min_item_users": 5}
     demo["training"] |= {"launcher": "local" if cores == 1 else "horovod", "workers": cores}

@@ -75,7 +75,7 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
     places = {
         "artifacts": "night/artifacts",
         "lake": {"path": "night/lake"},
-    }  # the driver's folder, as in conf/demo.yaml
+    }  # the driver's folder, as in conf/weeks.yaml
     changes = {
         "spark": {"master": None},
         "training": {"launcher": None, "workers": 2},

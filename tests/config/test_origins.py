@@ -46,11 +46,11 @@ def test_a_value_on_a_line_is_read_as_it_was(value):
 
 
 def test_the_resolved_configuration_says_where_each_value_comes_from_and_means_the_same():
-    config = load("conf/demo.yaml", ["sasrec.dim=32", "augment.generators[1].draw.weight=.5"])
+    config = load("conf/weeks.yaml", ["sasrec.dim=32", "augment.generators[1].draw.weight=.5"])
     lines = config.written().splitlines()
     for line in (
         "seed: 2017 # given",
-        "  path: build/demo/lake # given",
+        "  path: build/weeks/lake # given",
         "  catalog: null # default",
         "      purchase: purchase # given",
         "  dim: 32 # --set",
@@ -71,7 +71,7 @@ def test_the_resolved_configuration_says_where_each_value_comes_from_and_means_t
     assert all(line.endswith(":") for line in bare)
 
 
-@pytest.mark.parametrize("name", ["demo", "bench/cold_start_beauty", "images/clothing", "online_retail"])
+@pytest.mark.parametrize("name", ["weeks", "bench/cold_start_beauty", "images/clothing", "online_retail"])
 def test_what_a_program_made_is_written_without_origins(name):
     config = msgspec.structs.replace(load(f"conf/{name}.yaml"), seed=5)
     assert config.origins is None
@@ -82,13 +82,13 @@ def test_what_a_program_made_is_written_without_origins(name):
 
 
 def test_what_is_set_counts_as_if_the_yaml_said_it():
-    told = shipped("demo")
+    told = shipped("weeks")
     told["sasrec"]["dim"], told["evaluate"]["policy"] = 32, {"epochs": 90}
     settings = ["sasrec.dim=32", "evaluate.policy.epochs=90", "artifacts=/elsewhere", "lake.path=/elsewhere"]
-    config = load("conf/demo.yaml", settings)
+    config = load("conf/weeks.yaml", settings)
     assert config.hash == loads(yaml.safe_dump(told)).hash
     assert (config.artifacts, config.lake.path) == ("/elsewhere", "/elsewhere")
-    assert load("conf/demo.yaml").hash != config.hash
+    assert load("conf/weeks.yaml").hash != config.hash
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_what_is_set_counts_as_if_the_yaml_said_it():
 )
 def test_a_wrong_setting_is_an_error_that_names_it(setting, said):
     with pytest.raises(ConfigError) as error:
-        load("conf/demo.yaml", [setting])
+        load("conf/weeks.yaml", [setting])
     assert said in str(error.value)
-    assert str(error.value).startswith(f"conf/demo.yaml --set {setting}: ")
+    assert str(error.value).startswith(f"conf/weeks.yaml --set {setting}: ")
 
 
 JOBS = {
@@ -128,10 +128,10 @@ JOBS = {
 @pytest.mark.parametrize("job", JOBS)
 def test_every_job_takes_settings_and_refuses_an_unknown_key_with_2(job, capsys):
     run, words = JOBS[job]
-    code = run(["--config", "conf/demo.yaml", *words, "--set", "seed=1", "--set", "evaluate.gate.min_lifts=0.1"])
+    code = run(["--config", "conf/weeks.yaml", *words, "--set", "seed=1", "--set", "evaluate.gate.min_lifts=0.1"])
     assert code == 2
     said = "Object contains unknown field `min_lifts` - at `$.evaluate.gate`"
-    assert capsys.readouterr().err == f"error: conf/demo.yaml --set seed=1 --set evaluate.gate.min_lifts=0.1: {said}\n"
+    assert capsys.readouterr().err == f"error: conf/weeks.yaml --set seed=1 --set evaluate.gate.min_lifts=0.1: {said}\n"
 
 
 def test_a_job_runs_with_what_is_set(capsys):
@@ -142,7 +142,7 @@ def test_a_job_runs_with_what_is_set(capsys):
         raise ConfigError("that is enough")
 
     command = cli.Command("A command.", [], begin)
-    assert command(["--config", "conf/demo.yaml", "--set", "sasrec.dim=32", "--set", "training.launcher=local"]) == 2
+    assert command(["--config", "conf/weeks.yaml", "--set", "sasrec.dim=32", "--set", "training.launcher=local"]) == 2
     (config,) = seen
     assert (config.sasrec.dim, config.training.launcher) == (32, "local")
     assert capsys.readouterr().err == "error: that is enough\n"

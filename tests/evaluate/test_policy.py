@@ -14,7 +14,7 @@ from recaug.generators.counts import Counts
 from recaug.results import Arm, Part
 
 POLICY = Policy(rows=["head", "tail"], shares=[0.5, 1.0], weights=[1.0, 2.0], first_epochs=2, epochs=200)
-VAE = load("conf/demo.yaml").augment.entry("vae")  # draws two continuations, and histories
+VAE = load("conf/weeks.yaml").augment.entry("vae")  # draws two continuations, and histories
 
 
 def augment(*generators: Any, **changes: Any) -> Augment:

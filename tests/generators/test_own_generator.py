@@ -81,7 +81,7 @@ ENTRY: dict[str, Any] = {
 
 def demo(*entries: dict[str, Any]) -> str:
     """The demo's configuration with these generators."""
-    values = yaml.safe_load(Path("conf/demo.yaml").read_text(encoding="utf-8"))
+    values = yaml.safe_load(Path("conf/weeks.yaml").read_text(encoding="utf-8"))
     values["augment"]["generators"] = list(entries)
     return yaml.safe_dump(values)
 
@@ -103,7 +103,7 @@ def test_a_class_path_in_the_yaml_is_a_generator(spark: SparkSession) -> None:
     assert made["event_id"].is_unique
 
 
-@pytest.mark.parametrize("path", ["conf/beauty.yaml", "conf/bench/cold_start_beauty.yaml", "conf/demo.yaml"])
+@pytest.mark.parametrize("path", ["conf/beauty.yaml", "conf/bench/cold_start_beauty.yaml", "conf/weeks.yaml"])
 def test_a_generator_round_trips_through_yaml(path: str) -> None:
     for entry in generators(load(path).augment.generators):
         assert decode(yaml.safe_load(yaml.safe_dump(msgspec.to_builtins(entry)))) == entry

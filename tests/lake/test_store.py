@@ -187,7 +187,7 @@ def test_every_job_refuses_such_artifacts_with_exit_code_2_before_spark_starts(
         raise AssertionError("Spark was started")
 
     monkeypatch.setattr(cli, "build", started)
-    values = yaml.safe_load((Path(__file__).parents[2] / "conf" / "demo.yaml").read_text())
+    values = yaml.safe_load((Path(__file__).parents[2] / "conf" / "weeks.yaml").read_text())
     file = tmp_path / "night.yaml"
     file.write_text(yaml.safe_dump(values | {"artifacts": "ftp://bucket/nights"}))
     arguments = ["--config", str(file)]

@@ -36,7 +36,7 @@ def day(number: int, hour: float = 12) -> dt.datetime:
 
 def context(spark: SparkSession, folder: Path, date: dt.date, **changes: Any) -> Context:
     """Make a night of `date` over the log in `folder`/log, with changes to the sections of the demo's configuration."""
-    given = shipped("demo") | {"covisitation": {}}  # test_counting chooses among the ways of counting
+    given = shipped("weeks") | {"covisitation": {}}  # test_counting chooses among the ways of counting
     given["source"] = {
         "events": {
             "path": f"{folder}/log",

@@ -145,4 +145,4 @@ def test_the_page_has_search_beside_the_recommendation() -> None:
 
 def test_search_without_a_search_log_is_refused() -> None:
     with pytest.raises(ValueError, match="tasks has search: set source.search"):
-        convert(shipped("demo") | {"tasks": ["recommendation", "search"]})
+        convert(shipped("weeks") | {"tasks": ["recommendation", "search"]})

@@ -20,7 +20,7 @@ from recaug.results import Ingest, Prepare, Publish, Result, Train, Trial, Verdi
 from recaug.studies.completion import COMPLETE
 from recaug.studies.pictures import IMAGES
 
-DEMO = load("conf/demo.yaml")
+DEMO = load("conf/weeks.yaml")
 DATE = dt.date(2017, 1, 10)
 EMPTY: dict[str, Result] = {
     "ingest": Ingest(rows_in=0, events=0, duplicates=0, quarantined=0, items=0, reasons={}, days=(None, "2017-01-10")),

@@ -18,7 +18,7 @@ from recaug.night import tracking
 from recaug.night.context import Context
 from recaug.results import TrainedModel
 
-DEMO = Path(__file__).parents[2] / "conf" / "demo.yaml"
+DEMO = Path(__file__).parents[2] / "conf" / "weeks.yaml"
 CURVES = [
     {"epoch": 1, "loss": 7.5, "entropy": 5.0},
     {"epoch": 2, "loss": 7.0, "entropy": 4.5, "validation_ndcg@10": 0.04},

@@ -24,7 +24,7 @@ from recaug.night.stage import NIGHT, sections_hash
 
 DATE = dt.date(2017, 1, 28)
 STARTED = dt.datetime(2017, 1, 29, 2, 0, 0)
-DEMO = Path(__file__).parents[2] / "conf" / "demo.yaml"
+DEMO = Path(__file__).parents[2] / "conf" / "weeks.yaml"
 
 
 @pytest.fixture(scope="session")

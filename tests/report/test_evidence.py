@@ -8,7 +8,7 @@ from recaug import config
 from recaug.report import evidence
 from recaug.results import Fidelity, Policy, Tried
 
-GATE = config.load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate
+GATE = config.load(Path(__file__).parents[2] / "conf" / "weeks.yaml").evaluate.gate
 LIFTED = ("hr@10", "ndcg@10", "recall@20", "recall@20 rare", "ndcg@10 rare")
 SOME, NOTHING = interval(0.2, 0.1, 0.3), interval(0.0)
 

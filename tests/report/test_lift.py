@@ -12,7 +12,7 @@ from recaug.report import lift
 from recaug.results import Interval, Measured, Trial
 
 GATE = msgspec.structs.replace(
-    config.load(Path(__file__).parents[2] / "conf" / "demo.yaml").evaluate.gate, min_lift=0.0, max_harm=0.02
+    config.load(Path(__file__).parents[2] / "conf" / "weeks.yaml").evaluate.gate, min_lift=0.0, max_harm=0.02
 )
 SOME, NOTHING = interval(0.2, 0.1, 0.3), interval(0.0)
 

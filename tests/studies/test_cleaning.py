@@ -94,7 +94,7 @@ def _shop(lake: Lake, folder: Path) -> Path:
         file = folder / "lake" / "negatives" / f"event_date={NEWEST}" / name
         file.write_bytes(b"of a write that was killed")
         os.utime(file, (time.time() - age,) * 2)
-    given = yaml.safe_load((Path(__file__).parents[2] / "conf" / "demo.yaml").read_text())
+    given = yaml.safe_load((Path(__file__).parents[2] / "conf" / "weeks.yaml").read_text())
     given |= {"artifacts": str(folder / "artifacts"), "lake": {"path": lake.path, "retention": {"nights": 1}}}
     (folder / "shop.yaml").write_text(yaml.safe_dump(given))
     return folder / "shop.yaml"

@@ -255,7 +255,7 @@ def test_enhanced_copies_keep_the_parts_of_their_item(spark: SparkSession, compl
 
 
 def test_a_night_that_asks_for_what_no_completion_has_written_says_so(spark: SparkSession, lake: Lake) -> None:
-    config = load(ROOT / "conf" / "demo.yaml")
+    config = load(ROOT / "conf" / "weeks.yaml")
     sasrec = msgspec.structs.replace(config.sasrec, item_features=6, item_features_from="completed")
     places = msgspec.structs.replace(config.lake, path=lake.path)
     night = night_context(msgspec.structs.replace(config, sasrec=sasrec, lake=places), THIN_DAY, spark)

@@ -121,8 +121,8 @@ EPOCHS = {"sasrec": 12, "vae": 25, "gan": 24}
 
 
 def small_config(changes: Mapping[str, Mapping[str, Any]] | None = None) -> Config:
-    """conf/demo.yaml made small, with the changes on top, those of vae and gan to the generators' entries."""
-    values = msgspec.to_builtins(load_config(Path(__file__).parents[2] / "conf" / "demo.yaml"))
+    """conf/weeks.yaml made small, with the changes on top, those of vae and gan to the generators' entries."""
+    values = msgspec.to_builtins(load_config(Path(__file__).parents[2] / "conf" / "weeks.yaml"))
     values["covisitation"] = {}  # of which the layers name some keys
     entries = {entry["kind"]: entry for entry in values["augment"]["generators"]}
     for layer in (SMALL, SMALL_GENERATORS, changes or {}):
