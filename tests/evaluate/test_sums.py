@@ -1,15 +1,23 @@
 """Sums of measured units by slice, scorer and draw: exact, in any order and parts, and as good as drawing units."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from tests.conftest import THIN_DAY
 
+from recaug.config import Config
+from recaug.evaluate.contest import TEST
 from recaug.evaluate.draws import MOST, Draws, poisson_weights
 from recaug.evaluate.statistics import Bounds, lift_gap, mean_interval, relative_lift
 from recaug.evaluate.sums import LARGEST, OVERALL, SCALE, UNITS, Axes, Sums, sums_of
+from recaug.night.experiment import recommend_task
+from recaug.night.nightly import night_context
 from recaug.results import Interval
 
 Floats = NDArray[np.float64]
@@ -25,7 +33,7 @@ def measured(users: int, axes: Axes = AXES, seed: int = 0) -> pd.DataFrame:
     warm = ~cold & (random.random(users) < 0.8)
     frames = []
     for scorer in axes.scorers:
-        values = own * (1.06 if scorer.startswith("vae") else 1.0) + random.normal(0, 0.02, own.shape)
+        values = own * (1.06 if scorer.startswith("vae") else 1.0) + random.normal(0, 0.01, own.shape)
         frame = pd.DataFrame(values, columns=list(axes.metrics))
         frame.loc[none, axes.metrics[-1]] = np.nan
         frames.append(frame.assign(unit=np.arange(users) * 7 + 5, scorer=scorer, cold=cold, warm=warm))
@@ -106,42 +114,63 @@ def test_only_slices_with_units_are_told() -> None:
 class Classic:
     """The bootstrap that draws as many units as there are, with replacement, and seeds; of one metric and slice."""
 
-    def __init__(self, table: pd.DataFrame, metric: str, draws: int, seed: int) -> None:
-        wide = table.pivot(index="unit", columns="scorer", values=metric).dropna()
-        random, self.values = np.random.default_rng(seed), wide
-        self.weights = random.multinomial(len(wide), np.full(len(wide), 1 / len(wide)), size=draws) / len(wide)
-        self.random_seed = seed
+    def __init__(self, table: pd.DataFrame, metric: str, draws: int) -> None:
+        self.values = table.pivot(index="unit", columns="scorer", values=metric).dropna()
+        self.draws, n = draws, len(self.values)
+        self.weights = np.random.default_rng(5).multinomial(n, np.full(n, 1 / n), size=draws) / n
 
-    def means(self, scorers: tuple[str, ...]) -> Floats:
+    def means(self, scorers: Sequence[str]) -> Floats:
         """Of each draw: (draws,)."""
-        random = np.random.default_rng([self.random_seed, 1])
-        seeds = random.multinomial(len(scorers), np.full(len(scorers), 1 / len(scorers)), size=len(self.weights))
-        return (self.weights @ self.values[list(scorers)].to_numpy() * seeds / len(scorers)).sum(axis=1)
+        share = np.full(len(scorers), 1 / len(scorers))
+        seeds = np.random.default_rng(6).multinomial(len(scorers), share, size=self.draws) * share
+        return np.asarray((self.weights @ self.values[list(scorers)].to_numpy() * seeds).sum(axis=1))
 
-    def lifts(self, base: tuple[str, ...], arm: tuple[str, ...]) -> Floats:
+    def lifts(self, base: Sequence[str], arm: Sequence[str]) -> Floats:
         return self.means(arm) / self.means(base) - 1
 
 
-def ends(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+def ends(draws: Floats) -> tuple[float, float]:
+    """Of the middle 95 %."""
+    low, high = np.quantile(draws, [0.025, 0.975])
     return float(low), float(high)
 
 
-def bounds_of(interval: Interval | None) -> tuple[float | None, float | None]:
-    assert interval is not None
+def bounds_of(interval: Interval | None) -> tuple[float, float]:
+    assert interval is not None and interval.low is not None and interval.high is not None
     return interval.low, interval.high
 
 
 def test_the_interval_is_that_of_a_bootstrap_which_draws_units() -> None:
-    """Within .1 point of a lift of 6 %, a tenth of what the interval spans; each bound has an error of draws itself."""
-    table, draws, bounds = measured(6000), 10_000, Bounds(0.95)
+    """Within .1 point of a lift of 6 %."""
+    table, draws, bounds = measured(2000), 4000, Bounds(0.95)
     sums = Sums.of(table, AXES, Draws(draws, 3))
     for metric in AXES.metrics:
-        classic = Classic(table, metric, draws, 5)
+        classic = Classic(table, metric, draws)
         lift = relative_lift(sums.drawn(NONE, metric), sums.drawn(VAE, metric), bounds)
         assert bounds_of(lift) == pytest.approx(ends(classic.lifts(NONE, VAE)), abs=0.001)
         mean = mean_interval(sums.drawn(VAE, metric), bounds)
-        assert bounds_of(mean) == pytest.approx(ends(classic.means(VAE)), abs=0.0005)
-    cold, warm = (Classic(table[table[name]], "ndcg@10", draws, 5) for name in AXES.slices)
+        assert bounds_of(mean) == pytest.approx(ends(classic.means(VAE)), abs=0.001)
+    cold, warm = (Classic(table[table[name]], "ndcg@10", draws) for name in AXES.slices)
     gap = lift_gap(sums, NONE, VAE, "ndcg@10", ("cold", "warm"), bounds)
     assert bounds_of(gap) == pytest.approx(ends(cold.lifts(NONE, VAE) - warm.lifts(NONE, VAE)), abs=0.002)
+
+
+def test_so_it_is_of_a_nights_real_users(spark: SparkSession, night: tuple[Config, dict[str, Any]]) -> None:
+    """Each bound within a tenth of what the interval spans: they are few."""
+    context = night_context(night[0], THIN_DAY, spark)
+    trial, task = context.recorded("evaluate").metrics, recommend_task(context)
+    models = {name: result.measured.models for name, result in trial.arms.items() if name in ("none", "counts")}
+    folders = {model.name: model.folder for own in models.values() for model in own}
+    measured = task.measure([TEST], task.scorers(folders)).persist()
+    draws, bounds = 4000, Bounds(0.95)
+    sums = sums_of(measured, Axes(tuple(folders), task.slices, ("ndcg@10",)), Draws(draws, 3))
+    table = measured.select("unit", "scorer", "`ndcg@10`").toPandas()
+    measured.unpersist()
+    classic, (none, counts) = Classic(table, "ndcg@10", draws), ([own.name for own in of] for of in models.values())
+    lift = relative_lift(sums.drawn(none, "ndcg@10"), sums.drawn(counts, "ndcg@10"), bounds)
+    low, high = ends(classic.lifts(none, counts))
+    assert bounds_of(lift) == pytest.approx((low, high), abs=0.1 * (high - low))
+    assert sums.drawn(none, "ndcg@10").mean == pytest.approx(
+        trial.arms["none"].measured.measures["overall"]["ndcg@10"].mean
+    )
+    assert sums.slices == {name: n for name, n in trial.units.items() if n}
