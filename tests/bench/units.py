@@ -1,9 +1,9 @@
 """Seconds and memory of the sums of measured units, beside the number of users: units.py --users 22363 178904.
 
 Each number of users has a driver of its own, with an executor in a process beside it. Simulated users, a third of them
-cold, are measured by ten scorers with nine metrics each; their sums over 2,000 draws are made in Spark, then the lift of
-half the scorers over the other half by slice. Prints the seconds of both, and the most memory that the driver's Python
-and Java have held (VmHWM of Linux).
+cold, are measured by ten scorers with nine metrics each; Spark makes their sums over 2,000 draws; then comes the lift
+of half the scorers over the other half, by slice. Prints the seconds of both, and the most memory that the driver's
+Python and Java have held (VmHWM of Linux).
 """
 
 import argparse

@@ -72,6 +72,14 @@ def test_a_user_without_a_value_does_not_count():
     assert (beside.low, beside.high) == pytest.approx((alone.low, alone.high), rel=0.03)
 
 
+def test_seeds_are_drawn_too():
+    values = np.repeat([[0.1], [0.3]], 50, axis=1)
+    mean = mean_of(values, 400)
+    assert (mean.mean, mean.low, mean.high) == pytest.approx((0.2, 0.1, 0.3))
+    lift = lift_over(np.full((2, 50), 0.1), values)
+    assert (lift.mean, lift.low, lift.high) == pytest.approx((1.0, 0.0, 2.0))
+
+
 def test_two_tables_of_different_users_are_refused():
     with pytest.raises(ValueError, match="paired"):
         lift_over(user_values(0, users=10), user_values(0, users=11))

@@ -17,7 +17,7 @@ from tests.night.nights import HEAD, context, day, line
 
 from recaug.config import Config, convert
 from recaug.errors import ContractError
-from recaug.evaluate.groups import MOST, Groups, Shown, compare
+from recaug.evaluate.groups import MEMBERS, MOST, Groups, Shown, compare
 from recaug.lake.tables import Lake
 from recaug.lake.tombstones import bury
 from recaug.night import ingest
@@ -38,10 +38,9 @@ def compared(
     return compare(contest(table), spark.createDataFrame(table), "vae", "ndcg@10", groups, shown)
 
 
-def members(kind: str, values: dict[int, str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [(kind, "age", value, unit) for unit, value in values.items()], columns=["kind", "attribute", "value", "unit"]
-    )
+def members(kind: str, values: dict[int, str], attribute: str = "age") -> pd.DataFrame:
+    rows = [(kind, attribute, value, unit) for unit, value in values.items()]
+    return pd.DataFrame(rows, columns=[*MEMBERS])
 
 
 def test_a_group_is_held_against_those_of_whom_something_else_is_said(spark: SparkSession) -> None:
@@ -50,9 +49,11 @@ def test_a_group_is_held_against_those_of_whom_something_else_is_said(spark: Spa
     table = units(0.0, 0.5)
     is_arm, is_young = table["scorer"] == "vae", table["unit"] >= 200
     table.loc[is_young, "tail_share"] = np.where(is_arm[is_young], 1.0, 0.5)
-    found = compared(spark, table, members("user", ages))
-    assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100)]
-    young, old = found
+    towns = members("user", dict.fromkeys(range(100, 200), "Ulm"), "town")  # of those whose age is not said
+    found = compared(spark, table, pd.concat([members("user", ages), towns]))
+    assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100), ("Ulm", 100)]
+    young, old, ulm = found
+    assert ulm.gap is None
     assert old.lift is not None and young.lift is not None
     assert old.lift.mean == pytest.approx(0.0, abs=0.03)
     assert young.lift.mean == pytest.approx(0.5, abs=0.03)

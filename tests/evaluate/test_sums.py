@@ -170,7 +170,6 @@ def test_so_it_is_of_a_nights_real_users(spark: SparkSession, night: tuple[Confi
     lift = relative_lift(sums.drawn(none, "ndcg@10"), sums.drawn(counts, "ndcg@10"), bounds)
     low, high = ends(classic.lifts(none, counts))
     assert bounds_of(lift) == pytest.approx((low, high), abs=0.1 * (high - low))
-    assert sums.drawn(none, "ndcg@10").mean == pytest.approx(
-        trial.arms["none"].measured.measures["overall"]["ndcg@10"].mean
-    )
+    told = trial.arms["none"].measured.measures[OVERALL]["ndcg@10"].mean
+    assert sums.drawn(none, "ndcg@10").mean == pytest.approx(told)
     assert sums.slices == {name: n for name, n in trial.units.items() if n}

@@ -130,7 +130,6 @@ def _slices(place: int) -> tuple[Slice, Slice]:
 
 def _marked(members: DataFrame, told: Sequence[Row]) -> DataFrame:
     """Say of each unit whether it is of a group, and of its others."""
-
     columns = {}
     for place, group in enumerate(told):
         known = (F.col("kind") == group["kind"]) & (F.col("attribute") == group["attribute"])
