@@ -152,7 +152,7 @@ def test_so_it_is_of_a_nights_real_users(spark: SparkSession, night: tuple[Confi
     """Each bound within a twentieth of what the interval spans: they are few."""
     context = night_context(night[0], THIN_DAY, spark)
     trial, task = context.recorded("evaluate").metrics, recommend_task(context)
-    models = {name: result.measured.models for name, result in trial.arms.items() if name in ("none", "gan")}
+    models = {name: trial.arms[name].measured.models for name in ("none", "gan")}
     folders = {model.name: model.folder for own in models.values() for model in own}
     measured = task.measure([TEST], task.scorers(folders)).persist()
     draws, bounds = 20_000, Bounds(0.95)
