@@ -1,7 +1,7 @@
 """Full-ranking evaluation of a night that has run: evaluation.py --config conf/beauty.yaml --date 2014-07-01.
 
 Ranks the catalogue for every user of the test window by the SASRec of the arm without generated rows, measures every
-list, and makes the table with its intervals; prints the seconds of each run after the first one, which warms up.
+list, and makes the sums and their intervals; prints the seconds of each run after the first one, which warms up.
 """
 
 import argparse
@@ -10,9 +10,10 @@ import statistics
 import time
 
 from recaug import config, session
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.ranking import MEASURES
-from recaug.evaluate.statistics import Bootstrap, summaries
-from recaug.evaluate.trial import measured_units
+from recaug.evaluate.statistics import Bounds, summaries
+from recaug.evaluate.sums import OVERALL, Axes, sums_of
 from recaug.lake import runs
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
@@ -36,15 +37,16 @@ def main() -> None:
         raise SystemExit(f"the night of {given.date} has not been evaluated; run jobs/nightly.py first")
     scorers = {"sasrec": Network(judged.metrics.arms["none"].measured.models[0].folder)}
     task, gate = recommend_task(context), night.evaluate.gate
-    bootstrap = Bootstrap(gate.bootstraps, gate.confidence, night.seed)
+    axes, draws = Axes(tuple(scorers), task.slices, task.metrics), Draws(gate.bootstraps, night.seed)
     seconds = []
     for _ in range(given.repeats + 1):
         started = time.perf_counter()
-        table = measured_units(task.measure(["test"], scorers), task.slices, task.metrics)
-        summaries(table, {"sasrec": ["sasrec"]}, task.slices, task.metrics, bootstrap)
+        sums = sums_of(task.measure(["test"], scorers), axes, draws)
+        summaries(sums, {"sasrec": ["sasrec"]}, task.metrics, Bounds(gate.confidence))
         seconds.append(time.perf_counter() - started)
+    users = sums.slices[OVERALL]
     print(
-        f"{len(table):,} users, {len(task.items.events) - 1:,} items, {len(MEASURES)} measures with intervals: "
+        f"{users:,} users, {len(task.items.events) - 1:,} items, {len(MEASURES)} measures with intervals: "
         f"{statistics.median(seconds[1:]):.1f} s (best {min(seconds[1:]):.1f} s, first {seconds[0]:.1f} s)"
     )
 

@@ -21,8 +21,10 @@ from pyspark.sql import functions as F
 from recaug import config, session
 from recaug.clickstream.splits import windows
 from recaug.config import Config
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.metrics import hit_rate, ndcg
-from recaug.evaluate.statistics import relative_lift
+from recaug.evaluate.statistics import Bounds, relative_lift
+from recaug.evaluate.sums import Axes, Sums
 from recaug.night.context import Context
 from recaug.night.nightly import night_context, run_night
 
@@ -53,8 +55,10 @@ def main() -> None:
         means = rows[[f"{metric} {kind}" for metric in ("ndcg", "hit") for kind in (PROVED, REFITTED)]].mean()
         print(f"| {label} | {len(rows):,} | {' | '.join(f'{mean:.4f}' for mean in means)} |")
     for metric in ("ndcg", "hit"):
-        base, other = (table[f"{metric} {kind}"].to_numpy()[None, :] for kind in (PROVED, REFITTED))
-        change = relative_lift(base, other, 2000, 0.95, night.seed)
+        units = [pd.DataFrame({"scorer": kind, metric: table[f"{metric} {kind}"]}) for kind in (PROVED, REFITTED)]
+        numbered = pd.concat([rows.assign(unit=range(len(rows))) for rows in units])
+        sums = Sums.of(numbered, Axes((PROVED, REFITTED), (), (metric,)), Draws(2000, night.seed))
+        change = relative_lift(sums.drawn([PROVED], metric), sums.drawn([REFITTED], metric), Bounds(0.95))
         print(f"{metric}@10: {change.mean:+.1%} [{change.low:+.1%}, {change.high:+.1%}]")
 
 

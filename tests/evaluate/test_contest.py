@@ -1,14 +1,19 @@
 """Arms held against the strongest control."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
+import pytest
 from tests.evaluate.test_policy import GENERATORS, POLICY, Trainer
 
 from recaug.config import Gate, round_epochs
 from recaug.evaluate.arms import arms_of, controls_of
 from recaug.evaluate.contest import Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.gate import Words
 from recaug.evaluate.policy import halve, options
+from recaug.evaluate.sums import Axes, Sums
 from recaug.generators.controls import Popular, Repeated
 from recaug.results import Fidelity
 
@@ -24,15 +29,19 @@ LIKE_REAL = Fidelity(
 )
 
 
-def contest() -> Contest:
-    """400 users of either split, whose measures lie about the means."""
+def units(split: str) -> pd.DataFrame:
+    """400 users, whose measures lie about the means."""
     noise = np.random.default_rng(0).normal(0, 0.05, 400)
-    rows = [
-        pd.DataFrame({"split": split, "unit": range(400), "scorer": name, "ndcg@10": mean + noise})
-        for name, means in MEANS.items()
-        for split, mean in zip(("validation", "test"), means, strict=True)
-    ]
-    return Contest(pd.concat(rows), {name: [name] for name in MEANS}, (), Gate(bootstraps=200), 0)
+    at = ("validation", "test").index(split)
+    rows = [pd.DataFrame({"unit": range(400), "scorer": name, "ndcg@10": MEANS[name][at] + noise}) for name in MEANS]
+    return pd.concat(rows)
+
+
+def contest(scorers: Mapping[str, Sequence[str]] | None = None) -> Contest:
+    """Hold each name against the first."""
+    axes = Axes(tuple(MEANS), (), ("ndcg@10",))
+    sums = {split: Sums.of(units(split), axes, Draws(200, 0)) for split in ("validation", "test")}
+    return Contest(sums, scorers or {name: [name] for name in MEANS}, Gate())
 
 
 def test_the_strongest_control_is_that_of_the_validation_window() -> None:
@@ -46,13 +55,13 @@ def test_the_strongest_control_is_that_of_the_validation_window() -> None:
 
 
 def test_each_training_has_its_mean_of_all_units() -> None:
-    made = contest()
-    paired = Contest(made.table, {"controls": ["none", "popular"], "vae": ["vae"]}, (), Gate(), 0)
+    paired = contest({"controls": ["none", "popular"], "vae": ["vae"]})
     found = paired.by_seed("test", "ndcg@10")
-    mean = made.split("test").groupby("scorer")["ndcg@10"].mean()
+    mean = units("test").groupby("scorer")["ndcg@10"].mean()
     assert found.keys() == {"controls", "vae"}
     np.testing.assert_allclose(found["controls"], [mean["none"], mean["popular"]])
     np.testing.assert_allclose(found["vae"], [mean["vae"]])
+    assert paired.means("test", "ndcg@10")["controls"] == pytest.approx((mean["none"] + mean["popular"]) / 2)
 
 
 def test_a_control_is_never_chosen_and_an_arm_below_it_is_held() -> None:

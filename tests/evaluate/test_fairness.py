@@ -6,14 +6,16 @@ import pytest
 
 from recaug.config import Gate
 from recaug.evaluate.contest import Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.gate import fair, in_percent
+from recaug.evaluate.sums import Axes, Sums
 from recaug.results import Interval, Verdict
 
 PUBLISH = Verdict(decision="publish", reasons=("vae: ndcg@10 changes by +20%",))
 SLICES = ("cold", "warm")
 
 
-def contest(cold: float, warm: float, users: int = 400, n_cold: int = 200) -> Contest:
+def units(cold: float, warm: float, users: int = 400, n_cold: int = 200) -> pd.DataFrame:
     """A base of .3 for everybody, and an arm that lifts cold and warm users by these."""
     noise = np.random.default_rng(0).normal(0, 0.03, users)
     is_cold = np.arange(users) < n_cold
@@ -21,31 +23,37 @@ def contest(cold: float, warm: float, users: int = 400, n_cold: int = 200) -> Co
     arm = (0.3 + np.random.default_rng(1).normal(0, 0.03, users)) * np.where(is_cold, 1 + cold, 1 + warm)
     rows = [
         pd.DataFrame(
-            {"split": "test", "unit": range(users), "scorer": name, "ndcg@10": of, "tail_share": 0.25}
+            {"unit": range(users), "scorer": name, "ndcg@10": of, "tail_share": 0.25}
             | {"cold": is_cold, "warm": ~is_cold}
         )
         for name, of in (("none", base), ("vae", arm))
     ]
-    return Contest(pd.concat(rows), {"none": ["none"], "vae": ["vae"]}, SLICES, Gate(bootstraps=400), 0)
+    return pd.concat(rows, ignore_index=True)
+
+
+def contest(table: pd.DataFrame) -> Contest:
+    """The arm held against the base."""
+    sums = Sums.of(table, Axes(("none", "vae"), SLICES, ("ndcg@10",)), Draws(400, 0))
+    return Contest({"test": sums}, {"none": ["none"], "vae": ["vae"]}, Gate())
 
 
 def test_the_gap_is_the_difference_of_the_lifts_and_its_interval_holds_it() -> None:
-    gap = contest(0.0, 0.5).gap("vae", "ndcg@10", SLICES)
+    gap = contest(units(0.0, 0.5)).gap("vae", "ndcg@10", SLICES)
     assert gap is not None
     assert gap.mean == pytest.approx(-0.5, abs=0.03)
     assert gap.low is not None and gap.high is not None
     assert gap.low < gap.mean < gap.high
     assert 0.01 < gap.high - gap.low < 0.15
-    alike = contest(0.3, 0.3).gap("vae", "ndcg@10", SLICES)
+    alike = contest(units(0.3, 0.3)).gap("vae", "ndcg@10", SLICES)
     assert alike is not None and alike.low is not None and alike.high is not None
     assert alike.low < 0 < alike.high
 
 
 def test_few_users_have_no_bounds_and_none_no_gap() -> None:
-    few = contest(0.0, 0.5, n_cold=5).gap("vae", "ndcg@10", SLICES)
+    few = contest(units(0.0, 0.5, n_cold=5)).gap("vae", "ndcg@10", SLICES)
     assert few is not None
     assert (few.low, few.high) == (None, None)
-    assert contest(0.0, 0.5, n_cold=0).gap("vae", "ndcg@10", SLICES) is None
+    assert contest(units(0.0, 0.5, n_cold=0)).gap("vae", "ndcg@10", SLICES) is None
 
 
 @pytest.mark.parametrize(

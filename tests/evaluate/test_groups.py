@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,48 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from tests.conftest import THIN_DAY
-from tests.evaluate.test_fairness import contest
+from tests.evaluate.test_fairness import contest, units
 from tests.night.nights import HEAD, context, day, line
 
 from recaug.config import Config, convert
 from recaug.errors import ContractError
-from recaug.evaluate.groups import MOST, Groups, Shown, compare
+from recaug.evaluate.groups import MEMBERS, MOST, Groups, Shown, compare
 from recaug.lake.tables import Lake
 from recaug.lake.tombstones import bury
 from recaug.night import ingest
 from recaug.night.nightly import night_context
+from recaug.results import Group
 
 NOTHING = Shown(pd.DataFrame({"scorer": [], "item_index": [], "n": []}), np.ones(3, np.float32))
 
 
-def members(kind: str, values: dict[int, str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [(kind, "age", value, unit) for unit, value in values.items()], columns=["kind", "attribute", "value", "unit"]
-    )
+def compared(
+    spark: SparkSession,
+    table: pd.DataFrame,
+    members: pd.DataFrame,
+    items: Mapping[str, Any] | None = None,
+    shown: Shown = NOTHING,
+) -> list[Group]:
+    groups = Groups(spark.createDataFrame(members), items or {})
+    return compare(contest(table), spark.createDataFrame(table), "vae", "ndcg@10", groups, shown)
 
 
-def test_a_group_is_held_against_those_of_whom_something_else_is_said() -> None:
+def members(kind: str, values: dict[int, str], attribute: str = "age") -> pd.DataFrame:
+    rows = [(kind, attribute, value, unit) for unit, value in values.items()]
+    return pd.DataFrame(rows, columns=[*MEMBERS])
+
+
+def test_a_group_is_held_against_those_of_whom_something_else_is_said(spark: SparkSession) -> None:
     """Users 0 to 199 are lifted by nothing, the others by half; of 100 of the former nothing is said."""
     ages = dict.fromkeys(range(100), "old") | dict.fromkeys(range(200, 400), "young") | {999: "old"}  # of no test user
-    held = contest(0.0, 0.5)
-    is_arm, is_young = held.table["scorer"] == "vae", held.table["unit"] >= 200
-    held.table.loc[is_young, "tail_share"] = np.where(is_arm[is_young], 1.0, 0.5)
-    found = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
-    assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100)]
-    young, old = found
+    table = units(0.0, 0.5)
+    is_arm, is_young = table["scorer"] == "vae", table["unit"] >= 200
+    table.loc[is_young, "tail_share"] = np.where(is_arm[is_young], 1.0, 0.5)
+    towns = members("user", dict.fromkeys(range(100, 200), "Ulm"), "town")  # of those whose age is not said
+    found = compared(spark, table, pd.concat([members("user", ages), towns]))
+    assert [(group.value, group.units) for group in found] == [("young", 200), ("old", 100), ("Ulm", 100)]
+    young, old, ulm = found
+    assert ulm.gap is None
     assert old.lift is not None and young.lift is not None
     assert old.lift.mean == pytest.approx(0.0, abs=0.03)
     assert young.lift.mean == pytest.approx(0.5, abs=0.03)
@@ -50,44 +64,42 @@ def test_a_group_is_held_against_those_of_whom_something_else_is_said() -> None:
     assert young.exposure == {"base": 0.5, "arm": 1.0}
 
 
-def test_a_group_of_few_is_not_told_and_one_without_others_has_no_gap() -> None:
+def test_a_group_of_few_is_not_told_and_one_without_others_has_no_gap(spark: SparkSession) -> None:
     few = {unit: "old" if unit < 9 else f"young {'and so on ' * 20}" for unit in range(50)}
-    (young,) = compare(contest(0.0, 0.5), "vae", "ndcg@10", Groups(members("user", few)), NOTHING)
+    (young,) = compared(spark, units(0.0, 0.5), members("user", few))
     assert young.value.startswith("young and so on")
     assert len(young.value) == 60
     assert young.lift is not None and young.lift.low is not None
     assert young.gap is not None and young.gap.low is None  # beside nine
-    (everybody,) = compare(
-        contest(0.0, 0.5), "vae", "ndcg@10", Groups(members("user", dict.fromkeys(range(50), "old"))), NOTHING
-    )
+    (everybody,) = compared(spark, units(0.0, 0.5), members("user", dict.fromkeys(range(50), "old")))
     assert everybody.gap is None
     many = {unit: f"age {unit // 20}" for unit in range(20 * MOST + 40)} | {0: "age 1"}
-    shown = compare(contest(0.0, 0.5), "vae", "ndcg@10", Groups(members("user", many)), NOTHING)
+    shown = compared(spark, units(0.0, 0.5), members("user", many))
     assert len(shown) == MOST
     assert shown[0].value == "age 1"
     assert "age 0" not in {group.value for group in shown}
 
 
-def test_a_group_for_which_the_base_finds_nothing_has_no_change() -> None:
-    held = contest(0.5, 0.5)
+def test_a_group_for_which_the_base_finds_nothing_has_no_change(spark: SparkSession) -> None:
+    table = units(0.5, 0.5)
     ages = {unit: "old" if unit < 100 else "young" for unit in range(400)}
-    held.table.loc[(held.table["scorer"] == "none") & (held.table["unit"] < 100), "ndcg@10"] = 0.0
-    young, old = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
+    table.loc[(table["scorer"] == "none") & (table["unit"] < 100), "ndcg@10"] = 0.0
+    young, old = compared(spark, table, members("user", ages))
     assert (old.lift, old.gap, young.gap) == (None, None, None)
     assert young.lift is not None and young.lift.mean == pytest.approx(0.5, abs=0.03)
-    held.table.loc[(held.table["scorer"] == "none") & (held.table["unit"] == 0), "ndcg@10"] = 1.0  # for one alone
-    young, old = compare(held, "vae", "ndcg@10", Groups(members("user", ages)), NOTHING)
+    table.loc[(table["scorer"] == "none") & (table["unit"] == 0), "ndcg@10"] = 1.0  # for one alone
+    young, old = compared(spark, table, members("user", ages))
     assert old.lift is not None and old.lift.high is None
     assert old.gap is not None and old.gap.high is None
     assert young.gap is not None and young.gap.low is None
 
 
-def test_the_exposure_of_items_is_their_share_of_places_and_of_events() -> None:
+def test_the_exposure_of_items_is_their_share_of_places_and_of_events(spark: SparkSession) -> None:
     lists = pd.DataFrame({"scorer": ["none", "none", "vae", "vae"], "item_index": [1, 2, 1, 3], "n": [30, 10, 5, 15]})
     events = np.array([0, 60, 30, 10], np.float32)
     items = {"age": np.array([None, "a", "b"], dtype=object)}  # of item 3 nothing is said
-    given = Groups(members("item", {unit: "a" if unit < 100 else "b" for unit in range(200)}), items)
-    a, b = compare(contest(0.0, 0.5), "vae", "ndcg@10", given, Shown(lists, events))
+    had = members("item", {unit: "a" if unit < 100 else "b" for unit in range(200)})
+    a, b = compared(spark, units(0.0, 0.5), had, items, Shown(lists, events))
     assert a.exposure == pytest.approx({"real": 0.6, "base": 0.75, "arm": 0.25})
     assert b.exposure == pytest.approx({"real": 0.3, "base": 0.25, "arm": 0.0})
 

@@ -11,11 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
+from tests.evaluate.units import lift_of
 from tests.training.conftest import small_config
 
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.fidelity import collapse
 from recaug.evaluate.gate import decide
-from recaug.evaluate.statistics import relative_lift
+from recaug.evaluate.statistics import Bounds
 from recaug.training.models.sasrec import SASRec
 from recaug.training.next_item import SASRecTask
 from recaug.training.validation import ndcg_at_k
@@ -106,7 +108,8 @@ def test_twenty_bad_generators_of_each_kind_are_held_and_twenty_good_ones_publis
         kind, planting = name.split()
         seeds = range(int(planting), int(planting) + MODEL_SEEDS)
         arm = np.stack([user_ndcg(np.concatenate([REAL, histories]), held_out, seed) for seed in seeds])
-        lift = relative_lift(np.stack([base[seed] for seed in seeds]), arm, gate.bootstraps, gate.confidence, seeds[0])
+        draws, bounds = Draws(gate.bootstraps, seeds[0]), Bounds(gate.confidence)
+        lift = lift_of(np.stack([base[seed] for seed in seeds]), arm, draws, bounds)
         verdict = decide(name, {"overall": lift}, fidelity[name], gate)
         decisions[kind].append(verdict.decision)
         if kind == "copies":

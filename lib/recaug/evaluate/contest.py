@@ -1,13 +1,12 @@
-"""Measured units of several arms held against one of them: means, lifts, the strongest, the verdict."""
+"""Several arms held against one of them by sums of measured units: means, lifts, the strongest, the verdict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
 from recaug.config import Gate
 from recaug.evaluate.gate import Words, best, judge
-from recaug.evaluate.statistics import Bootstrap, lift_gap, lifts, summaries, values
+from recaug.evaluate.statistics import Bounds, lift_gap, lifts, summaries
+from recaug.evaluate.sums import Sums
 from recaug.results import Fidelity, Interval, Metric, Slice, Verdict
 
 VALIDATION, TEST = "validation", "test"
@@ -17,51 +16,50 @@ VALIDATION, TEST = "validation", "test"
 class Contest:
     """Names that are held against the first of them, and how.
 
-    table: of measured units, see statistics.py, of one or both splits. scorers: name -> its scorers, a seed each.
+    sums: of the units of each split that is asked for. scorers: name -> its scorers, a seed each.
     """
 
-    table: pd.DataFrame
+    sums: Mapping[str, Sums]
     scorers: Mapping[str, Sequence[str]]
-    slices: Sequence[Slice]
     gate: Gate
-    seed: int
 
     @property
-    def bootstrap(self) -> Bootstrap:
-        """As the gate has it."""
-        return Bootstrap(self.gate.bootstraps, self.gate.confidence, self.seed, self.gate.min_units)
+    def bounds(self) -> Bounds:
+        """As the gate has them."""
+        return Bounds(self.gate.confidence, self.gate.min_units)
 
-    def split(self, name: str) -> pd.DataFrame:
-        """The units of a split."""
-        return self.table[self.table["split"] == name]
+    @property
+    def base(self) -> Sequence[str]:
+        """The scorers of the first name."""
+        return self.scorers[next(iter(self.scorers))]
 
     def summaries(self, split: str, metrics: Sequence[Metric]) -> dict[str, dict[Slice, dict[Metric, Interval]]]:
         """Mean and interval of every metric, by name and slice."""
-        return summaries(self.split(split), self.scorers, self.slices, metrics, self.bootstrap)
+        return summaries(self.sums[split], self.scorers, metrics, self.bounds)
+
+    def means(self, split: str, metric: Metric) -> dict[str, float]:
+        """Mean of a metric over all units and scorers of a name."""
+        return {name: self.sums[split].drawn(own, metric).mean for name, own in self.scorers.items()}
 
     def by_seed(self, split: str, metric: Metric) -> dict[str, list[float]]:
         """Mean of a metric over all units, of each scorer of a name."""
-        table = self.split(split)
-        return {name: values(table, own, metric).mean(axis=1).tolist() for name, own in self.scorers.items()}
+        return {name: self.sums[split].drawn(own, metric).by_scorer.tolist() for name, own in self.scorers.items()}
 
     def lifts(self, split: str, metric: Metric) -> dict[str, dict[Slice, Interval]]:
         """Lift of every other name over the first, by slice."""
-        base, *others = self.scorers
-        table = self.split(split)
         return {
-            name: lifts(table, self.scorers[base], self.scorers[name], metric, self.slices, self.bootstrap)
-            for name in others
+            name: lifts(self.sums[split], self.base, self.scorers[name], metric, self.bounds)
+            for name in [*self.scorers][1:]
         }
 
     def gap(self, name: str, metric: Metric, slices: tuple[Slice, Slice]) -> Interval | None:
         """Lift of a name over the first in one slice of the test's units, less that in another."""
-        base = self.scorers[next(iter(self.scorers))]
-        return lift_gap(self.split(TEST), base, self.scorers[name], metric, slices, self.bootstrap)
+        return lift_gap(self.sums[TEST], self.base, self.scorers[name], metric, slices, self.bounds)
 
     def strongest(self, names: Sequence[str], metric: Metric) -> str:
         """Name the one of these that scores highest on validation; of equals the first."""
-        table = self.split(VALIDATION)
-        return best({name: float(values(table, self.scorers[name], metric).mean()) for name in names})
+        means = self.means(VALIDATION, metric)
+        return best({name: means[name] for name in names})
 
     def against(self, base: str) -> "Contest":
         """The same, all held against this one."""

@@ -1,4 +1,4 @@
-"""Metrics of search over graded gains: one value a query, in a table of measured units (see statistics.py)."""
+"""Metrics of search over graded gains: one value a query, in a table of measured units (see sums.py)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

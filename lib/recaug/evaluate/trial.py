@@ -1,21 +1,25 @@
 """One experiment: arms x seeds over a task's units, chosen on validation, judged once on the test split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from recaug.config import Gate
 from recaug.errors import ContractError
 from recaug.evaluate.arms import BLENDED
 from recaug.evaluate.contest import TEST, VALIDATION, Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.exposure import catalogue_of, coverage_of, tail_share
 from recaug.evaluate.gate import Words, best, fair
 from recaug.evaluate.groups import Shown, compare
-from recaug.evaluate.ranking import LIST, TAIL, exposures
-from recaug.evaluate.statistics import OVERALL, mean_lifts, sliced, values
+from recaug.evaluate.ranking import LIST, exposures
+from recaug.evaluate.statistics import mean_lifts
+from recaug.evaluate.sums import OVERALL, Axes, sums_of
 from recaug.evaluate.task import Scorers, Task
 from recaug.results import (
     Arm,
@@ -66,48 +70,52 @@ def run_trial(
     done = _train(task, jobs, f"recommender, {len(arms)} arms x {seeds} seeds")
     baselines, deep = task.baselines(), task.scorers(done.folders)
     blends = task.blends(deep, baselines)
-    table, shown = look(task, [VALIDATION, TEST], dict(baselines) | dict(deep) | dict(blends))
     named = {arm: list(own) for arm, own in done.of_arm.items()}
     mixed = {BLENDED.format(arm): list(map(BLENDED.format, own)) for arm, own in named.items()} if blends else {}
     alone = {name: [name] for name in baselines}
-    measured = _measured(task, Contest(table, named | mixed | alone, task.slices, gate, seed), shown)
-    controls, others = _controls(arms)
-    contest = Contest(table, named, task.slices, gate, seed)
-    base = contest.strongest(controls, gate.metric)
-    contest = contest.against(base)
-    fidelity = task.fidelity(arms[1:])
-    chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, task.units))
+    scorers, draws = dict(baselines) | dict(deep) | dict(blends), Draws(gate.bootstraps, seed)
+    with measuring(task, [VALIDATION, TEST], scorers) as measured:
+        axes = Axes(tuple(scorers), tuple(task.slices), tuple(task.metrics))
+        validated = sums_of(of_split(measured, VALIDATION), axes._replace(metrics=(gate.metric,)), draws)
+        sums = {VALIDATION: validated, TEST: sums_of(of_split(measured, TEST), axes, draws)}
+        shown = shown_by(measured, task.slices)
+        means = _measured(task, Contest(sums, named | mixed | alone, gate), shown)
+        controls, others = _controls(arms)
+        contest = Contest(sums, named, gate)
+        base = contest.strongest(controls, gate.metric)
+        contest = contest.against(base)
+        fidelity = task.fidelity(arms[1:])
+        chosen, verdict = contest.verdict(others, gate.metric, fidelity, Words(gate.metric, task.units))
+        tested, items = of_split(measured, TEST), Shown(shown[OVERALL], task.items.events)
+        groups = compare(contest, tested, chosen, gate.metric, task.groups(), items) if chosen is not None else []
     gap = contest.gap(chosen, gate.metric, PARTS) if chosen is not None and {*PARTS} <= {*task.slices} else None
-    shown_items = Shown(shown[OVERALL], task.items.events)
-    groups = compare(contest, chosen, gate.metric, task.groups(), shown_items) if chosen is not None else []
     every, blended = _lifts(contest, task.lifted), {}
     if mixed:
-        blend = Contest(table, mixed, task.slices, gate, seed)
+        blend = Contest(sums, mixed, gate)
         controls = list(map(BLENDED.format, controls))
         blended = _lifts(blend.against(blend.strongest(controls, gate.metric)), task.lifted)
     validation, by_seed = contest.lifts(VALIDATION, gate.metric), contest.by_seed(TEST, gate.metric)
     results = {
         arm.name: ArmResult(
             arm=arm,
-            measured=_with_lists(measured[arm.name], task, shown, named[arm.name], done.models(arm.name, seed)),
+            measured=_with_lists(means[arm.name], task, shown, named[arm.name], done.models(arm.name, seed)),
             lifts=every.get(arm.name, {}),
             validation_lifts=validation.get(arm.name, {}),
-            blend=measured.get(BLENDED.format(arm.name)),
+            blend=means.get(BLENDED.format(arm.name)),
             blend_lifts=blended.get(BLENDED.format(arm.name), {}),
             fidelity=fidelity.get(arm.name),
             by_seed=by_seed[arm.name],
         )
         for arm in arms
     }
-    units = sliced(contest.split(TEST).drop_duplicates("unit"), task.slices)
-    head = task.items.head
+    units, head = sums[TEST].slices, task.items.head
     trial = Trial(
         task=task.name,
         metric=gate.metric,
         seeds=seeds,
-        units={name: len(units.get(name, ())) for name in (OVERALL, *task.slices)},
+        units={name: units.get(name, 0) for name in (OVERALL, *task.slices)},
         arms=results,
-        baselines={name: measured[name] for name in baselines},
+        baselines={name: means[name] for name in baselines},
         leaks=leaks,
         tail_share=float(task.items.events[~head].sum() / task.items.events.sum()),
         chosen=chosen,
@@ -146,24 +154,14 @@ def brief_lifts(task: Task, arms: Sequence[Arm], metric: Metric, title: str) -> 
     Returns arm -> slice of units -> lift. The first arm, without generated rows, is a control.
     """
     done = _train(task, {arm.name: task.jobs(arm, 1) for arm in arms}, title)
-    table = measured_units(task.measure([VALIDATION], task.scorers(done.folders)), [*task.slices], [metric])
+    scorers = task.scorers(done.folders)
+    sums = sums_of(task.measure([VALIDATION], scorers), Axes(tuple(scorers), tuple(task.slices), (metric,)))
     controls, others = _controls(arms)
-    means = {arm: float(values(table, done.of_arm[arm], metric).mean()) for arm in controls}
-    base = done.of_arm[best(means)]
+    base = done.of_arm[best({arm: sums.drawn(done.of_arm[arm], metric).mean for arm in controls})]
     return {
-        arm: {
-            name: lift
-            for name, lift in mean_lifts(table, base, done.of_arm[arm], metric, task.slices).items()
-            if name != OVERALL
-        }
+        arm: {name: lift for name, lift in mean_lifts(sums, base, done.of_arm[arm], metric).items() if name != OVERALL}
         for arm in others
     }
-
-
-def measured_units(measured: DataFrame, slices: Sequence[Slice], metrics: Sequence[Metric]) -> pd.DataFrame:
-    """Bring what a task measured to the driver, without lists, in the units' order."""
-    rows = measured.select("split", "unit", *slices, "scorer", *(f"`{metric}`" for metric in metrics)).toPandas()
-    return rows.sort_values(["split", "unit"], kind="stable", ignore_index=True)
 
 
 def _train(task: Task, jobs: Mapping[str, Sequence[object]], title: str) -> Trainings:
@@ -172,15 +170,25 @@ def _train(task: Task, jobs: Mapping[str, Sequence[object]], title: str) -> Trai
     return Trainings(trained, {arm: [next(names) for _ in of_arm] for arm, of_arm in jobs.items()})
 
 
-def look(task: Task, splits: Sequence[str], scorers: Scorers) -> tuple[pd.DataFrame, dict[Slice, pd.DataFrame]]:
-    """Measure some splits, the test among them: the table of units and, by slice, what the test's lists show."""
+@contextmanager
+def measuring(task: Task, splits: Sequence[str], scorers: Scorers) -> Iterator[DataFrame]:
+    """Measure some splits once, for several looks."""
     measured = task.measure(splits, scorers).persist()
     try:
-        table = measured_units(measured, task.slices, [*task.metrics, TAIL])
-        shown = {name: exposures(measured.where(name), TEST, LIST) for name in task.slices}
-        return table, {OVERALL: exposures(measured, TEST, LIST)} | shown
+        yield measured
     finally:
         measured.unpersist()
+
+
+def of_split(measured: DataFrame, split: str) -> DataFrame:
+    """The units of a split."""
+    return measured.where(F.col("split") == split)
+
+
+def shown_by(measured: DataFrame, slices: Sequence[Slice]) -> dict[Slice, pd.DataFrame]:
+    """Count what the test's lists show, by slice of the units: see exposures."""
+    of_slices = {name: exposures(measured.where(name), TEST, LIST) for name in slices}
+    return {OVERALL: exposures(measured, TEST, LIST)} | of_slices
 
 
 def _measured(task: Task, contest: Contest, shown: Mapping[Slice, pd.DataFrame]) -> dict[str, Measured]:

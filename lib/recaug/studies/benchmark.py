@@ -4,20 +4,23 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
+from pyspark.sql import functions as F
 
 from recaug.config import Benchmark
 from recaug.evaluate.contest import TEST, VALIDATION, Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.exposure import catalogue_of
 from recaug.evaluate.gate import best
 from recaug.evaluate.ranking import LIST
-from recaug.evaluate.statistics import OVERALL, values
+from recaug.evaluate.sums import OVERALL, Axes, Sums, sums_of
 from recaug.evaluate.tasks.recommend import RecommendTask
-from recaug.evaluate.trial import look, measured_units, refuse_leaks
+from recaug.evaluate.trial import measuring, refuse_leaks, shown_by
 from recaug.night.context import Context
 from recaug.night.cost import Cost
 from recaug.night.experiment import recommend_task, recorded_arms
@@ -34,9 +37,9 @@ SHORT = ("hr@10", "ndcg@10", "recall@10", "recall@20")
 
 
 class Fold(NamedTuple):
-    """What one fold gave. table: of user_metrics on its test split; catalogue, details: model -> what is said of it."""
+    """What one fold gave. sums: of its test's users; catalogue, details: model -> what is said of it."""
 
-    table: pd.DataFrame
+    sums: Sums
     catalogue: dict[str, Catalogue]
     details: dict[str, dict[str, Any]]
 
@@ -57,7 +60,7 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
     if before and all(result["run_id"] == context.study_id for result in before.values()):
         say(f"{context.artifacts.address(FILE)} holds this run: the test is seen once")
         return before
-    folds = [_fold(of_fold, settings, say) for of_fold in fold_contexts(context, settings)]
+    folds = [_fold(number, own, settings, say) for number, own in enumerate(fold_contexts(context, settings))]
     with one_line_errors("benchmark"):
         results = _merged(context, settings, folds)
         _write(context, results)
@@ -80,7 +83,7 @@ def fold_contexts(context: Context, settings: Benchmark) -> list[Context]:
     return nights
 
 
-def _fold(context: Context, settings: Benchmark, say: Callable[[str], None]) -> Fold:
+def _fold(number: int, context: Context, settings: Benchmark, say: Callable[[str], None]) -> Fold:
     """Prepare one fold, fit and choose its models on validation, and see its test."""
     run_night(context.config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
     with one_line_errors("benchmark"):
@@ -102,23 +105,21 @@ def _fold(context: Context, settings: Benchmark, say: Callable[[str], None]) -> 
             }
             by = f" ({settled})" if settled else ""
             say(f"  {model:<13} {cost.wall_seconds:6.1f} s  {CHOOSES} {ranked[settled]:.4f} on validation{by}")
-        table, catalogue = _judge(tables.task, chosen)
-    return Fold(table, catalogue, details)
+        sums, catalogue = _judge(tables.task, chosen, number)
+    return Fold(sums, catalogue, details)
 
 
 def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dict[str, Any]:
     """One result a model from those of the folds; a user counts once in each fold that tests them."""
-    numbered = [fold.table.assign(unit=fold.table["unit"] + (number << 32)) for number, fold in enumerate(folds)]
-    table = pd.concat(numbered, ignore_index=True)
     named: dict[str, list[str]] = {
         model: _seed_names(model, folds[0].details[model]["seeds"]) for model in settings.models
     }
-    gate = context.config.evaluate.gate
-    summaries = Contest(table, named, ("cold", "warm"), gate, context.config.seed).summaries(TEST, SHORT)
+    sums = reduce(add, [fold.sums for fold in folds])
+    contest = Contest({TEST: sums}, named, context.config.evaluate.gate)
+    summaries, by_seed = contest.summaries(TEST, SHORT), {metric: contest.by_seed(TEST, metric) for metric in SHORT}
     results: dict[str, Any] = {}
     for model in settings.models:
         whole, details = summaries[model], [fold.details[model] for fold in folds]
-        by_seed = {metric: values(table, named[model], metric).mean(axis=1).tolist() for metric in SHORT}
         ranked = [entry["validation"] for entry in details]
         results[model] = {
             **msgspec.to_builtins(whole["overall"]),
@@ -129,7 +130,7 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
             "train_seconds": round(float(np.mean([entry["train_seconds"] for entry in details])), 1),
             "cpu_seconds": round(sum(entry["cpu_seconds"] for entry in details), 1),
             "seeds": details[0]["seeds"],
-            "by_seed": by_seed,
+            "by_seed": {metric: by_seed[metric][model] for metric in SHORT},
             "folds": len(folds),
             "run_id": context.study_id,
         }
@@ -168,16 +169,20 @@ def _validate(task: RecommendTask, variants: Variants) -> dict[str, float]:
     """Mean of the metric over the users of the validation split, and the seeds, for each settings."""
     named = {label: [f"{label}|{seed}" for seed in range(len(seeds))] for label, seeds in variants.items()}
     scorers = {name: own for label, names in named.items() for name, own in zip(names, variants[label], strict=True)}
-    table = measured_units(task.measure([VALIDATION], scorers), (), [CHOOSES])
-    return {label: float(values(table, names, CHOOSES).mean()) for label, names in named.items()}
+    sums = sums_of(task.measure([VALIDATION], scorers), Axes(tuple(scorers), (), (CHOOSES,)))
+    return {label: sums.drawn(names, CHOOSES).mean for label, names in named.items()}
 
 
-def _judge(task: RecommendTask, chosen: Mapping[str, Sequence[Scorer]]) -> tuple[pd.DataFrame, dict[str, Catalogue]]:
-    """Measure the chosen models on the test split: the users' table, and what each model's lists make of the items."""
+def _judge(task: RecommendTask, chosen: Mapping[str, Sequence[Scorer]], fold: int) -> tuple[Sums, dict[str, Catalogue]]:
+    """Measure the chosen models on the test split: the users' sums, and what each model's lists make of the items."""
     named = {model: _seed_names(model, len(seeds)) for model, seeds in chosen.items()}
     scorers = {name: own for model, names in named.items() for name, own in zip(names, chosen[model], strict=True)}
-    table, shown = look(task, [TEST], scorers)
-    return table, {model: catalogue_of(shown[OVERALL], names, task.items.events) for model, names in named.items()}
+    draws = Draws(task.config.evaluate.gate.bootstraps, task.config.seed)
+    with measuring(task, [TEST], scorers) as measured:
+        numbered = measured.withColumn("unit", F.col("unit") + F.lit(fold << 32))  # others in each fold
+        sums = sums_of(numbered, Axes(tuple(scorers), task.slices, SHORT), draws)
+        shown = shown_by(measured, ())[OVERALL]
+    return sums, {model: catalogue_of(shown, names, task.items.events) for model, names in named.items()}
 
 
 def _write(context: Context, results: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from recaug.clickstream.images import grid
 from recaug.clickstream.layouts import png
 from recaug.errors import ConfigError, TrainingError
 from recaug.evaluate.contest import TEST, VALIDATION, Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.gate import Words
 from recaug.evaluate.images import (
     features,
@@ -26,7 +27,7 @@ from recaug.evaluate.images import (
     picture_fidelity,
     some,
 )
-from recaug.evaluate.statistics import OVERALL, values
+from recaug.evaluate.sums import OVERALL, Axes, Sums
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult
 from recaug.night.failures import one_line_errors
@@ -154,17 +155,19 @@ def _compare(
     config, gate, seed = context.config.images, context.config.evaluate.gate, context.config.seed
     assert config is not None
     scorers = {arm: [f"{size.key}|{arm}|{number}" for number in range(config.seeds)] for arm in arms(config)}
-    table = answers.rename(columns={"image_id": "unit", "model": "scorer", "right": ACCURACY})
-    table = table[table["scorer"].isin([name for own in scorers.values() for name in own])]
-    every = Contest(table, scorers, (), gate, seed)
-    held = Contest(table, {arm: scorers[arm] for arm in (REAL, *config.generators)}, (), gate, seed)
+    axes = Axes(tuple(name for own in scorers.values() for name in own), (), (ACCURACY,))
+    table = answers.rename(columns={"model": "scorer", "right": ACCURACY})
+    table = table.assign(unit=pd.factorize(table["image_id"], sort=True)[0])[table["scorer"].isin(axes.scorers)]
+    draws = Draws(gate.bootstraps, seed)
+    sums = {split: Sums.of(table[table["split"] == split], axes, draws) for split in (VALIDATION, TEST)}
+    every = Contest(sums, scorers, gate)
+    held = Contest(sums, {arm: scorers[arm] for arm in (REAL, *config.generators)}, gate)
     chosen, verdict = held.verdict(config.generators, ACCURACY, fidelity, WORDS)
     means = every.summaries(TEST, [ACCURACY])
-    validation = every.split(VALIDATION)
     return PictureTrial(
         real=len(size.pixels),
         accuracy={arm: means[arm][OVERALL][ACCURACY] for arm in scorers},
-        validation={arm: float(values(validation, own, ACCURACY).mean()) for arm, own in scorers.items()},
+        validation=every.means(VALIDATION, ACCURACY),
         lift={kind: lift[OVERALL] for kind, lift in held.lifts(TEST, ACCURACY).items()},
         chosen=chosen,
         decision=verdict.decision,

@@ -8,7 +8,9 @@ import pandas as pd
 
 from recaug.clickstream.splits import SPLITS
 from recaug.evaluate.contest import TEST, Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.search_metrics import METRICS, Judged, measured
+from recaug.evaluate.sums import Axes, Sums
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.night.nightly import held
@@ -100,7 +102,9 @@ def compared(
 ) -> dict[str, RankerResult]:
     """Means with intervals, and lifts over the tuned BM25, paired by query."""
     named = {BASE: [BASE], **{name: [name] for name in chosen}}
-    contest = Contest(table, named, slices, context.config.evaluate.gate, context.config.seed)
+    gate = context.config.evaluate.gate
+    sums = Sums.of(table, Axes(tuple(named), slices, METRICS), Draws(gate.bootstraps, context.config.seed))
+    contest = Contest({TEST: sums}, named, gate)
     means = contest.summaries(TEST, METRICS)
     lifts = {metric: contest.lifts(TEST, metric) for metric in METRICS}
     return {

@@ -6,10 +6,11 @@ from dataclasses import replace
 from recaug.clickstream.terms import with_completed
 from recaug.evaluate.arms import NONE
 from recaug.evaluate.contest import VALIDATION, Contest
+from recaug.evaluate.draws import Draws
 from recaug.evaluate.gate import decide
+from recaug.evaluate.sums import Axes, sums_of
 from recaug.evaluate.task import Scorers
 from recaug.evaluate.tasks.recommend import RecommendTask
-from recaug.evaluate.trial import measured_units
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task
 from recaug.night.features import WITH, item_embedding_features
@@ -31,10 +32,11 @@ def worth(context: Context) -> dict[str, Worth]:
         arms, trained = _sasrec(context, task)
         compared, scorers = compared | arms, dict(scorers) | dict(trained)
     metric, gate = config.evaluate.gate.metric, config.evaluate.gate
-    table = measured_units(task.measure([VALIDATION], scorers), task.slices, [metric])
+    axes, draws = Axes(tuple(scorers), task.slices, (metric,)), Draws(gate.bootstraps, config.seed)
+    sums = {VALIDATION: sums_of(task.measure([VALIDATION], scorers), axes, draws)}
     verdicts = {}
     for name, named in compared.items():
-        contest = Contest(table, named, task.slices, gate, config.seed)
+        contest = Contest(sums, named, gate)
         ((arm, lift),) = contest.lifts(VALIDATION, metric).items()
         verdict = decide(arm, lift, None, gate)
         verdicts[name] = Worth(arm=arm, decision=verdict.decision, reasons=verdict.reasons, lift=lift)

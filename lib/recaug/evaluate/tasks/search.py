@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
-from recaug.evaluate.groups import MEMBERS, Groups
+from recaug.evaluate.groups import Groups
 from recaug.evaluate.ranking import LIST, TAIL
 from recaug.evaluate.search_metrics import METRICS, Judged, measured
 from recaug.evaluate.task import Check, Items
@@ -135,7 +135,7 @@ class SearchTask:
 
     def groups(self) -> Groups:
         """None: queries have no attributes."""
-        return Groups(pd.DataFrame(columns=list(MEMBERS)))
+        return Groups()
 
     def leaks(self, arms: Sequence[Arm]) -> list[Check]:
         """Look for held-out queries among what arms learn from."""
