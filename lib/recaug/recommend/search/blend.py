@@ -29,7 +29,8 @@ class Blend:
         (part, weight, own), *others = told
         total: Floats = np.float32(weight) * part.scores(own, start, stop)
         for part, weight, own in others:
-            total += np.float32(weight) * part.scores(own, start, stop)
+            scores = part.scores(own, start, stop)
+            total += scores if weight == 1 else np.float32(weight) * scores
         return total
 
 
