@@ -1,6 +1,6 @@
 """How fast a shop's search is indexed and answers, and what a query costs where the catalogue is 18 times as large.
 
-PYTHONPATH=. python -m tests.bench.search
+PYTHONPATH=. .venv/bin/python -m tests.bench.search
 
 Home Depot's 54,667 judged titles and its queries, where the file lies in ../shared, else the demo's products. The index
 is made as a night makes it, its words in the workers; towers that have learnt nothing cost what others do. Lists with
