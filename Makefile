@@ -50,6 +50,7 @@ mutants: $(READY) ## puts one wrong line at a time into a copy of lib, and a tes
 
 bench: $(READY) ## measures the throughput of each stage
 	@$(PYTHON) tests/bench/run.py
+	@PYTHONPATH=. $(PYTHON) -m tests.bench.search
 
 bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
 	@$(PYTHON) tests/bench/against.py $(COMMIT)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 import yaml
 from pyspark.sql import SparkSession
@@ -16,13 +17,14 @@ from tests.night.nights import note
 from tests.report.made import stage
 from tests.report.nights import by_hand
 from tests.report.test_page import Text
-from tests.studies.test_search_benchmark import shop
+from tests.studies.test_search_benchmark import TOWERS, shop
 from tests.studies.test_search_queries import QUERIES, SMALL
 
 from recaug import cli
 from recaug.config import Config, convert
 from recaug.night.context import StageResult
 from recaug.night.nightly import night_context, run_night
+from recaug.night.stage import NIGHT, sections_hash
 from recaug.night.story import decided
 from recaug.night.summary import summarise
 from recaug.report.page import render
@@ -33,9 +35,12 @@ CLICKS = {"searches": 6, "spread": 1.0, "length": 5, "judged": "judgements of ma
 
 
 def searching(folder: Path, **changes: Any) -> Config:
-    """The small shop of titles, clicks made of its judgements."""
+    """The small shop of titles, clicks made of its judgements; only the towers read titles, so that they answer."""
     queries = QUERIES | {"generators": ["counts"], "pair_weights": []}
-    values = msgspec.to_builtins(shop(folder, queries=queries, reranker=None, bm25=SMALL, blend=[1.0]))
+    blind = SMALL | {"fields": {"attributes": 1.0}}
+    quick = TOWERS | {"optimiser": TOWERS["optimiser"] | {"learning_rate": 0.01}}
+    given = shop(folder, queries=queries, reranker=None, bm25=blind, blend=[1.0], two_tower=quick)
+    values = msgspec.to_builtins(given)
     values["source"]["search"]["click_model"] = CLICKS
     return convert(values | {"tasks": ["search"]} | changes)
 
@@ -64,6 +69,30 @@ def test_search_alone_is_a_night(spark: SparkSession, searched: tuple[Config, di
     assert not any(line.startswith("search: ") for line in said)  # it is the night's own decision
 
 
+def lists_of(config: Config, spark: SparkSession) -> pd.DataFrame:
+    """The day's lists in order."""
+    lists = night_context(config, DATE, spark).lake.read("search_lists").toPandas()
+    return lists.sort_values(["query_id", "rank"], ignore_index=True)
+
+
+def test_the_lists_are_by_what_learnt_from_every_judged_query(
+    spark: SparkSession, searched: tuple[Config, dict[str, Any], list[str]]
+) -> None:
+    config, _, said = searched
+    context = night_context(config, DATE, spark)
+    found = context.recorded("search").metrics
+    assert isinstance(found, Search)
+    assert found.refit is not None
+    queries = context.lake.read("judgements").select("query_id").distinct().count()
+    assert found.refit.queries == queries > found.queries["train"]
+    pairs = (context.lake.read(name).count() for name in ("search_pairs", "refit_search_pairs"))
+    assert next(pairs) < next(pairs) == found.refit.pairs
+    assert found.refit.model in found.models
+    assert any(f"refitted on {queries:,} judged ones" in line for line in said)
+    assert found.generated is not None
+    assert set(found.generated.trial.leaks.values()) == {0}
+
+
 def test_the_page_has_the_search(searched: tuple[Config, dict[str, Any], list[str]]) -> None:
     config, summary, _ = searched
     page = Text((Path(config.artifacts) / "2020-01-01" / "report" / "index.html").read_text())
@@ -76,6 +105,7 @@ def test_the_page_has_the_search(searched: tuple[Config, dict[str, Any], list[st
         "head queries",
         "tail queries",
         "items without",
+        "those of validation and test too",
         "counts field",
         "Lists of test queries",
         f"{summary['search']['rows']['lists']:,} rows of search lists",
@@ -92,10 +122,15 @@ def test_a_night_of_search_resumes(
     assert [line.split()[0] for line in said if "done before" in line] == ["ingest", "search", "report"]
     ranking = msgspec.structs.replace(config.search_ranking, length=4)
     said.clear()
+    proved = msgspec.structs.replace(config, refit=False)
+    assert sections_hash(NIGHT["search"], proved) != sections_hash(NIGHT["search"], config)
+    refitted = lists_of(config, spark)
     shorter = run_night(
-        msgspec.structs.replace(config, search_ranking=ranking), DATE, spark, resume=True, say=said.append
+        msgspec.structs.replace(proved, search_ranking=ranking), DATE, spark, resume=True, say=said.append
     )
     assert [line.split()[0] for line in said if "done before" in line] == ["ingest"]
+    before = lists_of(config, spark)
+    assert before["item_id"].tolist() != refitted[refitted["rank"] <= 4]["item_id"].tolist()
     assert shorter["search"]["rows"]["lists"] < summary["search"]["rows"]["lists"]
     assert shorter["search"]["lift"] == summary["search"]["lift"]
     search = config.source.search

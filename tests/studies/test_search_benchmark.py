@@ -2,15 +2,24 @@
 
 import csv
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
 from recaug.config import Config, convert
 from recaug.errors import ConfigError, ContractError
 from recaug.night.context import Context
 from recaug.night.nightly import night_context
+from recaug.night.refit import SHARE
+from recaug.night.search.data import read_search_data
+from recaug.night.search.published import Served
+from recaug.night.search.rankers import fit_rankers
+from recaug.night.search.refit import refit_served
 from recaug.report import search as page
 from recaug.results import SearchBenchmark, decode, encode
 from recaug.studies.search_benchmark import run_search_benchmark
@@ -22,10 +31,11 @@ KINDS, COLOURS, ROOMS = (
     ("red", "blue", "green", "white"),
     ("bath", "hall", "attic"),
 )
+TOWERS: dict[str, Any] = {"buckets": 1024, "dim": 16, "optimiser": {"epochs": 2, "batch_rows": 16}}
 SMALL = {
     "date": "2020-01-01",
     "bm25": {"k1": [0.6], "b": [0.25, 0.75]},
-    "two_tower": {"buckets": 1024, "dim": 16, "optimiser": {"epochs": 2, "batch_rows": 16}},
+    "two_tower": TOWERS,
     "reranker": {"trees": 10, "min_leaf_pairs": 5},
     "blend": [0.0, 1.0],
     "length": 5,
@@ -111,6 +121,61 @@ def test_every_query_gets_a_list_and_new_ones_an_answer(compared, tmp_path):
     assert best.reason.startswith("title: white")
     for query in ("", "x" * 10_000, "\x00", "🙂", "'; drop table", "\u202exyz"):
         assert len(engine.search(query)) <= 10
+
+
+@pytest.fixture(scope="module")
+def refitted(compared):
+    """The re-ranker as it was proved, with a generated pair beside real ones, and as it is refitted."""
+    context, said = compared[0], []
+    data = read_search_data(context)
+    fitted = fit_rankers(context, data, lambda line: None)
+    pair = pd.DataFrame({"text": ["made up"], "item_index": np.array([7], np.int32), "weight": [0.3]})
+    proved = Served(fitted.by_name["reranked"].ranker, fitted.trained, [pair])
+    return data, proved, refit_served(context, data, proved, said.append), said
+
+
+def test_the_towers_of_the_lists_go_on_learning_from_every_judged_query(compared, refitted):
+    lake, (data, proved, served, said) = compared[0].lake, refitted
+    gained = data.judgements[data.judgements["gain"] > 0]
+    pairs = lake.read("refit_search_pairs").toPandas()
+    made = pairs[pairs["query_index"] >= len(data.queries)]
+    assert made[["item_index", "weight"]].to_numpy().tolist() == [[7, 0.3]]
+    real = pairs.drop(made.index)
+    columns = ["query_index", "item_index"]
+    assert set(map(tuple, real[columns].to_numpy())) == set(map(tuple, gained[columns].to_numpy()))
+    learnt = data.queries["split"][lake.read("search_pairs").toPandas()["query_index"].unique()]
+    assert set(learnt) == {"train"}  # what is proved knows no more
+    assert served.refit.queries == data.judgements["query_index"].nunique()
+    assert served.refit.pairs == len(pairs)
+    assert served.refit.model.started_from == proved.towers.folder != served.towers.folder
+    assert len(served.refit.model.curves) == -(-proved.towers.epoch // SHARE)
+    assert said == [f"  refit on {served.refit.queries} judged queries, {served.refit.seconds} s"]
+    before, after = (own.ranker.blend.parts[3] for own in (proved, served))
+    rows = data.of_split("test").merge(gained)
+    texts = data.queries["text"][rows["query_index"]].tolist()
+    told = [
+        own.scores(own.read(texts), 0, 60)[np.arange(len(rows)), rows["item_index"]].mean() for own in (before, after)
+    ]
+    assert told[1] > told[0]  # what test queries led to is nearer to them
+
+
+def test_a_refit_keeps_what_validation_chose(compared, refitted):
+    data, proved, served, _ = refitted
+    assert served.ranker.keep == proved.ranker.keep
+    assert list(served.ranker.blend.weights) == list(proved.ranker.blend.weights)
+    assert all(
+        one is other for one, other in zip(served.ranker.blend.parts[:3], proved.ranker.blend.parts, strict=False)
+    )
+    assert served.ranker.popularity.sum() == pytest.approx(proved.ranker.popularity.sum(), rel=1e-4)
+    assert (served.ranker.popularity != proved.ranker.popularity).any()
+    texts = data.judged("test").texts
+    assert served.ranker.trees is not proved.ranker.trees
+    looked = proved.ranker.first(texts, 5)
+    assert (served.ranker.told(texts, looked) != proved.ranker.told(texts, looked)).any()
+    of_counts = Served(proved.ranker.blend.parts[0], proved.towers)
+    assert refit_served(compared[0], data, of_counts, print) is of_counts
+    never = replace(compared[0], config=msgspec.structs.replace(compared[0].config, refit=False))
+    assert refit_served(never, data, proved, print) is proved
 
 
 def test_a_split_without_a_gain_is_refused(spark, tmp_path):

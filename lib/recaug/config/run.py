@@ -62,7 +62,8 @@ class Config(Strict, kw_only=True, dict=True):
         runs. covisitation: null: counted as ranks validation users best.
     benchmark, learning_curve, attributes, images: a study; null where none is asked for.
     refit: once a recipe is proved, its models go on learning from all days up to the night, the held-out ones too, and
-        the published rows and the lists are theirs; false: of the models that were proved.
+        the published rows and the lists are theirs; so does the ranker of searches, from every judged query; false: all
+        that is used is as it was proved.
     """
 
     tasks: Tasks = msgspec.field(default_factory=lambda: ["recommendation"])

@@ -229,6 +229,7 @@ REFITTED = (
     "candidate_events",
     "training_rows",
 )
+REFITTED_SEARCH = ("search_pairs",)  # the same of the stage search: night/search/refit.py
 
 
 def _refitted(table: Table) -> Table:
@@ -237,4 +238,4 @@ def _refitted(table: Table) -> Table:
     return table._replace(erased_by="true") if by_index else table
 
 
-TABLES |= {f"{REFIT}_{name}": _refitted(TABLES[name]) for name in REFITTED}
+TABLES |= {f"{REFIT}_{name}": _refitted(TABLES[name]) for name in (*REFITTED, *REFITTED_SEARCH)}

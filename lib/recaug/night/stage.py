@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recaug.config import Config
-from recaug.lake.contracts import REFIT, REFITTED
+from recaug.lake.contracts import REFIT, REFITTED, REFITTED_SEARCH
 
 SEARCHES = ("search_events", "search_quarantine", "search_grades")  # of source.search
 SERVING = (f"{REFIT}_vocabulary", f"{REFIT}_sequences")
@@ -126,8 +126,9 @@ NIGHT: Mapping[str, Stage] = {
                 "generated_queries",
                 "published_queries",
                 "search_lists",
+                *(f"{REFIT}_{name}" for name in REFITTED_SEARCH),
             ),
-            sections=("seed", "prepare", "search_ranking", "training"),
+            sections=("seed", "prepare", "search_ranking", "training", "refit"),
         ),
         Stage(
             "report",

@@ -150,7 +150,9 @@ def _searched(found: Search) -> str:
         own = [(arm, result) for arm, result in trial.arms.items() if result.lifts and not result.arm.control]
         lifts = "".join(f", {arm} {in_percent(result.lifts[trial.metric]['overall'])}" for arm, result in own)
         lifts = f"; {trial.metric}{lifts.removeprefix(',')}; {generated.published:,} generated queries published"
-    return f"{counts}, answered by {found.ranker}{lifts}; {found.lists.rows:,} rows of lists"
+    refit = found.refit
+    learnt = f", refitted on {refit.queries:,} judged ones in {refit.seconds:.0f} s" if refit is not None else ""
+    return f"{counts}, answered by {found.ranker}{learnt}{lifts}; {found.lists.rows:,} rows of lists"
 
 
 SAYS: dict[type[Result], Callable[[Any], str]] = {

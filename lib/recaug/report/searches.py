@@ -76,6 +76,9 @@ def _facts(found: Search) -> list[str]:
     if found.ranker is not None and found.lists is not None:
         ranks = ", ".join(f"{queries.RANKERS[name]} {numbers.figure(value)}" for name, value in _best_first(found))
         said.append(f"NDCG@10 on validation: {ranks}. The first answers; {found.lists.listed:,} queries have a list.")
+    if found.refit is not None:
+        learnt = f"all {found.refit.queries:,} judged queries, those of validation and test too"
+        said.append(f"After the proof what answers went on learning from {learnt}: the lists are by what they taught.")
     return said
 
 

@@ -31,6 +31,7 @@ from recaug.results.search import (
     Search,
     SearchBenchmark,
     SearchLists,
+    SearchRefit,
 )
 from recaug.results.studies import (
     Complete,
@@ -103,6 +104,7 @@ __all__ = [
     "Search",
     "SearchBenchmark",
     "SearchLists",
+    "SearchRefit",
     "Searches",
     "Slice",
     "Train",

@@ -82,6 +82,18 @@ class SearchBenchmark(Result):
     generated: GeneratedQueries | None = None
 
 
+class SearchRefit(Result):
+    """What the ranker of the lists learnt once more. queries: with a judgement, of all splits; model: its towers.
+
+    pairs: that the towers learnt from; seconds: of all that.
+    """
+
+    queries: int
+    pairs: int
+    seconds: float
+    model: TrainedModel
+
+
 class SearchLists(Result):
     """Lists of search. queries: that were asked; listed: that have a list; rows: of search_lists."""
 
@@ -111,8 +123,9 @@ class Search(Result):
     """What the search stage of a night came to. queries: by split; judgements: of them.
 
     made: of what clicks are made by the click model; None of real ones. validation: NDCG@10 of each ranker; ranker: the
-    best of them, which answers. generated: None where none were asked for, or nothing can be judged; lists: None where
-    there is nothing to choose a ranker on. examples: of the lists. models: all that were trained.
+    best of them, which answers. generated: None where none were asked for, or nothing can be judged; refit: None where
+    the lists are of what was proved; lists: None where there is nothing to choose a ranker on. examples: of the lists.
+    models: all that were trained.
     """
 
     queries: dict[str, int]
@@ -121,6 +134,7 @@ class Search(Result):
     validation: dict[str, float] = {}
     ranker: str | None = None
     generated: GeneratedQueries | None = None
+    refit: SearchRefit | None = None
     lists: SearchLists | None = None
     examples: list[ListExample] = []
     models: list[TrainedModel] = []

@@ -6,7 +6,7 @@ from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.night.nightly import held
 from recaug.night.search.data import read_search_data
-from recaug.night.search.lists import engine_of, write_lists
+from recaug.night.search.lists import engine_of, served_of, write_lists
 from recaug.night.search.rankers import fit_rankers
 from recaug.recommend.search.analysis import check_language
 from recaug.recommend.search.engine import Engine
@@ -25,7 +25,7 @@ def run_search_lists(context: Context, say: Callable[[str], None] = print) -> Se
 
 
 def open_engine(context: Context, say: Callable[[str], None] = lambda line: None) -> Engine:
-    """Fit the rankers on the tables as they are; towers that are trained already are found again.
+    """Fit the rankers on the tables as they are, and refit the best; towers that are trained already are found again.
 
     Queries that the gate has published are read, too.
 
@@ -33,7 +33,7 @@ def open_engine(context: Context, say: Callable[[str], None] = lambda line: None
     """
     check_language(context.config.search_ranking.language)
     data = read_search_data(context)
-    return engine_of(context, data, fit_rankers(context, data, say), say)
+    return engine_of(context, data, served_of(context, data, fit_rankers(context, data, say), say))
 
 
 def markdown(result: SearchLists) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recaug.config import Optimiser, TwoTower
 from recaug.lake.store import Store
 from recaug.training.batches import row_batches
-from recaug.training.checkpoint import model_folder
+from recaug.training.checkpoint import load_model, model_folder
 from recaug.training.jobs import Plain
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models import two_tower
@@ -42,6 +42,7 @@ class TowersJob(Plain):
     files: of search_pairs; content_hash: of their rows and of what else decides the weights; pairs: how many rows.
     relevant: query_index * n_items + item_index of all pairs, sorted. log_frequency: (n_items,) of the items among
     the pairs. idf: (buckets + 1,). left_out: fold of the queries; None for none. label: its name where no fold is.
+    start: address of finished towers of the same settings to go on from; None: fresh ones.
     """
 
     config: TwoTower
@@ -57,6 +58,7 @@ class TowersJob(Plain):
     workers: int
     left_out: int | None = None
     watched: str | None = WATCHED
+    start: str | None = None
     label: str = "two_tower"
 
     @property
@@ -83,6 +85,7 @@ class TowersJob(Plain):
             "left_out": self.left_out,
             "seed": self.seed,
             "workers": self.workers,
+            "start": None if self.start is None else Store(self.start).name,
         }
         return model_folder(self.models, "two_tower", made_of)
 
@@ -92,9 +95,12 @@ class TowersJob(Plain):
         return {"arguments": {name: getattr(self.config, name) for name in names}}
 
     def task(self, worker: Worker) -> "TowersTask":
-        """Build the model."""
-        model = two_tower.TwoTower(**self.meta()["arguments"], idf=torch.from_numpy(self.idf))
-        return TowersTask(model, self)
+        """Build the model, or take the one that it goes on from."""
+        if self.start is not None:
+            model = load_model(self.start)
+            assert isinstance(model, two_tower.TwoTower)
+            return TowersTask(model, self)
+        return TowersTask(two_tower.TwoTower(**self.meta()["arguments"], idf=torch.from_numpy(self.idf)), self)
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
         """Pairs of the queries that are not left out."""
@@ -138,10 +144,10 @@ class TowersTask:
         yield Update("model", loss, weights.sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
-        """NDCG@10 of the validation queries over the items that they are held against."""
+        """NDCG@10 of the validation queries over the items that they are held against; nothing without such."""
         queries, items, gains = self.job.validation
         if not len(queries):
-            return {WATCHED: 0.0}
+            return {}
         with torch.no_grad():
             scores = encode_queries(self.model, queries) @ encode_items(self.model, items).T
         best = scores.topk(min(DEPTH, scores.shape[1]), dim=1).indices.cpu()

@@ -67,20 +67,12 @@ class ArmRows:
         if not any(part.rows == PAIRS for part in arm.parts):
             lake = self.source.context.lake
             return Written(self.real, lake.snapshot_files("search_pairs"), str(lake.content_hash("search_pairs")))
-        texts, pairs, named = [self.source.data.queries["text"]], [self.real], [NONE]
-        first = len(self.source.data.queries)
-        for part in (part for part in arm.parts if part.rows == PAIRS):
-            for generator in part.generators:
-                more = self.new_pairs(generator, part.weight)
-                pairs.append(
-                    more.assign(query_index=np.arange(first, first + len(more), dtype=np.int32)).drop(columns="text")
-                )
-                texts.append(pd.Series(more["text"].to_numpy(), index=range(first, first + len(more))))
-                first += len(more)
-                named.append(f"{generator} {part.weight:g}")
-        name, together = "; ".join(named), pd.concat(pairs, ignore_index=True)
+        used = [(name, part.weight) for part in arm.parts if part.rows == PAIRS for name in part.generators]
+        name = "; ".join([NONE, *(f"{generator} {weight:g}" for generator, weight in used)])
         if name not in self.slices:
-            self.slices[name] = write_arm_pairs(self.source.context, self.items, name, together, pd.concat(texts))
+            generated = [self.new_pairs(*own) for own in used]
+            pairs, texts = with_generated(self.real, self.source.data.queries["text"], generated)
+            self.slices[name] = write_arm_pairs(self.source.context, self.items, name, pairs, texts)
         return self.slices[name]
 
     def new_pairs(self, generator: str, weight: float) -> pd.DataFrame:
@@ -94,6 +86,16 @@ class ArmRows:
         return pd.DataFrame(
             {"text": first["text"], "item_index": first["item_index"].astype(np.int32), "weight": float(weight)}
         ).reset_index(drop=True)
+
+
+def with_generated(
+    real: pd.DataFrame, texts: pd.Series, generated: Sequence[pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Put generated pairs (as new_pairs gives them) behind real ones. texts: by query_index, which goes on."""
+    new = pd.concat([real.iloc[:0].assign(text=""), *generated], ignore_index=True)
+    new["query_index"] = np.arange(len(texts), len(texts) + len(new), dtype=np.int32)
+    together = pd.concat([real, new[list(real.columns)]], ignore_index=True)
+    return together, pd.concat([texts, pd.Series(new["text"].to_numpy(), index=new["query_index"])])
 
 
 def field_of(source: Source, rows: pd.DataFrame, kind: str) -> Ranker:

@@ -9,8 +9,9 @@ from recaug.clickstream.splits import SPLITS
 from recaug.generators.query_inputs import LOGGED, rare_queries
 from recaug.night.context import Context
 from recaug.night.search.data import SearchData
-from recaug.night.search.published import with_published
+from recaug.night.search.published import Served, with_published
 from recaug.night.search.rankers import Rankers
+from recaug.night.search.refit import refit_served
 from recaug.recommend.search.engine import Engine, search_lists
 from recaug.recommend.search.ranker import Blocks
 from recaug.results import ListedItem, ListExample, SearchLists
@@ -20,11 +21,16 @@ EXAMPLES = 3  # queries of each slice
 FEWEST = 3  # users of a query that is shown, where search_ranking.queries does not say how many
 
 
-def engine_of(context: Context, data: SearchData, fitted: Rankers, say: Callable[[str], None]) -> Engine:
-    """What answers queries: the ranker that validation chose, with the queries that the gate has published."""
+def served_of(context: Context, data: SearchData, fitted: Rankers, say: Callable[[str], None]) -> Served:
+    """What answers queries: the ranker that validation chose, with published queries as they were proved, refitted."""
+    return refit_served(context, data, with_published(context, data, fitted, say), say)
+
+
+def engine_of(context: Context, data: SearchData, served: Served) -> Engine:
+    """Put what answers queries and the catalogue together."""
     settings = context.config.search_ranking
     blocks = Blocks(settings.block_queries, settings.block_items)
-    return Engine(with_published(context, data, fitted, say), data.catalogue, settings.language, blocks)
+    return Engine(served.ranker, data.catalogue, settings.language, blocks)
 
 
 def write_lists(context: Context, engine: Engine) -> SearchLists:

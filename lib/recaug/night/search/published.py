@@ -1,6 +1,7 @@
 """The ranker with the queries that the gate let pass, used as they were proved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 from pyspark.sql import functions as F
@@ -16,22 +17,35 @@ from recaug.night.search.towers import open_towers, tower_items
 from recaug.recommend.search.blend import Blend
 from recaug.recommend.search.ranker import Ranker
 from recaug.recommend.search.rerank import Reranked
-from recaug.results import Arm, Part
+from recaug.results import Arm, Part, SearchRefit, TrainedModel
 from recaug.training.jobs import train
 
 
-def with_published(context: Context, data: SearchData, fitted: Rankers, say: Callable[[str], None]) -> Ranker:
+class Served(NamedTuple):
+    """What answers queries. towers: the model of its towers; generated: pairs that they learnt from beside real ones.
+
+    refit: what it cost that the ranker learnt from all judgements; None: it is the one that was proved.
+    """
+
+    ranker: Ranker
+    towers: TrainedModel
+    generated: Sequence[pd.DataFrame] = ()
+    refit: SearchRefit | None = None
+
+
+def with_published(context: Context, data: SearchData, fitted: Rankers, say: Callable[[str], None]) -> Served:
     """The ranker that validation chose or, with queries published up to the date, the blend with the last of these.
 
     That is what the gate proved; where validation chose the re-ranker, it is grown anew on that blend.
     """
     settings, lake, chosen = context.config.search_ranking, context.lake, fitted.best
+    towers, generated = fitted.trained, []
     if settings.queries is None or not lake.exists("published_queries"):
-        return chosen
+        return Served(chosen, towers)
     table = lake.read("published_queries").where(F.col("event_date") <= F.lit(context.date))
     newest = table.orderBy(F.desc("event_date"), "generator").select("event_date", "generator", "uses").first()
     if newest is None:
-        return chosen
+        return Served(chosen, towers)
     name, uses = newest["generator"], newest["uses"]
     names = pd.DataFrame({"item_id": list(data.catalogue.item_ids), "item_index": range(len(data.catalogue))})
     rows = read_rows(table, names, {"event_date": newest["event_date"], "generator": name})
@@ -42,9 +56,10 @@ def with_published(context: Context, data: SearchData, fitted: Rankers, say: Cal
     if PAIRS in uses:
         made = ArmRows(source, tower_items(context, data), {name: rows})
         arm = Arm(name="published", parts=(Part(generators=(name,), rows=PAIRS, weight=uses[PAIRS]),))
-        (trained,) = train(made.jobs(arm, 1), context.spark, context.config.training, "search")
+        (towers,) = train(made.jobs(arm, 1), context.spark, context.config.training, "search")
+        generated = [made.new_pairs(name, uses[PAIRS])]
         place = next(place for place, part in enumerate(parts) if part.name == "two_tower")
-        parts[place] = open_towers(context, trained.folder, made.items)
+        parts[place] = open_towers(context, towers.folder, made.items)
     for kind in FIELDS:
         if kind in uses:
             parts.append(field_of(source, rows, kind))
@@ -52,7 +67,7 @@ def with_published(context: Context, data: SearchData, fitted: Rankers, say: Cal
     say(f"  {len(rows):,} queries of {newest['event_date']}, published as proved, are read")
     more = Blend(parts, weights)
     if not isinstance(chosen, Reranked):
-        return more
+        return Served(more, towers, generated)
     grown, keep, _ = fit_reranker(context, data, more, chosen.settings, data.judged("validation"))
     say(f"  re-ranker grown anew, {keep}")
-    return grown
+    return Served(grown, towers, generated)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
@@ -46,10 +47,31 @@ def fit_reranker(
     return replace(grown, keep=tried[settled]), settled, validation
 
 
+def regrow(ranker: Reranked, data: SearchData, seed: int) -> Reranked:
+    """Grow the trees on the queries of validation and test, of which the ranker's towers have not learnt."""
+    features, gains = [], []
+    for split in SPLITS[1:]:
+        judged = data.judged(split)
+        looked = ranker.first(judged.texts, ranker.settings.depth)
+        known = looked.items >= 0
+        features.append(ranker.features(judged.texts, looked)[known])
+        gains.append((listed_gains(looked.items, judged.gains) / judged.gains.max())[known])
+    return ranker.grown(np.concatenate(features), np.concatenate(gains), seed)
+
+
 def popularity(data: SearchData) -> Floats:
     """Sum of the train queries' gains of each item, (n_items,)."""
-    rows = data.of_split(SPLITS[0])
-    return np.bincount(rows["item_index"], rows["gain"], len(data.catalogue)).astype(np.float32)
+    return _sums(data.of_split(SPLITS[0]), len(data.catalogue))
+
+
+def popularity_of_all(data: SearchData) -> Floats:
+    """The same of all queries, as much in all as of the train queries: the trees know no other scale."""
+    known, own = _sums(data.judgements, len(data.catalogue)), popularity(data)
+    return known * np.float32(own.sum() / known.sum())
+
+
+def _sums(rows: pd.DataFrame, n_items: int) -> Floats:
+    return np.bincount(rows["item_index"], rows["gain"], n_items).astype(np.float32)
 
 
 def _left_out(ranker: Reranked, features: Floats, gains: Predicted, looked: Candidates, seed: int) -> Predicted:

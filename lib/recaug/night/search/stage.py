@@ -6,11 +6,11 @@ from recaug.errors import NoRowsError
 from recaug.night.context import Context, StageResult
 from recaug.night.evaluate import content_of
 from recaug.night.search.data import SearchData, read_search_data
-from recaug.night.search.lists import engine_of, list_examples, write_lists
+from recaug.night.search.lists import engine_of, list_examples, served_of, write_lists
 from recaug.night.search.prove import prove_queries, withdraw
 from recaug.night.search.rankers import Rankers, fit_rankers
 from recaug.night.search.tables import Prepared, prepare_searches
-from recaug.results import GeneratedQueries, Search, TrainedModel
+from recaug.results import GeneratedQueries, Search, SearchRefit, TrainedModel
 
 NO_SEARCH = "source.search has no row up to the night"
 NOT_ASKED = "search_ranking.queries asks for no generated queries"
@@ -39,14 +39,16 @@ def _searched(context: Context, prepared: Prepared, data: SearchData) -> StageRe
     generated = prove_queries(context, data, fitted, settings, _quietly) if settings is not None else None
     if generated is None:
         withdraw(context)
-    engine = engine_of(context, data, fitted, _quietly)
-    lists, trained = write_lists(context, engine), _trained(fitted, generated)
+    served = served_of(context, data, fitted, _quietly)
+    engine = engine_of(context, data, served)
+    lists, trained = write_lists(context, engine), _trained(fitted, generated, served.refit)
     found = _found(
         context,
         prepared,
         validation={name: own.validation[own.settings] for name, own in fitted.by_name.items()},
         ranker=fitted.best.name,
         generated=generated,
+        refit=served.refit,
         lists=lists,
         examples=list_examples(context, data, engine),
         models=trained,
@@ -70,12 +72,13 @@ def _found(context: Context, prepared: Prepared, **more: object) -> Search:
     return Search(**(counted | more))  # type: ignore[arg-type]
 
 
-def _trained(fitted: Rankers, generated: GeneratedQueries | None) -> list[TrainedModel]:
-    """Every model once: the towers, the VAE of queries, the arms' towers."""
+def _trained(fitted: Rankers, generated: GeneratedQueries | None, refitted: SearchRefit | None) -> list[TrainedModel]:
+    """Every model once: the towers, the VAE of queries, the arms' towers, and those of the lists."""
     models = [fitted.trained]
     if generated is not None:
         models += generated.models
         models += [model for result in generated.trial.arms.values() for model in result.measured.models]
+    models += [refitted.model] if refitted is not None else []
     return list({model.folder: model for model in models}.values())
 
 

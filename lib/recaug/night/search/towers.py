@@ -26,10 +26,7 @@ MAX_FILES = 8
 def train_towers(context: Context, data: SearchData) -> tuple[Towers, TrainedModel]:
     """Write search_pairs, train the towers on them (or find them finished), and encode the catalogue."""
     items, pairs = tower_items(context, data), train_pairs(data)
-    rows = tower_rows(context, items, pairs, data.queries["text"])
-    commit = _written(context, rows, "search_pairs", {})
-    written = Written(pairs, context.lake.snapshot_files("search_pairs"), commit.content_hash)
-    job = towers_job(context, data, written, items)
+    job = towers_job(context, data, write_pairs(context, items, pairs, data.queries["text"]), items)
     (trained,) = train([job], context.spark, context.config.training, "search")
     return open_towers(context, trained.folder, items), trained
 
@@ -40,6 +37,12 @@ class Written(NamedTuple):
     pairs: pd.DataFrame
     files: Sequence[str]
     content_hash: str
+
+
+def write_pairs(context: Context, items: NDArray[np.int32], pairs: pd.DataFrame, texts: pd.Series) -> Written:
+    """Write search_pairs. texts: by query_index."""
+    commit = _written(context, tower_rows(context, items, pairs, texts), "search_pairs", {})
+    return Written(pairs, context.lake.snapshot_files("search_pairs"), commit.content_hash)
 
 
 def write_arm_pairs(
@@ -84,9 +87,13 @@ def tower_rows(context: Context, items: NDArray[np.int32], pairs: pd.DataFrame, 
 
 
 def train_pairs(data: SearchData) -> pd.DataFrame:
-    """The train queries and the items of a gain above 0: query_index, item_index, weight (0 to 1)."""
-    train_rows = data.of_split(SPLITS[0])
-    rows = train_rows[train_rows["gain"] > 0]
+    """The train queries and the items of a gain above 0; see gained."""
+    return gained(data.of_split(SPLITS[0]))
+
+
+def gained(judgements: pd.DataFrame) -> pd.DataFrame:
+    """The pairs of a gain above 0: query_index, item_index, weight (0 to 1)."""
+    rows = judgements[judgements["gain"] > 0]
     return pd.DataFrame(
         {
             "query_index": rows["query_index"].to_numpy(np.int32),

@@ -25,8 +25,13 @@ class Blend:
 
     def scores(self, read: list[Any], start: int, stop: int) -> Floats:
         """The weighted sum over the parts that count."""
-        told = zip(self.parts, self.weights, read, strict=True)
-        return sum(np.float32(weight) * part.scores(own, start, stop) for part, weight, own in told if weight)  # type: ignore[return-value]
+        told = [own for own in zip(self.parts, self.weights, read, strict=True) if own[1]]
+        (part, weight, own), *others = told
+        total: Floats = np.float32(weight) * part.scores(own, start, stop)
+        for part, weight, own in others:
+            scores = part.scores(own, start, stop)
+            total += scores if weight == 1 else np.float32(weight) * scores
+        return total
 
 
 class Candidates(NamedTuple):

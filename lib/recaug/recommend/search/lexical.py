@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csc_matrix, csr_matrix, hstack
 
 from recaug.recommend.search.analysis import pairs, stemmed, trigrams
 from recaug.recommend.search.ranker import Floats
@@ -56,6 +56,20 @@ def bm25_matrix(field: Postings, k1: float, b: float) -> csr_matrix:
     return counts
 
 
+def product(queries: csr_matrix, terms: csr_matrix) -> Floats:
+    """Multiply (queries, terms) by (terms, items), to the last bit as `@` does, into a dense matrix.
+
+    The postings of the queries' terms alone are taken, and added up where their scores belong, as one long vector.
+    """
+    (n_queries, _), (_, n_items) = queries.shape, terms.shape
+    own = terms[queries.indices]  # (a term of a query, items)
+    of_query = np.repeat(np.arange(n_queries, dtype=np.int32), np.diff(queries.indptr)) * np.int32(n_items)
+    places = own.indices + np.repeat(of_query, np.diff(own.indptr))
+    laid = csc_matrix((own.data, places, own.indptr), shape=(n_queries * n_items, own.shape[0]))
+    scores: Floats = laid @ queries.data
+    return scores.reshape(n_queries, n_items)
+
+
 @dataclass(frozen=True, eq=False)
 class Lexical:
     """BM25 of one kind of terms. Scores are shares of the best that the query could score: 1 where all is there.
@@ -90,7 +104,7 @@ class Lexical:
     def scores(self, read: csr_matrix, start: int, stop: int) -> Floats:
         """Scores of the items from start up to stop, of whole blocks or a part of one."""
         first, last = start // BLOCK, (stop - 1) // BLOCK
-        blocks = [np.asarray((read @ self.matrices[place]).todense()) for place in range(first, last + 1)]
+        blocks = [product(read, self.matrices[place]) for place in range(first, last + 1)]
         joined = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         return joined[:, start - first * BLOCK : stop - first * BLOCK]
 

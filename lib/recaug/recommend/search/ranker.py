@@ -118,7 +118,7 @@ def _of_block(ranker: Ranker, queries: Sequence[str], k: int, size: int) -> List
     read, best = ranker.read(queries), Lists(np.full((len(queries), k), -1), np.zeros((len(queries), k), np.float32))
     for start in range(0, ranker.n_items, size):
         stop = min(start + size, ranker.n_items)
-        found = _best(ranker.scores(read, start, stop), k)
+        found = _best(ranker.scores(read, start, stop), k, best.scores[:, -1])
         items = np.concatenate([best.items, np.where(found.items < 0, -1, found.items + start)], axis=1)
         scores = np.concatenate([best.scores, found.scores], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # earlier items come first among equals
@@ -126,16 +126,33 @@ def _of_block(ranker: Ranker, queries: Sequence[str], k: int, size: int) -> List
     return best
 
 
-def _best(scores: Floats, k: int) -> Lists:
-    """The best k of a block of items, those that score above 0."""
-    width = min(k, scores.shape[1])
-    chosen = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
+def _best(scores: Floats, k: int, least: Floats) -> Lists:
+    """The best k of a block of items, those that score above the least of the query's list so far: (queries, k).
+
+    After the first block few do, and finding these is all that there is to do.
+    """
+    above = scores > least[:, None]
+    counts = np.count_nonzero(above, axis=1)
+    many = np.flatnonzero(counts > k)
+    above[many] = False
+    found = Lists(np.full((len(scores), k), -1), np.zeros((len(scores), k), np.float32))
+    rows, items = np.divmod(np.flatnonzero(above), scores.shape[1])
+    places = np.arange(len(rows)) - np.searchsorted(rows, rows)  # among those of the query
+    found.items[rows, places], found.scores[rows, places] = items, scores[rows, items]
+    if len(many):
+        own = _first(scores[many], k)
+        found.items[many], found.scores[many] = own.items, own.scores
+    return found
+
+
+def _first(scores: Floats, k: int) -> Lists:
+    """The best k of queries that have more than k, in the items' order."""
+    chosen = np.sort(np.argpartition(scores, -k, axis=1)[:, -k:], axis=1)
     least = np.take_along_axis(scores, chosen, axis=1).min(axis=1)
-    for row in np.flatnonzero(((scores >= least[:, None]).sum(axis=1) > width) & (least > 0)):  # equals at the edge
+    for row in np.flatnonzero(np.count_nonzero(scores >= least[:, None], axis=1) > k):  # equals at the edge
         above, equal = np.flatnonzero(scores[row] > least[row]), np.flatnonzero(scores[row] == least[row])
-        chosen[row] = np.sort(np.concatenate([above, equal[: width - len(above)]]))
-    values = np.take_along_axis(scores, chosen, axis=1)
-    return Lists(np.where(values > 0, chosen, -1), np.where(values > 0, values, 0).astype(np.float32))
+        chosen[row] = np.sort(np.concatenate([above, equal[: k - len(above)]]))
+    return Lists(chosen, np.take_along_axis(scores, chosen, axis=1))
 
 
 class RandomOrder:
