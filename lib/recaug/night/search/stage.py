@@ -13,7 +13,7 @@ from recaug.night.search.tables import Prepared, prepare_searches
 from recaug.results import GeneratedQueries, Search, SearchRefit, TrainedModel
 
 NO_SEARCH = "source.search has no row up to the night"
-NOT_ASKED = "search_ranking.queries asks for no generated queries"
+NOT_ASKED = "no generated queries are asked for (search_ranking.queries)"
 
 
 def run(context: Context) -> StageResult:
