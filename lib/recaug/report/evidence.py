@@ -93,13 +93,14 @@ def augmented_arms(trial: Trial, generators: Sequence[Series]) -> list[ArmResult
 def lift_table(trial: Trial | None, part: str, generators: Sequence[Series]) -> LiftTable | None:
     """Each arm's lift of several measures in one slice, last on the validation window; then those of the blends.
 
-    None without any.
+    A measure that has no lift with bounds in the slice has no column. None without any.
     """
     arms = augmented_arms(trial, generators) if trial is not None else []
     measured = [result for result in arms if any(part in by_slice for by_slice in result.lifts.values())]
     if trial is None or not measured:
         return None
-    metrics = [metric for metric in METRICS if any(metric in result.lifts for result in arms)]
+    of_all = [lifts for result in arms for lifts in (result.lifts, result.blend_lifts)]
+    metrics = [key for key in METRICS if any(bounded_lift(lifts.get(key, {}).get(part)) for lifts in of_all)]
     held = any(part in result.validation_lifts for result in measured)
     looks = arm_looks((result.arm for result in measured), generators)
     rows = []
