@@ -86,7 +86,7 @@ EXTRAS = {
     ],
 }
 
-COMMANDS = ["nightly", "init", "stream", "erase"]  # what a scheduler calls; jobs/ has them all
+COMMANDS = ["nightly", "init", "stream", "erase", "clean"]  # what a scheduler calls; jobs/ has them all
 
 setup(
     name="recaug",

@@ -115,7 +115,7 @@ def test_the_wheel_plans_a_night_without_a_checkout(wheel: zipfile.ZipFile, tmp_
     subprocess.run([*command, str(wheel.filename)], check=True, capture_output=True)
     script = place / "bin" / "recaug-nightly"
     assert {path.name for path in script.parent.iterdir()} == {
-        f"recaug-{name}" for name in ("nightly", "init", "stream", "erase")
+        f"recaug-{name}" for name in ("nightly", "init", "stream", "erase", "clean")
     }
     own = os.environ | {"PYTHONPATH": str(place)}
     where = [sys.executable, "-c", "import recaug.wheel; print(recaug.wheel.__file__)"]

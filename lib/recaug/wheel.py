@@ -32,3 +32,8 @@ def stream() -> None:
 def erase() -> None:
     """Erase users: `recaug-erase --config FILE --users FILE`."""
     _end(cli.forget())
+
+
+def clean() -> None:
+    """Remove what nights past left behind: `recaug-clean --config FILE`."""
+    _end(cli.tidy())

@@ -3,9 +3,7 @@
 import dataclasses
 import datetime as dt
 import os
-import re
 import time
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -20,12 +18,13 @@ from tests.lake.test_runs import RUN
 from recaug import cli
 from recaug.lake.contracts import TABLES
 from recaug.lake.lease import hold
-from recaug.lake.runs import record
+from recaug.lake.runs import find, record
 from recaug.lake.store import META, Store
 from recaug.lake.tables import Lake
 from recaug.results import Publish, Train, TrainedModel
 
 PUBLISHED, PAST, NEWEST = (dt.date(2017, 3, day) for day in (4, 5, 6))
+NIGHTLY = ("candidate_events", "negatives", "recommendations")  # what a night is for is the last
 # Model -> the nights that name it.
 MODELS = {
     "vae-published": [PUBLISHED],
@@ -34,7 +33,8 @@ MODELS = {
     "vae-newest": [NEWEST],
     "somebodys": [],
 }
-OLD, YOUNG = "old.parquet", "young.parquet"  # files of a table that no version names
+# Files of a table that no version names -> their age in hours. The night that published lies years back.
+FILES = {"old.parquet": 30 * 365 * 24, "a-month-old.parquet": 30 * 24, "young.parquet": 1}
 
 
 def _row(lake: Lake, name: str, date: dt.date) -> None:
@@ -46,31 +46,46 @@ def _row(lake: Lake, name: str, date: dt.date) -> None:
     lake.replace(row, name, where, f"{date}-abc")
 
 
-class Cleaned(NamedTuple):
-    """A shop after a clean-up. refused, nights: of one beside a night, and the candidates' nights that it left."""
+class Left(NamedTuple):
+    """What a clean-up has said and left: nights by table, models, and which of FILES."""
 
-    folder: Path
-    lake: Lake
-    refused: str
-    nights: set[str]
     said: str
+    nights: dict[str, set[str]]
+    models: set[str]
+    files: set[str]
+
+
+class Cleaned(NamedTuple):
+    """A shop after clean-ups: beside a night, alone, and where no night has published after all."""
+
+    config: Path
+    beside: Left
+    alone: Left
+    held: Left
 
 
 @pytest.fixture(scope="module")
-def cleaned(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cleaned]:
-    """Clean beside a night, and then alone."""
+def cleaned(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Cleaned:
+    """Clean beside a night, then alone, and again once the night that published is one that held."""
     folder = tmp_path_factory.mktemp("cleaned")
     lake = Lake(spark, str(folder / "lake"))
     config = _shop(lake, folder)
+
+    def clean(code: int) -> Left:
+        with redirect_stderr(StringIO()) as said, redirect_stdout(said):
+            assert cli.tidy(["--config", str(config)]) == code
+        models = {file.split("/")[0] for file in Store(folder / "artifacts").at("models").list(f"*/{META}")}
+        files = {file.name for file in (folder / "lake" / "negatives").rglob("*.parquet")} & FILES.keys()
+        return Left(said.getvalue(), {name: _nights(lake, name) for name in NIGHTLY}, models, files)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "build", lambda *_: spark)
         patch.setattr(type(spark), "stop", lambda _: None)
-        with hold(lake, "the night of 2017-03-07", seconds=300), redirect_stderr(StringIO()) as refused:
-            assert cli.tidy(["--config", str(config)]) != 0
-        nights = _nights(lake, "candidate_events")
-        with redirect_stdout(StringIO()) as said:
-            assert cli.tidy(["--config", str(config)]) == 0
-        yield Cleaned(folder, lake, refused.getvalue(), nights, said.getvalue())
+        with hold(lake, "the night of 2017-03-07", seconds=300):
+            beside = clean(5)
+        alone = clean(0)
+        record(lake, dataclasses.replace(find(lake, PUBLISHED, "publish"), decision="hold"))  # type: ignore[type-var]
+        return Cleaned(config, beside, alone, clean(0))
 
 
 def _shop(lake: Lake, folder: Path) -> Path:
@@ -79,7 +94,7 @@ def _shop(lake: Lake, folder: Path) -> Path:
     for name in MODELS:
         store.publish(name, {"model.safetensors": b"weights"}, "{}")
     for date in (PUBLISHED, PAST, NEWEST):
-        for table in ("candidate_events", "negatives", "recommendations"):
+        for table in NIGHTLY:
             _row(lake, table, date)
         models = [
             TrainedModel(name=name, folder=store.address(name), seed=0, seconds=1.0)
@@ -90,10 +105,10 @@ def _shop(lake: Lake, folder: Path) -> Path:
             values = {"run_id": f"{date}-abc", "event_date": date, "stage": stage, "metrics": metrics}
             decision = "none" if stage == "train" else "publish" if date == PUBLISHED else "hold"
             record(lake, dataclasses.replace(RUN, **values, decision=decision))
-    for name, age in ((OLD, 365 * 24 * 3600 * 30), (YOUNG, 3600)):
+    for name, age in FILES.items():
         file = folder / "lake" / "negatives" / f"event_date={NEWEST}" / name
         file.write_bytes(b"of a write that was killed")
-        os.utime(file, (time.time() - age,) * 2)
+        os.utime(file, (time.time() - age * 3600,) * 2)
     given = yaml.safe_load((Path(__file__).parents[2] / "conf" / "weeks.yaml").read_text())
     given |= {"artifacts": str(folder / "artifacts"), "lake": {"path": lake.path, "retention": {"nights": 1}}}
     (folder / "shop.yaml").write_text(yaml.safe_dump(given))
@@ -105,33 +120,37 @@ def _nights(lake: Lake, name: str) -> set[str]:
     return {row[0] for row in lake.read(name).selectExpr(night).collect()}
 
 
+EVERY = {str(date) for date in (PUBLISHED, PAST, NEWEST)}
+
+
 def test_a_clean_up_leaves_what_the_newest_nights_and_the_published_one_are_of(cleaned: Cleaned) -> None:
-    lake, kept = cleaned.lake, {str(PUBLISHED), str(NEWEST)}
-    assert _nights(lake, "candidate_events") == _nights(lake, "negatives") == kept
-    assert _nights(lake, "recommendations") == kept | {str(PAST)}  # what a night is for stays
-    models = {file.split("/")[0] for file in Store(cleaned.folder / "artifacts").at("models").list(f"*/{META}")}
-    assert models == MODELS.keys() - {"vae-past"}
-    left = {file.name for file in (cleaned.folder / "lake" / "negatives").rglob("*.parquet")}
-    assert YOUNG in left
-    assert OLD not in left
-    assert "candidate_events         1 rows of nights past deleted" in cleaned.said
-    assert "models                   1 of nights past deleted" in cleaned.said
-    assert f"kept: 2 of 3 nights, from {PUBLISHED} on" in cleaned.said
+    left, kept = cleaned.alone, {str(PUBLISHED), str(NEWEST)}
+    assert left.nights == {"candidate_events": kept, "negatives": kept, "recommendations": EVERY}
+    assert left.models == MODELS.keys() - {"vae-past"}
+    assert "candidate_events         1 rows of nights past deleted" in left.said
+    assert "models                   1 of nights past deleted" in left.said
+    assert f"kept: 2 of 3 nights, from {PUBLISHED} on" in left.said
 
 
 def test_files_of_old_versions_stay_for_the_stream_of_the_night_that_published(cleaned: Cleaned) -> None:
-    hours = (dt.datetime.now(dt.UTC).replace(tzinfo=None) - RUN.started).total_seconds() / 3600 + 1
-    assert re.search(r"of the versions of ([\d,]+) hours", cleaned.said)[1] in (  # type: ignore[index]
-        f"{hours:,.0f}",
-        f"{hours - 1:,.0f}",
-    )
+    assert cleaned.beside.files == FILES.keys()
+    assert cleaned.alone.files == {"a-month-old.parquet", "young.parquet"}
+
+
+def test_where_no_night_has_published_the_newest_and_a_week_of_versions_stay(cleaned: Cleaned) -> None:
+    left, kept = cleaned.held, {str(NEWEST)}
+    assert left.nights == {"candidate_events": kept, "negatives": kept, "recommendations": EVERY}
+    assert left.models == MODELS.keys() - {"vae-past", "vae-published"}
+    assert left.files == {"young.parquet"}
+    assert f"kept: 1 of 3 nights, from {NEWEST} on, and files of the versions of 168 hours" in left.said
 
 
 def test_a_clean_up_beside_a_night_is_refused(cleaned: Cleaned) -> None:
-    assert "the night of 2017-03-07" in cleaned.refused
-    assert cleaned.nights == {str(PUBLISHED), str(PAST), str(NEWEST)}
+    assert "the night of 2017-03-07" in cleaned.beside.said
+    assert cleaned.beside.nights == dict.fromkeys(NIGHTLY, EVERY)
+    assert cleaned.beside.models == MODELS.keys()
 
 
 def test_a_week_is_the_least(cleaned: Cleaned, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.tidy(["--config", str(cleaned.folder / "shop.yaml"), "--set", "lake.retention.hours=24"]) == 2
+    assert cli.tidy(["--config", str(cleaned.config), "--set", "lake.retention.hours=24"]) == 2
     assert "lake.retention.hours" in capsys.readouterr().err

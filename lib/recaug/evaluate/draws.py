@@ -25,14 +25,14 @@ class Draws(NamedTuple):
 MEANS = Draws()
 
 
-def _bounds() -> NDArray[np.uint32]:
+def _thresholds() -> NDArray[np.uint32]:
     """Poisson(1)'s distribution function at 0, 1, ... times 2**32: a number counts once for each that it reaches."""
-    bounds = np.rint(poisson.cdf(np.arange(20), 1) * 2**32)
-    return bounds[bounds < 2**32].astype(np.uint32)
+    thresholds = np.rint(poisson.cdf(np.arange(20), 1) * 2**32)
+    return thresholds[thresholds < 2**32].astype(np.uint32)
 
 
-BOUNDS = _bounds()
-MOST = len(BOUNDS)  # counts of a unit; more are rarer than 2**-32
+THRESHOLDS = _thresholds()
+MOST = len(THRESHOLDS)  # counts of a unit; more are rarer than 2**-32
 
 
 def poisson_weights(units: NDArray[np.int64], draws: Draws) -> NDArray[np.uint8]:
@@ -49,8 +49,8 @@ def poisson_weights(units: NDArray[np.int64], draws: Draws) -> NDArray[np.uint8]
     weights = np.zeros((len(units), draws.number), np.uint8)
     for start in range(0, len(units), ROWS):
         drawn = _mixed(keys[start : start + ROWS, None] + steps).view(np.uint32)[:, : draws.number]
-        for bound in BOUNDS:
-            weights[start : start + ROWS] += drawn >= bound
+        for threshold in THRESHOLDS:
+            weights[start : start + ROWS] += drawn >= threshold
     return weights
 
 
