@@ -60,8 +60,7 @@ def _audited(context: Context, task: RecommendTask, trial: Trial) -> Trial:
     train = tables.sequences.where("split = 'train'")
     watched = Watched(train, tables.covisitation, tables.vocabulary, rows)
     found = audits(examine(watched, config.privacy, config.seed), config.evaluate.gate, config.seed)
-    chosen = trial.arms[trial.chosen].arm.generators if trial.chosen is not None else ()
-    own = [audit for audit in found if audit.generator in chosen]
+    own = [audit for audit in found if audit.generator in trial.generators]
     verdict = private(trial.verdict, str(trial.chosen), own, config.evaluate.gate)
     return msgspec.structs.replace(trial, privacy=found, verdict=verdict)
 

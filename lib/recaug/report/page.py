@@ -89,7 +89,7 @@ class Night:
 def render(night: Night) -> str:
     """Write the page of a night as one HTML document without any outside reference."""
     stages, generators, trial = night.stages, night.generators, records.result_of(night.stages, Trial)
-    parts, attacks = (tables.SLICES, trial.privacy) if trial is not None else ((), None)
+    parts, attacks, chosen = (tables.SLICES, trial.privacy, trial.generators) if trial is not None else ((), None, ())
     shown = {
         "night": night,
         "generators": generators,
@@ -103,7 +103,7 @@ def render(night: Night) -> str:
         "training": training_figures(stages, generators),
         "likeness": likeness_figures(night),
         "fidelity": evidence.fidelity(trial, night.gate, generators),
-        "privacy": privacy(attacks, night.gate.max_attack_auc, night.protection, generators),
+        "privacy": privacy(attacks, night.gate.max_attack_auc, night.protection, generators, chosen),
         "policy": evidence.policy(trial),
         "metrics": [table for part in parts if (table := tables.metric_table(trial, part, generators))],
         "base": lift.base_title(trial, generators) if trial is not None else "",

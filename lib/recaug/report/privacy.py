@@ -1,6 +1,6 @@
 """What the audit says of generated rows: areas and shares caught, beside baselines and controls."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from recaug.report import numbers
@@ -22,6 +22,7 @@ BESIDE = {
     "canaries": "control: planted users",
 }
 
+CHANCE = 0.5  # area of an attack that knows nothing
 UNKEYED = "no privacy.key: generated rows, page, cards and MLflow name users and events as the log does"
 
 
@@ -45,6 +46,7 @@ class PrivacyTable(NamedTuple):
     """users: asked about, the most of any generator; 0 where none was audited. unseen: labels of those that were not.
 
     bound: the gate's; None for none. min_users: who must have had a pair. unkeyed: said where names are no pseudonyms.
+    told: sentences on the rows of the chosen arm.
     """
 
     rows: list[AttackRow]
@@ -53,12 +55,17 @@ class PrivacyTable(NamedTuple):
     bound: float | None
     min_users: int
     unkeyed: str | None
+    told: list[str]
 
 
 def privacy(
-    audits: Sequence[Audit] | None, bound: float | None, protection: Protection, generators: Sequence[Series]
+    audits: Sequence[Audit] | None,
+    bound: float | None,
+    protection: Protection,
+    generators: Sequence[Series],
+    chosen: Collection[str] = (),
 ) -> PrivacyTable | None:
-    """Every attack on every audited generator; None where nothing was evaluated."""
+    """Every attack on every audited generator; None where nothing was evaluated. chosen: generators of that arm."""
     if audits is None:
         return None
     audited = {audit.generator for audit in audits}
@@ -67,7 +74,16 @@ def privacy(
     users = max((audit.users for audit in audits), default=0)
     unseen = [label for name, label in labels.items() if name not in audited]
     unkeyed = None if protection.keyed else UNKEYED
-    return PrivacyTable(rows, users, unseen, bound, protection.min_users, unkeyed)
+    told = [_told(audit, labels.get(audit.generator, audit.generator)) for audit in audits if audit.generator in chosen]
+    return PrivacyTable(rows, users, unseen, bound, protection.min_users, unkeyed, told)
+
+
+def _told(audit: Audit, label: str) -> str:
+    """Say in a sentence what the strongest attack on a generator's rows finds."""
+    (attack,) = (attack for attack in audit.attacks if attack.name == audit.strongest)
+    found = f"the strongest attack tells who taught it with an AUC of {numbers.interval(attack.auc)} (.5 is chance)"
+    proved = attack.auc.low is not None and attack.auc.low > CHANCE
+    return f"{label}: {found}" + ("; these rows are for the shop alone." if proved else ".")
 
 
 def rows_of(audit: Audit, label: str) -> list[AttackRow]:

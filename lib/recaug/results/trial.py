@@ -194,3 +194,8 @@ class Trial(Result):
     groups: list[Group] = []
     privacy: list[Audit] = []
     warnings: tuple[str, ...] = ()
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Those of the chosen arm; none where there was none to choose."""
+        return () if self.chosen is None else self.arms[self.chosen].arm.generators
