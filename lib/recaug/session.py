@@ -45,6 +45,10 @@ START = {
 # its first rows are there. A Java of another version, or with other jars, does without, and need not say so.
 CLASSES = Path(pyspark.__file__).with_name("classes.jsa")
 
+# A local file system by Java alone, where set-up has fetched it: Hadoop's own starts a process `chmod` a file it makes.
+FORKLESS = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
+HAS_FORKLESS = any(Path(pyspark.__file__).parent.glob("jars/hadoop-bare-naked-local-fs-*.jar"))
+
 # What pyspark asks Java for at each column and each read: Java looks for a name in every jar, each time anew.
 NAMES = ("functions", "PythonUtils", "PythonRDD", "SerDeUtil", "SimplePythonFunction", "SparkSession", "org", "java")
 
@@ -77,6 +81,7 @@ LOCAL = {
     "spark.ui.retainedTasks": "100",
     "spark.sql.ui.retainedExecutions": "10",
     "spark.databricks.delta.snapshotPartitions": "1",
+    **({"spark.hadoop.fs.file.impl": FORKLESS} if HAS_FORKLESS else {}),
     # Renames by Java: those of Delta's default and of its checksums ask a process `readlink` seven times a commit.
     "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
     "spark.sql.streaming.checkpointFileManagerClass": (

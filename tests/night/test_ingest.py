@@ -16,7 +16,7 @@ from recaug import config
 from recaug.errors import ContractError
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
-from recaug.night import ingest
+from recaug.night import ingest, sources
 from recaug.night.context import Context, StageResult
 from recaug.results import Ingest
 
@@ -175,13 +175,17 @@ def test_rows_that_came_late_join_their_day(spark: SparkSession, tmp_path: Path)
     assert hashes(lake) == before
 
 
-def test_rows_do_not_depend_on_partitions_or_files(spark: SparkSession, tmp_path: Path) -> None:
+def test_rows_do_not_depend_on_partitions_or_files(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     robot = [line("robot", f"i{n}", day(1, n / 3600)) for n in range(21)]
+    ordered_by_file = [line("x", "b", day(1)), line("x", "a", day(1))]
     found = []
-    for partitions, files in ((1, 1), (8, 3)):
-        folder = tmp_path / str(partitions)
+    for partitions, files, dense in ((1, 1, sources.DENSE), (8, 3, sources.DENSE), (8, 3, 0)):
+        monkeypatch.setattr(sources, "DENSE", dense)  # from 0 rows a file: they are spread over the tasks
+        folder = tmp_path / f"{partitions} {dense}"
         (folder / "log").mkdir(parents=True)
-        lines = LOG + robot
+        lines = ordered_by_file + LOG + robot
         for file in range(files):
             (folder / "log" / f"{file}.csv").write_text(HEAD + "".join(lines[file::files]))
         spark.conf.set("spark.sql.shuffle.partitions", partitions)
@@ -192,7 +196,9 @@ def test_rows_do_not_depend_on_partitions_or_files(spark: SparkSession, tmp_path
         assert result.metrics.reasons["robot: too many events in a minute"] == 21
         assert result.metrics.files == files
         found.append(dataclasses.replace(result, metrics=msgspec.structs.replace(result.metrics, files=1, seen="")))
-    assert found[0] == found[1]
+        order = Lake(spark, path=f"{folder}/lake").read("events").where("user_id = 'x'").orderBy("event_order").collect()
+        assert [row["item_id"] for row in order] == ["b", "a"]
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recaug.clickstream.clean import ROBOTS, deduplicate, find_robots, mark, order_events, suspect_robots
-from recaug.clickstream.columns import EVENT
+from recaug.clickstream.columns import EVENT, POSITION
 from recaug.clickstream.counts import RowCounts, check_counts, check_trouble, count_rows
 from recaug.clickstream.days import Days, IntakePlan, in_days, is_of_days, of_days
-from recaug.clickstream.mapping import map_events
+from recaug.clickstream.mapping import event_of
 from recaug.clickstream.positions import name_files, number_rows
 from recaug.clickstream.sessions import identify_sessions
 from recaug.clickstream.warnings import warn_of
@@ -47,12 +47,17 @@ class Intake(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def map_rows(rows: DataFrame, log: Log, days: Days, key: str = "source.events") -> DataFrame:
-    """Map a log's rows by the YAML; keep those of the days and those without a time. See mapping.map_events."""
-    mapped = map_events(rows, log, key)
+def map_rows(rows: DataFrame, log: Log, days: Days, key: str = "source.events", spread: bool = False) -> DataFrame:
+    """Map a log's rows by the YAML; keep those of the days and those without a time. See mapping.map_events.
+
+    spread: over all tasks before they are mapped, where few tasks read them.
+    """
+    event = event_of(rows, log, key)
     time = F.expr(log.columns["event_time"]).cast("timestamp")  # what files and Delta know the bounds of
     early = time < F.lit(f"{log.earliest} 00:00:00").cast("timestamp")
-    return mapped.where(in_days(days, time) | early).transform(name_files).transform(number_rows)
+    read = rows.where(in_days(days, time) | early).transform(name_files).transform(number_rows)
+    spread_rows = read.repartition(f"{POSITION}.block", f"{POSITION}.row") if spread else read
+    return spread_rows.withColumn(EVENT, event)
 
 
 def take_rows(rows: DataFrame, plan: IntakePlan, held: Held, source: Events) -> Intake:

@@ -32,7 +32,12 @@ TYPES: Mapping[str, tuple[set[str], str]] = {
 
 
 def map_events(df: DataFrame, log: Log, key: str = "source.events") -> DataFrame:
-    """Add EVENT: what the row says as an event, before any judgement.
+    """Add EVENT of event_of."""
+    return df.withColumn(EVENT, event_of(df, log, key))
+
+
+def event_of(df: DataFrame, log: Log, key: str) -> Column:
+    """Give a struct of what a row of `df` says as an event, before any judgement.
 
     key: the YAML's section of the log.
     Its fields: user_id, item_id, event_type, query, session_id (text; a value of `nulls` is null), event_time (null
@@ -67,7 +72,7 @@ def map_events(df: DataFrame, log: Log, key: str = "source.events") -> DataFrame
         order.cast("double").alias("number"),
         order.cast("string").alias("text"),
     ]
-    return df.withColumn(EVENT, F.struct(*fields))
+    return F.struct(*fields)
 
 
 def _check_types(types: Mapping[str, str], log: Log, key: str) -> None:

@@ -131,7 +131,7 @@ def _mapped(context: Context, looked: Looked, days: Days) -> tuple[dict[str, Dat
         with reading(log, key):
             records = read_records(context.spark, log, key, view and view.listing)
             columns |= {key: records.drop(CORRUPT).schema} if view else {}
-            mapped[key] = intake.map_rows(rows_of(records, log, key), log, days, key)
+            mapped[key] = intake.map_rows(rows_of(records, log, key), log, days, key, view is not None and view.dense)
     return mapped, columns
 
 

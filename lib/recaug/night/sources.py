@@ -23,6 +23,7 @@ from recaug.lake.tables import Lake
 from recaug.night.context import Context
 
 TABLE = "source_files"
+DENSE = 250_000  # rows a file: a task reads a CSV, or a group of Parquet's rows, alone
 
 
 class Look(NamedTuple):
@@ -48,6 +49,11 @@ class Look(NamedTuple):
     def looked(self) -> list[Seen]:
         """The files whose rows the night was given."""
         return [*self.own, *self.choice.again]
+
+    @property
+    def dense(self) -> bool:
+        """Say whether its files have so many rows each that few tasks would do the work."""
+        return total(self.looked).total() > DENSE * len(self.looked)
 
 
 class Looked(NamedTuple):
