@@ -28,7 +28,7 @@ from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.failures import one_line_errors
 from recaug.night.nightly import held, night_context
 from recaug.night.story import hanging
-from recaug.propose.command import run_init
+from recaug.propose.command import Paths, run_init
 from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
 from recaug.report import images as images_page
@@ -104,12 +104,14 @@ class Command:
 def init(argv: Sequence[str] | None = None) -> int:
     """Propose the YAML of a shop's log from a sample of its files. Returns the exit code: 0, 2 or 3."""
     parser = argparse.ArgumentParser(description="Proposes the YAML of a shop's log from a sample of its files.")
-    parser.add_argument("--events", required=True, help="the log: a file, a folder or a glob")
+    parser.add_argument("--events", help="the log of events: a file, a folder or a glob")
     parser.add_argument("--items", help="the catalogue, if there is one: a file, a folder or a glob")
+    parser.add_argument("--search", help="what was searched for, a log or graded judgements, if there is any: likewise")
     parser.add_argument("--out", required=True, type=Path, help="the YAML file to write")
     parser.add_argument("--force", action="store_true", help="write it though it is there")
     given = parser.parse_args(argv)
-    return exit_code(partial(run_init, given.events, given.items, given.out, given.force, say))
+    paths = Paths(given.events, given.items, given.search)
+    return exit_code(partial(run_init, paths, given.out, given.force, say))
 
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:

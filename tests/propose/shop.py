@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recaug.config import loads
-from recaug.propose.command import Proposal, make_proposal
+from recaug.propose.command import Paths, Proposal, make_proposal
 
 START = dt.datetime(2025, 3, 3)
 DAYS = 20
@@ -72,6 +72,6 @@ def proposed(folder: Path, files: Mapping[str, bytes]) -> Proposal:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     place = folder / next(iter(files)) if len(files) == 1 else folder
-    made = make_proposal(str(place), None, Path("shop.yaml"))
+    made = make_proposal(Paths(str(place)), Path("shop.yaml"))
     loads(made.text)
     return made

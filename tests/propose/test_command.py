@@ -11,7 +11,7 @@ from tests.propose.shop import comma, shop, table
 
 from recaug import cli
 from recaug.config import loads
-from recaug.propose.command import make_proposal, show
+from recaug.propose.command import Paths, make_proposal, show
 from recaug.propose.preview import sampled, write_sample
 from recaug.propose.slices import HEAD
 
@@ -53,7 +53,7 @@ def test_what_is_printed_is_what_the_night_will_do(
 def test_the_events_shown_are_by_the_shops_clock(spark: SparkSession, tmp_path: Path) -> None:
     rows = [[e.user, e.item, f"{e.at:%Y-%m-%dT%H:%M:%S}+07:00"] for e in EVENTS]
     (tmp_path / "log.csv").write_text(table(["user", "item", "time"], rows))
-    made, said = make_proposal(str(tmp_path / "log.csv"), None, Path("shop.yaml")), list[str]()
+    made, said = make_proposal(Paths(str(tmp_path / "log.csv")), Path("shop.yaml")), list[str]()
     spark.conf.set("spark.sql.session.timeZone", made.sources.events.time_zone)
     try:
         show(made, tmp_path / "sample", said.append, spark)
@@ -116,13 +116,13 @@ def test_a_large_file_is_looked_at_in_parts_that_are_whole_lines(tmp_path: Path)
     text = table(["user", "item", "event", "time", "page"], rows)
     (tmp_path / "log.csv").write_text(text)
     assert len(text) > 2 * HEAD
-    made = make_proposal(str(tmp_path / "log.csv"), None, tmp_path / "shop.yaml")
+    made = make_proposal(Paths(str(tmp_path / "log.csv")), tmp_path / "shop.yaml")
     assert f"from {rows[0][3][:10]} to {rows[-1][3][:10]}" in made.text
-    write_sample(made.place, made.chosen.draft.sample, tmp_path / "sample")
+    write_sample(made.events.place, made.events.sample, tmp_path / "sample")
     written = (tmp_path / "sample" / "log.csv").read_text().splitlines()
     assert set(written) <= set(text.splitlines())
     assert len(written) < len(rows)
-    there = sampled(made.sources.events, made.place, tmp_path / "sample")
+    there = sampled(made.sources.events, made.events.place, tmp_path / "sample")
     assert there.path == f"{tmp_path}/sample/log.csv"
 
 
@@ -131,7 +131,7 @@ def test_good_dialects_give_the_events_that_their_makers_count(spark: SparkSessi
     counted = {}
     for name in test_good.DIALECTS:
         words = test_good.expected(name)
-        made = make_proposal(str(test_good.GOOD / name), None, Path("shop.yaml"))
+        made = make_proposal(Paths(str(test_good.GOOD / name)), Path("shop.yaml"))
         said: list[str] = []
         show(made, tmp_path / name, said.append, spark)
         rows = next(line for line in said if " rows: " in line).replace(",", "")

@@ -7,7 +7,7 @@ import pytest
 
 from recaug.config import loads
 from recaug.errors import ContractError
-from recaug.propose.command import Proposal, make_proposal
+from recaug.propose.command import Paths, Proposal, make_proposal
 
 SHARED = Path(__file__).parents[3] / "shared"
 GOOD = SHARED / "tries" / "good"
@@ -33,7 +33,7 @@ def expected(name: str) -> dict[str, str]:
 
 
 def proposed(path: str, items: str | None = None) -> Proposal:
-    made = make_proposal(path, items, Path("shop.yaml"))
+    made = make_proposal(Paths(path, items), Path("shop.yaml"))
     loads(made.text)
     assert len(made.text.splitlines()) <= 40
     return made
@@ -124,7 +124,7 @@ def test_a_public_log_is_mapped(path: str, columns: list[str], types: set[str], 
 @pytest.mark.parametrize("path", NO_LOGS)
 def test_what_is_no_log_is_said_so_in_a_line(path: str) -> None:
     with pytest.raises(ContractError, match=NO_LOGS[path].replace("(", r"\(")) as error:
-        make_proposal(place(path), None, Path("shop.yaml"))
+        make_proposal(Paths(place(path)), Path("shop.yaml"))
     assert "\n" not in str(error.value)
 
 

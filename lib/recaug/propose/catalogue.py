@@ -20,8 +20,8 @@ VOCABULARY = 100  # words, of which lists of categories with blanks between them
 LONG = 60  # letters on average, from which a text is a description
 
 
-def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> dict[str, Entry]:
-    """Propose the keys of the catalogue.
+def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> tuple[dict[str, Entry], Column]:
+    """Propose the keys of the catalogue, and give the column of its items.
 
     known: items of the events, by which its column is told. Raises ContractError where none is like them.
     """
@@ -37,13 +37,13 @@ def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> 
     if sample.format == "json_object":
         keys["title"] = Entry("cast(null AS string)", "an object of lists has no titles")
         keys["multi_valued"] = Entry({"values": "values"}, "the list of each entry")
-        return keys
+        return keys, item
     free = [column for column in table.columns if column.name != item.name and column.filled > 0.01]
     if not item.is_unique:  # a log that names what it is of: what an item decides is the item's
         free = [column for column in free if tie(item.codes, column.codes) > DECIDED]
     title = _title(free)
     keys["title"] = _kind(free) if title is None else Entry(title.sql, f"{title.distinct:,} texts")
-    return keys | _attributes([column for column in free if column is not title], sample)
+    return keys | _attributes([column for column in free if column is not title], sample), item
 
 
 def _item(table: Table, known: set[str], key: str) -> tuple[Column, str]:
@@ -59,9 +59,9 @@ def _item(table: Table, known: set[str], key: str) -> tuple[Column, str]:
     score, shared, column = max(scored, key=lambda each: each[0])
     if shared < 0.02 and score < 0.5:
         raise ContractError(
-            f"{key} has no column of the events' items; it has {', '.join(c.name for c in table.columns[:8])}"
+            f"{key} has no column of the items; it has {', '.join(c.name for c in table.columns[:8])}"
         )
-    return column, f"{shared:.0%} of the values are items of the events' sample"
+    return column, f"{shared:.0%} of the values are items of the sample"
 
 
 def _title(columns: Sequence[Column]) -> Column | None:

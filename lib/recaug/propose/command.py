@@ -2,7 +2,7 @@
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,37 +17,92 @@ from recaug.errors import ConfigError
 from recaug.propose.catalogue import propose_items
 from recaug.propose.groups import Chosen, choose, kinds
 from recaug.propose.logs import Entry
-from recaug.propose.places import Place, day_form, look, pattern_of
-from recaug.propose.preview import preview, sampled, write_sample
+from recaug.propose.places import File, Place, day_form, look, pattern_of
+from recaug.propose.preview import preview, preview_searches, sampled, sampled_searches, write_sample
 from recaug.propose.read import read_sample
-from recaug.propose.writing import write
+from recaug.propose.samples import Sample
+from recaug.propose.searches import candidates, propose_searches, time_of
+from recaug.propose.writing import Sections, write
 from recaug.session import build
 
 Say = Callable[[str], Any]
 
 
+class Paths(NamedTuple):
+    """What init is given: files, folders or globs of the log of events, of the catalogue, and of the searches."""
+
+    events: str | None = None
+    items: str | None = None
+    search: str | None = None
+
+
+class Sampled(NamedTuple):
+    """What was looked at of a place: its files, and a sample of some of them."""
+
+    place: Place
+    files: tuple[File, ...]
+    sample: Sample
+
+    @property
+    def said(self) -> str:
+        """Such as: 24,000 rows of 2 of 91 files."""
+        seen = f"{len(self.sample.files)} of {len(self.files)} files" if len(self.files) > 1 else "1 file"
+        return f"{self.sample.views[0].table.rows:,} rows of {seen}"
+
+
 class Proposal(NamedTuple):
-    """What is proposed. text: the YAML. last_day: the last day of which the sample has all."""
+    """What is proposed. text: the YAML. chosen: the log of events. last_day: the last day of which the sample has all.
+
+    events, searches: what was looked at of either, None where none is given.
+    """
 
     text: str
-    place: Place
-    chosen: Chosen
     sources: Sources
     last_day: dt.date
+    chosen: Chosen | None
+    events: Sampled | None
+    searches: Sampled | None
 
 
-def make_proposal(events: str, items: str | None, out: Path) -> Proposal:
-    """Look at the files and propose the YAML, without Spark. Raises ContractError where they are no event log."""
-    place = look(events, "--events")
-    chosen = choose(place, "--events")
-    path = pattern_of(place, chosen.files, _is_by_day(chosen))
-    catalogue = _items(items, chosen) if items else None
-    rows = chosen.draft.sample.views[0].table.rows
-    seen = f"{len(chosen.draft.sample.files)} of {len(chosen.files)} files" if len(chosen.files) > 1 else "1 file"
-    head = f"Proposed by init from {rows:,} rows of {seen}; see what is marked unsure. What is not here has defaults."
-    text = write(chosen.draft, path, out, head, catalogue)
+def make_proposal(paths: Paths, out: Path) -> Proposal:
+    """Look at the files and propose the YAML, without Spark.
+
+    Raises ContractError where they are no log of events, no catalogue of its items or no searches.
+    """
+    chosen = events = None
+    if paths.events is not None:
+        place = look(paths.events, "--events")
+        chosen = choose(place, "--events")
+        events = Sampled(place, chosen.files, chosen.draft.sample)
+    searches = None if paths.search is None else _sampled(paths.search, "--search")
+    items, found = _catalogue(paths.items, chosen, searches)
+    asked = _searches(paths.search, searches, chosen, found)
+    log = None if chosen is None or events is None else (chosen.draft, _pattern(events, chosen))
+    seen = " and ".join(each.said for each in (events, searches) if each is not None)
+    head = f"Proposed by init from {seen}; see what is marked unsure. What is not here has defaults."
+    text = write(Sections(log, items, asked), out, head)
     sources = msgspec.convert(parse(text)["source"], Sources)
-    return Proposal(text, place, chosen, sources, chosen.draft.last_day)
+    return Proposal(text, sources, _last_day(chosen, searches), chosen, events, searches)
+
+
+def _sampled(path: str, key: str) -> Sampled:
+    """Look at the largest kind of files at a path."""
+    place = look(path, key)
+    files = kinds(place)[0]
+    return Sampled(place, files, read_sample(place, files, key, is_catalogue=key == "--items"))
+
+
+def _pattern(events: Sampled, chosen: Chosen) -> str:
+    return pattern_of(events.place, events.files, _is_by_day(chosen))
+
+
+def _last_day(chosen: Chosen | None, searches: Sampled | None) -> dt.date:
+    """The last whole day of the events; else the last one of the searches, or today, where they have no times."""
+    if chosen is not None:
+        return chosen.draft.last_day
+    time = None if searches is None else time_of(searches.sample)
+    last = None if time is None else time.moments.max()
+    return dt.datetime.now(dt.UTC).date() if last is None or pd.isna(last) else last.date()
 
 
 def _is_by_day(chosen: Chosen) -> bool:
@@ -66,31 +121,51 @@ def _is_by_day(chosen: Chosen) -> bool:
     return sum(distance <= 1 for distance in off) >= 0.95 * len(off)
 
 
-def _items(path: str, chosen: Chosen) -> dict[str, Entry]:
-    """Propose the section items: of the kind of files at the path whose column is most like the events' items."""
-    place = look(path, "--items")
-    files = kinds(place)[0]
-    sample = read_sample(place, files, "--items", is_catalogue=True)
-    known = [str(item) for item in chosen.draft.log.roles.item.counts.index]
-    for log in chosen.draft.more:
-        known += [str(item) for item in log.roles.item.counts.index]
-    return propose_items(sample, pattern_of(place, files, False), known, f"--items: {path}")
+def _catalogue(path: str | None, chosen: Chosen | None, searches: Sampled | None) -> tuple[dict[str, Entry], list[str]]:
+    """Propose the section items, of the files whose column is most like the items that are known; and give its items.
+
+    Without a catalogue, give the items of the events.
+    """
+    logs = [] if chosen is None else [chosen.draft.log, *chosen.draft.more]
+    known = [str(item) for log in logs for item in log.roles.item.counts.index]
+    if path is None:
+        return {}, known
+    known = known or ([] if searches is None else candidates(searches.sample))
+    catalogue = _sampled(path, "--items")
+    keys, item = propose_items(
+        catalogue.sample, pattern_of(catalogue.place, catalogue.files, False), known, f"--items: {path}"
+    )
+    return keys, [str(value) for value in item.counts.index]
 
 
-def run_init(events: str, items: str | None, out: Path, force: bool, say: Say) -> None:
+def _searches(
+    path: str | None, searches: Sampled | None, chosen: Chosen | None, items: Sequence[str]
+) -> dict[str, Entry]:
+    """Propose the section search."""
+    if searches is None:
+        return {}
+    types = () if chosen is None else chosen.draft.log.ours
+    pattern = pattern_of(searches.place, searches.files, False)
+    return propose_searches(searches.sample, pattern, items, types, f"--search: {path}")
+
+
+def run_init(paths: Paths, out: Path, force: bool, say: Say) -> None:
     """Write the YAML to `out`, and say what it makes of the sample.
 
-    Raises ConfigError where the file is there and `force` is not, ContractError where there is no event log.
+    Raises ConfigError where the file is there and `force` is not, and where neither events nor a catalogue with
+    searches are given; ContractError where they are none.
     """
+    if paths.events is None and (paths.items is None or paths.search is None):
+        raise ConfigError("--events is missing; without events give --items and --search, of a shop's search alone")
     if out.exists() and not force:
         raise ConfigError(f"--out: {out} is there already; give another name, or --force")
     if not out.parent.is_dir():
         raise ConfigError(f"--out: there is no folder {out.parent}")
-    proposal = make_proposal(events, items, out)
+    proposal = make_proposal(paths, out)
     out.write_text(proposal.text, encoding="utf-8")
     say(f"wrote {out}, {len(proposal.text.splitlines())} lines:\n")
     say(proposal.text)
-    for other in proposal.chosen.others:
+    for other in () if proposal.chosen is None else proposal.chosen.others:
         say(f"left aside: {other}")
     with tempfile.TemporaryDirectory(prefix="recaug-init-") as folder:
         show(proposal, Path(folder), say)
@@ -98,13 +173,22 @@ def run_init(events: str, items: str | None, out: Path, force: bool, say: Say) -
 
 
 def show(proposal: Proposal, folder: Path, say: Say, spark: SparkSession | None = None) -> None:
-    """Say what the night makes of the sample; starts Spark where none is given."""
-    write_sample(proposal.place, proposal.chosen.draft.sample, folder)
-    events = sampled(proposal.sources.events, proposal.place, folder)
-    session = spark or build(Spark(), "recaug init", time_zone=events.time_zone)
+    """Say what the night makes of the samples; starts Spark where none is given."""
+    session = spark or build(Spark(), "recaug init", time_zone=proposal.sources.time_zone)
     try:
-        for line in preview(session, events, proposal.last_day):
+        for line in _previews(proposal, folder, session):
             say(line)
     finally:
         if spark is None:
             session.stop()
+
+
+def _previews(proposal: Proposal, folder: Path, spark: SparkSession) -> Iterator[str]:
+    """What either log's sample becomes."""
+    if (looked := proposal.events) is not None:
+        write_sample(looked.place, looked.sample, folder / "events")
+        events = sampled(proposal.sources.events, looked.place, folder / "events")
+        yield from preview(spark, events, proposal.last_day)
+    if (looked := proposal.searches) is not None and proposal.sources.search is not None:
+        write_sample(looked.place, looked.sample, folder / "search")
+        yield from preview_searches(spark, sampled_searches(proposal.sources.search, looked.place, folder / "search"))

@@ -21,9 +21,10 @@ from recaug.clickstream.days import Days
 from recaug.clickstream.failures import reading
 from recaug.clickstream.heads import LINES
 from recaug.clickstream.intake import map_rows, mark_rows, split_bad
+from recaug.clickstream.search_log import KEY, check_searches, mark_searches
 from recaug.clickstream.source import read_source
 from recaug.clickstream.warnings import warn_of
-from recaug.config import Events
+from recaug.config import Events, Search, Source
 from recaug.errors import ContractError
 from recaug.propose.objects import Objects
 from recaug.propose.places import File, Place
@@ -74,23 +75,27 @@ def _packed(data: bytes, codec: str | None) -> bytes:
 
 def sampled(events: Events, place: Place, folder: Path) -> Events:
     """Let the logs read the sample in a folder instead of their own files."""
-
-    def there(path: str | None) -> str:
-        assert path is not None
-        if not place.is_folder:
-            return str(folder / place.files[0].inside)
-        root = re.split(r"[*?\[{]", place.given)[0]
-        root = root if root == place.given else root.rpartition("/")[0]
-        inside = path[len(root) :].strip("/")
-        days = re.sub(r"\{date:([^}]*)\}", lambda match: re.sub(r"%\w", "*", match[1]), inside)
-        return f"{folder}/{days}" if days else str(folder)
-
-    changes = [
-        {"path": there(log.path), "format": "parquet" if log.format == "delta" else log.format}
-        for log in events.logs.values()
-    ]
+    changes = [_change(log, place, folder) for log in events.logs.values()]
     more = [msgspec.structs.replace(log, **change) for log, change in zip(events.more, changes[1:], strict=True)]
     return msgspec.structs.replace(events, more=more, **changes[0])
+
+
+def sampled_searches(search: Search, place: Place, folder: Path) -> Search:
+    """Do the same for a log of searches."""
+    return msgspec.structs.replace(search, **_change(search, place, folder))
+
+
+def _change(source: Source, place: Place, folder: Path) -> dict[str, Any]:
+    """The path in the folder that stands for a source's own, and its format there."""
+    assert source.path is not None
+    path = str(folder / place.files[0].inside)
+    if place.is_folder:
+        root = re.split(r"[*?\[{]", place.given)[0]
+        root = root if root == place.given else root.rpartition("/")[0]
+        inside = source.path[len(root) :].strip("/")
+        days = re.sub(r"\{date:([^}]*)\}", lambda match: re.sub(r"%\w", "*", match[1]), inside)
+        path = f"{folder}/{days}" if days else str(folder)
+    return {"path": path, "format": "parquet" if source.format == "delta" else source.format}
 
 
 def preview(spark: SparkSession, events: Events, day: dt.date) -> Iterator[str]:
@@ -107,6 +112,27 @@ def preview(spark: SparkSession, events: Events, day: dt.date) -> Iterator[str]:
         rows.unpersist()
 
 
+def preview_searches(spark: SparkSession, search: Search) -> Iterator[str]:
+    """Say, line by line, what the sample of a log of searches becomes."""
+    with reading(search, KEY):
+        marked = mark_searches(read_source(spark, search, KEY), search).persist()
+    try:
+        what = "judgements" if search.graded else "rows of searches"
+        columns = ("query", "item_id", "gain" if search.graded else "action")
+        shown = marked.where("size(reasons) = 0").select(*columns).take(SHOWN)
+        yield f"The first {len(shown)} {what} of the sample:"
+        yield from _table(columns, [[_cell(value) for value in row] for row in shown])
+        reasons = check_searches(marked, search)
+        rows, bad = reasons.pop(""), marked.where("size(reasons) > 0").count()
+        yield f"{rows:,} rows: {rows - bad:,} {what}, {bad:,} to quarantine"
+        for reason, number in sorted(reasons.items(), key=lambda pair: -pair[1]):
+            yield f"  quarantine: {number:,} {reason}"
+    except ContractError as error:
+        yield f"  warning: a night of such rows would end: {error}"
+    finally:
+        marked.unpersist()
+
+
 def _tell(rows: DataFrame, events: Events, until: Days) -> Iterator[str]:
     judged = rows.where("NOT ignored")
     rules = frozenset([*(rule.name for log in events.logs.values() for rule in log.rules), *ROBOTS.values()])
@@ -115,7 +141,7 @@ def _tell(rows: DataFrame, events: Events, until: Days) -> Iterator[str]:
     local = F.col("event_time").cast("string")  # by the session's zone, which is the shop's; Python's is the machine's
     shown = good.orderBy("event_time").select(*COLUMNS).withColumn("event_time", local).take(SHOWN)
     yield f"The first {len(shown)} events of the sample:"
-    yield from _table([[_cell(value) for value in row] for row in shown])
+    yield from _table(COLUMNS, [[_cell(value) for value in row] for row in shown])
     copies = counts.good - good.select("event_id").distinct().count()
     became = {"events": counts.good - copies, "copies": copies, "to quarantine": counts.rows - counts.good}
     became["ignored"] = counts.ignored
@@ -142,9 +168,9 @@ def _cell(value: Any) -> str:
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
 
 
-def _table(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(len(row[place]) for row in [[*COLUMNS], *rows]) for place in range(len(COLUMNS))]
-    for row in [[*COLUMNS], *rows]:
+def _table(columns: Sequence[str], rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(len(row[place]) for row in [[*columns], *rows]) for place in range(len(columns))]
+    for row in [[*columns], *rows]:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 

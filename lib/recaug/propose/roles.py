@@ -81,7 +81,7 @@ def find_people(table: Table) -> Roles | str:
     roles.choices["user_id"] = _id("user", pair.user, pair.users, pair.item)
     roles.choices["item_id"] = _id("item", pair.item, pair.items, pair.user)
     if time is not None:
-        roles.choices["event_time"] = _when(time, times)
+        roles.choices["event_time"] = when(time, times)
     return roles
 
 
@@ -143,7 +143,7 @@ def _filled(column: Column) -> str:
     return f"{column.name} (filled in {column.filled:.0%})"
 
 
-def _when(time: Time, times: Sequence[Time]) -> Choice:
+def when(time: Time, times: Sequence[Time]) -> Choice:
     """Read the time; with the other reading where it is as good, and the other time where there is one."""
     if time.other is not None:
         return Choice(time.sql, time.names, time.evidence, f"may be {time.other[0]}: {time.other[1]}")

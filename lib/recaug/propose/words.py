@@ -51,7 +51,7 @@ _STEMS: Mapping[Idea, str] = {
     "query": """query search suche suchbegr recherch busqued =busca ricerc zoek zapytan szukan hledan keres arama
         keyword =term phrase =q запрос поиск пошук 搜索 查询 查詢 検索 关键词 キーワード 검색 αναζητ بحث חיפוש""",
     "rating": """rating overall score =stars =star bewertung =note calificac valutaz ocena hodnocen ertekel =puan
-        grade relevan =voto sterne оценк рейтинг 评分 評価 評分 평점 βαθμολ""",
+        grade =gain judg relevan =voto sterne оценк рейтинг 评分 評価 評分 평점 βαθμολ""",
     "label": """name =title titel titre titulo titolo descri bezeich beschreib omschrij nazwa opis nazev nombre =nom
         =nome benenn libell designat =isim =adi =ad caption label text body наимен назван опис имя 名称 名稱 名前 品名
         标题 説明 이름 명칭 상품명 ονομα اسم שם ชื่อ""",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recaug.config.text import parse
 from recaug.propose.draft import Draft
@@ -16,33 +16,56 @@ WIDTH = 120  # of a line, where values allow
 SHORT = 12  # letters of a comment that is worth its place
 
 
-def write(draft: Draft, path: str, out: Path, head: str, items: Mapping[str, Entry] | None = None) -> str:
-    """Write the YAML. path: of the events. head: what was looked at. items: the keys of the catalogue."""
+class Sections(NamedTuple):
+    """What is proposed. events: the log of events and its path; items, search: the keys of these sections."""
+
+    events: tuple[Draft, str] | None
+    items: Mapping[str, Entry]
+    search: Mapping[str, Entry]
+
+
+def write(sections: Sections, out: Path, head: str) -> str:
+    """Write the YAML. head: what was looked at."""
     for compact in range(3):
-        lines = _lines(draft, path, out, head, items or {}, compact)
+        lines = _lines(sections, out, head, compact)
         if len(lines) <= LINES:
             break
     return "\n".join(lines) + "\n"
 
 
-def _lines(draft: Draft, path: str, out: Path, head: str, items: Mapping[str, Entry], compact: int) -> list[str]:
+def _lines(sections: Sections, out: Path, head: str, compact: int) -> list[str]:
     """Lay the keys out; the more compact, the more of them on a line."""
-    sample, folder = draft.sample, f"build/{re.sub(r'[^A-Za-z0-9_.-]', '_', out.stem)}"
-    lines = [
-        _cut(f"# {head}"),
-        f"artifacts: {folder}/artifacts",
-        f"lake: {{path: {folder}/lake}}",
-        "source:",
-        "  events:",
+    folder = f"build/{re.sub(r'[^A-Za-z0-9_.-]', '_', out.stem)}"
+    lines = [_cut(f"# {head}"), f"artifacts: {folder}/artifacts", f"lake: {{path: {folder}/lake}}"]
+    if sections.search:
+        lines += _line("", "tasks", Entry(["recommendation", "search"] if sections.events else ["search"]))
+    lines.append("source:")
+    if sections.events is not None:
+        lines += _events(*sections.events, compact)
+    for name in ("items", "search"):
+        if keys := getattr(sections, name):
+            lines.append(f"  {name}:")
+            lines += [line for key, entry in keys.items() for line in _section("    ", key, entry)]
+    return lines + (_prepare(sections.events[0], compact) if sections.events is not None else [])
+
+
+def _section(indent: str, key: str, entry: Entry) -> list[str]:
+    """Write a key; one of entries, each with its evidence, a line each."""
+    if not isinstance(entry.value, dict) or not all(isinstance(value, Entry) for value in entry.value.values()):
+        return _line(indent, key, entry)
+    return [f"{indent}{key}:"] + [
+        line for name, value in entry.value.items() for line in _line(f"{indent}  ", name, value)
     ]
+
+
+def _events(draft: Draft, path: str, compact: int) -> list[str]:
+    """Lay out the section events."""
+    sample, lines = draft.sample, ["  events:"]
     lines += _line("    ", "path", Entry(path))
     lines += _line("    ", "format", Entry(sample.format, sample.evidence.get("format", "")))
     if sample.options:
-        lines += _line(
-            "    ",
-            "options",
-            Entry(sample.options, sample.evidence.get("options", ""), sample.unsure.get("options", "")),
-        )
+        said, unsure = sample.evidence.get("options", ""), sample.unsure.get("options", "")
+        lines += _line("    ", "options", Entry(sample.options, said, unsure))
     if sample.names:
         lines += _line("    ", "names", Entry([*sample.names], f"no header: {sample.evidence.get('names', '')}"))
     lines += _log("    ", draft.log, compact > 1)
@@ -54,13 +77,7 @@ def _lines(draft: Draft, path: str, out: Path, head: str, items: Mapping[str, En
             place += _line("        ", "options", Entry(sample.options))
         place[0] = "      - " + place[0].lstrip()
         lines += place + _log("        ", log, compact > 0)
-    for key, entry in draft.keys.items():
-        lines += _line("    ", key, entry)
-    if items:
-        lines.append("  items:")
-        for key, entry in items.items():
-            lines += _line("    ", key, entry)
-    return lines + _prepare(draft, compact)
+    return lines + [line for key, entry in draft.keys.items() for line in _line("    ", key, entry)]
 
 
 def _prepare(draft: Draft, compact: int) -> list[str]:
