@@ -36,7 +36,7 @@ IDS = [f"{part}{number}" for part, last in zip("ABCDE", (5, 12, 5, 7, 8), strict
 STATES = {"works", "first form", "–"}
 IMAGES = ROOT / "docs" / "images"
 FEATURES, RESULTS, GLOSSARY = (ROOT / "docs" / f"{name}.md" for name in ("features", "results", "glossary"))
-MADE_BY_THE_READER = {"conf/shop.yaml"}
+MADE_BY_THE_READER = {"conf/shop.yaml", "conf/search.yaml"}
 by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 

@@ -33,7 +33,7 @@ NIGHTS = [command for command in COMMANDS if "jobs/nightly" in command]
 AUDITS = [command for command in COMMANDS if "jobs/audit_privacy" in command]
 (ERASE,) = (command for command in COMMANDS if "jobs/erase" in command)
 (CLEAN,) = (command for command in COMMANDS if "jobs/clean" in command)
-(INIT,) = (command for command in COMMANDS if "jobs/init" in command)
+INIT, INIT_SEARCH = (command for command in COMMANDS if "jobs/init" in command)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "clicks" / "log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "items.csv").write_text("sku,name\n" + "".join(f"s{number},Thing {number}\n" for number in range(7)))
+    judged = "".join(f"thing {number},s{number},{number % 3}\n" for number in range(7))
+    (folder / "searches.csv").write_text(f"query,sku,relevance\n{judged}")
     for page, name in ((OPERATIONS, "shop.yaml"), (README, "brief.yaml")):
         values = shown(page)
         values["source"]["events"]["path"] = str(folder / "clicks")
@@ -178,16 +180,20 @@ def test_the_commands_of_nights_run(shop: Path) -> None:
     assert "--resume" in nights[1]
     (shop / "erased.txt").write_text("v1\n")
     erase = ERASE.replace("conf/shop.yaml", str(shop / "shop.yaml")).replace("erased.txt", str(shop / "erased.txt"))
-    propose = INIT.replace("/mnt/shop", str(shop)).replace("conf/shop.yaml", str(shop / "proposed.yaml"))
+    propose, propose_search = (
+        line.replace("/mnt/shop", str(shop)).replace("conf/", f"{shop}/proposed_") for line in (INIT, INIT_SEARCH)
+    )
     brief = plans[0].replace("shop.yaml", "brief.yaml")  # README's own
     stream = STREAM.replace("conf/shop.yaml", str(shop / "shop.yaml"))
     clean = CLEAN.replace("conf/shop.yaml", str(shop / "shop.yaml"))
-    *planned, taken, again, erased, cleaned, streamed, proposed = run(
-        [*shipped, brief, *plans, *nights[:2], erase, clean, stream, propose]
+    *planned, taken, again, erased, cleaned, streamed, proposed, searched = run(
+        [*shipped, brief, *plans, *nights[:2], erase, clean, stream, propose, propose_search]
     )
-    columns = load(shop / "proposed.yaml").source.events.columns
+    columns = load(shop / "proposed_shop.yaml").source.events.columns
     assert (columns["user_id"], columns["item_id"]) == ("visitor", "sku")
-    assert f"jobs/nightly.py --config {shop / 'proposed.yaml'} --date 2026-11-" in proposed
+    assert f"jobs/nightly.py --config {shop / 'proposed_shop.yaml'} --date 2026-11-" in proposed
+    assert load(shop / "proposed_search.yaml").tasks == ["search"]
+    assert "7 rows: 7 judgements, 0 to quarantine" in searched
     for line, printed in zip([*shipped, brief, *plans], planned, strict=True):
         assert "rows to ingest" in printed or "no events to ingest" in printed  # of search alone
         assert "--until" in line or line in shipped or "230 rows to ingest" in printed

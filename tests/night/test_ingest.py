@@ -196,8 +196,8 @@ def test_rows_do_not_depend_on_partitions_or_files(
         assert result.metrics.reasons["robot: too many events in a minute"] == 21
         assert result.metrics.files == files
         found.append(dataclasses.replace(result, metrics=msgspec.structs.replace(result.metrics, files=1, seen="")))
-        order = Lake(spark, path=f"{folder}/lake").read("events").where("user_id = 'x'").orderBy("event_order").collect()
-        assert [row["item_id"] for row in order] == ["b", "a"]
+        events = Lake(spark, path=f"{folder}/lake").read("events").where("user_id = 'x'")
+        assert [row["item_id"] for row in events.orderBy("event_order").collect()] == ["b", "a"]
     assert found[0] == found[1] == found[2]
 
 

@@ -58,9 +58,7 @@ def _item(table: Table, known: set[str], key: str) -> tuple[Column, str]:
         raise ContractError(f"{key} has no columns")
     score, shared, column = max(scored, key=lambda each: each[0])
     if shared < 0.02 and score < 0.5:
-        raise ContractError(
-            f"{key} has no column of the items; it has {', '.join(c.name for c in table.columns[:8])}"
-        )
+        raise ContractError(f"{key} has no column of the items; it has {', '.join(c.name for c in table.columns[:8])}")
     return column, f"{shared:.0%} of the values are items of the sample"
 
 
