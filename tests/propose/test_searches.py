@@ -11,7 +11,7 @@ from tests.propose.shop import EVENTS, table
 from recaug import cli
 from recaug.config import Config, Search, loads
 from recaug.errors import ContractError
-from recaug.propose.command import Paths, make_proposal
+from recaug.propose.command import Paths, make_proposal, show
 
 ITEMS = sorted({event.item for event in EVENTS})
 KINDS = ("oak chair", "steel lamp", "wool rug", "glass vase", "pine shelf")
@@ -137,6 +137,27 @@ def test_ids_of_queries_alone_are_refused_by_name(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(path.read_text().splitlines()[0], "id\tquery_id\tproduct_id\tlabel"))
     with pytest.raises(ContractError, match=r"--search: .*labels.csv has no column of queries.*it has id, query_id"):
         proposed(tmp_path, path)
+
+
+def test_queries_in_a_file_of_their_own_are_joined(spark: SparkSession, tmp_path: Path) -> None:
+    """As Wayfair's WANDS has them: products, queries and labels, a file each; an unknown query is held back."""
+    folder = tmp_path / "wands"
+    folder.mkdir()
+    labels = judged(folder, [*GRADES], ["id", "query", "product_id", "label"])
+    rows = [line.split("\t") for line in labels.read_text().splitlines()[1:]]
+    queries = [[n, kind, "Furniture"] for n, kind in enumerate(KINDS)]
+    (folder / "query.csv").write_text(table(["query_id", "query", "query_class"], queries, "\t"))
+    by_id = [[row[0], KINDS.index(row[1]), *row[2:]] for row in rows] + [["900", 77, ITEMS[0], "Exact"]]
+    labels.write_text(table(["id", "query_id", "product_id", "label"], by_id, "\t"))
+    made = make_proposal(Paths(None, str(catalogue(folder)), str(folder)), tmp_path / "shop.yaml")
+    search = loads(made.text).source.search
+    assert search is not None
+    assert (search.columns["query"], search.columns["item_id"]) == ("query", "product_id")
+    assert search.columns["gain"].startswith("element_at(map('Exact', 2")
+    said: list[str] = []
+    show(made, tmp_path / "sample", said.append, spark)
+    assert "101 rows: 100 judgements, 1 to quarantine" in said
+    assert "  quarantine: 1 no query" in said
 
 
 def test_what_is_printed_is_what_the_night_will_read(

@@ -1,7 +1,7 @@
 """Proposes the section items: which column of a catalogue is the item, its title, and what its attributes are."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,15 @@ VOCABULARY = 100  # words, of which lists of categories with blanks between them
 LONG = 60  # letters on average, from which a text is a description
 
 
-def propose_items(sample: Sample, path: str, known: Sequence[str], key: str) -> tuple[dict[str, Entry], Column]:
+def propose_items(
+    sample: Sample, place: Mapping[str, Entry], known: Sequence[str], key: str
+) -> tuple[dict[str, Entry], Column]:
     """Propose the keys of the catalogue, and give the column of its items.
 
-    known: items of the events, by which its column is told. Raises ContractError where none is like them.
+    place: the keys that say where it is. known: items of the events, by which its column is told. Raises ContractError
+    where none is like them.
     """
-    keys = {"path": Entry(path), "format": Entry(sample.format, sample.evidence.get("format", ""))}
-    if sample.options:
-        unsure = sample.unsure.get("options", "")
-        keys["options"] = Entry(sample.options, sample.evidence.get("options", ""), unsure)
-    if sample.names:
-        keys["names"] = Entry([*sample.names], "no header")
+    keys = dict(place)
     table = sample.views[0].table
     item, why = _item(table, set(known), key)
     keys["item_id"] = Entry(whole_id(item), why)

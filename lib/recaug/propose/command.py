@@ -15,12 +15,11 @@ from recaug.config.sources import Sources
 from recaug.config.text import parse
 from recaug.errors import ConfigError
 from recaug.propose.catalogue import propose_items
-from recaug.propose.groups import Chosen, choose, kinds
+from recaug.propose.groups import Chosen, choose
+from recaug.propose.joined import Sampled, Searched, look_for_searches, sampled_of
 from recaug.propose.logs import Entry
-from recaug.propose.places import File, Place, day_form, look, pattern_of
+from recaug.propose.places import day_form, look, pattern_of
 from recaug.propose.preview import preview, preview_searches, sampled, sampled_searches, write_sample
-from recaug.propose.read import read_sample
-from recaug.propose.samples import Sample
 from recaug.propose.searches import candidates, propose_searches, time_of
 from recaug.propose.writing import Sections, write
 from recaug.session import build
@@ -36,20 +35,6 @@ class Paths(NamedTuple):
     search: str | None = None
 
 
-class Sampled(NamedTuple):
-    """What was looked at of a place: its files, and a sample of some of them."""
-
-    place: Place
-    files: tuple[File, ...]
-    sample: Sample
-
-    @property
-    def said(self) -> str:
-        """Such as: 24,000 rows of 2 of 91 files."""
-        seen = f"{len(self.sample.files)} of {len(self.files)} files" if len(self.files) > 1 else "1 file"
-        return f"{self.sample.views[0].table.rows:,} rows of {seen}"
-
-
 class Proposal(NamedTuple):
     """What is proposed. text: the YAML. chosen: the log of events. last_day: the last day of which the sample has all.
 
@@ -61,7 +46,7 @@ class Proposal(NamedTuple):
     last_day: dt.date
     chosen: Chosen | None
     events: Sampled | None
-    searches: Sampled | None
+    searches: Searched | None
 
 
 def make_proposal(paths: Paths, out: Path) -> Proposal:
@@ -74,7 +59,7 @@ def make_proposal(paths: Paths, out: Path) -> Proposal:
         place = look(paths.events, "--events")
         chosen = choose(place, "--events")
         events = Sampled(place, chosen.files, chosen.draft.sample)
-    searches = None if paths.search is None else _sampled(paths.search, "--search")
+    searches = None if paths.search is None else look_for_searches(paths.search, "--search")
     items, found = _catalogue(paths.items, chosen, searches)
     asked = _searches(paths.search, searches, chosen, found)
     log = None if chosen is None or events is None else (chosen.draft, _pattern(events, chosen))
@@ -85,18 +70,11 @@ def make_proposal(paths: Paths, out: Path) -> Proposal:
     return Proposal(text, sources, _last_day(chosen, searches), chosen, events, searches)
 
 
-def _sampled(path: str, key: str) -> Sampled:
-    """Look at the largest kind of files at a path."""
-    place = look(path, key)
-    files = kinds(place)[0]
-    return Sampled(place, files, read_sample(place, files, key, is_catalogue=key == "--items"))
-
-
 def _pattern(events: Sampled, chosen: Chosen) -> str:
     return pattern_of(events.place, events.files, _is_by_day(chosen))
 
 
-def _last_day(chosen: Chosen | None, searches: Sampled | None) -> dt.date:
+def _last_day(chosen: Chosen | None, searches: Searched | None) -> dt.date:
     """The last whole day of the events; else the last one of the searches, or today, where they have no times."""
     if chosen is not None:
         return chosen.draft.last_day
@@ -121,7 +99,9 @@ def _is_by_day(chosen: Chosen) -> bool:
     return sum(distance <= 1 for distance in off) >= 0.95 * len(off)
 
 
-def _catalogue(path: str | None, chosen: Chosen | None, searches: Sampled | None) -> tuple[dict[str, Entry], list[str]]:
+def _catalogue(
+    path: str | None, chosen: Chosen | None, searches: Searched | None
+) -> tuple[dict[str, Entry], list[str]]:
     """Propose the section items, of the files whose column is most like the items that are known; and give its items.
 
     Without a catalogue, give the items of the events.
@@ -131,22 +111,19 @@ def _catalogue(path: str | None, chosen: Chosen | None, searches: Sampled | None
     if path is None:
         return {}, known
     known = known or ([] if searches is None else candidates(searches.sample))
-    catalogue = _sampled(path, "--items")
-    keys, item = propose_items(
-        catalogue.sample, pattern_of(catalogue.place, catalogue.files, False), known, f"--items: {path}"
-    )
+    catalogue = sampled_of(path, "--items")
+    keys, item = propose_items(catalogue.sample, catalogue.keys(), known, f"--items: {path}")
     return keys, [str(value) for value in item.counts.index]
 
 
 def _searches(
-    path: str | None, searches: Sampled | None, chosen: Chosen | None, items: Sequence[str]
+    path: str | None, searches: Searched | None, chosen: Chosen | None, items: Sequence[str]
 ) -> dict[str, Entry]:
     """Propose the section search."""
     if searches is None:
         return {}
     types = () if chosen is None else chosen.draft.log.ours
-    pattern = pattern_of(searches.place, searches.files, False)
-    return propose_searches(searches.sample, pattern, items, types, f"--search: {path}")
+    return propose_searches(searches.sample, searches.keys(), items, types, f"--search: {path}")
 
 
 def run_init(paths: Paths, out: Path, force: bool, say: Say) -> None:
@@ -189,6 +166,8 @@ def _previews(proposal: Proposal, folder: Path, spark: SparkSession) -> Iterator
         write_sample(looked.place, looked.sample, folder / "events")
         events = sampled(proposal.sources.events, looked.place, folder / "events")
         yield from preview(spark, events, proposal.last_day)
-    if (looked := proposal.searches) is not None and proposal.sources.search is not None:
-        write_sample(looked.place, looked.sample, folder / "search")
-        yield from preview_searches(spark, sampled_searches(proposal.sources.search, looked.place, folder / "search"))
+    if proposal.searches is not None and proposal.sources.search is not None:
+        parts = {name: part.place for name, part in proposal.searches.parts.items()}
+        for part in proposal.searches.parts.values():
+            write_sample(part.place, part.sample, folder / "search")
+        yield from preview_searches(spark, sampled_searches(proposal.sources.search, parts, folder / "search"))

@@ -5,7 +5,7 @@ import datetime as dt
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from recaug.clickstream.intake import map_rows, mark_rows, split_bad
 from recaug.clickstream.search_log import KEY, check_searches, mark_searches
 from recaug.clickstream.source import read_source
 from recaug.clickstream.warnings import warn_of
-from recaug.config import Events, Search, Source
+from recaug.config import Events, Files, Search
 from recaug.errors import ContractError
 from recaug.propose.objects import Objects
 from recaug.propose.places import File, Place
@@ -80,12 +80,18 @@ def sampled(events: Events, place: Place, folder: Path) -> Events:
     return msgspec.structs.replace(events, more=more, **changes[0])
 
 
-def sampled_searches(search: Search, place: Place, folder: Path) -> Search:
-    """Do the same for a log of searches."""
-    return msgspec.structs.replace(search, **_change(search, place, folder))
+def sampled_searches(search: Search, places: Mapping[str, Place], folder: Path) -> Search:
+    """Do the same for searches. places: of the inputs of its query, by name; the only one is its own."""
+    if search.sql is None:
+        return msgspec.structs.replace(search, **_change(search, next(iter(places.values())), folder))
+    inputs = {
+        name: msgspec.structs.replace(files, **_change(files, places[name], folder))
+        for name, files in search.inputs.items()
+    }
+    return msgspec.structs.replace(search, inputs=inputs)
 
 
-def _change(source: Source, place: Place, folder: Path) -> dict[str, Any]:
+def _change(source: Files, place: Place, folder: Path) -> dict[str, Any]:
     """The path in the folder that stands for a source's own, and its format there."""
     assert source.path is not None
     path = str(folder / place.files[0].inside)

@@ -1,6 +1,6 @@
 """Proposes the section search: which column is the query and the item, and what a row says of the two."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -29,23 +29,18 @@ CLICK = Entry("'click'", "no column says what came of it", "may be shown or purc
 
 
 def propose_searches(
-    sample: Sample, path: str, known: Sequence[str], types: Sequence[str], key: str
+    sample: Sample, place: Mapping[str, Entry], known: Sequence[str], types: Sequence[str], key: str
 ) -> dict[str, Entry]:
     """Propose the keys of source.search.
 
-    known: items of the catalogue or of the events, by which the column of the items is told. types: of the events, of
-    which some may tell what came of a search. Raises ContractError where
-    no column is a query, or none is an item.
+    place: the keys that say where it is. known: items of the catalogue or of the events, by which the column of the
+    items is told. types: of the events, of which some may tell what came of a search. Raises ContractError where no
+    column is a query, or none is an item.
     """
-    keys = {"path": Entry(path), "format": Entry(sample.format, sample.evidence.get("format", ""))}
-    if sample.options:
-        unsure = sample.unsure.get("options", "")
-        keys["options"] = Entry(sample.options, sample.evidence.get("options", ""), unsure)
-    if sample.names:
-        keys["names"] = Entry([*sample.names], "no header")
+    keys = dict(place)
     items = set(known)
     view = max(sample.views, key=lambda view: (_item(view.table, items)[0], view.explode is None))
-    query = _query(view.table, key)
+    query = query_of(view.table, key)
     score, item, shared = _item(view.table, items)
     if item is None or score < 0.5:
         raise ContractError(f"{key} has no column of items; it has {_names(view.table)}")
@@ -84,8 +79,8 @@ def _names(table: Table) -> str:
     return ", ".join(column.name for column in table.columns[:8])
 
 
-def _query(table: Table, key: str) -> Column:
-    """The column of what was searched for: called so, of texts that are no codes."""
+def query_of(table: Table, key: str) -> Column:
+    """The column of what was searched for: called so, of texts that are no codes. Raises ContractError without one."""
     scored = []
     for column in table.columns:
         heard = ideas(column.name)
@@ -99,7 +94,7 @@ def _query(table: Table, key: str) -> Column:
     if best is None or best[0] < 0.5:
         raise ContractError(
             f"{key} has no column of queries, which are texts; it has {_names(table)}; where another file has the "
-            "texts, join the two first"
+            "texts, give the folder of both"
         )
     return best[1]
 
