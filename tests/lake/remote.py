@@ -84,6 +84,7 @@ class Hdfs:
 
     def fetch(self, folder: Path) -> None:
         """By Hadoop's client in the server's own process."""
+        folder.mkdir()
         system = self._cluster.getFileSystem()
         for found in system.listStatus(self._hadoop.fs.Path("/")):
             system.copyToLocalFile(found.getPath(), self._hadoop.fs.Path(f"file://{folder}"))

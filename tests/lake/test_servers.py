@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from tests.conftest import BRIEF, SMALL_PLANS, THIN_DAY, write_thin
-from tests.faults.nights import came_to
+from tests.conftest import BRIEF, SMALL_PLANS, THIN_DAY
+from tests.faults.nights import SAME, came_to, differs
+from tests.faults.run import written
 from tests.faults.writes import kill
 from tests.lake.remote import SECRET, SERVERS, Server
 from tests.night.drivers import Java, Night, run
@@ -24,6 +25,8 @@ from recaug.training.loop import TrainingPlan, fit
 from recaug.training.readers import reader
 from recaug.training.wholeness import damage
 from recaug.training.worker import Worker
+
+DATE = THIN_DAY.isoformat()
 
 
 @pytest.fixture(scope="module")
@@ -190,43 +193,56 @@ class Ends(NamedTuple):
         ArrowDisk.write = watched  # type: ignore[method-assign]
 
 
+class Nights(NamedTuple):
+    """Nights of one configuration in one Java process, whose first minute costs as much as a night.
+
+    local: what one in a local folder came to.
+    """
+
+    config: Path
+    java: Java
+    local: dict[str, Any]
+
+    def at(self, folder: Path, server: Server) -> Path:
+        """Write the same configuration with lake and artifacts on a server."""
+        given = yaml.safe_load(self.config.read_text())
+        given["artifacts"], given["lake"]["path"] = f"{server.address}/artifacts", f"{server.address}/lake"
+        given["spark"]["settings"] |= {f"spark.hadoop.{key}": value for key, value in server.settings.items()}
+        (folder / "night.yaml").write_text(yaml.safe_dump(given))
+        return folder / "night.yaml"
+
+
 @pytest.fixture(scope="module")
-def java(started: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Java]:
-    """One Java process for the nights on all servers: its first minute costs as much as a night."""
-    options = SMALL_PLANS | {"spark.driver.extraJavaOptions": BRIEF}
+def nights(started: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
+    """Of a thin night of few households, with all stages."""
+    config = written(tmp_path_factory.mktemp("local"))
+    given = yaml.safe_load(config.read_text())
     jars = ":".join(filter(None, (started(name).jars for name in SERVERS)))
-    path = write_thin(tmp_path_factory.mktemp("java"), Path("none"), {})
-    given = yaml.safe_load(path.read_text())
-    given["spark"]["settings"] |= options | {"spark.driver.extraClassPath": jars}
-    path.write_text(yaml.safe_dump(given))
-    process = Java(path)
-    yield process
-    process.kill()
+    java = {"spark.driver.extraJavaOptions": BRIEF, "spark.driver.extraClassPath": jars}
+    given["spark"]["settings"] |= SMALL_PLANS | java | {"spark.hadoop.fs.s3a.path.style.access": "true"}
+    config.write_text(yaml.safe_dump(given))
+    process = Java(config)
+    try:
+        assert run(Night(config, DATE, config.with_name("log")), process) == 0, config.with_name("log").read_text()
+        yield Nights(config, process, came_to(config.parent, DATE))
+    finally:
+        process.kill()
 
 
 @pytest.mark.slow
-def test_a_night_on_a_server_that_is_killed_twice_writes_the_rows_of_a_local_one(
-    server: Server, java: Java, night: Any, thin_source: Path, tmp_path: Path
+def test_a_night_on_a_server_that_is_killed_twice_comes_to_what_a_local_one_does(
+    server: Server, nights: Nights, tmp_path: Path
 ) -> None:
     """Lake and artifacts are there alone; and no file, table or line holds the credentials."""
-    settings = {f"spark.hadoop.{key}": value for key, value in server.settings.items()}
-    settings |= SMALL_PLANS | {"spark.hadoop.fs.s3a.path.style.access": "true"}
-    places = {"artifacts": f"{server.address}/artifacts", "lake": {"path": f"{server.address}/lake"}}
-    changes = places | {"spark": {"settings": settings, "shuffle_partitions": 2}}
-    path = write_thin(tmp_path / "night", thin_source, changes)
-    said = []
-    for ends in (Ends(("gan", "checkpoint-1", META)), Ends(("sasrec", "checkpoint-1", META)), None):
-        log = tmp_path / "night" / "log"
-        code = run(Night(path, THIN_DAY.isoformat(), log, ("--resume",), ends), java)  # type: ignore[arg-type]
-        said.append(log.read_text())
-        assert code == (0 if ends is None else -9), said[-1]
+    config, log, said = nights.at(tmp_path, server), tmp_path / "log", ""
+    for ends in (Ends(("models/vae", "checkpoint-1/", META)), Ends(("models/sasrec", META)), None):
+        code = run(Night(config, DATE, log, ("--resume",), ends), nights.java)
+        said += log.read_text()
+        assert code == (0 if ends is None else -9), said
     server.fetch(tmp_path / "fetched")
-    roots = tmp_path / "fetched", Path(night[0].artifacts).parent
-    there, local = (came_to(root, THIN_DAY.isoformat()) for root in roots)
-    stages = [f"content of {name}" for name in ("ingest", "prepare", "train", "augment", "recommend")]
-    for same in ("rows", "metrics", "content_hash", "decision", *stages):
-        assert there[same] == local[same], same
+    assert differs(nights.local, came_to(tmp_path / "fetched", DATE)) == SAME
+    assert nights.local["decision"] == "publish"
     files = [file for file in (tmp_path / "fetched").rglob("*") if file.is_file()]
     assert not [file for file in files if SECRET.encode() in file.read_bytes()]
-    assert not [text for text in said if SECRET in text]
-    assert sorted(file.name for file in (tmp_path / "night").iterdir()) == ["log", "night.yaml"]  # no folder named s3a:
+    assert SECRET not in said
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["fetched", "log", "night.yaml"]  # none is named s3a:
