@@ -9,11 +9,12 @@ two versions each has its own.
 import shutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import pyspark
 from pyspark.java_gateway import launch_gateway
+
+from recaug.session import delta_package
 
 SPARKS = Path(pyspark.__file__).parent / "jars"
 CLASS_PATHS = Path(sys.prefix) / "jars"
@@ -27,7 +28,7 @@ def of_spark(artifact: str) -> str:
 HADOOP = of_spark("hadoop-client-api")
 SCALA = of_spark("scala-library").rpartition(".")[0]
 JARS = {
-    "delta": f"io.delta:delta-spark_{SCALA}:{version('delta-spark')}",
+    "delta": delta_package(),
     "s3": f"org.apache.hadoop:hadoop-aws:{HADOOP}",  # 280 MB
     "hdfs": f"org.apache.hadoop:hadoop-client-minicluster:{HADOOP}",  # a name node and a data node, 90 MB
     # Spark's reader of Kafka: Maven has none of 3.5.8 and 3.5.9. It brings the client of Kafka 3.4.1, which brokers
@@ -59,7 +60,7 @@ def main(names: Sequence[str]) -> None:
 def there(name: str) -> bool:
     """Say whether a set's jars are where they belong."""
     if name == "delta":
-        return (SPARKS / f"delta-spark_{SCALA}-{version('delta-spark')}.jar").exists()
+        return (SPARKS / f"{'-'.join(JARS[name].split(':')[1:])}.jar").exists()
     listed, last = CLASS_PATHS / f"{name}.classpath", JARS[name].rpartition(":")[2]
     jars = listed.read_text().split(":") if listed.exists() else [""]
     return jars[0].endswith(f"-{last}.jar") and all(Path(jar).exists() for jar in jars)
