@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+import pyspark
 import pytest
 from py4j.java_gateway import JVMView
 from pyspark import SparkContext
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 
 from recaug.config import Spark
 from recaug.lake.filesystems import ENVIRONMENT
-from recaug.session import CLASSES, build
+from recaug.session import CLASSES, build, delta_package
 
 
 def test_a_worker_is_forked_from_a_process_that_has_torch(spark: SparkSession) -> None:
@@ -35,6 +36,11 @@ def test_a_cluster_with_ansi_on_gives_null_for_what_cannot_be_cast(spark: SparkS
 
 
 @pytest.mark.skipif(not CLASSES.exists(), reason="set-up kept no classes: this Java has no archive of its own")
+def test_set_up_has_brought_the_jar_that_delta_asks_for() -> None:
+    _, artifact, version = delta_package().split(":")
+    assert (Path(pyspark.__file__).parent / "jars" / f"{artifact}-{version}.jar").exists()
+
+
 def test_java_takes_the_classes_that_setup_has_kept(spark: SparkSession) -> None:
     java = psutil.Process(SparkContext._gateway.proc.pid)  # type: ignore[union-attr]
     assert CLASSES.name in {Path(place.path).name for place in java.memory_maps()}

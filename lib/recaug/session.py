@@ -140,10 +140,15 @@ def _start(config: Spark, app_name: str, workers: int) -> SparkSession:
 
 
 def _delta_packages() -> dict[str, str]:
-    """Name Delta's jars for Ivy to find, unless they lie among Spark's own."""
+    """Name Delta's jars for Ivy to find, as Delta itself does, unless they lie among Spark's own."""
     if any((Path(_find_spark_home()) / "jars").glob("delta-spark_*.jar")):
         return {}
-    from importlib.metadata import version
+    return {"spark.jars.packages": delta_package()}
 
-    scala = "2.12" if int(version("pyspark").partition(".")[0]) < 4 else "2.13"
-    return {"spark.jars.packages": f"io.delta:delta-spark_{scala}:{version('delta-spark')}"}
+
+def delta_package() -> str:
+    """Give the coordinate of the installed Delta's jar: its name holds Scala's version, and from 4.1 on Spark's."""
+    from delta import configure_spark_with_delta_pip
+
+    builder = configure_spark_with_delta_pip(SparkSession.Builder())
+    return str(builder._options["spark.jars.packages"])

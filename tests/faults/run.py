@@ -30,14 +30,19 @@ def distinct(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if point in kept]
 
 
-def begin(folder: Path) -> Undisturbed:
-    """Run the undisturbed night in a folder."""
+def written(folder: Path) -> Path:
+    """Write the configuration of a thin night of few households, its log beside it."""
     config = write_thin(folder / "night", few_households(folder), CHANGES)
     settings = yaml.safe_load(config.read_text())
     generators = [entry for entry in settings["augment"]["generators"] if entry["kind"] in ("vae", "counts")]
     settings["augment"]["generators"] = generators
     config.write_text(yaml.safe_dump(settings))
-    return undisturbed(config, THIN_DAY.isoformat())
+    return config
+
+
+def begin(folder: Path) -> Undisturbed:
+    """Run the undisturbed night in a folder."""
+    return undisturbed(written(folder), THIN_DAY.isoformat())
 
 
 def main() -> int:

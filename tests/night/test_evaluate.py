@@ -19,7 +19,7 @@ from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context
 from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import night_context
-from recaug.results import Train, TrainedModel, Trial
+from recaug.results import Arm, ArmResult, Catalogue, Measured, Train, TrainedModel, Trial, Verdict
 
 SASREC = {
     "epochs": 20,
@@ -122,3 +122,22 @@ def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:
     assert ranking(trained, ["gan", "counts", "vae"]) == pytest.approx(0.5)
     assert ranking(trained, ["gan"]) == pytest.approx(1.0)
     assert ranking(trained, ["counts", "classic"]) is None  # they are not trained
+
+
+def test_what_a_trial_found_is_the_same_wherever_its_models_lie() -> None:
+    def content(folder: str) -> str:
+        model = TrainedModel(name="sasrec", folder=folder, seed=0, seconds=1.0)
+        nothing = Catalogue(coverage=0.0, gini=0.0, novelty=0.0)
+        result = ArmResult(arm=Arm(name="none"), measured=Measured(measures={}, catalogue=nothing, models=[model]))
+        verdict = Verdict(decision="hold", reasons=("so it is",))
+        known: dict[str, Any] = {
+            "units": {},
+            "baselines": {},
+            "leaks": {},
+            "tail_share": 0.5,
+            "chosen": None,
+            "verdict": verdict,
+        }
+        return evaluate.content_of(Trial(task="recommend", metric="ndcg@10", seeds=1, arms={"none": result}, **known))
+
+    assert content("/a/models/sasrec-1") == content("s3a://b/models/sasrec-1") != content("/a/models/sasrec-2")

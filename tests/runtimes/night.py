@@ -18,7 +18,12 @@ from recaug.lake.contracts import TABLES
 from recaug.night.stage import NIGHT
 
 ROOT = Path(__file__).parents[2]
-CHANGES = {"training": {"launcher": None, "workers": 2}}
+# Ranks side by side, and a gate that lets rows pass, so that they are refitted and published.
+CHANGES = {
+    "training": {"launcher": None, "workers": 2},
+    "evaluate": {"gate": {"min_lift": -1.0, "max_harm": 1.0, "max_copies": 1.0, "max_duplicates": 1.0}},
+    "refit": True,
+}
 PACKAGES = ("pyspark", "delta-spark", "pyarrow", "numpy", "pandas", "torch", "mlflow-skinny", "horovod", "petastorm")
 
 

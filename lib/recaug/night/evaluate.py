@@ -66,11 +66,11 @@ def _audited(context: Context, task: RecommendTask, trial: Trial) -> Trial:
 
 
 def content_of(trial: Trial) -> str:
-    """Hash what was found, without what trainings cost."""
+    """Hash what was found, without what trainings cost; models by their names, wherever the artifacts lie."""
     arms = {
         name: msgspec.structs.replace(result, measured=msgspec.structs.replace(result.measured, models=[]))
         for name, result in trial.arms.items()
     }
-    folders = [model.folder for result in trial.arms.values() for model in result.measured.models]
+    names = [model.folder.rpartition("/")[2] for result in trial.arms.values() for model in result.measured.models]
     outcome = encode(msgspec.structs.replace(trial, arms=arms, policy=None))
-    return hashlib.sha256("\n".join([outcome, *sorted(folders)]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([outcome, *sorted(names)]).encode()).hexdigest()
