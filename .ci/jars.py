@@ -1,9 +1,9 @@
 """Fetches jars through Ivy, which keeps them in the home folder: jars.py [NAME ...], of JARS; all of them by default.
 
 Delta's, of the version of the delta-spark package, are put among those of this environment's Spark, so that the workers
-of a standalone cluster have Delta, too; so is a local file system that starts no process a file. The others are of tests with real servers and stay where Ivy keeps them: each
-set's class path, `jars/NAME.classpath` in the environment, is read by tests/servers.py. Of two sets with one package in
-two versions each has its own.
+of a standalone cluster have Delta, too; so is a local file system that starts no process a file. The others are of
+tests with real servers and stay where Ivy keeps them: each set's class path, `jars/NAME.classpath` in the environment,
+is read by tests/servers.py. Of two sets with one package in two versions each has its own.
 """
 
 import shutil
