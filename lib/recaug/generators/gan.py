@@ -13,7 +13,7 @@ from recaug.generators.base import Contexts, DrawBoth
 from recaug.generators.learning import Watch, fast, trimmed
 from recaug.generators.neural import NetworkOptimiser, Neural
 from recaug.generators.rejection import reject
-from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Seen, Several, draw, opened
+from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Several, opened
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_gan import (
     DISCRIMINATOR_LOSSES,
@@ -24,6 +24,7 @@ from recaug.training.models.behaviour_gan import (
 )
 from recaug.training.models.behaviour_vae import multinomial_nll
 from recaug.training.models.context import distinct, sample_prefixes
+from recaug.training.models.scores import Scores, Seen
 
 
 class DrawRejecting(DrawBoth):
@@ -110,9 +111,9 @@ class Rejecting(Continuing):
         """See Continuing."""
         if self.oversampling == 1:
             return super().pick(contexts, seen, random)
-        n, logits = self.settings.continuations, self.model.next_logits(contexts, random)
-        chosen = draw(logits, n * self.oversampling, self.settings.temperature, random, seen)
-        return reject(chosen, self.model.fidelity(contexts.items, chosen, logits), n, random)
+        n, scores = self.settings.continuations, self.model.scores(contexts, random)
+        chosen = scores.draw(n * self.oversampling, self.settings.temperature, random, seen)
+        return reject(chosen, self.model.fidelity(contexts.items, chosen, scores), n, random)
 
 
 class GANTask:
@@ -141,7 +142,7 @@ class GANTask:
         yield Update("discriminator", self._discriminator_loss(context, history, to_come).sum(), rows)
         if epoch < self.config.warmup_epochs:
             logits = self._logits(context, history)
-            yield Update("likelihood", multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum())
+            yield Update("likelihood", multinomial_nll(Scores(logits), to_come).sum(), (distinct(to_come) > 0).sum())
             return
         yield Update("generator", self._generator_loss(context, history, to_come).sum(), rows)
 
@@ -174,5 +175,5 @@ class GANTask:
         loss = GENERATOR_LOSSES[self.config.loss](judge(context, fake))
         if self.config.likelihood_weight:
             items = (distinct(to_come) > 0).sum(dim=1).clamp(min=1)
-            loss = loss + self.config.likelihood_weight * multinomial_nll(logits, to_come) / items
+            loss = loss + self.config.likelihood_weight * multinomial_nll(Scores(logits), to_come) / items
         return loss

@@ -8,6 +8,7 @@ from torch import Tensor
 from recaug.training.models import behaviour_gan
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.context import sample_prefixes
+from recaug.training.models.scores import Scores
 
 
 def test_the_non_saturating_losses_equal_the_cross_entropies_of_the_paper() -> None:
@@ -116,7 +117,7 @@ def test_every_parameter_gets_a_gradient(remedies: bool) -> None:
 def test_fidelity_is_a_probability() -> None:
     model = BehaviourGAN(10, hidden=8, z_dim=4, dropout=0.5, spectral_norm=True).eval()
     items = torch.tensor([[1, 2], [3, 0]])
-    fidelity = model.fidelity(items, torch.tensor([[4, 5, 6], [5, 6, 7]]), model.next_logits(items))
+    fidelity = model.fidelity(items, torch.tensor([[4, 5, 6], [5, 6, 7]]), Scores(model.next_logits(items)))
     assert fidelity.shape == (2, 3)
     assert ((fidelity > 0) & (fidelity < 1)).all()
 

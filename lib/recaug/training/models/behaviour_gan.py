@@ -10,6 +10,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from recaug.training.models.context import Bag, last_items
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.item_head import ItemHead
+from recaug.training.models.network import Network
+from recaug.training.models.scores import Scores
 
 
 class ContextEncoder(nn.Module):
@@ -104,7 +106,7 @@ def spread_of(embedded: Tensor) -> Tensor:
     return embedded.flatten(0, -2).var(dim=0).add(1e-8).sqrt().mean()
 
 
-class BehaviourGAN(nn.Module):
+class BehaviourGAN(Network):
     """A conditional GAN over the catalogue (Goodfellow et al. 2014), the next item by straight-through Gumbel-softmax.
 
     Arguments as in BehaviourVAE; spectral_norm: of the discriminator's linear layers (Miyato et al. 2018);
@@ -149,10 +151,10 @@ class BehaviourGAN(nn.Module):
         return self.generator(noise.to(items.device), items)
 
     @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+    def fidelity(self, items: Tensor, generated: Tensor, scores: Scores) -> Tensor:
         """The discriminator's probability that each item is real.
 
-        items: (batch, length), the contexts; generated: (batch, n); logits: not used. Returns (batch, n) in 0 to 1.
+        items: (batch, length), the contexts; generated: (batch, n); scores: not used. Returns (batch, n) in 0 to 1.
         """
         return torch.sigmoid(self.discriminator(items, self.discriminator.items(generated)))
 

@@ -1,17 +1,24 @@
 """The last layer of a generator of behaviour: logits over the catalogue, from what is learnt and what is counted."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recaug.training.models.candidates import WHOLE, Candidates
 from recaug.training.models.context import initial_bias
-from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
+from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness, near_entries
+from recaug.training.models.entries import Entries, Part, add_up
+from recaug.training.models.scores import CandidateScores, Scores
+
+ROWS = 16  # contexts whose candidates' weights are read at once, in the cache
 
 
 class ItemHead(nn.Module):
     """A linear layer over the catalogue that starts near zero: it adds what differs from the popularity or the counts.
 
     covisitation: if given, the logits are informed by its score of the context, and by likeness if that is given, too.
-    log_popularity: (n_items + 1,), what the bias, or the informed term, starts from.
+    log_popularity: (n_items + 1,), what the bias, or the informed term, starts from. full_softmax_items: of more items
+    than these candidates alone are scored.
     """
 
     def __init__(
@@ -21,11 +28,13 @@ class ItemHead(nn.Module):
         covisitation: CoVisitation | None = None,
         likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
+        full_softmax_items: int = WHOLE,
     ) -> None:
         super().__init__()
         self.output = nn.Linear(hidden, n_items + 1)
         bias = initial_bias(n_items, log_popularity)
         self.informed = Informed(covisitation, bias, likeness) if covisitation is not None else None
+        self.candidates = Candidates(torch.softmax(bias, dim=0)) if n_items > full_softmax_items else None
         with torch.no_grad():
             self.output.weight.mul_(0.1)
             self.output.bias.copy_(bias if covisitation is None else torch.zeros_like(bias))
@@ -44,10 +53,65 @@ class ItemHead(nn.Module):
         padding[0] = True
         return logits.masked_fill(padding, -torch.inf)
 
+    def scores(
+        self,
+        hidden: Tensor,
+        context: Tensor,
+        history: Tensor | None = None,
+        *,
+        targets: Tensor | None = None,
+        random: torch.Generator | None = None,
+    ) -> Scores:
+        """What is sampled from and learnt by: of the whole catalogue, or of candidates where it is large.
 
-def relative_likelihood(generated: Tensor, logits: Tensor) -> Tensor:
-    """Likelihood of each generated item over that of the likeliest one.
+        targets: (batch, n) int64, items that candidates must have, 0 for none. random: draws candidates.
+        """
+        if self.candidates is None:
+            return Scores(self(hidden, self.counted(context, history)))
+        batch, none = len(context), self.candidates.none
+        near = self._near(context, history, targets)
+        some, stands_for = self.candidates.neighbours(near, batch, random)
+        shared, shared_stand_for = self.candidates.by_popularity(random)
+        own = some.padded(some.item, batch, none)
+        values = some.padded(some.values, batch, 0.0)
+        learnt, learnt_shared = self._learnt(hidden, own.masked_fill(own == none, 0), shared)
+        logits = (learnt + self._informed(own.masked_fill(own == none, 0), values)).masked_fill(own == none, -torch.inf)
+        of_shared = learnt_shared + self._informed(shared, values.new_zeros(len(shared), values.shape[2]))
+        of_shared = of_shared.masked_fill(self.candidates.taken(near, shared, batch), -torch.inf)
+        weights = [some.padded(stands_for, batch, 0.0), shared_stand_for.expand(batch, -1)]
+        return CandidateScores(
+            F.pad(torch.cat([logits, of_shared], dim=1), (1, 0), value=-torch.inf),
+            own,
+            shared,
+            F.pad(torch.cat(weights, dim=1), (1, 0)),
+            none,
+        )
 
-    generated: (batch, n), drawn from logits: (batch, n_items + 1). Returns (batch, n) in 0 to 1.
-    """
-    return torch.exp(logits.gather(1, generated) - logits.max(dim=1, keepdim=True).values)
+    @torch.no_grad()
+    def _near(self, context: Tensor, history: Tensor | None, targets: Tensor | None) -> Entries:
+        """Neighbours of contexts, and targets: values by counts, by likeness, and above 0 for a target."""
+        assert self.candidates is not None
+        targets = context[:, :0] if targets is None else targets
+        certain: list[Part] = [(targets, (targets > 0).float())]
+        if self.informed is None:
+            return add_up([[], [], certain], len(context), self.candidates.none)
+        return near_entries(self.informed.covisitation, self.informed.likeness, context, history, certain)
+
+    def _learnt(self, hidden: Tensor, own: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the linear layer. own: (batch, K), shared: (T,) items. Returns (batch, K) and (batch, T)."""
+        used, place = torch.cat([own.flatten(), shared]).unique(return_inverse=True)
+        weight, bias = F.embedding(used, self.output.weight), self.output.bias[used]
+        of_own, of_shared = place[: own.numel()].view_as(own), place[own.numel() :]
+        products = [
+            torch.bmm(F.embedding(places, weight), rows[:, :, None]).squeeze(2)
+            for places, rows in zip(of_own.split(ROWS), hidden.split(ROWS), strict=True)
+        ]
+        learnt = torch.cat(products).float() + bias[of_own]
+        return learnt, F.linear(hidden, weight[of_shared]).float() + bias[of_shared]
+
+    def _informed(self, items: Tensor, values: Tensor) -> Tensor | float:
+        """Logits of what is counted of items (...,), of whom values (..., kinds) say what they score."""
+        if self.informed is None:
+            return 0.0
+        alike = values[..., 1] if self.informed.likeness is not None else None
+        return self.informed.join(values[..., 0], self.informed.popularity[items], alike)
