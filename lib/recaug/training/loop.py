@@ -97,7 +97,7 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     Raises TrainingError if a loss is not finite.
     """
     module, epochs = task.module.to(worker.device), plan.optimiser.epochs
-    optimisers = _optimisers(task, plan.optimiser.weight_decay)
+    optimisers = optimisers_of(task, plan.optimiser.weight_decay)
     held = worker.share(read_checkpoint(work) if worker.rank == 0 else b"")  # rank 0's: a file system may lag
     done, curves, kept = restore(held, module, optimisers)
     worker.broadcast(module)
@@ -122,7 +122,7 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     return curves
 
 
-def _optimisers(task: TrainingTask, decay: float) -> Optimisers:
+def optimisers_of(task: TrainingTask, decay: float) -> Optimisers:
     """AdamW, one a part."""
     return {
         name: torch.optim.AdamW(part.groups(), lr=part.learning_rate, betas=part.betas, weight_decay=decay)

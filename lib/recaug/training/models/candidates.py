@@ -7,15 +7,17 @@ from recaug.training.models.entries import Entries
 
 WHOLE = 20_000  # items of a catalogue that is looked at as a whole
 NEAR, POPULAR = 256, 1024  # neighbours of a context, and draws by popularity that a batch shares
+SHARED = 1 << 12  # random numbers that some contexts share; an item has one of them
 
 
 class Candidates(nn.Module):
     """Chooses candidates, each with the logarithm of how many of its kind it stands for.
 
     A sum over the catalogue is estimated by the candidates' sum, each divided by the number of times that it was
-    expected (Bengio and Senecal 2008): of a context's neighbours by a systematic sample (Madow 1949), half of it by
-    their score and half of each alike (a defensive mixture, Hesterberg 1995), so that all are there where they are few;
-    of the rest of the catalogue by draws in proportion to popularity.
+    expected (Bengio and Senecal 2008). A context's neighbours are each taken or left, half by their score and half all
+    alike (a defensive mixture, Hesterberg 1995), so that all are there where they are few. Contexts that are chosen for
+    together share the random numbers (Brewer et al. 1972): those that are alike, as of one user, choose alike, and the
+    weights are read once. For the rest of the catalogue stand draws in proportion to popularity.
 
     near: at most so many neighbours of a context, about. popular: draws. popularity: (n_items + 1,), of sum 1.
     """
@@ -33,41 +35,39 @@ class Candidates(nn.Module):
         """Above every item."""
         return len(self.cumulated)
 
-    def neighbours(self, found: Entries, rows: int, random: torch.Generator | None) -> tuple[Entries, Tensor]:
+    def neighbours(self, found: Entries, random: torch.Generator | None, *, targets: bool) -> tuple[Entries, Tensor]:
         """Choose among the neighbours of contexts.
 
-        found: values by counts, by likeness, and above 0 for those that have to be there. Returns some of them, and
-        the logarithm of how many each stands for.
+        found: as of near_entries. targets: the last of its values are of items that have to be there. Returns some of
+        them, and the logarithm of how many each stands for.
         """
-        counted, certain = found.values[:, :-1].sum(dim=1), found.values[:, -1] > 0
-        many, total = (found.by_row(values, rows)[found.row] for values in (torch.ones_like(counted), counted))
-        chance = (self.near / 2 * (counted / total.clamp(min=1e-9) + 1 / many)).clamp(max=1.0)
-        chance = chance.masked_fill(certain, 1.0).double()
-        start = self._uniform(rows, random)[found.row]
-        point = chance.cumsum(0) + start
-        taken = (point.floor() > (point - chance).floor()) | (chance == 1)
-        return found.some(taken), -torch.log(chance[taken]).float()
+        counted = found.values[:-1] if targets else found.values
+        alike = (1 / found.counts).repeat_interleave(found.counts, output_size=len(found.item))
+        chance = (self.near / 2 * (counted.mean(dim=0) + alike)).clamp(max=1.0)
+        if targets:
+            chance.masked_fill_(found.values[-1] > 0, 1.0)
+        shared = torch.rand(SHARED, generator=random, device=self._device(random)).to(chance.device)
+        taken = shared.index_select(0, found.item & (SHARED - 1)) < chance
+        return found.some(taken), -torch.log(chance.masked_select(taken))
 
     def by_popularity(self, random: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw for all contexts: items, (T,) int64, ascending, and the logarithm of how many each stands for."""
         total = self.cumulated[-1]
-        points = self._uniform(self.popular, random) * total
-        items, times = (
-            torch.searchsorted(self.cumulated, points, right=True).clamp(max=self.none - 1).unique(return_counts=True)
-        )
+        points = torch.rand(self.popular, dtype=torch.float64, generator=random, device=self._device(random))
+        drawn = torch.searchsorted(self.cumulated, points.to(total.device) * total, right=True)
+        items, times = drawn.clamp(max=self.none - 1).unique(return_counts=True)
         chance = (self.cumulated[items] - self.cumulated[items - 1]) / total
         return items, torch.log(times / (self.popular * chance)).float()
 
-    def taken(self, found: Entries, items: Tensor, rows: int) -> Tensor:
-        """Which of the items are neighbours of a row, so that the draw does not stand for them. Returns (rows, T)."""
+    def taken(self, found: Entries, items: Tensor) -> Tensor:
+        """Which of the items (T,) are neighbours, so that the draw does not stand for them. Returns (rows, T) bool."""
         places = torch.full((self.none,), -1, dtype=torch.int32, device=items.device)
         places[items] = torch.arange(len(items), dtype=torch.int32, device=items.device)
-        place = places[found.item]
-        there = (place >= 0).nonzero().squeeze(1)
-        taken = torch.zeros(rows, len(items), dtype=torch.bool, device=items.device)
-        taken[found.row[there], place[there].long()] = True
+        place = places.index_select(0, found.item)
+        there = place >= 0
+        taken = torch.zeros(len(found.counts), len(items), dtype=torch.bool, device=items.device)
+        taken[found.row.masked_select(there), place.masked_select(there).long()] = True
         return taken
 
-    def _uniform(self, n: int, random: torch.Generator | None) -> Tensor:
-        device = self.cumulated.device if random is None else random.device
-        return torch.rand(n, dtype=torch.float64, generator=random, device=device).to(self.cumulated.device)
+    def _device(self, random: torch.Generator | None) -> torch.device:
+        return self.cumulated.device if random is None else random.device

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from recaug.training.models.candidates import WHOLE
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness, near_entries
+from recaug.training.models.entries import joined
 from recaug.training.models.scores import CandidateScores, Scores
 
 
@@ -48,11 +49,12 @@ class CountsGenerator(nn.Module):
         none = len(self.covisitation.neighbours)
         if none - 1 <= self.whole:
             return Scores(self.next_logits(items, history))
-        found = near_entries(self.covisitation, self.likeness, *self._context(items, history))
-        chances = found.values[:, :2] @ found.values.new_tensor([1 - self.share, self.share])
-        found, chances = found.some(chances > 0), chances[chances > 0]
-        logits = F.pad(found.padded(torch.log(chances), len(items), -torch.inf), (1, 0), value=-torch.inf)
-        own = found.padded(found.item, len(items), none)
+        found = joined(list(near_entries(self.covisitation, self.likeness, *self._context(items, history))))
+        chances = (1 - self.share) * found.values[0]
+        if self.likeness is not None:
+            chances += self.share * found.values[1]
+        logits = F.pad(found.padded(torch.log(chances), -torch.inf), (1, 0), value=-torch.inf)
+        own = found.padded(found.item, none)
         return CandidateScores(logits, own, own.new_zeros(0), torch.zeros_like(logits), none)
 
     @torch.no_grad()

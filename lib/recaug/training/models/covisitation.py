@@ -1,7 +1,7 @@
 """What users had together, as a table of neighbours that scores a context."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from recaug.training.models.entries import Entries, Part, add_up
 
 A_OF_ONE = math.log(math.expm1(1.0))  # softplus of it is 1
 ROUNDING = 1e-4  # weights carry six decimals; what is left below it of a row's own pairs is no count
+ROWS = 16  # contexts whose neighbours are sorted at once, in the cache
 
 
 class CoVisitation(nn.Module):
@@ -161,20 +162,28 @@ def near_entries(
     likeness: ItemLikeness | None,
     context: Tensor,
     history: Tensor | None = None,
-    certain: Sequence[Part] = (),
-) -> Entries:
-    """The scores of CoVisitation and ItemLikeness without zeros. context, history: (batch, length), see CoVisitation.
+    targets: Tensor | None = None,
+) -> Iterator[Entries]:
+    """The scores of CoVisitation and ItemLikeness without zeros, of ROWS contexts after the other.
 
-    certain: items that have to be there whatever their score. Returns values of three kinds: by counts and by likeness,
-    each of a sum of 1 in a row (or 0), and the weights of what is certain.
+    context, history: (batch, length), see CoVisitation. targets: (batch, n), items that have to be there, 0 for none.
+    Yields values by counts, by likeness and of targets, of those that are given: the first two of a sum of 1 in a row
+    (or 0), and above 0 at targets.
     """
-    batch, stride = len(context), len(covisitation.neighbours)
+    ages = covisitation.ages(context)
     own = [] if history is None else [(items, -weights) for items, weights in covisitation.own(context, history)]
-    alike = [] if likeness is None else [likeness.near(context, covisitation.ages(context))]
-    found = add_up([[covisitation.near(context), *own], alike, certain], batch, stride)
-    if history is not None:
-        found.values[:, 0].masked_fill_(found.values[:, 0] < ROUNDING, 0.0)
-        found = found.some(found.values.any(dim=1))
-    for kind in (0, 1):
-        found.values[:, kind] /= found.by_row(found.values[:, kind], batch).clamp(min=1e-9)[found.row]
-    return found
+    for rows in torch.arange(len(context), device=context.device).split(ROWS):
+        items = context[rows, : max(int((context[rows] > 0).sum(dim=1).max()), 1)]
+        kinds = [[covisitation.near(items), *((items[rows], weights[rows]) for items, weights in own)]]
+        if likeness is not None:
+            kinds.append([likeness.near(items, ages[rows, : items.shape[1]])])
+        counted = len(kinds)
+        if targets is not None:
+            kinds.append([(targets[rows], (targets[rows] > 0).float())])
+        found = add_up(kinds, len(covisitation.neighbours))
+        if history is not None:
+            found.values[0].masked_fill_(found.values[0] < ROUNDING, 0.0)
+            found = found.some(found.values.any(dim=0))
+        for values in found.values[:counted]:
+            values.div_(found.sums(values).clamp(min=1e-9))
+        yield found

@@ -1,12 +1,10 @@
 """What tables of neighbours say of contexts, added up by item without a row as wide as the catalogue."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-ROWS = 16  # contexts whose neighbours are sorted at once, in the cache
 
 Part = tuple[Tensor, Tensor]  # items and weights, both (batch, n); an item may stand several times, 0 for none
 
@@ -14,59 +12,76 @@ Part = tuple[Tensor, Tensor]  # items and weights, both (batch, n); an item may 
 class Entries(NamedTuple):
     """Items of rows, one row after the other, each item once and in ascending order.
 
-    row, item: (n,) int64. values: (n, kinds) float32.
+    counts: (rows,) int64, items of each row. item: (n,) int64. values: (kinds, n) float32.
     """
 
-    row: Tensor
+    counts: Tensor
     item: Tensor
     values: Tensor
 
-    def by_row(self, values: Tensor, rows: int) -> Tensor:
-        """Sum values (n,) by row. Returns (rows,)."""
-        return values.new_zeros(rows).index_add_(0, self.row, values)
+    @property
+    def row(self) -> Tensor:
+        """The row of each item, (n,) int64."""
+        rows = torch.arange(len(self.counts), device=self.item.device)
+        return rows.repeat_interleave(self.counts, output_size=len(self.item))
 
     def some(self, which: Tensor) -> "Entries":
-        """Those of a mask or an index."""
-        return Entries(self.row[which], self.item[which], self.values[which])
+        """Those of a mask."""
+        places = which.nonzero().squeeze(1)
+        counts = torch.bincount(self.row.index_select(0, places), minlength=len(self.counts))
+        return Entries(counts, self.item.index_select(0, places), self.values.index_select(1, places))
 
-    def padded(self, values: Tensor, rows: int, fill: float) -> Tensor:
-        """Put values (n, ...) into a table of a line a row, in order. Returns (rows, longest, ...)."""
-        counts = torch.bincount(self.row, minlength=rows)
-        starts = counts.cumsum(0) - counts
-        place = torch.arange(len(self.row), device=self.row.device) - starts[self.row]
-        table = values.new_full((rows, int(counts.max()) if rows else 0, *values.shape[1:]), fill)
-        table[self.row, place] = values
+    def sums(self, values: Tensor) -> Tensor:
+        """Sum values (n,) by row and give each item its row's. Returns (n,)."""
+        sums = torch.segment_reduce(values, "sum", lengths=self.counts)
+        return sums.repeat_interleave(self.counts, output_size=len(values))
+
+    def padded(self, values: Tensor, fill: float) -> Tensor:
+        """Put values (n,) into a table of a line a row, in order. Returns (rows, longest)."""
+        row, starts = self.row, self.counts.cumsum(0) - self.counts
+        table = values.new_full((len(self.counts), int(self.counts.max())), fill)
+        table[row, torch.arange(len(row), device=row.device) - starts.index_select(0, row)] = values
         return table
 
 
-def add_up(kinds: Sequence[Sequence[Part]], batch: int, stride: int) -> Entries:
-    """Add up the weights of each row's items, those of every kind by themselves.
+def add_up(kinds: Sequence[Sequence[Part]], stride: int) -> Entries:
+    """Add up the weights of each row's items, those of every kind by themselves, in double precision.
 
-    kinds: of each the parts that it is made of. stride: above every item.
+    kinds: of each the parts that it is made of. stride: above every item. The weights of padding are left out.
     """
-    parts = [_added(kinds, rows, stride) for rows in torch.arange(batch).split(ROWS)]
-    row, item, values = (torch.cat(each) for each in zip(*parts, strict=True))
-    return Entries(row, item, values)
+    rows, sizes = len(kinds[0][0][0]), [sum(weight.numel() for _, weight in parts) for parts in kinds]
+    narrow = torch.int32 if rows * stride < 2**31 else torch.int64  # sorts twice as fast
+    items, weights = zip(*(part for parts in kinds for part in parts), strict=True)
+    starts = torch.arange(0, rows * stride + 1, stride, dtype=narrow, device=items[0].device)
+    keys, order = torch.cat([(each.to(narrow) + starts[:-1, None]).flatten() for each in items]).sort()  # by radix
+    ordered = torch.cat([weight.flatten() for weight in weights]).index_select(0, order)
+    unique, times = keys.unique_consecutive(return_counts=True)
+    ends = times.cumsum(0) - 1
+    values = torch.stack([_differences(own, ends) for own in _of_kinds(ordered, order, sizes)])
+    counts = torch.searchsorted(unique, starts).diff()
+    item = unique.long() - starts[:-1].long().repeat_interleave(counts, output_size=len(unique))
+    found = Entries(counts, item, values)
+    there = item > 0
+    return found if bool(there.all()) else found.some(there)
 
 
-def _added(kinds: Sequence[Sequence[Part]], rows: Tensor, stride: int) -> Entries:
-    keys, weights, kind = (torch.cat(each) for each in zip(*_flat(kinds, rows, stride), strict=True))
-    keys, order = keys.sort(stable=True)  # of one dimension: by radix
-    first = torch.ones_like(keys, dtype=torch.bool)
-    first[1:] = keys[1:] != keys[:-1]
-    place = first.cumsum(0) - 1
-    unique, n = keys[first], len(kinds)
-    values = weights.new_zeros(len(unique) * n).index_add_(0, place * n + kind[order], weights[order])
-    return Entries(unique // stride, unique % stride, values.view(-1, n))
+def joined(parts: Sequence[Entries]) -> Entries:
+    """The rows of each after those of the one before."""
+    counts, item, values = zip(*parts, strict=True)
+    return Entries(torch.cat(counts), torch.cat(item), torch.cat(values, dim=1))
 
 
-def _flat(kinds: Sequence[Sequence[Part]], rows: Tensor, stride: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Keys of row and item, weights and the number of the kind, without what weighs nothing."""
-    first, last = int(rows[0]), int(rows[-1]) + 1
-    for number, parts in enumerate(kinds):
-        for items, weights in parts:
-            own, weight = items[first:last], weights[first:last]
-            keys = own + stride * torch.arange(first, last, device=own.device)[:, None]
-            counts = (weight != 0) & (own > 0)
-            found = keys[counts]
-            yield found, weight[counts], torch.full_like(found, number)
+def _of_kinds(ordered: Tensor, order: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+    """The weights of each kind, 0 where another kind's lie. sizes: of the kinds, one after the other."""
+    if len(sizes) == 1:
+        return [ordered]
+    ends = torch.tensor(sizes).cumsum(0).tolist()
+    return [
+        torch.where((order < end) & (order >= end - size), ordered, 0.0) for end, size in zip(ends, sizes, strict=True)
+    ]
+
+
+def _differences(weights: Tensor, ends: Tensor) -> Tensor:
+    """Sums up to and with each of ends, from the one before."""
+    cumulated = weights.cumsum(0, dtype=torch.float64).index_select(0, ends)
+    return torch.diff(cumulated, prepend=cumulated.new_zeros(1)).float()

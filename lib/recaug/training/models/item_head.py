@@ -1,16 +1,16 @@
 """The last layer of a generator of behaviour: logits over the catalogue, from what is learnt and what is counted."""
 
+from collections.abc import Iterator, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recaug.training.models.candidates import WHOLE, Candidates
 from recaug.training.models.context import initial_bias
-from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness, near_entries
-from recaug.training.models.entries import Entries, Part, add_up
+from recaug.training.models.covisitation import ROWS, CoVisitation, Informed, ItemLikeness, near_entries
+from recaug.training.models.entries import Entries, add_up, joined
 from recaug.training.models.scores import CandidateScores, Scores
-
-ROWS = 16  # contexts whose candidates' weights are read at once, in the cache
 
 
 class ItemHead(nn.Module):
@@ -69,49 +69,62 @@ class ItemHead(nn.Module):
         if self.candidates is None:
             return Scores(self(hidden, self.counted(context, history)))
         batch, none = len(context), self.candidates.none
-        near = self._near(context, history, targets)
-        some, stands_for = self.candidates.neighbours(near, batch, random)
         shared, shared_stand_for = self.candidates.by_popularity(random)
-        own = some.padded(some.item, batch, none)
-        values = some.padded(some.values, batch, 0.0)
-        learnt, learnt_shared = self._learnt(hidden, own.masked_fill(own == none, 0), shared)
-        logits = (learnt + self._informed(own.masked_fill(own == none, 0), values)).masked_fill(own == none, -torch.inf)
-        of_shared = learnt_shared + self._informed(shared, values.new_zeros(len(shared), values.shape[2]))
-        of_shared = of_shared.masked_fill(self.candidates.taken(near, shared, batch), -torch.inf)
-        weights = [some.padded(stands_for, batch, 0.0), shared_stand_for.expand(batch, -1)]
-        return CandidateScores(
-            F.pad(torch.cat([logits, of_shared], dim=1), (1, 0), value=-torch.inf),
-            own,
-            shared,
-            F.pad(torch.cat(weights, dim=1), (1, 0)),
-            none,
-        )
+        near, stands_for, taken = self._near(context, history, targets, shared, random)
+        own = near.padded(near.item, none)
+        there = own < none
+        of_own, of_shared = self._learnt(hidden, own * there, shared)
+        of_own = of_own + self._informed(own * there, [near.padded(values, 0.0) for values in near.values])
+        of_shared = of_shared + self._informed(shared, [torch.zeros_like(shared_stand_for)] * 2)
+        logits = torch.cat([of_own.masked_fill(~there, -torch.inf), of_shared.masked_fill(taken, -torch.inf)], dim=1)
+        weights = torch.cat([near.padded(stands_for, 0.0), shared_stand_for.expand(batch, -1)], dim=1)
+        return CandidateScores(F.pad(logits, (1, 0), value=-torch.inf), own, shared, F.pad(weights, (1, 0)), none)
 
     @torch.no_grad()
-    def _near(self, context: Tensor, history: Tensor | None, targets: Tensor | None) -> Entries:
-        """Neighbours of contexts, and targets: values by counts, by likeness, and above 0 for a target."""
+    def _near(
+        self,
+        context: Tensor,
+        history: Tensor | None,
+        targets: Tensor | None,
+        shared: Tensor,
+        random: torch.Generator | None,
+    ) -> tuple[Entries, Tensor, Tensor]:
+        """Neighbours that are chosen, and targets, what each stands for, and which of the shared items are neighbours.
+
+        Returns values by counts, by likeness where that is used, and of targets; (n,); and (batch, T) bool.
+        """
         assert self.candidates is not None
-        targets = context[:, :0] if targets is None else targets
-        certain: list[Part] = [(targets, (targets > 0).float())]
-        if self.informed is None:
-            return add_up([[], [], certain], len(context), self.candidates.none)
-        return near_entries(self.informed.covisitation, self.informed.likeness, context, history, certain)
+        chosen: list[tuple[Entries, Tensor, Tensor]] = []
+        for found in self._neighbours(context, history, targets):
+            some, stands_for = self.candidates.neighbours(found, random, targets=targets is not None)
+            chosen.append((some, stands_for, self.candidates.taken(found, shared)))
+        near, weights, taken = zip(*chosen, strict=True)
+        return joined(near), torch.cat(weights), torch.cat(taken)
+
+    def _neighbours(self, context: Tensor, history: Tensor | None, targets: Tensor | None) -> Iterator[Entries]:
+        if self.informed is not None:
+            yield from near_entries(self.informed.covisitation, self.informed.likeness, context, history, targets)
+            return
+        kinds = [[(context[:, :0], context[:, :0].float())]]
+        if targets is not None:
+            kinds.append([(targets, (targets > 0).float())])
+        yield add_up(kinds, len(self.output.bias))
 
     def _learnt(self, hidden: Tensor, own: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the linear layer. own: (batch, K), shared: (T,) items. Returns (batch, K) and (batch, T)."""
         used, place = torch.cat([own.flatten(), shared]).unique(return_inverse=True)
         weight, bias = F.embedding(used, self.output.weight), self.output.bias[used]
         of_own, of_shared = place[: own.numel()].view_as(own), place[own.numel() :]
-        products = [
-            torch.bmm(F.embedding(places, weight), rows[:, :, None]).squeeze(2)
-            for places, rows in zip(of_own.split(ROWS), hidden.split(ROWS), strict=True)
-        ]
-        learnt = torch.cat(products).float() + bias[of_own]
+        parts = []
+        for places, rows in zip(of_own.split(ROWS), hidden.split(ROWS), strict=True):
+            these, column = places.unique(return_inverse=True)
+            parts.append((rows @ weight[these].T).gather(1, column))
+        learnt = torch.cat(parts).float() + bias[of_own]
         return learnt, F.linear(hidden, weight[of_shared]).float() + bias[of_shared]
 
-    def _informed(self, items: Tensor, values: Tensor) -> Tensor | float:
-        """Logits of what is counted of items (...,), of whom values (..., kinds) say what they score."""
+    def _informed(self, items: Tensor, values: Sequence[Tensor]) -> Tensor | float:
+        """Logits of what is counted of items, which score values by counts and by likeness, of the same shape."""
         if self.informed is None:
             return 0.0
-        alike = values[..., 1] if self.informed.likeness is not None else None
-        return self.informed.join(values[..., 0], self.informed.popularity[items], alike)
+        alike = values[1] if self.informed.likeness is not None else None
+        return self.informed.join(values[0], self.informed.popularity[items], alike)
