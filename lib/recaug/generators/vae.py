@@ -63,7 +63,11 @@ class VAETask:
         self.module: nn.Module = model
         self.parts: Mapping[str, ParameterGroup] = {
             "model": ParameterGroup(
-                list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.head.informed)
+                list(model.parameters()),
+                config.optimiser.learning_rate,
+                (0.9, 0.999),
+                fast(model.head.informed),
+                tables=tuple(model.tables()),
             )
         }
 

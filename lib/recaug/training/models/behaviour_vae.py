@@ -31,10 +31,15 @@ class BehaviourVAE(Network):
         full_softmax_items: int = WHOLE,
     ) -> None:
         super().__init__()
-        self.bag = Bag(n_items, hidden, dropout)
+        self.bag = Bag(n_items, hidden, dropout, sparse=n_items > full_softmax_items)
         self.posterior = nn.Linear(hidden, 2 * z_dim)
         self.decode_hidden = nn.Linear(z_dim, hidden)
         self.head = ItemHead(n_items, hidden, covisitation, likeness, log_popularity, full_softmax_items)
+
+    def tables(self) -> list[nn.Parameter]:
+        """Parameters whose gradient is sparse."""
+        sparse = self.head.candidates is not None
+        return [*self.bag.embedding.parameters(), self.head.output.get_parameter("weight")] if sparse else []
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """items: (batch, length). Returns mu and log sigma^2 of q(z | x), each (batch, z_dim)."""

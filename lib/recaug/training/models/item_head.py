@@ -18,7 +18,7 @@ class ItemHead(nn.Module):
 
     covisitation: if given, the logits are informed by its score of the context, and by likeness if that is given, too.
     log_popularity: (n_items + 1,), what the bias, or the informed term, starts from. full_softmax_items: of more items
-    than these candidates alone are scored.
+    than these candidates alone are scored, and the gradient of the weights is sparse.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class ItemHead(nn.Module):
     def _learnt(self, hidden: Tensor, own: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the linear layer. own: (batch, K), shared: (T,) items. Returns (batch, K) and (batch, T)."""
         used, place = torch.cat([own.flatten(), shared]).unique(return_inverse=True)
-        weight, bias = F.embedding(used, self.output.weight), self.output.bias[used]
+        weight, bias = F.embedding(used, self.output.weight, sparse=True), self.output.bias[used]
         of_own, of_shared = place[: own.numel()].view_as(own), place[own.numel() :]
         parts = []
         for places, rows in zip(of_own.split(ROWS), hidden.split(ROWS), strict=True):
