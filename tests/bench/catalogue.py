@@ -152,7 +152,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--whole-items", type=int, default=1_000_000, help="most that rows are drawn from as a whole")
+    parser.add_argument("--whole-items", type=int, default=100_000, help="most that rows are drawn from as a whole")
     parser.add_argument("--whole-training", type=int, default=100_000, help="most that are learnt as a whole")
     parser.add_argument("--users", type=int, default=40, help="whose events are continued")
     parser.add_argument("--steps", type=int, default=8, help="of a training")

@@ -59,15 +59,11 @@ class Candidates(nn.Module):
         chance = (self.cumulated[items] - self.cumulated[items - 1]) / total
         return items, torch.log(times / (self.popular * chance)).float()
 
-    def taken(self, found: Entries, items: Tensor) -> Tensor:
-        """Which of the items (T,) are neighbours, so that the draw does not stand for them. Returns (rows, T) bool."""
+    def places(self, items: Tensor) -> Tensor:
+        """Where each item of the catalogue lies among items (T,), -1 for nowhere. Returns (n_items + 1,) int32."""
         places = torch.full((self.none,), -1, dtype=torch.int32, device=items.device)
         places[items] = torch.arange(len(items), dtype=torch.int32, device=items.device)
-        place = places.index_select(0, found.item)
-        there = place >= 0
-        taken = torch.zeros(len(found.counts), len(items), dtype=torch.bool, device=items.device)
-        taken[found.row.masked_select(there), place.masked_select(there).long()] = True
-        return taken
+        return places
 
     def _device(self, random: torch.Generator | None) -> torch.device:
         return self.cumulated.device if random is None else random.device

@@ -36,6 +36,14 @@ class Entries(NamedTuple):
         sums = torch.segment_reduce(values, "sum", lengths=self.counts)
         return sums.repeat_interleave(self.counts, output_size=len(values))
 
+    def among(self, places: Tensor, n: int) -> Tensor:
+        """Which of n places the items of each row have. places: of every item, -1 for none. Returns (rows, n) bool."""
+        place = places.index_select(0, self.item)
+        there = place >= 0
+        found = torch.zeros(len(self.counts), n, dtype=torch.bool, device=places.device)
+        found[self.row.masked_select(there), place.masked_select(there).long()] = True
+        return found
+
     def padded(self, values: Tensor, fill: float) -> Tensor:
         """Put values (n,) into a table of a line a row, in order. Returns (rows, longest)."""
         row, starts = self.row, self.counts.cumsum(0) - self.counts

@@ -95,9 +95,10 @@ class ItemHead(nn.Module):
         """
         assert self.candidates is not None
         chosen: list[tuple[Entries, Tensor, Tensor]] = []
+        places = self.candidates.places(shared)
         for found in self._neighbours(context, history, targets):
             some, stands_for = self.candidates.neighbours(found, random, targets=targets is not None)
-            chosen.append((some, stands_for, self.candidates.taken(found, shared)))
+            chosen.append((some, stands_for, found.among(places, len(shared))))
         near, weights, taken = zip(*chosen, strict=True)
         return joined(near), torch.cat(weights), torch.cat(taken)
 

@@ -77,6 +77,12 @@ class Scores:
             left -= sizes[:, -1]
         return self.items_at(drawn)
 
+    def sample(self, n: int, random: torch.Generator) -> Tensor:
+        """Draw n items a row, each by itself. Returns (batch, n) int64, on the CPU."""
+        chances = torch.softmax(self.weighed(self.logits), dim=1).cpu()
+        columns = torch.multinomial(chances, n, replacement=True, generator=random)
+        return self.items_at(columns.to(self.logits.device)).cpu()
+
     def _rows(self) -> Tensor:
         return torch.arange(len(self.logits), device=self.logits.device)[:, None]
 
