@@ -71,6 +71,16 @@ def test_candidates_that_are_the_whole_catalogue_have_its_chances() -> None:
     torch.testing.assert_close(scores.relative(whole), dense.relative(whole), atol=1e-5, rtol=1e-5)
 
 
+def test_a_mean_of_vectors_is_that_of_the_items_in_the_columns() -> None:
+    generator, items, vectors = model(5), contexts(), torch.nn.Embedding(N_ITEMS + 1, 3)
+    scores = generator.scores(items, torch.Generator().manual_seed(1))
+    chances = torch.softmax(scores.weighed(scores.logits), dim=1)
+    held = scores.items_at(torch.arange(chances.shape[1]).expand(len(items), -1))
+    torch.testing.assert_close(scores.mean(chances, vectors), (chances[:, :, None] * vectors(held)).sum(dim=1))
+    drawn = scores.sample(20_000, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(vectors(drawn).mean(dim=1), scores.mean(chances, vectors), atol=0.04, rtol=0)
+
+
 @pytest.mark.parametrize("width", [3, 20, None])
 def test_what_candidates_stand_for_is_the_catalogue_in_the_mean(width: int | None) -> None:
     """Of a few neighbours and a few draws: the sum of what stands for each item is what the item has."""

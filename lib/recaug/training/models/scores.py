@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 NONE_LEFT = 1e-12  # chance that items not drawn yet have together, below which there are none
 
@@ -77,11 +77,15 @@ class Scores:
             left -= sizes[:, -1]
         return self.items_at(drawn)
 
-    def sample(self, n: int, random: torch.Generator) -> Tensor:
-        """Draw n items a row, each by itself. Returns (batch, n) int64, on the CPU."""
-        chances = torch.softmax(self.weighed(self.logits), dim=1).cpu()
-        columns = torch.multinomial(chances, n, replacement=True, generator=random)
-        return self.items_at(columns.to(self.logits.device)).cpu()
+    def mean(self, chances: Tensor, vectors: nn.Embedding) -> Tensor:
+        """The columns' vectors in the mean. chances: (batch, columns). Returns (batch, dim)."""
+        return chances @ vectors.weight
+
+    def sample(self, n: int, random: torch.Generator | None = None) -> Tensor:
+        """Draw n items a row, each by itself. Returns (batch, n) int64, where random is."""
+        chances = torch.softmax(self.weighed(self.logits), dim=1)
+        columns = torch.multinomial(chances.to(random.device if random else None), n, True, generator=random)
+        return self.items_at(columns.to(chances.device)).to(columns.device)
 
     def _rows(self) -> Tensor:
         return torch.arange(len(self.logits), device=self.logits.device)[:, None]
@@ -120,6 +124,13 @@ class CandidateScores(Scores):
     def weighed(self, scaled: Tensor) -> Tensor:
         """See Scores."""
         return scaled + self.log_weights
+
+    def mean(self, chances: Tensor, vectors: nn.Embedding) -> Tensor:
+        """See Scores."""
+        columns = torch.arange(chances.shape[1], device=chances.device).expand(len(chances), -1)
+        items, place = self.items_at(columns).unique(return_inverse=True)
+        found: Tensor = vectors(items)
+        return chances.new_zeros(len(chances), len(items)).scatter_add(1, place, chances) @ found
 
     def log_chances(self, items: Tensor) -> Tensor:
         """See Scores: an item's own chance, whatever its candidate stands for."""
