@@ -84,8 +84,9 @@ class Scores:
     def sample(self, n: int, random: torch.Generator | None = None) -> Tensor:
         """Draw n items a row, each by itself. Returns (batch, n) int64, where random is."""
         chances = torch.softmax(self.weighed(self.logits), dim=1)
-        columns = torch.multinomial(chances.to(random.device if random else None), n, True, generator=random)
-        return self.items_at(columns.to(chances.device)).to(columns.device)
+        chances = chances if random is None else chances.to(random.device)
+        columns = torch.multinomial(chances, n, replacement=True, generator=random)
+        return self.items_at(columns.to(self.logits.device)).to(columns.device)
 
     def _rows(self) -> Tensor:
         return torch.arange(len(self.logits), device=self.logits.device)[:, None]
