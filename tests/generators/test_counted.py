@@ -11,7 +11,8 @@ from recaug.generators.counts import Counts
 from recaug.generators.pseudo_prior import DrawEarlier, PseudoPrior
 from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation
+from recaug.training.models.counts import CountsGenerator
+from recaug.training.models.covisitation import CoVisitation
 
 
 def test_counts_continue_with_what_others_had_and_not_with_what_the_user_alone_had(spark, tmp_path):

@@ -12,19 +12,20 @@ from tests.training.conftest import entry, small_config
 from recaug.generators.base import DrawBoth, Request
 from recaug.generators.gan import DrawRejecting
 from recaug.generators.histories import gather
-from recaug.generators.samplers import draw
 from recaug.generators.sampling import DAY, generate, to_events
 from recaug.lake.content import content_hash
 from recaug.lake.store import Store
 from recaug.training.checkpoint import finish_model
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.behaviour_vae import BehaviourVAE
+from recaug.training.models.scores import Scores
 
 DRAW = {"continuations": 2, "histories": 0.5, "weight": 0.3, "history_weight": 0.2}
 
 
 def neural(kind, **changes):
     """The demo's VAE or GAN as it is sampled here."""
+    kind = kind.removesuffix(" by candidates")
     return entry(small_config(), kind, draw={"vae": DrawBoth, "gan": DrawRejecting}[kind](**DRAW | changes))
 
 
@@ -36,12 +37,14 @@ def model(folder: Store, architecture: str, favourites: range) -> str:
     popularity[list(favourites)] = 0.0
     if architecture == "gan":
         arguments["spectral_norm"] = False
-    module = {"vae": BehaviourVAE, "gan": BehaviourGAN}[architecture](**arguments, log_popularity=popularity)
+    if architecture == "vae by candidates":
+        arguments["full_softmax_items"] = 10
+    module = {"gan": BehaviourGAN}.get(architecture, BehaviourVAE)(**arguments, log_popularity=popularity)
     finish_model(folder, module, {"arguments": arguments, "seconds": 0, "curves": []})
     return folder.root
 
 
-@pytest.fixture(params=["vae", "gan"])
+@pytest.fixture(params=["vae", "gan", "vae by candidates"])
 def kind(request):
     return request.param
 
@@ -187,7 +190,7 @@ def test_event_ids_are_unique_and_fidelity_is_a_share(train, models, kind):
 def test_ordered_draws_have_the_chances_of_drawing_one_after_the_other():
     chances, temperature, rows = np.array([0.0, 0.5, 0.25, 0.15, 0.1]), 2.0, 40_000
     logits = temperature * torch.log(torch.tensor(chances, dtype=torch.float32)).expand(rows, -1)
-    found = draw(logits, 3, temperature, torch.Generator().manual_seed(3)).numpy()
+    found = Scores(logits).draw(3, temperature, torch.Generator().manual_seed(3)).numpy()
     for ordered in ((a, b, c) for a in range(1, 5) for b in range(1, 5) for c in range(1, 5) if len({a, b, c}) == 3):
         first, second, third = chances[list(ordered)]
         expected = first * second / (1 - first) * third / (1 - first - second)  # Plackett-Luce
@@ -201,7 +204,7 @@ def test_nothing_seen_is_drawn_and_a_row_without_items_left_gives_none():
     rows = [0, 0, 1, 1, 1, 2, 2, 2, 2, 2]
     items = [1, 2, 1, 2, 3, 1, 2, 3, 4, 5]
     seen = torch.tensor(rows), torch.tensor(items)
-    found = draw(logits, 4, 1.0, torch.Generator().manual_seed(0), seen).tolist()
+    found = Scores(logits).draw(4, 1.0, torch.Generator().manual_seed(0), seen).tolist()
     assert sorted(found[0]) == [0, 3, 4, 5]
     assert sorted(found[1]) == [0, 0, 4, 5]
     assert found[2] == [0, 0, 0, 0]

@@ -50,11 +50,12 @@ def replaced(job: NeuralJob, kind: str, **changes: Any) -> NeuralJob:
 
 
 @pytest.mark.parametrize("informed", [True, False])
+@pytest.mark.parametrize("changes", [{}, {"full_softmax_items": 10}], ids=["whole", "candidates"])
 @pytest.mark.parametrize("kind", ["vae", "gan"])
 def test_a_generator_learns_the_parity_of_users_it_never_saw(
-    job: NeuralJob, spark: SparkSession, kind: Literal["vae", "gan"], informed: bool
+    job: NeuralJob, spark: SparkSession, kind: Literal["vae", "gan"], changes: dict[str, int], informed: bool
 ) -> None:
-    (trained,) = train([replaced(job, kind, informed=informed)], spark, small_config().training, "test")
+    (trained,) = train([replaced(job, kind, informed=informed, **changes)], spark, small_config().training, "test")
     assert trained.name == f"{kind}-fold0"
     last = trained.curves[-1]
     assert {"distinct_items", "entropy", "duplicates", "validation_ndcg@10"} <= set(last)

@@ -13,7 +13,7 @@ from recaug.lake.store import Store
 from recaug.training import progress
 from recaug.training.best import best_epoch
 from recaug.training.checkpoint import weights_hash
-from recaug.training.loop import Batch, ParameterGroup, TrainingPlan, Update, fit, schedule
+from recaug.training.loop import Batch, Epoch, ParameterGroup, TrainingPlan, Update, fit, optimisers_of, schedule
 from recaug.training.worker import Worker
 
 EIGHT_EPOCHS = Optimiser(epochs=8, batch_rows=4, learning_rate=0.05)
@@ -135,6 +135,30 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[55] == pytest.approx(0.5)
     assert factors[99] < 0.001
+
+
+def test_a_sparse_gradient_is_clipped_with_the_others_and_moves_its_rows_alone() -> None:
+    """Where every row has a gradient, it does as a dense one."""
+    found = {}
+    for sparse in (False, True):
+        torch.manual_seed(2)
+        module = nn.ModuleDict({"table": nn.Embedding(5, 3, sparse=sparse), "layer": nn.Linear(3, 1)})
+        task = Line()
+        task.module, tables = module, (module["table"].weight,) if sparse else ()
+        task.parts = {"model": ParameterGroup(list(module.parameters()), 0.05, tables=tables)}
+        plan = TrainingPlan("table", Optimiser(clip_norm=0.3), 4, seed=3, checkpoint_epochs=2)
+        epoch = Epoch(0, task, optimisers_of(task, 0.0), Worker(), plan)
+        before = module["table"].weight.detach().clone()
+        for rows in (torch.arange(5), torch.tensor([4, 3, 2, 1, 0, 0]), torch.tensor([2])):
+            loss = (module["layer"](module["table"](rows)) - 3).square().sum()
+            epoch._apply(Update("model", loss, torch.tensor(float(len(rows)))), 1)
+            if len(rows) > 1:
+                before = module["table"].weight.detach().clone()
+                found[sparse, len(rows)] = before
+        moved = (module["table"].weight != before).any(dim=1)
+        assert moved.tolist() == ([False, False, True, False, False] if sparse else [True] * 5)
+    for n in (5, 6):
+        torch.testing.assert_close(found[True, n], found[False, n])
 
 
 def test_the_gradient_is_that_of_the_mean_over_the_weight() -> None:

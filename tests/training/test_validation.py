@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from recaug.training.inputs import Validation
+from recaug.training.models.scores import Scores
 from recaug.training.validation import ndcg_at_k, sample_diversity, validation_ndcg
 
 
@@ -16,6 +17,9 @@ class Always:
 
     def next_logits(self, items: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return self.logits.expand(len(items), -1)
+
+    def scores(self, items: Tensor, generator: torch.Generator) -> Scores:
+        return Scores(self.next_logits(items))
 
 
 LOGITS = [-math.inf, 5.0, 4.0, 3.0, 2.0, 1.0]  # item 1 first, item 5 last
@@ -46,9 +50,9 @@ def test_seen_items_are_masked_in_discovery_only() -> None:
 
 def test_a_collapsed_generator_is_seen() -> None:
     contexts = torch.ones(50, 3, dtype=torch.int64)
-    one_item = sample_diversity(Always([-math.inf, 0.0, -50.0]), contexts, 0, CPU)  # type: ignore[arg-type]
+    one_item = sample_diversity(Always([-math.inf, 0.0, -50.0]), contexts, 0, CPU)
     assert one_item == {"distinct_items": 1.0, "entropy": 0.0, "duplicates": 1.0}
-    varied = sample_diversity(Always([-math.inf] + [0.0] * 1000), contexts, 0, CPU)  # type: ignore[arg-type]
+    varied = sample_diversity(Always([-math.inf] + [0.0] * 1000), contexts, 0, CPU)
     assert varied["duplicates"] == 0.0
     assert varied["distinct_items"] > 200
     assert varied["entropy"] == pytest.approx(math.log(250), abs=0.3)

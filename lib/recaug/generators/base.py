@@ -20,6 +20,7 @@ from recaug.generators.histories import Histories
 from recaug.generators.inputs import GeneratorInputs
 from recaug.results import TrainedModel
 from recaug.training.jobs import Job
+from recaug.training.models.scores import Scores
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
@@ -138,11 +139,11 @@ class Model(Protocol):
         """Events after a context that it has to know, to leave out what they taught it."""
         ...
 
-    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
-        """Logits of the next item of each context, (batch, n_items + 1)."""
+    def scores(self, contexts: Contexts, random: torch.Generator) -> Scores:
+        """What may come next of each context, and how likely."""
         ...
 
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+    def fidelity(self, items: Tensor, generated: Tensor, scores: Scores) -> Tensor:
         """How real each generated item is, in 0 to 1. items: (batch, length); generated and result: (batch, n)."""
         ...
 

@@ -15,7 +15,7 @@ from recaug.generators.base import DrawHistories, Generator, Names, Request
 from recaug.generators.counts import Alike, LeaveOneOut, counts_folders
 from recaug.generators.histories import Histories
 from recaug.generators.inputs import GeneratorInputs
-from recaug.generators.samplers import contexts_of, draw, history_frame, opened, sources_of
+from recaug.generators.samplers import contexts_of, history_frame, opened, sources_of
 from recaug.generators.variations import vary
 from recaug.results import TrainedModel
 
@@ -126,9 +126,9 @@ class Variations:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Draw a neighbour of each event's item that its user never had, and its fidelity; 0 where there is none."""
         contexts = contexts_of(histories, events, users, 1, self.model.after)
-        logits = self.model.next_logits(contexts, random)
-        chosen = draw(logits, 1, 1.0, random, histories.seen(histories.starts[users + 1] - 1, users))
-        fidelity = self.model.fidelity(contexts.items, chosen, logits)
+        scores = self.model.scores(contexts, random)
+        chosen = scores.draw(1, 1.0, random, histories.seen(histories.starts[users + 1] - 1, users))
+        fidelity = self.model.fidelity(contexts.items, chosen, scores)
         return chosen.numpy()[:, 0], fidelity.numpy()[:, 0].astype(np.float64)
 
 

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from recaug.generators.base import Contexts, DrawContinuations, Generator
 from recaug.generators.counts import of_every_fold
 from recaug.generators.inputs import GeneratorInputs
-from recaug.generators.samplers import Continuing, NetworkModel, Seen, opened
+from recaug.generators.samplers import Continuing, NetworkModel, opened
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import finish_model, model_folder
 from recaug.training.inputs import log_popularity
 from recaug.training.models.popularity import PopularityGenerator
+from recaug.training.models.scores import Scores, Seen
 
 
 class DrawOne(DrawContinuations):
@@ -83,11 +84,11 @@ class NothingToKnow:
 
     after: int = 1
 
-    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
+    def scores(self, contexts: Contexts, random: torch.Generator) -> Scores:
         """Never called: see Following."""
         raise AssertionError("what came next is known")
 
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+    def fidelity(self, items: Tensor, generated: Tensor, scores: Scores) -> Tensor:
         """Real."""
         return torch.ones_like(generated, dtype=torch.float32)
 

@@ -18,7 +18,9 @@ from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import finish_model, model_folder
 from recaug.training.inputs import neighbours, popularity_and_head
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation, ItemLikeness
+from recaug.training.models.counts import CountsGenerator
+from recaug.training.models.covisitation import CoVisitation, ItemLikeness
+from recaug.training.models.scores import Scores
 
 
 class Alike(NamedTuple):
@@ -69,14 +71,14 @@ class LeaveOneOut:
         window: int = self.module.covisitation.window
         return window
 
-    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
-        """Log chances of the next item of each context, (batch, n_items + 1)."""
-        logits: Tensor = self.module.next_logits(contexts.items, contexts.future)
-        return logits
+    def scores(self, contexts: Contexts, random: torch.Generator) -> Scores:
+        """What may come next of each context, and how likely."""
+        scores: Scores = self.module.scores(contexts.items, contexts.future)
+        return scores
 
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+    def fidelity(self, items: Tensor, generated: Tensor, scores: Scores) -> Tensor:
         """As of the counts."""
-        fidelity: Tensor = self.module.fidelity(items, generated, logits)
+        fidelity: Tensor = self.module.fidelity(items, generated, scores)
         return fidelity
 
 

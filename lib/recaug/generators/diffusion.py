@@ -13,6 +13,7 @@ from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_diffusion import BehaviourDiffusion
 from recaug.training.models.behaviour_vae import multinomial_nll
 from recaug.training.models.context import distinct, sample_prefixes
+from recaug.training.models.scores import Scores
 
 
 class DiffusionOptimiser(NetworkOptimiser, kw_only=True):
@@ -90,9 +91,9 @@ class DiffusionTask:
         chances = self.chances.to(history.device)
         logits = self.model(context, history, 1 + torch.multinomial(chances, len(history), replacement=True))
         unseen = logits.scatter(1, context, -torch.inf) if self.discovery else logits  # nothing comes again
-        loss = multinomial_nll(unseen, to_come)
+        loss = multinomial_nll(Scores(unseen), to_come)
         if self.config.reconstruction:
-            loss = loss + self.config.reconstruction * multinomial_nll(logits, history)
+            loss = loss + self.config.reconstruction * multinomial_nll(Scores(logits), history)
         yield Update("model", loss.sum(), (distinct(to_come) > 0).sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:

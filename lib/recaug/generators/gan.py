@@ -13,7 +13,7 @@ from recaug.generators.base import Contexts, DrawBoth
 from recaug.generators.learning import Watch, fast, trimmed
 from recaug.generators.neural import NetworkOptimiser, Neural
 from recaug.generators.rejection import reject
-from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Seen, Several, draw, opened
+from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Several, opened
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_gan import (
     DISCRIMINATOR_LOSSES,
@@ -24,6 +24,7 @@ from recaug.training.models.behaviour_gan import (
 )
 from recaug.training.models.behaviour_vae import multinomial_nll
 from recaug.training.models.context import distinct, sample_prefixes
+from recaug.training.models.scores import Scores, Seen
 
 
 class DrawRejecting(DrawBoth):
@@ -54,6 +55,7 @@ class GAN(Neural, kw_only=True):
     minibatch_statistics: the discriminator sees how far a batch's items spread (Karras et al. 2018).
     gumbel_temperature: of the relaxed sample. discriminator_learning_rate: of its own AdamW.
     discriminator_items: items to come, and as many generated ones, that it judges of each row of a step.
+    full_softmax_items: as of the VAE.
     """
 
     label = "GAN"
@@ -73,18 +75,14 @@ class GAN(Neural, kw_only=True):
     gumbel_temperature: PositiveFloat = 1.0
     discriminator_learning_rate: PositiveFloat = 0.005
     discriminator_items: Positive = 16
+    full_softmax_items: Count = 20_000
     optimiser: GANOptimiser = GANOptimiser()
     draw: DrawRejecting = DrawRejecting()
 
     def arguments(self) -> dict[str, Any]:
         """Give what the network's constructor needs."""
-        return {
-            "hidden": self.hidden,
-            "z_dim": self.z_dim,
-            "dropout": self.dropout,
-            "spectral_norm": self.spectral_norm,
-            "minibatch_statistics": self.minibatch_statistics,
-        }
+        names = ("hidden", "z_dim", "dropout", "spectral_norm", "minibatch_statistics", "full_softmax_items")
+        return {name: getattr(self, name) for name in names}
 
     def task(self, module: Any, discovery: bool, watch: Watch) -> "GANTask":
         """Give what is trained of the network."""
@@ -110,9 +108,9 @@ class Rejecting(Continuing):
         """See Continuing."""
         if self.oversampling == 1:
             return super().pick(contexts, seen, random)
-        n, logits = self.settings.continuations, self.model.next_logits(contexts, random)
-        chosen = draw(logits, n * self.oversampling, self.settings.temperature, random, seen)
-        return reject(chosen, self.model.fidelity(contexts.items, chosen, logits), n, random)
+        n, scores = self.settings.continuations, self.model.scores(contexts, random)
+        chosen = scores.draw(n * self.oversampling, self.settings.temperature, random, seen)
+        return reject(chosen, self.model.fidelity(contexts.items, chosen, scores), n, random)
 
 
 class GANTask:
@@ -124,11 +122,15 @@ class GANTask:
         betas = (0.5, 0.999)  # little momentum: the two chase each other (Radford et al. 2016)
         warmup, rate = config.warmup_epochs, config.optimiser.learning_rate
         generator, informed = list(model.generator.parameters()), fast(model.generator.head.informed)
+        tables = tuple(model.generator.tables())
         self.parts: Mapping[str, ParameterGroup] = {
-            "likelihood": ParameterGroup(generator, rate, (0.9, 0.999), informed, (0, warmup)),
-            "generator": ParameterGroup(generator, rate, betas, informed, (warmup, None)),
+            "likelihood": ParameterGroup(generator, rate, (0.9, 0.999), informed, (0, warmup), tables),
+            "generator": ParameterGroup(generator, rate, betas, informed, (warmup, None), tables),
             "discriminator": ParameterGroup(
-                list(model.discriminator.parameters()), config.discriminator_learning_rate, betas, (), (0, None)
+                list(model.discriminator.parameters()),
+                config.discriminator_learning_rate,
+                betas,
+                tables=tuple(model.discriminator.tables()),
             ),
         }
 
@@ -140,8 +142,8 @@ class GANTask:
         rows = torch.tensor(float(len(history)), device=history.device)
         yield Update("discriminator", self._discriminator_loss(context, history, to_come).sum(), rows)
         if epoch < self.config.warmup_epochs:
-            logits = self._logits(context, history)
-            yield Update("likelihood", multinomial_nll(logits, to_come).sum(), (distinct(to_come) > 0).sum())
+            scores = self._scores(context, history, to_come)
+            yield Update("likelihood", multinomial_nll(scores, to_come).sum(), (distinct(to_come) > 0).sum())
             return
         yield Update("generator", self._generator_loss(context, history, to_come).sum(), rows)
 
@@ -149,17 +151,18 @@ class GANTask:
         """Collapse and validation."""
         return self.watch.measure(self.model, epoch, last)
 
-    def _logits(self, context: Tensor, history: Tensor) -> Tensor:
-        """Logits from fresh noise; what was seen cannot come again in discovery."""
-        z = torch.randn(len(context), self.config.z_dim, device=context.device)
-        logits: Tensor = self.model.generator(z, context, history)
-        return logits.scatter(1, context, -torch.inf) if self.discovery else logits
+    def _scores(self, context: Tensor, history: Tensor, to_come: Tensor) -> Scores:
+        """Scores from fresh noise, that have what is to come; what was seen cannot come again in discovery."""
+        generator = self.model.generator
+        hidden = generator(torch.randn(len(context), self.config.z_dim, device=context.device), context)
+        scores = generator.head.scores(hidden, context, history, targets=to_come)
+        return scores.without(context) if self.discovery else scores
 
     def _discriminator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
         """Mean over so many pairs of an item to come, each as likely, and a generated one."""
         judge, n = self.model.discriminator, self.config.discriminator_items
         with torch.no_grad():
-            generated = torch.multinomial(torch.softmax(self._logits(context, history), dim=1), n, replacement=True)
+            generated = self._scores(context, history, to_come).sample(n)
         chosen = to_come.gather(1, torch.multinomial((to_come > 0).float(), n, replacement=True))
         real, fake = judge.items(chosen), judge.items(generated)  # each (batch, n, hidden)
         loss = DISCRIMINATOR_LOSSES[self.config.loss](judge(context, real), judge(context, fake))
@@ -169,10 +172,11 @@ class GANTask:
         return loss.mean(dim=1) + judge.spread_error(real)
 
     def _generator_loss(self, context: Tensor, history: Tensor, to_come: Tensor) -> Tensor:
-        judge, logits = self.model.discriminator, self._logits(context, history)
-        fake = gumbel_one_hot(logits, self.config.gumbel_temperature) @ judge.items.weight
+        judge, scores = self.model.discriminator, self._scores(context, history, to_come)
+        one_hot = gumbel_one_hot(scores.weighed(scores.logits), self.config.gumbel_temperature)
+        fake = scores.mean(one_hot, judge.items)
         loss = GENERATOR_LOSSES[self.config.loss](judge(context, fake))
         if self.config.likelihood_weight:
             items = (distinct(to_come) > 0).sum(dim=1).clamp(min=1)
-            loss = loss + self.config.likelihood_weight * multinomial_nll(logits, to_come) / items
+            loss = loss + self.config.likelihood_weight * multinomial_nll(scores, to_come) / items
         return loss

@@ -39,7 +39,7 @@ class NetworkOptimiser(Optimiser, kw_only=True):
 
 
 class Neural(Generator, kw_only=True):
-    """A network with next_logits(items, random) and fidelity(items, generated, logits), as BehaviourVAE has them.
+    """A network that says what comes next; see training.models.network.
 
     A subclass names the network's class, and gives its arguments and its training task.
 

@@ -14,7 +14,7 @@ from recaug.generators.base import Contexts, DrawHistories, Generator, Names, Re
 from recaug.generators.counts import Alike, LeaveOneOut, counts_folders
 from recaug.generators.histories import Histories
 from recaug.generators.inputs import GeneratorInputs
-from recaug.generators.samplers import draw, history_frame, opened, repeated
+from recaug.generators.samplers import history_frame, opened, repeated
 from recaug.results import TrainedModel
 
 
@@ -92,11 +92,11 @@ class Earlier:
         latest, drawn, chances = torch.from_numpy(histories.items[histories.starts[users]]), [], []
         for _ in range(self.entry.events):
             contexts = Contexts(latest[:, None], latest[:, None])
-            logits = self.model.next_logits(contexts, random)
-            chosen = draw(logits, 1, self.entry.draw.temperature, random, (rows, seen))
+            scores = self.model.scores(contexts, random)
+            chosen = scores.draw(1, self.entry.draw.temperature, random, (rows, seen))
             latest = chosen[:, 0]
             drawn.append(latest.numpy())
-            fidelity = self.model.fidelity(contexts.items, chosen, logits)
+            fidelity = self.model.fidelity(contexts.items, chosen, scores)
             chances.append(fidelity[:, 0].numpy().astype(np.float64))
             rows, seen = torch.cat([rows, torch.arange(len(users))]), torch.cat([seen, latest])
         return np.stack(drawn[::-1], axis=1), np.stack(chances[::-1], axis=1)

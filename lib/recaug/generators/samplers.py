@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from recaug.generators.base import Contexts, DrawBoth, DrawContinuations, Model, Names, Request, Sampler
 from recaug.generators.histories import Histories
 from recaug.training.checkpoint import load_model
+from recaug.training.models.scores import Scores, Seen
 
-NONE_LEFT = 1e-12  # chance that items not drawn yet have together, below which there are none
 MIN_HISTORY = 3  # events of a generated history and of the users that it is drawn from; less is no history
-
-Seen = tuple[Tensor, Tensor]  # rows and items that must not come
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,14 @@ class NetworkModel:
     module: Any
     after: int = 0
 
-    def next_logits(self, contexts: Contexts, random: torch.Generator) -> Tensor:
-        """Logits of the next item of each context, (batch, n_items + 1)."""
-        logits: Tensor = self.module.next_logits(contexts.items, random)
-        return logits
+    def scores(self, contexts: Contexts, random: torch.Generator) -> Scores:
+        """What may come next of each context, and how likely."""
+        scores: Scores = self.module.scores(contexts.items, random)
+        return scores
 
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+    def fidelity(self, items: Tensor, generated: Tensor, scores: Scores) -> Tensor:
         """As of the network."""
-        fidelity: Tensor = self.module.fidelity(items, generated, logits)
+        fidelity: Tensor = self.module.fidelity(items, generated, scores)
         return fidelity
 
 
@@ -77,9 +75,9 @@ class Continuing:
 
     def pick(self, contexts: Contexts, seen: Seen | None, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw each context's next items, 0 where there is none, and how real they are. Both (batch, continuations)."""
-        logits = self.model.next_logits(contexts, random)
-        chosen = draw(logits, self.settings.continuations, self.settings.temperature, random, seen)
-        return chosen, self.model.fidelity(contexts.items, chosen, logits)
+        scores = self.model.scores(contexts, random)
+        chosen = scores.draw(self.settings.continuations, self.settings.temperature, random, seen)
+        return chosen, self.model.fidelity(contexts.items, chosen, scores)
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,9 @@ class NewUsers:
     ) -> pd.DataFrame:
         """Draw a batch. users: source and timing user of each generated one, and how many events it gets."""
         source, timer, size = users
-        logits = self.model.next_logits(contexts, random)
-        chosen = draw(logits, int(size.max()), self.settings.temperature, random)
-        fidelity = self.model.fidelity(contexts.items, chosen, logits).numpy().astype(np.float64)
+        scores = self.model.scores(contexts, random)
+        chosen = scores.draw(int(size.max()), self.settings.temperature, random)
+        fidelity = self.model.fidelity(contexts.items, chosen, scores).numpy().astype(np.float64)
         used = (np.arange(chosen.shape[1]) < size[:, None]) & (chosen.numpy() > 0)
         row, column = np.nonzero(used)
         user_ids = np.asarray([names.next(user) for user in histories.user_ids[source]], dtype=object)
@@ -199,37 +197,6 @@ def history_frame(
             "serial": np.arange(len(items), dtype=np.int32),
         }
     )
-
-
-def draw(logits: Tensor, n: int, temperature: float, random: torch.Generator, seen: Seen | None = None) -> Tensor:
-    """Draw n distinct items a row, one after the other, in proportion to softmax(logits / temperature).
-
-    By inverting the cumulated chances, which takes one random number an item drawn, not one an item of the catalogue;
-    each point steps over the intervals of the items that the row has drawn before.
-    logits: (batch, n_items + 1); seen: rows and items that must not come. Returns (batch, n) int64, 0 where none is
-    left.
-    """
-    scores = logits / temperature
-    if seen is not None:
-        scores[seen] = -torch.inf
-    cumulated = torch.softmax(scores, dim=1).cumsum(dim=1, dtype=torch.float64)  # not a number where all are seen
-    batch, n_columns = logits.shape
-    left = cumulated[:, -1].clone()
-    drawn = torch.zeros(batch, n, dtype=torch.int64)
-    starts, sizes = torch.full((batch, n), torch.inf, dtype=torch.float64), torch.zeros(batch, n, dtype=torch.float64)
-    for turn in range(n):
-        point = torch.rand(batch, dtype=torch.float64, generator=random) * left
-        starts, order = starts.sort(dim=1)  # those not drawn yet come last
-        sizes = sizes.gather(1, order)
-        for before in range(turn):
-            point += torch.where(point >= starts[:, before], sizes[:, before], 0.0)
-        item = torch.searchsorted(cumulated, point[:, None], right=True).clamp(max=n_columns - 1)
-        start, end = cumulated.gather(1, (item - 1).clamp(min=0)), cumulated.gather(1, item)
-        item[(left[:, None] > NONE_LEFT).logical_not() | (drawn == item).any(dim=1, keepdim=True)] = 0
-        drawn[:, turn] = item.squeeze(1)
-        starts[:, -1], sizes[:, -1] = start.squeeze(1), (end - start).squeeze(1)
-        left -= sizes[:, -1]
-    return drawn
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ import msgspec
 import torch
 from torch import nn
 
-from recaug.config.base import NonNegative, Positive, Share
+from recaug.config.base import Count, NonNegative, Positive, Share
 from recaug.generators.learning import Watch, fast, trimmed
 from recaug.generators.neural import Neural
 from recaug.training.loop import Batch, ParameterGroup, Update
@@ -23,6 +23,8 @@ class VAE(Neural, kw_only=True):
     free_bits: nats a latent dimension that the KL does not punish.
     predicts: what comes after a prefix of the history (`to_come`), or the `history` itself, whose bag is then seen
         through the dropout alone (Liang et al. 2018).
+    full_softmax_items: catalogues up to this size are scored as a whole; of larger ones candidates are, a context's
+        neighbours and draws by popularity, corrected by their probability, in training and where rows are drawn.
     """
 
     label = "VAE"
@@ -37,10 +39,12 @@ class VAE(Neural, kw_only=True):
     anneal_share: Share = 0.5
     free_bits: NonNegative = 0.0
     predicts: Literal["to_come", "history"] = "to_come"
+    full_softmax_items: Count = 20_000
 
     def arguments(self) -> dict[str, Any]:
         """Give what the network's constructor needs."""
-        return {"hidden": self.hidden, "z_dim": self.z_dim, "dropout": self.dropout}
+        names = ("hidden", "z_dim", "dropout", "full_softmax_items")
+        return {name: getattr(self, name) for name in names}
 
     def task(self, module: Any, discovery: bool, watch: Watch) -> "VAETask":
         """Give what is trained of the network."""
@@ -59,7 +63,11 @@ class VAETask:
         self.module: nn.Module = model
         self.parts: Mapping[str, ParameterGroup] = {
             "model": ParameterGroup(
-                list(model.parameters()), config.optimiser.learning_rate, (0.9, 0.999), fast(model.head.informed)
+                list(model.parameters()),
+                config.optimiser.learning_rate,
+                (0.9, 0.999),
+                fast(model.head.informed),
+                tables=tuple(model.tables()),
             )
         }
 
@@ -70,11 +78,11 @@ class VAETask:
         context = history if whole else sample_prefixes(history)
         to_come = history if whole else history.masked_fill(context > 0, 0)
         noise = torch.randn(len(history), self.config.z_dim, device=history.device)
-        logits, mu, log_variance = self.model(context, history, noise)
+        scores, mu, log_variance = self.model(context, history, noise, to_come)
         if self.discovery and not whole:
-            logits = logits.scatter(1, context, -torch.inf)  # what was seen cannot come again
+            scores = scores.without(context)  # what was seen cannot come again
         beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
-        loss = negative_elbo(logits, to_come, mu, log_variance, beta=beta, free_bits=self.config.free_bits)
+        loss = negative_elbo(scores, to_come, mu, log_variance, beta=beta, free_bits=self.config.free_bits)
         yield Update("model", loss.sum(), (distinct(to_come) > 0).sum())
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:

@@ -15,16 +15,19 @@ from recaug.results import Curve
 from recaug.training.best import Best
 from recaug.training.checkpoint import Checkpoint, Optimisers, read_checkpoint, restore, save_checkpoint
 from recaug.training.progress import Progress
+from recaug.training.sparse import clip
 from recaug.training.worker import Worker
 
 FAST = 20.0
+TABLES = " tables"  # after a part's name: its second optimiser
 Batch = Mapping[str, Tensor]
 
 
 class ParameterGroup(NamedTuple):
     """Parameters with an optimiser of their own.
 
-    fast: those among them whose learning rate is FAST times as high.
+    fast: those among them whose learning rate is FAST times as high. tables: and those of a sparse gradient, of which
+        SparseAdam moves the rows that it holds, without a weight decay.
     epochs: the first in which they learn, from 0, and the first in which they no longer do; None: the training's end.
         The learning rate rises and falls between these two.
     """
@@ -34,13 +37,14 @@ class ParameterGroup(NamedTuple):
     betas: tuple[float, float] = (0.9, 0.98)
     fast: tuple[nn.Parameter, ...] = ()
     epochs: tuple[int, int | None] = (0, None)
+    tables: tuple[nn.Parameter, ...] = ()
 
     def groups(self) -> list[dict[str, Any]]:
         """The optimiser's groups, each with the share of the learning rate that it takes."""
-        fast = {id(parameter) for parameter in self.fast}
-        slow = [parameter for parameter in self.parameters if id(parameter) not in fast]
+        others = {id(parameter) for parameter in (*self.fast, *self.tables)}
+        slow = [parameter for parameter in self.parameters if id(parameter) not in others]
         groups: list[dict[str, Any]] = [{"params": slow, "share": 1.0}]
-        return groups + ([{"params": list(self.fast), "share": FAST}] if fast else [])
+        return groups + ([{"params": list(self.fast), "share": FAST}] if self.fast else [])
 
 
 class Update(NamedTuple):
@@ -97,7 +101,7 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     Raises TrainingError if a loss is not finite.
     """
     module, epochs = task.module.to(worker.device), plan.optimiser.epochs
-    optimisers = _optimisers(task, plan.optimiser.weight_decay)
+    optimisers = optimisers_of(task, plan.optimiser.weight_decay)
     held = worker.share(read_checkpoint(work) if worker.rank == 0 else b"")  # rank 0's: a file system may lag
     done, curves, kept = restore(held, module, optimisers)
     worker.broadcast(module)
@@ -122,12 +126,15 @@ def fit(task: TrainingTask, batches: Iterator[Batch], worker: Worker, work: Stor
     return curves
 
 
-def _optimisers(task: TrainingTask, decay: float) -> Optimisers:
-    """AdamW, one a part."""
-    return {
-        name: torch.optim.AdamW(part.groups(), lr=part.learning_rate, betas=part.betas, weight_decay=decay)
-        for name, part in task.parts.items()
-    }
+def optimisers_of(task: TrainingTask, decay: float) -> Optimisers:
+    """AdamW, one a part, and SparseAdam for the tables of a part that has some."""
+    optimisers: Optimisers = {}
+    for name, part in task.parts.items():
+        optimisers[name] = torch.optim.AdamW(part.groups(), part.learning_rate, part.betas, weight_decay=decay)
+        if part.tables:
+            tables = [{"params": list(part.tables), "share": 1.0}]
+            optimisers[name + TABLES] = torch.optim.SparseAdam(tables, part.learning_rate, part.betas)
+    return optimisers
 
 
 def _start(task: TrainingTask, worker: Worker) -> Curve:
@@ -137,10 +144,7 @@ def _start(task: TrainingTask, worker: Worker) -> Curve:
 
 
 class Epoch:
-    """One epoch of a training on one rank: its updates, and what they add up to by part.
-
-    sums, weights: of the losses. gradients: mean norm.
-    """
+    """One epoch on one rank: updates, and by part what losses and weights add up to and the gradients' mean norm."""
 
     def __init__(
         self, number: int, task: TrainingTask, optimisers: Optimisers, worker: Worker, plan: TrainingPlan
@@ -177,19 +181,21 @@ class Epoch:
             self._apply(update, step)
 
     def _apply(self, update: Update, step: int) -> None:
-        name, optimiser = update.part, self.optimisers[update.part]
-        part = self.task.parts[name]
-        optimiser.zero_grad()
+        name, part = update.part, self.task.parts[update.part]
+        optimisers = [self.optimisers[own] for own in (name, name + TABLES) if own in self.optimisers]
+        for optimiser in optimisers:
+            optimiser.zero_grad()
         update.loss.backward()
         before = time.monotonic()
         self.worker.average_gradients(part.parameters, update.weight)
         self.communicated += time.monotonic() - before
-        norm = nn.utils.clip_grad_norm_(part.parameters, self.plan.optimiser.clip_norm)
+        norm = clip(part.parameters, self.plan.optimiser.clip_norm)
         self.gradients[name] = self.gradients.get(name, 0) + norm.detach() / self.plan.steps_per_epoch
         factor = self._factor(part, step)
-        for group in optimiser.param_groups:
-            group["lr"] = group["share"] * part.learning_rate * factor
-        optimiser.step()
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["share"] * part.learning_rate * factor
+            optimiser.step()
         self.sums[name] = self.sums.get(name, 0) + update.loss.detach()
         self.weights[name] = self.weights.get(name, 0) + update.weight.detach()
 

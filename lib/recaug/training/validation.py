@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from recaug.training.inputs import Validation
+from recaug.training.models.scores import Scores
 
 BATCH_ROWS = 256
 COLLAPSE_CONTEXTS = 1024
@@ -19,6 +20,10 @@ class Samples(Protocol):
 
     def next_logits(self, items: Tensor, generator: torch.Generator | None = None, /) -> Tensor:
         """Logits of the next item of each context, with noise, or without any where no generator is given."""
+        ...
+
+    def scores(self, items: Tensor, generator: torch.Generator, /) -> Scores:
+        """What may come next of each context, and how likely, with noise."""
         ...
 
 
@@ -59,9 +64,8 @@ def sample_diversity(model: Samples, contexts: Tensor, seed: int, device: torch.
     noise = torch.Generator().manual_seed(seed)
     drawn = []
     for start in range(0, min(len(contexts), COLLAPSE_CONTEXTS), BATCH_ROWS):
-        logits = model.next_logits(contexts[start : start + BATCH_ROWS].to(device), noise)
-        chances = torch.softmax(logits, dim=1).cpu()
-        drawn.append(torch.multinomial(chances, COLLAPSE_SAMPLES, replacement=True, generator=noise))
+        scores = model.scores(contexts[start : start + BATCH_ROWS].to(device), noise)
+        drawn.append(scores.sample(COLLAPSE_SAMPLES, noise))
     if not drawn:
         return {}
     samples = torch.cat(drawn)

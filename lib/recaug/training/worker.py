@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from recaug.training.sparse import numbers
+
 SHARED = 1 << 28  # bytes in one broadcast: Horovod counts in int32
 
 
@@ -62,20 +64,43 @@ class Worker:
         """Turn each rank's gradient of a summed loss into the gradient of the mean over all ranks' weight.
 
         One fused all-reduce carries gradients and weight, so the result equals that of one process with the whole
-        batch. weight: scalar, what this rank's loss was summed over. Returns the weight over all ranks.
+        batch. Of sparse gradients the ranks exchange the rows that they have. weight: scalar, what this rank's loss was
+        summed over. Returns the weight over all ranks.
         """
-        gradients = []
+        gradients, dense = [], []
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            gradients.append(parameter.grad)
+            if parameter.grad.is_sparse:
+                parameter.grad = self._sum_rows(parameter.grad.coalesce())
+            else:
+                dense.append(parameter.grad)
+            gradients.append(numbers(parameter.grad))
         total = weight.detach().reshape(1).float()
         if self.size > 1:
-            flat = self.all_reduce(torch.cat([_flatten(gradients), total]))
-            _scatter(flat[:-1], gradients)
+            flat = self.all_reduce(torch.cat([_flatten(dense), total]))
+            _scatter(flat[:-1], dense)
             total = flat[-1:]
         torch._foreach_mul_(gradients, 1.0 / total.clamp(min=1e-9).item())
         return total[0]
+
+    def _sum_rows(self, gradient: Tensor) -> Tensor:
+        """Sum a coalesced sparse gradient over the ranks, each of which has a part of a table to fill."""
+        if self.size == 1:
+            return gradient
+        rows, values = gradient.indices()[0], gradient.values()
+        counts = torch.zeros(self.size, dtype=torch.int64, device=rows.device)
+        counts[self.rank] = len(rows)
+        counts = self.all_reduce(counts)
+        most = int(counts.max())
+        places = torch.zeros((self.size, most), dtype=torch.int64, device=rows.device)
+        table = values.new_zeros(self.size, most, *values.shape[1:])
+        places[self.rank, : len(rows)], table[self.rank, : len(rows)] = rows, values
+        places, table = (self.all_reduce(own.flatten()).view_as(own) for own in (places, table))
+        there = torch.arange(most, device=rows.device) < counts[:, None]
+        return torch.sparse_coo_tensor(
+            places[there][None], table[there], gradient.shape, check_invariants=False
+        ).coalesce()
 
     def mean(self, sums: Mapping[str, float], weight: float) -> dict[str, float]:
         """Divide sums by the weight, both over all ranks."""

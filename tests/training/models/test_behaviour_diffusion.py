@@ -10,6 +10,7 @@ from recaug.training.models.behaviour_diffusion import BehaviourDiffusion, linea
 from recaug.training.models.behaviour_vae import multinomial_nll
 from recaug.training.models.context import initial_bias, sample_prefixes
 from recaug.training.models.covisitation import CoVisitation, Informed
+from recaug.training.models.scores import Scores
 
 
 def small(
@@ -146,7 +147,7 @@ def test_no_more_noise_is_removed_than_there_are_steps() -> None:
 def test_the_likeliest_item_has_fidelity_one() -> None:
     model, items = small(10).eval(), torch.tensor([[1, 2, 0]])
     logits = model.next_logits(items)
-    fidelity = model.fidelity(items, torch.arange(1, 11)[None], logits)
+    fidelity = model.fidelity(items, torch.arange(1, 11)[None], Scores(logits))
     assert fidelity.max() == 1
     assert fidelity.min() > 0
     assert fidelity.argmax() + 1 == logits.argmax()
@@ -158,7 +159,7 @@ def test_every_parameter_gets_a_gradient(informed: bool) -> None:
     model = small(20, covisitation=informed_by_next(20) if informed else None)
     history = torch.randint(1, 21, (64, 6))
     step = torch.randint(1, 6, (64,))
-    multinomial_nll(model(sample_prefixes(history), history, step), history).sum().backward()
+    multinomial_nll(Scores(model(sample_prefixes(history), history, step)), history).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -175,7 +176,7 @@ def test_it_learns_the_checkerboard(checkerboard: Tensor, steps: int, sampling_s
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(80):
         step = 1 + torch.multinomial(chances, len(checkerboard), replacement=True)
-        loss = multinomial_nll(model(sample_prefixes(checkerboard), checkerboard, step), checkerboard).mean()
+        loss = multinomial_nll(Scores(model(sample_prefixes(checkerboard), checkerboard, step)), checkerboard).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -8,6 +8,7 @@ from torch import Tensor
 from recaug.training.models import behaviour_gan
 from recaug.training.models.behaviour_gan import BehaviourGAN
 from recaug.training.models.context import sample_prefixes
+from recaug.training.models.scores import CandidateScores, Scores
 
 
 def test_the_non_saturating_losses_equal_the_cross_entropies_of_the_paper() -> None:
@@ -88,8 +89,9 @@ def test_spectral_norm_bounds_the_discriminators_layers() -> None:
     assert largest.item() == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("bound", [20, 5])
 @pytest.mark.parametrize("remedies", [True, False])
-def test_every_parameter_gets_a_gradient(remedies: bool) -> None:
+def test_every_parameter_gets_a_gradient(remedies: bool, bound: int) -> None:
     torch.manual_seed(0)
     model = BehaviourGAN(
         20,
@@ -99,24 +101,27 @@ def test_every_parameter_gets_a_gradient(remedies: bool) -> None:
         spectral_norm=remedies,
         minibatch_statistics=remedies,
         covisitation=informed_by_next(20),
+        full_softmax_items=bound,
     )
     history = torch.randint(1, 21, (64, 6))
     context = sample_prefixes(history)
     judge = model.discriminator
-    fake = behaviour_gan.gumbel_one_hot(model.generator(torch.randn(64, 4), context, history), 1.0)
+    scores = model.generator.head.scores(model.generator(torch.randn(64, 4), context), context, history)
+    assert isinstance(scores, CandidateScores) == (bound < 20)
+    fake = behaviour_gan.gumbel_one_hot(scores.weighed(scores.logits), 1.0)
     real = judge(context, judge.items(history[:, -1]))
-    faked = judge(context, fake @ judge.items.weight)
+    faked = judge(context, scores.mean(fake, judge.items))
     loss = behaviour_gan.non_saturating_discriminator(real, faked) + 3 * behaviour_gan.non_saturating_generator(faked)
     (loss.sum() + judge.spread_error(judge.items(history[:, -1]))).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
-        assert parameter.grad.abs().sum() > 0, name
+        assert parameter.grad.to_dense().abs().sum() > 0, name
 
 
 def test_fidelity_is_a_probability() -> None:
     model = BehaviourGAN(10, hidden=8, z_dim=4, dropout=0.5, spectral_norm=True).eval()
     items = torch.tensor([[1, 2], [3, 0]])
-    fidelity = model.fidelity(items, torch.tensor([[4, 5, 6], [5, 6, 7]]), model.next_logits(items))
+    fidelity = model.fidelity(items, torch.tensor([[4, 5, 6], [5, 6, 7]]), Scores(model.next_logits(items)))
     assert fidelity.shape == (2, 3)
     assert ((fidelity > 0) & (fidelity < 1)).all()
 
@@ -132,15 +137,15 @@ def test_it_learns_the_checkerboard_from_the_discriminator_alone(checkerboard: T
         context = sample_prefixes(checkerboard)
         chosen = torch.multinomial(((checkerboard > 0) & (context == 0)).float(), 1)
         real = judge.items(checkerboard.gather(1, chosen).squeeze(1))
-        logits = model.generator(torch.randn(256, 8), context).scatter(1, context, -torch.inf)
-        fake = behaviour_gan.gumbel_one_hot(logits, 1.0) @ judge.items.weight
+        scores = model.generator.head.scores(model.generator(torch.randn(256, 8), context), context).without(context)
+        fake = behaviour_gan.gumbel_one_hot(scores.logits, 1.0) @ judge.items.weight
         d_loss = behaviour_gan.DISCRIMINATOR_LOSSES[loss](judge(context, real), judge(context, fake.detach()))
         if loss == "wasserstein":
             d_loss = d_loss + 10 * behaviour_gan.gradient_penalty(judge, context, real, fake)
         discriminator.zero_grad()
         d_loss.mean().backward()
         discriminator.step()
-        fake = behaviour_gan.gumbel_one_hot(logits, 1.0) @ judge.items.weight
+        fake = behaviour_gan.gumbel_one_hot(scores.logits, 1.0) @ judge.items.weight
         generator.zero_grad()
         behaviour_gan.GENERATOR_LOSSES[loss](judge(context, fake)).mean().backward()
         generator.step()

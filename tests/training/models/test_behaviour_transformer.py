@@ -8,6 +8,7 @@ from tests.training.models.test_behaviour_vae import informed_by_next
 from recaug.training.models.behaviour_transformer import BehaviourTransformer
 from recaug.training.models.covisitation import ItemLikeness
 from recaug.training.models.sasrec import SASRec
+from recaug.training.models.scores import Scores
 
 SHAPE: dict[str, Any] = {"layers": "bsarec", "dim": 8, "blocks": 1, "heads": 1, "dropout": 0.5}
 
@@ -59,5 +60,5 @@ def test_fidelity_is_the_chance_over_the_likeliest() -> None:
     model = small(covisitation=informed_by_next(N_ITEMS))
     logits = model.next_logits(items)
     best, other = int(logits.argmax()), 5
-    fidelity = model.fidelity(items, torch.tensor([[best, other]]), logits)
+    fidelity = model.fidelity(items, torch.tensor([[best, other]]), Scores(logits))
     assert fidelity.tolist()[0] == pytest.approx([1.0, float((logits[0, other] - logits[0, best]).exp())])

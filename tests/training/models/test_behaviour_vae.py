@@ -8,6 +8,7 @@ from recaug.training.models import behaviour_vae
 from recaug.training.models.behaviour_vae import BehaviourVAE
 from recaug.training.models.context import sample_prefixes
 from recaug.training.models.covisitation import CoVisitation
+from recaug.training.models.scores import Scores
 
 
 def informed_by_next(n_items: int) -> CoVisitation:
@@ -19,7 +20,7 @@ def informed_by_next(n_items: int) -> CoVisitation:
 def test_the_likelihood_equals_torchs_cross_entropy() -> None:
     torch.manual_seed(0)
     logits = torch.randn(1, 6)
-    found = behaviour_vae.multinomial_nll(logits, torch.tensor([[2, 4, 0, 2]]))
+    found = behaviour_vae.multinomial_nll(Scores(logits), torch.tensor([[2, 4, 0, 2]]))
     expected = torch.nn.functional.cross_entropy(logits.expand(2, -1), torch.tensor([2, 4]), reduction="sum")
     torch.testing.assert_close(found[0], expected)
 
@@ -40,11 +41,11 @@ def test_free_bits_ask_for_nothing_below_them() -> None:
 
 
 def test_the_bound_weighs_the_kl_with_beta() -> None:
-    logits, items = torch.randn(2, 6), torch.tensor([[2, 4], [5, 0]])
+    scores, items = Scores(torch.randn(2, 6)), torch.tensor([[2, 4], [5, 0]])
     mu, log_variance = torch.randn(2, 3), torch.randn(2, 3)
-    found = behaviour_vae.negative_elbo(logits, items, mu, log_variance, beta=0.25, free_bits=0.0)
+    found = behaviour_vae.negative_elbo(scores, items, mu, log_variance, beta=0.25, free_bits=0.0)
     kl = behaviour_vae.kl_divergence(mu, log_variance)
-    torch.testing.assert_close(found, behaviour_vae.multinomial_nll(logits, items) + kl / 4)
+    torch.testing.assert_close(found, behaviour_vae.multinomial_nll(scores, items) + kl / 4)
 
 
 def test_logits_start_from_the_popularity() -> None:
@@ -69,8 +70,12 @@ def test_of_an_empty_context_z_has_the_prior() -> None:
         model.posterior.bias.fill_(3.0)
     empty = torch.zeros(1, 3, dtype=torch.int64)
     noise = torch.randn(1, 4, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(model.next_logits(empty), model.decode(torch.zeros(1, 4), empty))
-    assert torch.equal(model.next_logits(empty, torch.Generator().manual_seed(1)), model.decode(noise, empty))
+
+    def decoded(z: Tensor) -> Tensor:
+        return model.head(model.decode(z), model.head.counted(empty))
+
+    assert torch.equal(model.next_logits(empty), decoded(torch.zeros(1, 4)))
+    assert torch.equal(model.next_logits(empty, torch.Generator().manual_seed(1)), decoded(noise))
 
 
 def test_the_likeliest_item_has_fidelity_one() -> None:
@@ -78,7 +83,7 @@ def test_the_likeliest_item_has_fidelity_one() -> None:
     model = BehaviourVAE(10, hidden=8, z_dim=4, dropout=0.5).eval()
     items = torch.tensor([[1, 2, 0]])
     logits = model.next_logits(items)
-    fidelity = model.fidelity(items, torch.arange(1, 11)[None], logits)
+    fidelity = model.fidelity(items, torch.arange(1, 11)[None], Scores(logits))
     assert fidelity.max() == 1
     assert fidelity.min() > 0
     assert fidelity.argmax() + 1 == logits.argmax()
@@ -90,8 +95,8 @@ def test_every_parameter_gets_a_gradient(informed: bool) -> None:
     extra = informed_by_next(20) if informed else None
     model = BehaviourVAE(20, hidden=8, z_dim=4, dropout=0.1, covisitation=extra)
     history = torch.randint(1, 21, (64, 6))
-    logits, mu, log_variance = model(sample_prefixes(history), history, torch.randn(64, 4))
-    behaviour_vae.negative_elbo(logits, history, mu, log_variance, beta=0.2, free_bits=0.0).sum().backward()
+    scores, mu, log_variance = model(sample_prefixes(history), history, torch.randn(64, 4), history)
+    behaviour_vae.negative_elbo(scores, history, mu, log_variance, beta=0.2, free_bits=0.0).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -102,8 +107,9 @@ def test_it_learns_the_checkerboard(checkerboard: Tensor) -> None:
     model = BehaviourVAE(N_ITEMS, hidden=32, z_dim=8, dropout=0.3)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(80):
-        logits, mu, log_variance = model(sample_prefixes(checkerboard), checkerboard, torch.randn(256, 8))
-        loss = behaviour_vae.negative_elbo(logits, checkerboard, mu, log_variance, beta=0.1, free_bits=0.0).mean()
+        noise = torch.randn(256, 8)
+        scores, mu, log_variance = model(sample_prefixes(checkerboard), checkerboard, noise, checkerboard)
+        loss = behaviour_vae.negative_elbo(scores, checkerboard, mu, log_variance, beta=0.1, free_bits=0.0).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

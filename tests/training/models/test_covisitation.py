@@ -1,6 +1,8 @@
 import torch
 
-from recaug.training.models.covisitation import CountsGenerator, CoVisitation, Informed, ItemLikeness
+from recaug.training.models.counts import CountsGenerator
+from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
+from recaug.training.models.scores import Scores
 
 
 def table(pairs: dict[tuple[int, int], float], n_items: int, **settings: float) -> CoVisitation:
@@ -78,7 +80,7 @@ def test_counts_continue_without_the_users_own_pairs_and_by_likeness() -> None:
     mixed = CountsGenerator(near, likeness, share=0.25)
     chances = mixed.next_logits(items, history)
     torch.testing.assert_close(chances.exp(), torch.tensor([[0, 0, 0, 0.75, 0.25]]))
-    found = mixed.fidelity(items, torch.tensor([[3, 4]]), chances)
+    found = mixed.fidelity(items, torch.tensor([[3, 4]]), Scores(chances))
     torch.testing.assert_close(found, torch.tensor([[1.0, 1 / 3]]))
 
 

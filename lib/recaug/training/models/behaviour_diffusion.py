@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from recaug.training.models.context import Bag, distinct
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
-from recaug.training.models.item_head import ItemHead, relative_likelihood
+from recaug.training.models.item_head import ItemHead
+from recaug.training.models.network import Network
 
 STEP_FREQUENCIES = 5  # of the sinusoids that tell the denoiser its step
 LONGEST_PERIOD = 10_000.0
@@ -58,7 +59,7 @@ def linear_variance(steps: int, first: float, last: float) -> Schedule:
     return Schedule(torch.cat([torch.ones(1, dtype=torch.float64), 1 - variances]).float())
 
 
-class BehaviourDiffusion(nn.Module):
+class BehaviourDiffusion(Network):
     """DiffRec (Wang et al. 2023): the bag x_0 of a user's items, noise upon it, and a denoiser that predicts x_0.
 
     Both lie in the space of items. The bag has length one, and so has the noise of a whole catalogue: its variance is
@@ -147,15 +148,6 @@ class BehaviourDiffusion(nn.Module):
             mean = of_start * self._expected(items, known, logits) + of_noisy * seen
             seen, step = mean + math.sqrt(variance) * noise(), step - 1
         return self.denoise(seen, step, counted)
-
-    @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
-        """Likelihood of each generated item over that of the likeliest one, as of the VAE.
-
-        items: (batch, length), the contexts; generated: (batch, n), drawn from logits: (batch, n_items + 1).
-        Returns (batch, n) in 0 to 1.
-        """
-        return relative_likelihood(generated, logits)
 
     def _expected(self, items: Tensor, known: Tensor, logits: Tensor) -> Tensor:
         """The bag of the context with as many predicted items, scaled to length one, through the first layer.

@@ -7,21 +7,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from recaug.training.models.candidates import WHOLE
 from recaug.training.models.context import Bag, last_items
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.item_head import ItemHead
+from recaug.training.models.network import Network
+from recaug.training.models.scores import Scores
 
 
 class ContextEncoder(nn.Module):
-    """The bag of the context's items and its last item, joined."""
+    """The bag of the context's items and its last item, joined. sparse: gradients hold the rows that were read."""
 
-    def __init__(self, n_items: int, hidden: int, dropout: float) -> None:
+    def __init__(self, n_items: int, hidden: int, dropout: float, sparse: bool) -> None:
         super().__init__()
-        self.bag = Bag(n_items, hidden, dropout)
-        self.last = nn.Embedding(n_items + 1, hidden, padding_idx=0)
+        self.bag = Bag(n_items, hidden, dropout, sparse)
+        self.last = nn.Embedding(n_items + 1, hidden, padding_idx=0, sparse=sparse)
         nn.init.normal_(self.last.weight, std=0.02)
         with torch.no_grad():
             self.last.weight[0].zero_()
+
+    def tables(self) -> list[nn.Parameter]:
+        """Parameters whose gradient may be sparse."""
+        return [*self.bag.embedding.parameters(), *self.last.parameters()]
 
     def forward(self, items: Tensor) -> Tensor:
         """items: (batch, length) left-aligned. Returns (batch, hidden)."""
@@ -41,18 +48,22 @@ class Generator(nn.Module):
         covisitation: CoVisitation | None = None,
         likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
+        full_softmax_items: int = WHOLE,
     ) -> None:
         super().__init__()
         self.z_dim = z_dim
-        self.context = ContextEncoder(n_items, hidden, dropout)
+        self.context = ContextEncoder(n_items, hidden, dropout, sparse=n_items > full_softmax_items)
         self.hidden = nn.Linear(hidden + z_dim, hidden)
-        self.head = ItemHead(n_items, hidden, covisitation, likeness, log_popularity)
+        self.head = ItemHead(n_items, hidden, covisitation, likeness, log_popularity, full_softmax_items)
 
-    def forward(self, z: Tensor, items: Tensor, history: Tensor | None = None) -> Tensor:
-        """z: (batch, z_dim); items: (batch, length). Returns logits (batch, n_items + 1), -inf at padding."""
-        hidden = torch.tanh(self.hidden(torch.cat([self.context(items), z], dim=1)))
-        logits: Tensor = self.head(hidden, self.head.counted(items, history))
-        return logits
+    def forward(self, z: Tensor, items: Tensor) -> Tensor:
+        """z: (batch, z_dim); items: (batch, length). Returns what the head takes, (batch, hidden)."""
+        return torch.tanh(self.hidden(torch.cat([self.context(items), z], dim=1)))
+
+    def tables(self) -> list[nn.Parameter]:
+        """Parameters whose gradient is sparse."""
+        sparse = self.head.candidates is not None
+        return [*self.context.tables(), self.head.output.get_parameter("weight")] if sparse else []
 
 
 class Discriminator(nn.Module):
@@ -64,11 +75,17 @@ class Discriminator(nn.Module):
     """
 
     def __init__(
-        self, n_items: int, hidden: int, dropout: float, with_spectral_norm: bool, minibatch_statistics: bool
+        self,
+        n_items: int,
+        hidden: int,
+        dropout: float,
+        with_spectral_norm: bool,
+        minibatch_statistics: bool,
+        sparse: bool = False,
     ) -> None:
         super().__init__()
-        self.context = ContextEncoder(n_items, hidden, dropout)
-        self.items = nn.Embedding(n_items + 1, hidden, padding_idx=0)
+        self.context = ContextEncoder(n_items, hidden, dropout, sparse)
+        self.items = nn.Embedding(n_items + 1, hidden, padding_idx=0, sparse=sparse)
         self.spread = nn.Parameter(torch.zeros(())) if minibatch_statistics else None
         self.hidden, self.output = nn.Linear(3 * hidden + minibatch_statistics, hidden), nn.Linear(hidden, 1)
         nn.init.normal_(self.items.weight, std=hidden**-0.5)
@@ -92,6 +109,10 @@ class Discriminator(nn.Module):
             joined = torch.cat([joined, spread.expand(*joined.shape[:-1], 1)], dim=-1)
         return self.output(F.leaky_relu(self.hidden(joined), 0.2)).float().squeeze(-1)
 
+    def tables(self) -> list[nn.Parameter]:
+        """Parameters whose gradient is sparse."""
+        return [*self.context.tables(), *self.items.parameters()] if self.items.sparse else []
+
     def spread_error(self, real: Tensor) -> Tensor:
         """What teaches the spread of real batches: squared error, a scalar; 0 where it is not looked at."""
         if self.spread is None:
@@ -104,7 +125,7 @@ def spread_of(embedded: Tensor) -> Tensor:
     return embedded.flatten(0, -2).var(dim=0).add(1e-8).sqrt().mean()
 
 
-class BehaviourGAN(nn.Module):
+class BehaviourGAN(Network):
     """A conditional GAN over the catalogue (Goodfellow et al. 2014), the next item by straight-through Gumbel-softmax.
 
     Arguments as in BehaviourVAE; spectral_norm: of the discriminator's linear layers (Miyato et al. 2018);
@@ -123,6 +144,7 @@ class BehaviourGAN(nn.Module):
         covisitation: CoVisitation | None = None,
         likeness: ItemLikeness | None = None,
         log_popularity: Tensor | None = None,
+        full_softmax_items: int = WHOLE,
     ) -> None:
         super().__init__()
         self.generator = Generator(
@@ -133,26 +155,34 @@ class BehaviourGAN(nn.Module):
             covisitation=covisitation,
             likeness=likeness,
             log_popularity=log_popularity,
+            full_softmax_items=full_softmax_items,
         )
-        self.discriminator = Discriminator(n_items, hidden, dropout, spectral_norm, minibatch_statistics)
+        sparse = n_items > full_softmax_items
+        self.discriminator = Discriminator(n_items, hidden, dropout, spectral_norm, minibatch_statistics, sparse)
 
     @torch.no_grad()
     def next_logits(self, items: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Logits of the next item of each context, from sampled noise, or from z = 0 if no generator is given.
-
-        items: (batch, length) int64 left-aligned, 0 for padding. Returns (batch, n_items + 1), -inf at padding.
-        """
-        shape = (len(items), self.generator.z_dim)
-        if generator is None:
-            return self.generator(torch.zeros(shape, device=items.device), items)
-        noise = torch.randn(shape, generator=generator, device=generator.device)
-        return self.generator(noise.to(items.device), items)
+        """See Network: from sampled noise, or from z = 0."""
+        head, hidden = self.generator.head, self.generator(self._noise(items, generator), items)
+        return head(hidden, head.counted(items))
 
     @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
+    def scores(self, items: Tensor, generator: torch.Generator) -> Scores:
+        """See Network."""
+        hidden = self.generator(self._noise(items, generator), items)
+        return self.generator.head.scores(hidden, items, random=generator)
+
+    def _noise(self, items: Tensor, generator: torch.Generator | None) -> Tensor:
+        shape = (len(items), self.generator.z_dim)
+        if generator is None:
+            return torch.zeros(shape, device=items.device)
+        return torch.randn(shape, generator=generator, device=generator.device).to(items.device)
+
+    @torch.no_grad()
+    def fidelity(self, items: Tensor, generated: Tensor, scores: Scores) -> Tensor:
         """The discriminator's probability that each item is real.
 
-        items: (batch, length), the contexts; generated: (batch, n); logits: not used. Returns (batch, n) in 0 to 1.
+        items: (batch, length), the contexts; generated: (batch, n); scores: not used. Returns (batch, n) in 0 to 1.
         """
         return torch.sigmoid(self.discriminator(items, self.discriminator.items(generated)))
 
@@ -160,7 +190,7 @@ class BehaviourGAN(nn.Module):
 def gumbel_one_hot(logits: Tensor, temperature: float) -> Tensor:
     """A sampled one-hot row whose gradient is that of the relaxed sample (Jang et al. 2017, straight-through).
 
-    logits: (batch, n_items + 1). Returns the same shape.
+    logits: (batch, columns). Returns the same shape.
     """
     uniform = torch.rand_like(logits).clamp(min=1e-10, max=1 - 1e-7)
     noisy = logits - torch.log(-torch.log(uniform))

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
-from recaug.training.models.item_head import relative_likelihood
+from recaug.training.models.network import Network
 from recaug.training.models.sasrec import SASRec
 
 
-class BehaviourTransformer(SASRec):
+class BehaviourTransformer(SASRec, Network):
     """A sequential recommender that learns from every prefix, as one that says what others' histories go on with.
 
     counted: share of the chances that goes by the counts; alike: and of it, that by likeness. covisitation, likeness:
@@ -43,15 +43,6 @@ class BehaviourTransformer(SASRec):
         if self.covisitation is not None:
             chances = (1 - self.counted) * chances + self.counted * self._counted(items, self.covisitation)
         return torch.log(chances)
-
-    @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
-        """Likelihood of each generated item over that of the likeliest one.
-
-        items: (batch, length), the contexts; generated: (batch, n), drawn from logits: (batch, n_items + 1).
-        Returns (batch, n) in 0 to 1.
-        """
-        return relative_likelihood(generated, logits)
 
     def _counted(self, items: Tensor, covisitation: CoVisitation) -> Tensor:
         """Chances by the counts and by what is alike, (batch, n_items + 1); 0 where they say nothing."""

@@ -45,11 +45,12 @@ class Bag(nn.Module):
     """A linear layer over the multi-hot of a row's distinct items, scaled to length one (Liang et al. 2018).
 
     Sums the rows' embeddings instead of multiplying a vector as wide as the catalogue. Dropout drops items.
+    sparse: the embedding's gradient holds the rows that were summed, and no others.
     """
 
-    def __init__(self, n_items: int, dim: int, dropout: float = 0.0) -> None:
+    def __init__(self, n_items: int, dim: int, dropout: float = 0.0, sparse: bool = False) -> None:
         super().__init__()
-        self.embedding = nn.EmbeddingBag(n_items + 1, dim, mode="sum", padding_idx=0)
+        self.embedding = nn.EmbeddingBag(n_items + 1, dim, mode="sum", padding_idx=0, sparse=sparse)
         self.bias = nn.Parameter(torch.zeros(dim))
         self.dropout = nn.Dropout(dropout)
         nn.init.xavier_uniform_(self.embedding.weight)

@@ -1,13 +1,17 @@
-"""What users had together, as a table of neighbours that scores a context, and a generator that samples from it."""
+"""What users had together, as a table of neighbours that scores a context."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recaug.training.models.entries import Entries, Part, add_up
+
 A_OF_ONE = math.log(math.expm1(1.0))  # softplus of it is 1
 ROUNDING = 1e-4  # weights carry six decimals; what is left below it of a row's own pairs is no count
+ROWS = 16  # contexts whose neighbours are sorted at once, in the cache
 
 
 class CoVisitation(nn.Module):
@@ -32,32 +36,45 @@ class CoVisitation(nn.Module):
         events_since = lengths - 1 - torch.arange(items.shape[1], device=items.device)
         return torch.where(items > 0, self.decay ** events_since.clamp(min=0).float(), 0.0)
 
+    def near(self, items: Tensor) -> Part:
+        """Neighbours of the context's items and their weights, older events' less. items: (batch, length).
+
+        Returns both (batch, length * M).
+        """
+        return self.neighbours[items].flatten(1), (self.weights[items] * self.ages(items)[:, :, None]).flatten(1)
+
     def score(self, items: Tensor) -> Tensor:
         """Sum of the neighbours of the context's items, older events weighing less; not normalised.
 
         items: (batch, length) left-aligned. Returns (batch, n_items + 1) float32, 0 at padding.
         """
-        neighbours = self.neighbours[items].flatten(1)  # (batch, length * M)
-        weights = (self.weights[items] * self.ages(items)[:, :, None]).flatten(1)
+        neighbours, weights = self.near(items)
         scores = weights.new_zeros(len(items), len(self.neighbours)).scatter_add_(1, neighbours, weights)
         scores[:, 0] = 0
         return scores
 
-    def own_score(self, context: Tensor, history: Tensor) -> Tensor:
-        """The part of `score` that comes from the row's own pairs: what a training row must not see of itself.
+    def own(self, context: Tensor, history: Tensor) -> Iterator[Part]:
+        """What the row's own pairs added to `near`, gap by gap: items and weights, each (batch, pairs).
 
         An item that the context has weighs, in each pair of the history, as all of its events in the context do.
         context: (batch, length), a prefix of history: (batch, length), both left-aligned.
-        Returns (batch, n_items + 1) float32.
         """
         ages, length = self.ages(context), history.shape[1]
         of_item = torch.where(history[:, :, None] == context[:, None, :], ages[:, None, :], 0.0).sum(dim=2)
-        scores = ages.new_zeros(len(history), len(self.neighbours))
         for gap in range(1, min(self.window, length - 1) + 1):
             first, later = history[:, :-gap], history[:, gap:]
             apart = first != later  # an item with itself is no pair
-            scores.scatter_add_(1, later, torch.where(apart, of_item[:, :-gap] / gap, 0.0))
-            scores.scatter_add_(1, first, torch.where(apart, of_item[:, gap:] * self.backward / gap, 0.0))
+            yield later, torch.where(apart, of_item[:, :-gap] / gap, 0.0)
+            yield first, torch.where(apart, of_item[:, gap:] * self.backward / gap, 0.0)
+
+    def own_score(self, context: Tensor, history: Tensor) -> Tensor:
+        """The part of `score` that comes from the row's own pairs: what a training row must not see of itself.
+
+        context, history: see own. Returns (batch, n_items + 1) float32.
+        """
+        scores = self.weights.new_zeros(len(history), len(self.neighbours))
+        for items, weights in self.own(context, history):
+            scores.scatter_add_(1, items, weights)
         scores[:, 0] = 0
         return scores
 
@@ -84,14 +101,18 @@ class ItemLikeness(nn.Module):
         self.register_buffer("neighbours", neighbours.long())
         self.register_buffer("weights", weights.float())
 
+    def near(self, items: Tensor, ages: Tensor) -> Part:
+        """As of CoVisitation; ages: (batch, length), the weight of each item."""
+        return self.neighbours[items].flatten(1), (self.weights[items] * ages[:, :, None]).flatten(1)
+
     def forward(self, items: Tensor, ages: Tensor) -> Tensor:
         """Scores that sum to 1, or to 0 for a context of which nothing is known.
 
         items: (batch, length); ages: (batch, length), the weight of each. Returns (batch, n_items + 1).
         """
-        weights = (self.weights[items] * ages[:, :, None]).flatten(1)
+        neighbours, weights = self.near(items, ages)
         scores = weights.new_zeros(len(items), len(self.neighbours))
-        scores.scatter_add_(1, self.neighbours[items].flatten(1), weights)
+        scores.scatter_add_(1, neighbours, weights)
         scores[:, 0] = 0
         return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
 
@@ -125,40 +146,44 @@ class Informed(nn.Module):
 
     def forward(self, context: Tensor, history: Tensor | None = None) -> Tensor:
         """context, history as in CoVisitation. Returns (batch, n_items + 1) to be added to logits."""
-        scores = self.covisitation(context, history) + self.floor * self.log_floor.exp() * self.popularity
-        if self.likeness is not None and self.log_share is not None:
-            alike = self.likeness(context, self.covisitation.ages(context))
+        alike = None if self.likeness is None else self.likeness(context, self.covisitation.ages(context))
+        return self.join(self.covisitation(context, history), self.popularity, alike)
+
+    def join(self, counted: Tensor, popularity: Tensor, alike: Tensor | None) -> Tensor:
+        """Logits of items by their scores, of shapes that go together; alike: None without likeness."""
+        scores = counted + self.floor * self.log_floor.exp() * popularity
+        if alike is not None and self.log_share is not None:
             scores = scores + self.share * self.log_share.exp() * alike
         return F.softplus(A_OF_ONE + self.weight) * torch.log(scores.clamp(min=1e-12))
 
 
-class CountsGenerator(nn.Module):
-    """Samples the next item from leave-one-out counts: nothing is trained, and a user's own pairs are taken out.
+def near_entries(
+    covisitation: CoVisitation,
+    likeness: ItemLikeness | None,
+    context: Tensor,
+    history: Tensor | None = None,
+    targets: Tensor | None = None,
+) -> Iterator[Entries]:
+    """The scores of CoVisitation and ItemLikeness without zeros, of ROWS contexts after the other.
 
-    share: of the chances that goes by likeness, and the rest by the counts; 0 without it. own: the counts hold pairs of
-    those whom they are asked about; else they are of other users alone.
+    context, history: (batch, length), see CoVisitation. targets: (batch, n), items that have to be there, 0 for none.
+    Yields values by counts, by likeness and of targets, of those that are given: the first two of a sum of 1 in a row
+    (or 0), and above 0 at targets.
     """
-
-    def __init__(
-        self, covisitation: CoVisitation, likeness: ItemLikeness | None = None, *, share: float, own: bool = True
-    ) -> None:
-        super().__init__()
-        self.covisitation, self.likeness, self.share, self.own = covisitation, likeness, share, own
-
-    @torch.no_grad()
-    def next_logits(self, items: Tensor, history: Tensor) -> Tensor:
-        """Log chances of the next item of each context; -inf where neither counts nor catalogue say anything.
-
-        items: (batch, length) int64 left-aligned, 0 for padding. history: (batch, longer), the same and at least the
-        user's next `covisitation.window` events. Returns (batch, n_items + 1).
-        """
-        context = F.pad(items, (0, history.shape[1] - items.shape[1]))
-        chances = (1 - self.share) * self.covisitation(context, history if self.own else None)
-        if self.likeness is not None:
-            chances += self.share * self.likeness(items, self.covisitation.ages(items))
-        return torch.log(chances)
-
-    @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
-        """As of the VAE: the chance of each generated item over that of the likeliest one. Returns (batch, n)."""
-        return torch.exp(logits.gather(1, generated) - logits.max(dim=1, keepdim=True).values)
+    ages = covisitation.ages(context)
+    own = [] if history is None else [(items, -weights) for items, weights in covisitation.own(context, history)]
+    for rows in torch.arange(len(context), device=context.device).split(ROWS):
+        items = context[rows, : max(int((context[rows] > 0).sum(dim=1).max()), 1)]
+        kinds = [[covisitation.near(items), *((items[rows], weights[rows]) for items, weights in own)]]
+        if likeness is not None:
+            kinds.append([likeness.near(items, ages[rows, : items.shape[1]])])
+        counted = len(kinds)
+        if targets is not None:
+            kinds.append([(targets[rows], (targets[rows] > 0).float())])
+        found = add_up(kinds, len(covisitation.neighbours))
+        if history is not None:
+            found.values[0].masked_fill_(found.values[0] < ROUNDING, 0.0)
+            found = found.some(found.values.any(dim=0))
+        for values in found.values[:counted]:
+            values.div_(found.sums(values).clamp(min=1e-9))
+        yield found

@@ -1,13 +1,13 @@
 """Popularity as a generator: whatever came before, the next item is drawn by its train events."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recaug.training.models.context import initial_bias
-from recaug.training.models.item_head import relative_likelihood
+from recaug.training.models.network import Network
 
 
-class PopularityGenerator(nn.Module):
+class PopularityGenerator(Network):
     """Nothing is trained. log_popularity: (n_items + 1,), as training.inputs.log_popularity gives it."""
 
     log_popularity: Tensor
@@ -22,8 +22,3 @@ class PopularityGenerator(nn.Module):
         logits = self.log_popularity.expand(len(items), -1).clone()
         logits[:, 0] = -torch.inf
         return logits
-
-    @torch.no_grad()
-    def fidelity(self, items: Tensor, generated: Tensor, logits: Tensor) -> Tensor:
-        """Popularity of each generated item over that of the most popular one. Returns (batch, n) in 0 to 1."""
-        return relative_likelihood(generated, logits)
