@@ -24,6 +24,7 @@ from recaug.night.nightly import run_night
 given = msgspec.to_builtins(config.load(sys.argv[1]))
 lake = given["lake"]["path"] = sys.argv[2] + "/lake"
 given["artifacts"], given["source"]["items"] = sys.argv[2] + "/artifacts", None
+given["evaluate"]["fairness"] = {}
 made, seconds = config.convert(given), []
 spark = session.build(config.Spark(master="local[2]", settings={"spark.driver.memory": "3g"}), "against", 2)
 def processor():
