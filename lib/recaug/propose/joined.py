@@ -135,7 +135,7 @@ def _joined(many: Sampled, one: Sampled, left: Column, right: Column) -> Searche
     both = Table((*table.columns, *added), table.places)
     taken = ", ".join([f"{names[0]}.*", *(f"{names[1]}.{column.sql}" for column in more)])
     on = f"{names[0]}.{left.sql} = {names[1]}.{right.sql}"
-    sql = f"SELECT {taken} FROM {names[0]} LEFT JOIN {names[1]} ON {on}"  # nosec B608
+    sql = f"SELECT {taken} FROM {names[0]} LEFT JOIN {names[1]} ON {on}"  # nosec B608: columns of the sample
     sample = Sample(many.sample.files, many.sample.format, [View(None, both, np.arange(table.rows))])
     return Searched(dict(zip(names, (many, one), strict=True)), sample, sql)
 
