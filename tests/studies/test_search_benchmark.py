@@ -20,6 +20,7 @@ from recaug.night.search.data import read_search_data
 from recaug.night.search.published import Served
 from recaug.night.search.rankers import fit_rankers
 from recaug.night.search.refit import refit_served
+from recaug.night.search.reranker import popularity, popularity_of_all
 from recaug.report import search as page
 from recaug.results import SearchBenchmark, decode, encode
 from recaug.studies.search_benchmark import run_search_benchmark
@@ -159,6 +160,17 @@ def test_the_towers_of_the_lists_go_on_learning_from_every_judged_query(compared
     assert told[1] > told[0]  # what test queries led to is nearer to them
 
 
+def test_an_item_is_as_popular_as_logged_searches_say_not_as_it_was_graded(refitted):
+    data, proved, served, _ = refitted
+    assert not proved.ranker.popularity.any()  # who grades judges an item for a query or two, and not for the others
+    assert not served.ranker.popularity.any()
+    logged = replace(data, judgements=data.judgements.assign(source="click"))
+    of_train, of_all = popularity(logged), popularity_of_all(logged)
+    assert of_train.sum() == pytest.approx(logged.of_split("train")["gain"].sum(), rel=1e-4)
+    assert of_all.sum() == pytest.approx(of_train.sum(), rel=1e-4)
+    assert (of_all != of_train).any()
+
+
 def test_a_refit_keeps_what_validation_chose(compared, refitted):
     data, proved, served, _ = refitted
     assert served.ranker.keep == proved.ranker.keep
@@ -166,8 +178,6 @@ def test_a_refit_keeps_what_validation_chose(compared, refitted):
     assert all(
         one is other for one, other in zip(served.ranker.blend.parts[:3], proved.ranker.blend.parts, strict=False)
     )
-    assert served.ranker.popularity.sum() == pytest.approx(proved.ranker.popularity.sum(), rel=1e-4)
-    assert (served.ranker.popularity != proved.ranker.popularity).any()
     texts = data.judged("test").texts
     assert served.ranker.trees is not proved.ranker.trees
     looked = proved.ranker.first(texts, 5)

@@ -11,6 +11,7 @@ from recaug.clickstream.splits import SPLITS
 from recaug.config import Reranker
 from recaug.evaluate.gate import best
 from recaug.evaluate.search_metrics import NDCG, Judged, listed_gains, measured
+from recaug.generators.query_inputs import LOGGED
 from recaug.night.context import Context
 from recaug.night.search.data import SearchData
 from recaug.recommend.search.blend import Blend, Candidates, ordered
@@ -60,18 +61,23 @@ def regrow(ranker: Reranked, data: SearchData, seed: int) -> Reranked:
 
 
 def popularity(data: SearchData) -> Floats:
-    """Sum of the train queries' gains of each item, (n_items,)."""
+    """Sum of the train queries' gains of each item, (n_items,), where searches were logged; else 0.
+
+    Who grades judges each item for one query or two: that it was graded for a train query tells that it answers none of
+    the others, which no shop's catalogue would.
+    """
     return _sums(data.of_split(SPLITS[0]), len(data.catalogue))
 
 
 def popularity_of_all(data: SearchData) -> Floats:
     """The same of all queries, as much in all as of the train queries: the trees know no other scale."""
     known, own = _sums(data.judgements, len(data.catalogue)), popularity(data)
-    return known * np.float32(own.sum() / known.sum())
+    return known * np.float32(own.sum() / max(known.sum(), 1e-9))
 
 
 def _sums(rows: pd.DataFrame, n_items: int) -> Floats:
-    return np.bincount(rows["item_index"], rows["gain"], n_items).astype(np.float32)
+    logged = rows[rows["source"].isin(LOGGED)]
+    return np.bincount(logged["item_index"], logged["gain"], n_items).astype(np.float32)
 
 
 def _left_out(ranker: Reranked, features: Floats, gains: Predicted, looked: Candidates, seed: int) -> Predicted:
