@@ -104,6 +104,14 @@ def test_clicked_and_bought_may_be_columns_of_their_own(tmp_path: Path) -> None:
     )
 
 
+def test_a_score_beside_what_was_clicked_is_no_grade(tmp_path: Path) -> None:
+    draw = random.Random(4)
+    rows = [row | {"clicked": draw.choice([0, 1]), "score": draw.random()} for row in rows_of_a_log(clicks=False)]
+    _, search = proposed(tmp_path, lines(tmp_path, rows))
+    assert "gain" not in search.columns
+    assert search.columns["action"] == "CASE WHEN lower(clicked) IN ('1') THEN 'click' ELSE 'shown' END"
+
+
 def test_what_the_searches_do_not_say_the_events_do(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text(

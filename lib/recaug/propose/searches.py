@@ -51,8 +51,9 @@ def propose_searches(
         "item_id": Entry(whole_id(item), f"{shared:.0%} of the values are known items"),
     }
     free = [column for column in view.table.columns if column not in (query, item)]
-    grade = _grade(free)
-    said = {"gain": grade} if grade is not None else dict(_log(view.table, free, query))
+    said = dict(_log(view.table, free, query))
+    if said["action"] is CLICK and (grade := _grade(free)) is not None:  # a log may have scores of its own
+        said = {"gain": grade}
     came = {name: CAME[name] for name in types if name in ("view", "purchase")}
     if came and said.get("action") is CLICK and {"user_id", "event_time"} <= said.keys():
         del said["action"]
