@@ -15,6 +15,7 @@ import pyspark
 import pytest
 import yaml
 from deltalake import DeltaTable
+from tests.conftest import SMALL_PLANS
 from tests.markdown import DOCS, README, ROOT, code, commands
 
 from recaug.config import STAGES, convert, load
@@ -63,6 +64,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         values = shown(page)
         values["source"]["events"]["path"] = str(folder / "clicks")
         values["lake"]["path"], values["artifacts"] = str(folder / "lake"), str(folder / "artifacts")
+        values.setdefault("spark", {}).setdefault("settings", {}).update(SMALL_PLANS)
         (folder / name).write_text(yaml.safe_dump(values))
     return folder
 
@@ -117,11 +119,16 @@ def run(commands: list[str]) -> list[str]:
     return printed[:-1]
 
 
+# A cluster's own 200 and 50 tasks, for some hundred rows, would take a minute.
+ONE_TASK = ["--conf", "spark.sql.shuffle.partitions=1", "--conf", "spark.databricks.delta.snapshotPartitions=1"]
+
+
 def submit(command: str) -> subprocess.CompletedProcess[str]:
     """Run a line with the spark-submit beside this interpreter, on two local cores in place of a cluster."""
     words = shlex.split(command)
     words[0] = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
     words[words.index("--master") + 1] = "local[2]"
+    words[1:1] = ONE_TASK
     environment = os.environ | BRIEF | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
