@@ -99,7 +99,8 @@ for words in json.loads(sys.argv[1]):
 """
 
 
-BRIEF = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # Java lives for a few small stages
+# Java lives for a few small stages.
+BRIEF = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"}
 
 
 def run(commands: list[str]) -> list[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pyspark
 import pytest
-from tests.conftest import BRIEF, THIN_DAY
+from tests.conftest import BRIEF, THIN_DAY, write_thin
+from tests.faults.source import few_households
 
 from recaug.session import LOCAL
 
@@ -71,7 +72,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp_path):
+def test_a_night_by_spark_submit_trains_on_two_executors(cluster, tmp_path):
     places = {
         "artifacts": "night/artifacts",
         "lake": {"path": "night/lake"},
@@ -82,7 +83,7 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, thin_yaml, tmp
         "augment": {"generators": [{"kind": "vae"}]},
         "evaluate": {"seeds": 1},
     }
-    path = thin_yaml(changes | places)
+    path = write_thin(tmp_path / "night", few_households(tmp_path), changes | places)
     command = [
         str(SPARK_HOME / "bin" / "spark-submit"),
         *("--master", cluster, "--executor-memory", "1g", "--driver-memory", "1g"),
