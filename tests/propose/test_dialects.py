@@ -2,10 +2,12 @@
 
 import bz2
 import csv
+import datetime as dt
 import gzip
 import io
 import json
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.propose.shop import EVENTS, Event, comma, lines, proposed, table
+
+from recaug.errors import ContractError
 
 OURS = {"view": "view", "cart": "cart", "purchase": "purchase"}
 
@@ -248,7 +252,122 @@ def columns_added() -> Dialect:
     return Dialect(files, {"user_id": "user", "item_id": "item", "event_time": "time", "event_type": "event"})
 
 
+def dump_of_a_topic() -> Dialect:
+    """Kafka's records as objects whose value is JSON as text."""
+
+    def record(e: Event) -> object:
+        value = {"userId": e.user, "productId": e.item, "type": e.action}
+        return {"partition": 0, "timestamp": int(e.at.timestamp() * 1000), "key": None, "value": json.dumps(value)}
+
+    roles = {
+        "user_id": "get_json_object(value, '$.userId')",
+        "item_id": "get_json_object(value, '$.productId')",
+        "event_time": "timestamp_millis(timestamp)",
+        "event_type": "get_json_object(value, '$.type')",
+    }
+    return Dialect({"log.jsonl": lines(record)}, roles)
+
+
+def serials_with_commas() -> Dialect:
+    """A spreadsheet's days in a country with a decimal comma, where 1,000 is one."""
+    zero = dt.datetime(1899, 12, 30)
+
+    def row(e: Event) -> list[object]:
+        day, price = (e.at - zero) / dt.timedelta(days=1), f"{e.price:.2f}"
+        return [e.user, e.item, f"{day:.6f}".replace(".", ","), f"{e.quantity},000", price.replace(".", ",")]
+
+    text = table(["cust", "prod", "Date", "Qty", "Price"], rows(row), ";")
+    roles = {
+        "user_id": "cust",
+        "item_id": "prod",
+        "event_time": "timestamp_seconds((cast(replace(Date, ',', '.') AS double) - 25569) * 86400)",
+        "event_type": "'purchase'",
+        "price": "cast(replace(Price, ',', '.') AS double)",
+        "quantity": "cast(replace(Qty, ',', '.') AS double)",
+    }
+    options = {"header": "true", "sep": ";"}
+    return Dialect({"log.csv": text.encode()}, roles, {"purchase": "purchase"}, options)
+
+
+def clocks_of_digits() -> Dialect:
+    """A till's days and clocks as numbers, which have lost their zeros; the receipt is nobody's id."""
+    clock = "regexp_replace(lpad(time, 6, '0'), '^(..)(..)(..)$', '$1:$2:$3')"
+    body = rows(lambda e: [e.session, e.user, e.item, f"{e.at:%Y%m%d}", int(f"{e.at:%H%M%S}"), e.quantity])
+    roles = {
+        "user_id": "cust",
+        "item_id": "sku",
+        "event_time": f"to_timestamp(concat_ws(' ', date, {clock}), 'yyyyMMdd HH:mm:ss')",
+        "event_type": "'purchase'",
+        "quantity": "qty",
+    }
+    text = table(["txn", "cust", "sku", "date", "time", "qty"], body)
+    return Dialect({"log.csv": text.encode()}, roles, {"purchase": "purchase"})
+
+
+def times_of_dot_net() -> Dialect:
+    text = lines(
+        lambda e: {"u": e.user, "sku": e.item, "at": f"/Date({int(e.at.timestamp() * 1000)})/", "do": e.action}
+    )
+    roles = {
+        "user_id": "u",
+        "item_id": "sku",
+        "event_time": "timestamp_millis(cast(regexp_extract(at, '-?[0-9]+', 0) AS bigint))",
+        "event_type": "do",
+    }
+    return Dialect({"log.jsonl": text}, roles)
+
+
+def dates_of_unix() -> Dialect:
+    cut = "regexp_replace(happened, '^... (...) +([0-9]+) ([0-9:]+) (.*?) ?([0-9]{4})$', '$1 $2 $5 $3')"
+    roles = {"user_id": "who", "item_id": "what", "event_time": f"to_timestamp({cut}, 'MMM d yyyy HH:mm:ss')"}
+    body = rows(lambda e: [e.user, e.item, f"{e.at:%a %b %d %H:%M:%S %Y}", e.action])
+    text = table(["who", "what", "happened", "verb"], body, "|")
+    return Dialect({"log.csv": text.encode()}, roles | {"event_type": "verb"})
+
+
+def grades_without_header() -> Dialect:
+    """Users, items, grades and seconds, cut by two colons: the grades are nobody."""
+    body = rows(lambda e: [e.user, e.item, 1 + int(e.price) % 5, int(e.at.timestamp())])
+    text = "".join("::".join(map(str, row)) + "\n" for row in body)
+    roles = {"user_id": "c1", "item_id": "c2", "event_time": "timestamp_seconds(cast(c4 AS bigint))"}
+    return Dialect({"ratings.dat": text.encode()}, roles, {"view": "view"})
+
+
+def months_and_days() -> Dialect:
+    body = rows(lambda e: [e.user, e.item, int(f"{e.at:%m%d}"), e.action])
+    when = "to_timestamp(concat('2020', lpad(time_stamp, 4, '0')), 'yyyyMMdd')"
+    roles = {"user_id": "user_id", "item_id": "item_id", "event_time": when, "event_type": "action"}
+    return Dialect({"log.csv": table(["user_id", "item_id", "time_stamp", "action"], body).encode()}, roles)
+
+
+def days_since_the_first() -> Dialect:
+    """Days that are counted, with a clock of hours and minutes beside them."""
+    clock = "regexp_replace(lpad(TRANS_TIME, 4, '0'), '^(..)(..)$', '$1:$2')"
+    day = "date_add(date '2020-01-01', cast(DAY AS int))"
+    body = rows(lambda e: [e.user, e.item, (e.at - EVENTS[0].at).days + 1, f"{e.at:%H%M}", e.quantity])
+    roles = {"user_id": "household_key", "item_id": "PRODUCT_ID", "event_time": f"concat_ws(' ', {day}, {clock})"}
+    text = table(["household_key", "PRODUCT_ID", "DAY", "TRANS_TIME", "QUANTITY"], body)
+    return Dialect({"log.csv": text.encode()}, roles, {"purchase": "purchase"})
+
+
+def dates_with_points() -> Dialect:
+    """A date such as 03.03.25 is no clock of 03:03:25 as well."""
+    body = rows(lambda e: [e.user, e.item, f"{e.at:%d.%m.%y}", e.quantity])
+    roles = {"user_id": "Kunde", "item_id": "Artikel", "event_time": "to_timestamp(Datum, 'dd.MM.yy')"}
+    text = table(["Kunde", "Artikel", "Datum", "Menge"], body, ";")
+    return Dialect({"log.csv": text.encode()}, roles, {"purchase": "purchase"})
+
+
 DIALECTS = [
+    dump_of_a_topic,
+    serials_with_commas,
+    clocks_of_digits,
+    times_of_dot_net,
+    dates_of_unix,
+    grades_without_header,
+    months_and_days,
+    days_since_the_first,
+    dates_with_points,
     german,
     vietnamese,
     russian,
@@ -279,3 +398,26 @@ def test_a_dialect_is_mapped(dialect: Callable[[], Dialect], tmp_path: Path) -> 
         assert events.options == options
     assert len(made.text.splitlines()) <= 40
     assert max(map(len, made.text.splitlines())) <= 120
+
+
+def test_what_is_no_log_is_told_what_to_do(tmp_path: Path) -> None:
+    rows_of_arrays = [[number, event.user, event.at, '["1", "2"]'] for number, event in enumerate(EVENTS)]
+    arrays = table(["order", "customer", "made", "lines"], rows_of_arrays, ";")
+    for content, line in {
+        "{'user': 'u', 'new': False}\n" * 3: "as Python prints them",
+        "<log><event/></log>\n": "is XML or a page",
+        arrays: r"lines holds lists: cut them by source.events.sql",
+    }.items():
+        with pytest.raises(ContractError, match=line):
+            proposed(tmp_path, {"log": content.encode()})
+    body = [[e.session, e.user, e.at, f"{e.item}|{other.item}"] for e, other in pairwise(EVENTS)]
+    made = proposed(tmp_path, {"log": table(["order", "customer", "created", "products"], body).encode()})
+    assert "item_id holds lists, such as 2" in made.text
+
+
+def test_rows_without_a_type_are_left_out_by_name(tmp_path: Path) -> None:
+    body = rows(lambda e: [e.user, e.item, e.at, e.action if int(e.price) % 3 else ""])
+    made = proposed(tmp_path, {"log.csv": table(["user", "item", "time", "action"], body).encode()})
+    assert made.sources.events.columns["event_type"] == "coalesce(action, 'none')"
+    assert made.sources.events.ignore_types == ("none",)
+    assert "have an item and no type" in made.text

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,8 +34,14 @@ class Amount(NamedTuple):
         return float((given != np.floor(given)).mean()) if len(given) else 0.0
 
 
-def read_amount(column: Column) -> Amount | None:
-    """Read a column as a number; None where it is none."""
+def usual_mark(columns: Sequence[Column]) -> str:
+    """The decimal mark of a table, by a column that tells it: 1,000 is one where another column has 12,50."""
+    texts = (column for column in columns if column.native == "text" and column.given and not column.is_number)
+    return "," if any(column.share(r"[+-]?\d+,\d{1,2}") > 0.9 for column in texts) else "."
+
+
+def read_amount(column: Column, usual: str = ".") -> Amount | None:
+    """Read a column as a number; None where it is none. usual: decimal mark where the column does not tell it."""
     if column.native in ("boolean", "time", "array") or not column.given:
         return None
     if column.is_number:
@@ -43,7 +50,7 @@ def read_amount(column: Column) -> Amount | None:
     if sum(core is not None for core in cores) < 0.95 * len(cores):
         return None
     written = [core for core in cores if core is not None]
-    decimal, thousands = _marks(written)
+    decimal, thousands = _marks(written, usual)
     bare = written == column.looked_at
     sql = column.sql if bare else f"regexp_replace({column.sql}, '[^0-9.,+-]', '')"
     if thousands and any(thousands in core for core in written):
@@ -55,7 +62,7 @@ def read_amount(column: Column) -> Amount | None:
     return Amount(column, f"cast({sql} AS double)", _numbers(column, decimal), words)
 
 
-def _marks(written: list[str]) -> tuple[str, str | None]:
+def _marks(written: list[str], usual: str) -> tuple[str, str | None]:
     """Tell the decimal mark and the mark between thousands."""
     last: Counter[str] = Counter()
     for core in written:
@@ -67,7 +74,7 @@ def _marks(written: list[str]) -> tuple[str, str | None]:
             last[core[max(core.rfind(","), core.rfind("."))]] += 1
         elif len(signs) > 1:
             last["." if signs[0] == "," else ","] += 1
-    decimal = last.most_common(1)[0][0] if last else "."
+    decimal = last.most_common(1)[0][0] if last else usual
     between = ("." if decimal == "," else ",", "'", " ", "\u00a0", "\u202f")
     return decimal, next((sign for sign in between if any(sign in core for core in written)), None)
 

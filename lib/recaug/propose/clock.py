@@ -1,5 +1,6 @@
 """Finds when rows happened: a column, a date and a clock, or year, month and day apart."""
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,9 +44,9 @@ def times_of(table: Table) -> list[Time]:
     read += _with_clock(table, read)
     apart = _apart(table)
     if apart is None and not any(time.moments.nunique() > 1 for time in read):
-        apart = _days_since(table)
+        apart = _without_year(table) or _days_since(table)
     if apart is not None:
-        read.append(apart)
+        read += [apart, *_with_clock(table, [apart])]
     return sorted(read, key=lambda time: -weight(time, table))
 
 
@@ -91,12 +92,14 @@ def ascending(moments: "pd.Series[pd.Timestamp]", table: Table) -> float:
 
 def _with_clock(table: Table, read: list[Time]) -> Iterator[Time]:
     """Dates together with a column of times of day."""
-    clocks = [column for column in table.columns if len(column.given) and column.share(CLOCK) > 0.95]
+    clocks = [clock for column in table.columns if (clock := _clock(column)) is not None]
     for clock in clocks:
         for date in read:
             if date.has_clock or len(date.columns) > 1 or date.columns[0].native == "time":
                 continue
-            column = date.columns[0]
+            if any(clock.name in other.names for other in read):  # 01.06.25 is a date
+                continue
+            column = _as_texts(date)
             values = [
                 None if day is None or hour is None else f"{day} {hour}"
                 for day, hour in zip(column.values, clock.values, strict=True)
@@ -108,7 +111,37 @@ def _with_clock(table: Table, read: list[Time]) -> Iterator[Time]:
                 np.array(values, dtype=object),
             )
             if (time := read_time(joined)) is not None:
-                yield time._replace(columns=(column, clock))
+                yield time._replace(columns=(date.columns[0], clock), other=date.other or time.other)
+
+
+def _as_texts(date: Time) -> Column:
+    """The column of a date; of days that were counted, the dates."""
+    (column,) = date.columns
+    if not date.is_counted:
+        return column
+    days = [None if day is pd.NaT else f"{day:%Y-%m-%d}" for day in date.moments]
+    return Column(column.name, date.sql, "text", np.array(days, dtype=object))
+
+
+def _clock(column: Column) -> Column | None:
+    """A column of times of day; None where it is none. Of digits alone, such as 1435 or 93015, with colons."""
+    if not column.given:
+        return None
+    if column.share(CLOCK) > 0.95:
+        return column
+    digits = 6 if column.share(r"\d{5,6}") > 0.5 else 4
+    named = "time" in ideas(column.name) and column.share(r"\d{3,}") > 0.5
+    packed = named and column.is_integer and column.share(rf"\d{{1,{digits}}}") > 0.95
+    padded = [None if value is None else value.zfill(digits) for value in column.values]
+    texts = [None if value is None else ":".join(re.findall("..", value)) for value in padded]
+    read = [re.fullmatch(r"(?:[01]\d|2[0-3])(?::[0-5]\d)+", text) for text in texts if text is not None]
+    if not packed or sum(match is not None for match in read) < 0.95 * len(read):
+        return None
+    pairs = digits // 2
+    sql = f"lpad({column.sql}, {digits}, '0')"
+    with_colons = ":".join(f"${number + 1}" for number in range(pairs))
+    sql = f"regexp_replace({sql}, '^{'(..)' * pairs}$', '{with_colons}')"
+    return Column(column.name, sql, "text", np.array(texts, dtype=object))
 
 
 def _apart(table: Table) -> Time | None:
@@ -131,6 +164,21 @@ def _apart(table: Table) -> Time | None:
     return Time(columns, sql, moments, float(moments.notna().mean()), has_clock, None, f"{words} are apart")
 
 
+def _without_year(table: Table) -> Time | None:
+    """A column of months and days, such as 511 or 1112, of a year that nobody knows."""
+    for column in table.columns:
+        if "time" not in ideas(column.name) or column.share(r"\d{3,4}") < 0.99 or column.distinct < 3:
+            continue
+        year = UNKNOWN[:4]
+        texts = pd.Series([None if value is None else year + value.zfill(4) for value in column.values])
+        moments = pd.Series(pd.to_datetime(texts, format="%Y%m%d", errors="coerce"))
+        if moments.notna().sum() >= 0.99 * len(column.given):
+            sql = f"to_timestamp(concat('{year}', lpad({column.sql}, 4, '0')), 'yyyyMMdd')"
+            time = Time((column,), sql, moments, column.filled, False, None, "months and days of no year")
+            return time._replace(other=(f"{sql} with the log's own year", "nothing says which it is"))
+    return None
+
+
 def _days_since(table: Table) -> Time | None:
     """A column called day that counts days since one that nobody knows."""
     for column in table.columns:
@@ -143,7 +191,7 @@ def _days_since(table: Table) -> Time | None:
             moments = pd.Series(pd.Timestamp(UNKNOWN) + pd.to_timedelta(numbers, unit="D"))
             sql = f"date_add(date '{UNKNOWN}', cast({column.sql} AS int))"
             why = f"counts days, up to {np.nanmax(numbers):g}"
-            time = Time((column,), sql, moments, column.filled, False, None, why)
+            time = Time((column,), sql, moments, column.filled, False, None, why, is_counted=True)
             return time._replace(other=(f"{sql} with the day that 0 stands for", "nothing says which it is"))
     return None
 

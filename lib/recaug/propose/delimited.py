@@ -14,7 +14,7 @@ from recaug.propose.words import ideas
 SEPARATORS = (",", ";", "\t", "|", "\x01", "::", "||", "~", "^", "¦", " | ", " ; ", ", ", " ")
 ROWS = 600  # lines by which a separator is chosen
 # What a field looks like that holds a value and not several: a number, or anything without a separator in it.
-WHOLE = re.compile(r'[+-]?[\d., \u00a0]*\d|[^,;\t|\x01~^]*|".*"', re.DOTALL)
+WHOLE = re.compile(r'[+-]?[\d., \u00a0]*\d|[^,;\t|\x01~^]*|".*"|\s*[\[{].*[}\]]\s*', re.DOTALL)
 DATED = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d.*")
 csv.field_size_limit(min(sys.maxsize, 1 << 27))
 

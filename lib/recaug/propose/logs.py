@@ -49,8 +49,8 @@ def make_log(roles: Roles, explode: str | None, records: NDArray[np.int64]) -> L
     if roles.time is None:
         columns["event_time"] = _order_only(roles)
     columns["event_type"] = _set_types(roles, log, columns.get("event_type"))
-    if no_item := _without_item(roles, log):
-        columns["event_type"] = no_item
+    if untyped := _without_type(roles, log):
+        columns["event_type"] = untyped
     log.columns = {role: columns[role] for role in ROLES if role in columns}
     order = None if "position" in log.columns["event_time"].value else find_order(roles, records)
     unique, why = find_unique(roles, explode, records, order)
@@ -91,16 +91,18 @@ def _set_types(roles: Roles, log: Log, given: Entry | None) -> Entry:
     return given
 
 
-def _without_item(roles: Roles, log: Log) -> Entry | None:
-    """Leave rows that have neither an item nor a type out, under a type of their own; None where there are few."""
+def _without_type(roles: Roles, log: Log) -> Entry | None:
+    """Leave rows that have no type out, under a type of their own; None where there are few."""
     column = roles.type_column
     if column is None or column.native != "text" or column.marks:
         return None
-    rows = int(((roles.item.codes < 0) & (column.codes < 0)).sum())
+    untyped = column.codes < 0
+    rows, with_item = int(untyped.sum()), int((untyped & (roles.item.codes >= 0)).sum())
     if rows < NO_ITEM * roles.table.rows:
         return None
     ignored = log.keys["ignore_types"].value if "ignore_types" in log.keys else []
-    log.keys["ignore_types"] = Entry([*ignored, NOTHING], f"{rows:,} rows without a type and an item")
+    unsure = f"leaves {with_item:,} rows out that have an item and no type" if with_item > NO_ITEM * rows else ""
+    log.keys["ignore_types"] = Entry([*ignored, NOTHING], f"{rows:,} rows without a type", unsure)
     entry = roles.choices["event_type"]
     return Entry(f"coalesce({column.sql}, '{NOTHING}')", entry.evidence, entry.unsure)
 

@@ -71,7 +71,8 @@ def _view(records: Sequence[Record], places: Sequence[int], explode: Path | None
             break
     of_records = np.array(numbers, dtype=np.int64)
     paths = list(dict.fromkeys(path for row in rows for path in row))
-    columns = tuple(_column(path, [row.get(path) for row in rows], nulls) for path in paths)
+    laid = (_column(path, [row.get(path) for row in rows], nulls) for path in paths)
+    columns = tuple(column for whole in laid for column in with_fields(whole))
     table = Table(columns, np.array(places, dtype=np.int64)[of_records])
     return View(".".join(explode) if explode else None, table, of_records)
 
@@ -121,7 +122,7 @@ def _column(path: Path, values: list[Any], nulls: Sequence[str]) -> Column:
 def with_fields(column: Column) -> Iterator[Column]:
     """Give a column of text, and where its values are JSON objects also what their fields are."""
     yield column
-    if column.share(r"(?s)\{.*\}") < 0.9 or not column.given:
+    if column.native != "text" or column.share(r"(?s)\{.*\}") < 0.9 or not column.given:
         return
     records = [_object(value) for value in column.values]
     leaves = [dict(_leaves(record, (), None)) for record in records]

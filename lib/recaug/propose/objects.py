@@ -1,5 +1,6 @@
 """Reads JSON: an object a line, or one array or object a file."""
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -74,10 +75,19 @@ def _objects(text: str, is_whole: bool, name: str) -> tuple[str, list[Record]]:
         whole, end = decoder.raw_decode(start)
     except ValueError as error:
         why = f"is no JSON: {error}" if is_whole else "is too long an object to look at; write an object a line"
+        if _is_python(first):
+            why = "has objects as Python prints them, which are no JSON: write them by json.dumps, an object a line"
         raise ContractError(f"{name} {why}") from error
     if start[end:].strip():
         raise ContractError(f"{name} has several objects over several lines each; write an object a line, or an array")
     return WHOLE, [whole]
+
+
+def _is_python(line: str) -> bool:
+    """Whether a line is a dict as Python prints it."""
+    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        return isinstance(ast.literal_eval(line), dict)
+    return False
 
 
 def _object(line: str) -> Record | None:

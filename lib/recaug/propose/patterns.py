@@ -138,7 +138,8 @@ def pattern_sql(sql: str, parts: Sequence[Parts], order: Order) -> tuple[str, st
     """Write how Spark reads texts of one shape: an expression over the column `sql`, and what they are in words."""
     sample = parts[0]
     if sample.shape.startswith("unix"):
-        cut = "'^... (...) +([0-9]+) ([0-9:]+) (.*?) ?([0-9]{4})$', '$1 $2 $5 $3 $4'"
+        kept = "$1 $2 $5 $3 $4" if sample.zone else "$1 $2 $5 $3"  # Spark reads no blank at the end
+        cut = f"'^... (...) +([0-9]+) ([0-9:]+) (.*?) ?([0-9]{{4}})$', '{kept}'"
         zone = "" if not sample.zone else " xx" if sample.zone[0] in "+-" else " z"
         return f"to_timestamp(regexp_replace({sql}, {cut}), 'MMM d yyyy HH:mm:ss{zone}')", "dates with words"
     pattern = _pattern(parts, order)

@@ -17,6 +17,7 @@ NO_USER |= {"query": 3, "rating": 3, "rank": 2, "order": 1}
 NO_ITEM: dict[Idea, float] = {"user": 2, "label": 0.8, "group": 2, "time": 2, "price": 3, "quantity": 3, "type": 1.5}
 NO_ITEM |= {"query": 3, "rating": 3, "rank": 2, "order": 2, "session": 2}
 OWNER = 3.0  # what must speak for a user in whose name sessions are
+GRADES = 11  # numbers of a scale from 0 to 10
 MOST = 0.3  # share of the rows that one user may have
 NEAR = 0.1  # of the rows that lie on average between two rows of one value: what is nearer comes in bursts
 
@@ -122,7 +123,7 @@ class People:
         heard, bursts = ideas(column.name), self.bursts(column)
         score = 3 * max(heard.get("user", 0.0), 0.4 * heard.get("session", 0.0), 0.15 * heard.get("order", 0.0))
         score -= 0.5 if heard.get("session", 0.0) > heard.get("user", 0.0) else 0.0
-        score -= _against(heard, NO_USER, "user") + 1.5 * (column.distinct < 5) + 2.0 * column.is_prose
+        score -= _against(heard, NO_USER, "user") + 1.5 * _is_few(column) + 2.0 * column.is_prose
         score += 2.5 * column.filled + 2 * bursts + 0.3 * column.is_code + _again(column)
         score -= 0.6 * (column.share(r"[^@\s]+@[^@\s]+") > 0.5)  # an id serves as well, and is nobody's address
         again = len(column.given) / max(column.distinct, 1)
@@ -132,7 +133,7 @@ class People:
     def as_item(self, column: Column) -> Scored:
         """What speaks for a column as the item: its name, that it comes again at many times, and what it decides."""
         heard, bursts = ideas(column.name), self.bursts(column)
-        score = 3 * heard.get("item", 0.0) - _against(heard, NO_ITEM, "item") - 1.5 * (column.distinct < 5)
+        score = 3 * heard.get("item", 0.0) - _against(heard, NO_ITEM, "item") - 1.5 * _is_few(column)
         score += 1.5 * column.filled - bursts + 0.3 * column.is_code - 0.7 * column.is_prose + _again(column)
         decides, finer = self._decides(column), self._finer(column)
         score += 1.0 * (heard.get("group", 0.0) > 0 and len(decides) >= 3 and finer is None)
@@ -197,6 +198,12 @@ def _against(heard: dict[Idea, float], weights: dict[Idea, float], but: Idea) ->
     """How far a name speaks of something else, more than of what is looked for."""
     own = heard.get(but, 0.0)
     return max((weights[idea] * (loud - own / 2) for idea, loud in heard.items() if idea in weights), default=0.0)
+
+
+def _is_few(column: Column) -> bool:
+    """Whether there are too few values for ids: under five, or those of a scale of grades."""
+    scale = column.is_number and column.distinct <= GRADES and bool(np.nanmin(column.numbers) >= 0)
+    return column.distinct < 5 or (scale and bool(np.nanmax(column.numbers) < GRADES))
 
 
 def _again(column: Column) -> float:

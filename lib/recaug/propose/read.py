@@ -33,6 +33,8 @@ def read_sample(place: Place, files: Sequence[File], key: str, is_catalogue: boo
     decoded = [_decode(part.head, encoding, part.is_whole) for part in slices]
     if decoded[0].lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         return read_objects(slices, decoded, encoding, key, is_catalogue)
+    if decoded[0].lstrip("\ufeff \t\r\n").startswith("<"):
+        raise ContractError(f"{key}: {chosen[0].inside} is XML or a page; write CSV, JSON lines or Parquet")
     return read_lines(slices, decoded, encoding, key)
 
 

@@ -16,6 +16,7 @@ from recaug.propose.words import Idea, ideas
 USER, ITEM, TIMELESS = 3.0, 1.7, 4.0  # what must speak for a user, an item, and an item where there is no time
 TIME = 1.5  # what must speak for a time
 CLOSE = 0.8  # candidates whose scores are so near are both shown
+CUT = "cut them by source.events.sql (docs/logs.md, Lists in a cell)"
 FEWEST = 3  # rows that say anything
 
 
@@ -94,6 +95,8 @@ def _lack(table: Table, pair: Pair, time: Time | None, timed: set[str]) -> str |
     ids = (column.name for column in table.columns if column.is_unique and column.is_code and column.name not in timed)
     unique = next(ids, None)
     keyed = f"; each row is one {unique}: a table of them, such as a catalogue" if unique else ""
+    lists = next((column.name for column in table.columns if column.native == "text" and _is_list(column)), None)
+    keyed = f"; {lists} holds lists: {CUT}" if lists else keyed
     if item.score < ITEM or (time is None and item.score < TIMELESS):
         return f"no column is an item that several users have{keyed}"
     named = ideas(user.column.name).keys() & {"user", "session", "order"}
@@ -112,7 +115,22 @@ def _id(role: Idea, chosen: Scored, others: Sequence[Scored], taken: Scored) -> 
         why = f"{why}; written as {column.given[0]}"
     rival = next((other for other in others if _rivals(role, chosen, other, taken)), None)
     unsure = "" if rival is None else f"could be {_filled(column)} or {_filled(rival.column)}"
+    if _is_list(column):
+        unsure = f"holds lists, such as {column.given[0][:16]}: {CUT}"
     return Choice(sql, (column.name,), why, unsure)
+
+
+def _is_list(column: Column) -> bool:
+    """Whether a cell holds several ids, which come again as whole cells do not; or an array as JSON."""
+    if column.share(r"(?s)\s*\[.*\]\s*") > 0.5:
+        return True
+    for mark in "|;,":
+        parts = [value.split(mark) for value in column.looked_at]
+        several = sum(len(cut) > 1 for cut in parts) > 0.3 * len(parts)
+        of_lists = [part.strip() for cut in parts for part in cut]
+        if several and len(set(of_lists)) < 0.5 * len(of_lists) and len(set(of_lists)) < column.distinct:
+            return True
+    return False
 
 
 def whole_id(column: Column) -> str:

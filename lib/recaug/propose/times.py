@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recaug.propose.amounts import read_amount
 from recaug.propose.columns import Column
 from recaug.propose.patterns import Order, Parts, parse, pattern_sql
 
 Moments: TypeAlias = "pd.Series[Any]"
 EARLIEST, LATEST = pd.Timestamp("1995-01-01"), pd.Timestamp("2040-01-01")
+DOT_NET = r"\\?/Date\(-?\d+(?:[+-]\d{4})?\)\\?/"
 BACK = 3  # rows that go back in time, which are no accident
 # Digits of whole numbers since 1970: unit, and how Spark's SQL reads them.
 UNITS = (
@@ -30,7 +32,8 @@ class Time(NamedTuple):
 
     sql: an expression that Spark reads as a timestamp. moments: without zone, of UTC where the values have an offset.
     read: share of the given values that are times. has_clock: whether some are not midnight. zone: how the values name
-    one, None where they name none. is_number: since 1970. other: sql of a reading that is as good, and why.
+    one, None where they name none. is_number: since 1970. is_counted: days since a day that nobody knows. other: sql of
+    a reading that is as good, and why.
     """
 
     columns: tuple[Column, ...]
@@ -42,6 +45,7 @@ class Time(NamedTuple):
     evidence: str
     other: tuple[str, str] | None = None
     is_number: bool = False
+    is_counted: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,6 +60,11 @@ def read_time(column: Column) -> Time | None:
     if column.native == "time" and column.moments is not None:
         moments = column.moments.dt.tz_convert(None)
         return _time(column, column.sql, moments, None, "a timestamp in the files")
+    if column.share(DOT_NET) > 0.98:
+        digits = pd.Series(column.values).str.extract(r"(-?\d+)", expand=False)
+        sql = f"timestamp_millis(cast(regexp_extract({column.sql}, '-?[0-9]+', 0) AS bigint))"
+        told = since(pd.to_numeric(digits).to_numpy(dtype=float) / 1000)
+        return _time(column, sql, told, "UTC", "milliseconds as .NET writes them")
     if column.is_number:
         return _epoch(column) or (_text(column) if column.share(r"\d{8}|\d{12}|\d{14}|\d{17}") > 0.95 else None)
     return _text(column)
@@ -101,10 +110,12 @@ def _epoch(column: Column) -> Time | None:
 
 def read_serial(column: Column) -> Time | None:
     """Read numbers as a spreadsheet's days since 1899-12-30."""
-    if not column.is_number or not 0.9 < np.mean((column.numbers > 36_000) & (column.numbers < 55_000)) <= 1:
+    amount = read_amount(column)
+    if amount is None or not 0.9 < np.mean((amount.numbers > 36_000) & (amount.numbers < 55_000)) <= 1:
         return None
-    moments = since((column.numbers - 25_569) * 86_400)
-    sql = f"timestamp_seconds((cast({column.sql} AS double) - 25569) * 86400)"
+    moments = since((amount.numbers - 25_569) * 86_400)
+    number = amount.sql if amount.sql.startswith("cast(") else f"cast({amount.sql} AS double)"
+    sql = f"timestamp_seconds(({number} - 25569) * 86400)"
     return _time(column, sql, moments, None, "numbers of 36,000 to 55,000: a spreadsheet's days since 1899-12-30")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recaug.propose.actions import known, meaning
-from recaug.propose.amounts import Amount, read_amount
+from recaug.propose.amounts import Amount, read_amount, usual_mark
 from recaug.propose.columns import Column, Table, tie
 from recaug.propose.roles import Choice, Roles, counts_up, find_people
 from recaug.propose.words import Idea, ideas
@@ -71,7 +71,8 @@ def _type(roles: Roles, column: Column) -> float:
 def find_amounts(roles: Roles) -> None:
     """Find the price, which an item mostly keeps, and the quantity, which is mostly 1."""
     told = (column for column in roles.free if not column.is_unique or len(column.given) < 20 or _is_paid(column))
-    amounts = [amount for column in told if (amount := read_amount(column)) is not None]
+    usual = usual_mark(roles.table.columns)
+    amounts = [amount for column in told if (amount := read_amount(column, usual)) is not None]
     _find_price(roles, amounts)
     scored = [(_quantity(roles, amount), amount) for amount in amounts if amount.column.name not in roles.taken]
     score, best = max(scored, key=lambda pair: pair[0], default=(0.0, None))

@@ -19,24 +19,28 @@ _STEMS: Mapping[Idea, str] = {
         musteri kullanic uye patron consumer subscriber person anonymous profile cookie account compte cuenta ==who
         ==qui ==wer ==uid ==cid ==vid ==mid покупател клиент пользовател посетител заказчик користувач покупец 用户
         用戶 会员 會員 会員 顧客 客户 客戶 買家 买家 ユーザ お客 購入者 고객 회원 사용자 구매자 πελατ χρηστ عميل
-        مستخدم زبون לקוח משתמש ลูกค้า ผู้ใช้ ग्राहक""",
+        مستخدم زبون לקוח משתמש ลูกค้า ผู้ใช้ ग्राहक
+        =cust =custid =custno =usr =usrid =kunnr""",
     "item": """item product produkt artikel article articul articol artigo produit producto produto prodott towar
         tovar sku =asin =isbn =ean =gtin =upc =plu stockcode goods =ware =waren =vare =vara tuote zbozi termek urun
         =mal =pham movie =film =book =buch listing material merchandis proizvod vyrobok cikk ==aid ==pid ==iid
         ==gid ==what =nomenclature barang товар продукт артикул номенклатур 商品 产品 產品 製品 品番 品目 物品 宝贝
-        アイテム 상품 제품 품목 προϊον προιον منتج مוצר מוצר פריט สินค้า उत्पाद""",
+        アイテム 상품 제품 품목 προϊον προιον منتج مוצר מוצר פריט สินค้า उत्पाद
+        =prod =prodid =prodno =itm =itmid =artnr =matnr""",
     "time": """time date datum zeit uhr fecha hora heure =data =ora dataora tijd czas tarih zaman saat =ts ==at
         ==when =dt created occurred moment horodat tidspunkt =tid =tag =jour =dia =giorno =kiedy =quand =cuando
         =cuándo updated =cas =ido idopont datetime epoch =ngay =gian дата врем час 时间 時間 時刻 日時 日期 日付
-        시간 날짜 일시 일자 ημερομ ωρα تاريخ وقت תאריך זמן วันที่ เวลา""",
+        시간 날짜 일시 일자 =erdat =budat =fkdat =erzet ημερομ ωρα تاريخ وقت תאריך זמן วันที่ เวลา""",
     "price": """price preis prix precio preco prezz prijs =cena ceny =cen =ar =pris prisen hinta fiyat tutar betrag
         montant importe import =valor amount revenue umsatz sales =sum =total kosten coste costo =cost cost valeur
         einzelpreis bedrag belob =belopp =kwota =castka osszeg totaal paid gmv =harga =gia цена цены стоимост сумма
-        ціна вартіст 价格 價格 単価 单价 單價 価格 金額 金额 售价 가격 단가 금액 τιμη سعر מחיר ราคา""",
+        ціна вартіст 价格 價格 単価 单价 單價 価格 金額 金额 售价 가격 단가 금액 τιμη سعر מחיר ราคา
+        =netwr =dmbtr""",
     "quantity": """quantit qty menge anzahl stueck stuck =stk cantidad quantidad aantal hoeveelh ilosc adet miktar
         sztuk kusu pocet darab =units unidades =count pieces =pcs antal antall maara =qta =cant =qte =qtd =num
         mnozstv mennyis =db kolicin jumlah =luong количеств кол-во колво кіл =шт 数量 數量 件數 個数 件数 点数 수량
-        개수 ποσοτ كمية כמות จำนวน""",
+        개수 ποσοτ كمية כמות จำนวน
+        =kwmeng =fkimg""",
     "type": """event action aktion aktivit =type =typ =tipo =art =kind behavio verhalten ereignis evenement evento
         eventi azion accion acao gebeurten actie zdarzen akcj udalost esemeny akce activit interact =verb =op
         operation đong hendelse handelse handling tapahtum eylem olay islem vorgang =hit событи действи акци тип
@@ -47,7 +51,8 @@ _STEMS: Mapping[Idea, str] = {
     "order": """order bestell auftrag commande pedido ordine ordre zamowien objednav rendeles tilaus siparis invoice
         rechnung fattur factur faktur fatura receipt =bon beleg ticket basket warenkorb korb panier carrito carrell
         winkelwagen koszyk kosik transact transakt transaz transac transak cart checkout =fis szamla kvitt boleta
-        заказ счет чек корзин накладн замовл 订单 訂單 注文 单号 單號 伝票 購入番号 주문 παραγγελ طلب הזמנה""",
+        заказ счет чек корзин накладн замовл 订单 訂單 注文 单号 單號 伝票 購入番号 주문 παραγγελ طلب הזמנה
+        =txn =txnid =trx =trxid =tx =inv =invno =ord =ordid =vbeln""",
     "query": """query search suche suchbegr recherch busqued =busca ricerc zoek zapytan szukan hledan keres arama
         keyword =term phrase =q запрос поиск пошук 搜索 查询 查詢 検索 关键词 キーワード 검색 αναζητ بحث חיפוש""",
     "rating": """rating overall score =stars =star bewertung =note calificac valutaz ocena hodnocen ertekel =puan

@@ -108,13 +108,13 @@ def _line(indent: str, key: str, entry: Entry) -> list[str]:
     unsure = f"unsure: {key} {entry.unsure}" if entry.unsure else ""
     comment = "; ".join(part for part in (unsure, entry.comment) if part)
     line = f"{indent}{key}: {value}"
-    if len(line) > WIDTH and isinstance(entry.value, dict | list):
+    if len(line) > WIDTH and (isinstance(entry.value, dict | list) or value == entry.value):  # no text in quotes
         return _folded(indent, line, comment)
     return [_cut(f"{line} # {comment}", len(line)) if comment else line]
 
 
 def _folded(indent: str, line: str, comment: str) -> list[str]:
-    """Break a list or map at its commas."""
+    """Break a list, a map or a plain text at its commas, which YAML joins by a blank."""
     lines, rest = [], line
     while len(rest) > WIDTH - 4 and ", " in rest[len(indent) + 8 : WIDTH - 4]:
         at = rest.rindex(", ", 0, WIDTH - 4) + 1
