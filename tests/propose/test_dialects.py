@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from tests.propose.shop import EVENTS, Event, comma, lines, proposed, table
 
+from recaug.config import Items
 from recaug.errors import ContractError
+from recaug.propose.command import Paths, make_proposal
 
 OURS = {"view": "view", "cart": "cart", "purchase": "purchase"}
 
@@ -326,8 +328,9 @@ def dates_of_unix() -> Dialect:
 
 
 def grades_without_header() -> Dialect:
-    """Users, items, grades and seconds, cut by two colons: the grades are nobody."""
-    body = rows(lambda e: [e.user, e.item, 1 + int(e.price) % 5, int(e.at.timestamp())])
+    """Users, items, grades and seconds, cut by two colons: the grades are nobody, though no user comes in sessions."""
+    when = [EVENTS[7 * number % len(EVENTS)].at for number in range(len(EVENTS))]
+    body = [[e.user, e.item, 1 + e.at.second % 5, int(at.timestamp())] for e, at in zip(EVENTS, when, strict=True)]
     text = "".join("::".join(map(str, row)) + "\n" for row in body)
     roles = {"user_id": "c1", "item_id": "c2", "event_time": "timestamp_seconds(cast(c4 AS bigint))"}
     return Dialect({"ratings.dat": text.encode()}, roles, {"view": "view"})
@@ -413,6 +416,33 @@ def test_what_is_no_log_is_told_what_to_do(tmp_path: Path) -> None:
     body = [[e.session, e.user, e.at, f"{e.item}|{other.item}"] for e, other in pairwise(EVENTS)]
     made = proposed(tmp_path, {"log": table(["order", "customer", "created", "products"], body).encode()})
     assert "item_id holds lists, such as 2" in made.text
+
+
+def catalogued(folder: Path, items: str) -> Items:
+    """The section items that is proposed for a catalogue of the log's items."""
+    log = table(["user", "item", "time", "type"], rows(lambda e: [e.user, e.item, e.at, e.action]))
+    (folder / "log.csv").write_text(log)
+    (folder / "items").write_text(items)
+    made = make_proposal(Paths(str(folder / "log.csv"), str(folder / "items")), Path("shop.yaml"))
+    assert made.sources.items is not None
+    return made.sources.items
+
+
+def test_catalogues_of_feeds_and_of_properties(tmp_path: Path) -> None:
+    items = sorted({event.item for event in EVENTS})
+    tags = ["|".join(letter for bit, letter in enumerate("abcde") if n + 1 >> bit & 1) for n in range(len(items))]
+    feed = [
+        [item, f"Thing {item}", f"A nice thing of kind {item[-1]}", tag] for item, tag in zip(items, tags, strict=True)
+    ]
+    read = catalogued(tmp_path, table(["id", "title", "description", "tags"], feed))
+    assert (read.item_id, read.title) == ("id", "title")
+    lists = catalogued(tmp_path, table(["item", "tags", "colours"], [[row[0], row[3], "red|blue"] for row in feed]))
+    assert (lists.item_id, "tags" in lists.multi_valued) == ("item", True)
+    pairs = [[item, name, value] for item in items for name, value in (("category", item[-1]), ("790", f"n{item}"))]
+    with pytest.raises(ContractError, match=r"^--items: .* has a property and its value a row: .* source.items.sql"):
+        catalogued(tmp_path, table(["itemid", "property", "value"], pairs))
+    with pytest.raises(ContractError, match="has objects by their ids; write an object a line"):
+        catalogued(tmp_path, json.dumps({item: {"name": f"Thing {item}"} for item in items}))
 
 
 def test_rows_without_a_type_are_left_out_by_name(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from recaug.propose.columns import Column, Table, tie
 from recaug.propose.logs import Entry
 from recaug.propose.roles import whole_id
 from recaug.propose.samples import Sample
-from recaug.propose.words import ideas
+from recaug.propose.words import ideas, split
 
 ATTRIBUTES = 10  # that are proposed, of each kind
 DECIDED = 0.7  # how far an item decides what is its own
 VOCABULARY = 100  # words, of which lists of categories with blanks between them are made
+DESCRIPTION = re.compile(r"(?i)descri|beschreib|omschrij|body|text|detail|описан|说明|説明")
+PROPERTY = re.compile(r"(?i)prop(?:erty|erties)?|attr(?:ibute)?(?:_?name)?|feature|merkmal|eigenschaft")
 LONG = 60  # letters on average, from which a text is a description
 
 
@@ -31,6 +33,7 @@ def propose_items(
     keys = dict(place)
     table = sample.views[0].table
     item, why = _item(table, set(known), key)
+    _refuse_properties(table, item, key)
     keys["item_id"] = Entry(whole_id(item), why)
     if sample.format == "json_object":
         keys["title"] = Entry("cast(null AS string)", "an object of lists has no titles")
@@ -42,6 +45,15 @@ def propose_items(
     title = _title(free)
     keys["title"] = _kind(free) if title is None else Entry(title.sql, f"{title.distinct:,} texts")
     return keys | _attributes([column for column in free if column is not title], sample), item
+
+
+def _refuse_properties(table: Table, item: Column, key: str) -> None:
+    """Raise ContractError for rows of an item, a property's name and its value, of which no column is an attribute."""
+    value = next((column.name for column in table.columns if "value" in split(column.name)), None)
+    named = next((column.name for column in table.columns if PROPERTY.fullmatch(column.name)), None)
+    if value is not None and named is not None and not item.is_unique:
+        what = f"has a {named} and its {value} a row"
+        raise ContractError(f"{key} {what}: make a row an item by source.items.sql (docs/logs.md, Properties in rows)")
 
 
 def _item(table: Table, known: set[str], key: str) -> tuple[Column, str]:
@@ -70,6 +82,7 @@ def _title(columns: Sequence[Column]) -> Column | None:
         letters = float(np.mean([len(value) for value in column.looked_at]))
         differ = column.distinct / max(len(column.given), 1)
         score = 2 * heard.get("label", 0.0) + differ + column.is_prose - heard.get("group", 0.0)
+        score -= DESCRIPTION.search(column.name) is not None  # where there is a title as well
         scored.append((score - 1.5 * (letters > 2 * LONG), column))
     best = max(scored, key=lambda pair: pair[0], default=None)
     return best[1] if best is not None and best[0] > 1.2 else None

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from recaug.propose.words import ideas
 
 SEPARATORS = (",", ";", "\t", "|", "\x01", "::", "||", "~", "^", "¦", " | ", " ; ", ", ", " ")
+EVEN = 20  # rows of one width that are no accident
 ROWS = 600  # lines by which a separator is chosen
 # What a field looks like that holds a value and not several: a number, or anything without a separator in it.
 WHOLE = re.compile(r'[+-]?[\d., \u00a0]*\d|[^,;\t|\x01~^]*|".*"|\s*[\[{].*[}\]]\s*', re.DOTALL)
@@ -60,9 +61,10 @@ def cut_lines(texts: Sequence[str]) -> Fields | None:
     start = max(texts, key=len)
     comment = "#" if _comments(start) else None
     tried = {sep: _score(start, Cut(sep, comment=comment)) for sep in SEPARATORS if sep in start}
-    if not tried or max(tried.values()) < 0.2:
+    likely = sorted(tried, key=lambda sep: -tried[sep])
+    best = next((sep for sep in likely if tried[sep] >= 0.2 or _is_even(start, Cut(sep, comment=comment))), None)
+    if best is None:
         return None
-    best = max(tried, key=lambda sep: tried[sep])
     cut = _quotes(start, Cut(best, comment=comment))
     parts = [part for part in (split_rows(text, cut) for text in texts) if part]
     widths = [Counter(map(len, part)).most_common(1)[0][0] for part in parts]
@@ -72,6 +74,13 @@ def cut_lines(texts: Sequence[str]) -> Fields | None:
     body = [part[named:] for part in parts]
     rows = [[row for row in part if len(row) == width] for part, width in zip(body, widths, strict=True)]
     return Fields(cut, headers, rows, sum(map(len, rows)) / max(sum(map(len, body)), 1), evidence)
+
+
+def _is_even(text: str, cut: Cut) -> bool:
+    """Whether many rows are all as wide as the names, as those of a table are whose cells hold lists."""
+    rows = split_rows(text, cut, ROWS)
+    widths = {len(row) for row in rows[:-1]}
+    return len(rows) > EVEN and len(widths) == 1 and widths != {1}
 
 
 def _refuse_title(rows: Sequence[Sequence[str]], width: int) -> None:

@@ -45,9 +45,13 @@ def read_objects(
     if not records:
         raise ContractError(f"{key}: no line is a JSON object; write an object a line")
     if len(records) == 1 and len(records[0]) > ENTRIES:
-        if is_catalogue:
+        if is_catalogue and not any(isinstance(value, dict) for value in records[0].values()):
             return Sample(
                 files, "json_object", [_by_key(records[0])], evidence={"format": "one object, named by items"}
+            )
+        if is_catalogue:
+            raise ContractError(
+                f"{key}: {files[0].inside} has objects by their ids; write an object a line, id included"
             )
         raise ContractError(
             f"{key}: {files[0].inside} is one JSON object of {len(records[0]):,} entries and no event log: a catalogue "
