@@ -230,7 +230,12 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
 
 
 def _generators(tables: Checked, generators: Train) -> Iterator[Check]:
-    """Compare the popularity, if any, that a generator of fold k carries with that of the other folds' train events."""
+    """Compare the popularity, if any, that a generator of fold k carries with that of the other folds' train events.
+
+    With noise it is no such popularity, and cannot be compared.
+    """
+    if generators.spent is not None:
+        return
     train, expected = tables.sequences.where("split = 'train'"), dict[int | None, NDArray[np.float32]]()
     for model in generators.models:
         state, fold = read_weights(model.folder), model.fold

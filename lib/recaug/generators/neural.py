@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from recaug.clickstream.terms import Neighbours
 from recaug.config import CoVisitation, Optimiser
 from recaug.config.base import Positive, PositiveFloat
+from recaug.generators.accounting import Sampling
 from recaug.generators.base import DrawBoth, Generator
 from recaug.generators.inputs import GeneratorInputs, LeftOut
 from recaug.generators.learning import Watch
@@ -75,12 +76,16 @@ class Neural(Generator, kw_only=True):
 
     def jobs(self, inputs: GeneratorInputs) -> list["NeuralJob"]:
         """One a fold. With inputs.before each goes on from the same fold's model, where that fits."""
-        return [self._job(inputs, fold) for fold in inputs.folds]
+        return [self._job(inputs, fold) for fold in inputs.learnt_folds]
+
+    def sampling(self, users: int) -> Sampling:
+        """As many users a step as batch_rows says, in expectation."""
+        steps = steps_per_epoch(users, self.optimiser) * self.optimiser.epochs
+        return Sampling(min(self.optimiser.batch_rows / users, 1.0), steps)
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The trained models' own."""
-        own = [model for model in trained if model.generator == self.name]
-        return {model.fold: model.folder for model in own if model.fold is not None}
+        return inputs.by_fold({model.fold: model.folder for model in trained if model.generator == self.name})
 
     def sampler(self, folder: str) -> Several:
         """Continuations, then generated users."""
