@@ -122,7 +122,11 @@ def _counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool, without:
             )
         counts = CoVisitation(*map(torch.from_numpy, table), **counting(inputs.counts))
         own = without is None and inputs.private is None
-        meta = {"arguments": {"share": near.share, "own": own}, "covisitation": counting(inputs.counts)}
+        meta = {
+            "arguments": {"share": near.share, "own": own},
+            "covisitation": counting(inputs.counts),
+            "private": None if inputs.private is None else inputs.private.meta,
+        }
         finish_model(folder, CountsGenerator(counts, likeness, share=near.share, own=own), meta)
     return folder.root
 

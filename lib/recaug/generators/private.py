@@ -3,12 +3,21 @@
 import hashlib
 import hmac
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recaug.clickstream.noisy_counts import Noise
+import msgspec
+import numpy as np
+
+from recaug.clickstream import noisy_counts
+from recaug.config import Optimiser
 from recaug.generators.accounting import PAIRS
 from recaug.results import Spent
+from recaug.training.batches import Columns
+from recaug.training.loop import Batch, TrainingTask
+from recaug.training.private import Chance, Noise, PrivateTask, sampled_users
+from recaug.training.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,14 @@ class Private:
             "users": self.users,
         }
 
-    def noise(self, release: str) -> Noise:
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What a model's meta.json says: how it was made, and what the night's generators together spend."""
+        return self.made_of | {"spent": msgspec.to_builtins(self.spent)}
+
+    def noise(self, release: str) -> noisy_counts.Noise:
         """Noise on the counts. release: names their data and how they are counted; other data want another name."""
-        return Noise(
+        return noisy_counts.Noise(
             secret=self.secret,
             release=f"counts {release} {self.made_of}",
             pairs=self.counts / math.sqrt(PAIRS),
@@ -51,3 +65,21 @@ class Private:
             delta=self.delta,
             most=self.contributions,
         )
+
+    def task(self, task: Any, optimiser: Optimiser, training: str, worker: Worker) -> TrainingTask:
+        """Give a task of which one knows each user's loss (LossesTask) noise. training: names all that decides it."""
+        assert self.training is not None
+        noise = Noise(self.training, optimiser.batch_rows, Chance(self.secret, training))
+        return PrivateTask(task, noise, worker)
+
+    def batches(
+        self, files: Sequence[str], without: int | None, optimiser: Optimiser, training: str, worker: Worker
+    ) -> Iterator[Batch]:
+        """Give this rank's users, each by chance, with something to predict. without: a fold."""
+
+        def keep(columns: Columns) -> np.ndarray:
+            taught = (columns["window"] == 0) & (columns["length"] >= 2)
+            return np.asarray(taught & (columns["fold"] != without))
+
+        rate, chance = min(optimiser.batch_rows / self.users, 1.0), Chance(self.secret, training)
+        return sampled_users(files, ["items", "fold", "window", "length"], keep, rate, chance, worker)

@@ -52,8 +52,8 @@ class Protection(NamedTuple):
             epsilon, delta = f"{self.spent.epsilon:.2f}", f"{self.spent.delta:g}"
             return (
                 f"What the generators know of users has differential privacy: epsilon {epsilon} at delta {delta}, of "
-                "counts and weights together, this night's refit included; it covers neither the users that a row names "
-                "as its source nor the recommender, and each night spends anew."
+                "counts and weights together, this night's refit included; it covers neither the users that a row "
+                "names as its source nor the recommender, and each night spends anew."
             )
         if self.min_users > 1:
             return f"Only pairs of items that {self.min_users} different users had enter what the generators know."
