@@ -13,9 +13,9 @@ from recaug.config import Privacy
 from recaug.errors import ConfigError
 from recaug.results import Spent
 
-ORDERS = [*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 64), 80, 128, 256, 512, 1024]  # of Renyi divergence
+ORDERS = [*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 64), 80, 128, 256]  # of Renyi divergence
 MOST_NOISE = 1e5  # times what a user adds; of more nothing would be left
-CLOSE = 1.001  # how near the noise is to the least that does
+CLOSE = 1.003  # how near the noise is to the least that does
 COUNTS = 0.5  # of epsilon that is for the counts where networks are trained, too
 PAIRS = 0.8  # of what the counts spend, that is for pairs; the rest is for items
 

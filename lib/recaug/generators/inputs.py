@@ -157,12 +157,12 @@ class GeneratorInputs:
         """Train events of each item, with noise where that is asked for: (n_items + 1,)."""
         if self.private is None:
             return popularity_and_head(self.tables.read("vocabulary"))[0]
-        return self._noisy(self.private, without).events
+        return self._noisy[without].events
 
     def pairs(self, without: int | None) -> DataFrame:
         """Co-visitation without a fold, as far as it may be known: item_index, other_index, weight."""
         if self.private is not None:
-            return self._noisy(self.private, without).pairs
+            return self._noisy[without].pairs
         pairs = self.tables.read("covisitation")
         known = pairs if without is None else pairs.where(F.col("fold") != without)
         return of_enough(known, self.min_users).select("item_index", "other_index", "weight")
@@ -200,10 +200,20 @@ class GeneratorInputs:
         less = None if without is None else train_events(of_fold)
         return log_popularity(self.tables.read("vocabulary"), without=less)
 
-    def _noisy(self, private: Private, without: int | None) -> NoisyCounts:
-        """Count with noise. Of all users, or of halves: a user is in one release."""
+    @cached_property
+    def _noisy(self) -> Mapping[int | None, NoisyCounts]:
+        """Counts with noise without each of `counted_folds`: of all users, or of halves, so a user is in one of them."""
+        assert self.private is not None
         users, words = one_row_a_user(self.tables.read("sequences")), self.tables.read("vocabulary")
-        known = users if without is None else users.where(F.col("fold") != without)
-        window, backward = self.counts.window, self.counts.backward
-        data = f"{self.rows_hash} {self.tables.content_hash('vocabulary')} without {without} window {window}"
-        return noisy_counts(known, words.count(), window, backward, private.noise(data))
+        window, backward, n_items = self.counts.window, self.counts.backward, words.count()
+        data = f"{self.rows_hash} {self.tables.content_hash('vocabulary')} window {window} without "
+        return {
+            fold: noisy_counts(
+                users if fold is None else users.where(F.col("fold") != fold),
+                n_items,
+                window,
+                backward,
+                self.private.noise(f"{data}{fold}"),
+            )
+            for fold in self.counted_folds
+        }

@@ -93,17 +93,34 @@ class PrivateTask:
         yield Update(self.part, noisy - noisy.detach() + loss, users)
 
     def clipped(self, batch: Batch, share: float) -> tuple[list[Tensor], Tensor]:
-        """Sum the users' clipped gradients, by parameter, and their losses (scalar)."""
+        """Sum the users' clipped gradients, by parameter, and their losses (scalar).
+
+        A user whose gradient is not finite adds nothing, for no factor would bound it.
+        """
         total = [torch.zeros_like(parameter) for parameter in self.parameters]
         loss = torch.zeros((), device=self.worker.device)
         for start in range(0, len(next(iter(batch.values()))), ROWS):
-            losses = self.task.losses({name: rows[start : start + ROWS] for name, rows in batch.items()}, share)
-            factors = (CLIP / self.lengths(losses).clamp(min=1e-12)).clamp(max=1.0)
+            seen = self._seen({name: rows[start : start + ROWS] for name, rows in batch.items()}, share)
+            if seen is None:
+                continue
+            losses, lengths = seen
+            factors = (CLIP / lengths.clamp(min=1e-12)).clamp(max=1.0)
             gradients = torch.autograd.grad((factors * losses).sum(), self.parameters)
             for summed, gradient in zip(total, gradients, strict=True):
                 summed.add_(gradient)
             loss += losses.detach().sum()
         return total, loss
+
+    def _seen(self, rows: Batch, share: float) -> tuple[Tensor, Tensor] | None:
+        """Losses and their gradients' lengths, (rows,), of those of a finite length; None where there is no such."""
+        while len(next(iter(rows.values()))):
+            losses = self.task.losses(rows, share)
+            lengths = self.lengths(losses)
+            finite = lengths.isfinite()
+            if finite.all():
+                return losses, lengths
+            rows = {name: values[finite] for name, values in rows.items()}
+        return None
 
     def lengths(self, losses: Tensor) -> Tensor:
         """Length of each row's gradient: (rows,)."""
