@@ -202,7 +202,7 @@ class GeneratorInputs:
 
     @cached_property
     def _noisy(self) -> Mapping[int | None, NoisyCounts]:
-        """Counts with noise without each of `counted_folds`: of all users, or of halves, so a user is in one of them."""
+        """Counts with noise without each of `counted_folds`: of all users, or of halves; a user is in one of them."""
         assert self.private is not None
         users, words = one_row_a_user(self.tables.read("sequences")), self.tables.read("vocabulary")
         window, backward, n_items = self.counts.window, self.counts.backward, words.count()
