@@ -94,7 +94,7 @@ def user_part(items: NDArray[np.int64], window: int, most: int) -> tuple[NDArray
     that of the items' numbers of events. Units are rounded down.
     """
     pairs: dict[tuple[int, int], float] = {}
-    for gap in range(1, min(window, len(items) - 1) + 1):
+    for gap in range(1, 1 + min(window, len(items) - 1)):
         for pair in zip(items[:-gap].tolist(), items[gap:].tolist(), strict=True):
             if pair[0] != pair[1]:
                 pairs[pair] = pairs.get(pair, 0.0) + 1.0 / gap
