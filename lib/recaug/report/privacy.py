@@ -1,5 +1,6 @@
 """What the audit says of generated rows: areas and shares caught, beside baselines and controls."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class Protection(NamedTuple):
     def said(self) -> str:
         """Whose pairs the generators know, in a sentence."""
         if self.spent is not None:
-            epsilon, delta = f"{self.spent.epsilon:.2f}", f"{self.spent.delta:g}"
+            epsilon, delta = f"{math.ceil(100 * self.spent.epsilon) / 100:.2f}", f"{self.spent.delta:g}"
             return (
                 f"What the generators know of users has differential privacy: epsilon {epsilon} at delta {delta}, of "
                 "counts and weights together, this night's refit included; it covers neither the users that a row "
