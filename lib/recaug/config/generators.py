@@ -24,6 +24,7 @@ class Entry:
     __slots__ = ()
     kind: str
     control: ClassVar[bool]
+    private: ClassVar[bool]
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from recaug.config.base import Count, Positive, Strict
+from recaug.config.base import Count, Positive, PositiveFloat, Strict
 from recaug.errors import ConfigError
 
 SHORTEST_KEY = 32  # characters: of 16 random bytes in hexadecimal
@@ -50,8 +50,16 @@ class Privacy(Strict, kw_only=True):
     canaries: made-up users whose steps are planted beside the rows, half of them: an attack that misses these sees
         nothing.
     salts: halves of the users that jobs/audit_privacy.py makes rows from.
+    epsilon: differential privacy of whatever generators know of users, together: counts with noise, and weights learnt
+        with noise (DP-SGD); a user is what may be there or not. null: none. Wants a key, which decides the noise, and
+        the extra `dp`. The refit of a night spends as much again: the model card says what both come to.
+    delta: of it; has to be below 1 in so many users.
+    contributions: pairs of items that a user adds to the noisy counts at most, the strongest; all of them together
+        weigh 1 (L2).
 
-    On thin data a floor of five users leaves next to nothing: see docs/results.md.
+    On thin data a floor of five users, or noise, leaves next to nothing: see docs/results.md. With epsilon the noise's
+    threshold stands in the place of min_users. Not covered: the recommender and its lists, which items there are, what
+    is chosen by validation, the page's figures; and a row tells of the users that it names as its source.
     """
 
     key: Key | None = None
@@ -59,6 +67,20 @@ class Privacy(Strict, kw_only=True):
     users: Count = 1000
     canaries: Annotated[int, Meta(ge=20)] = 200
     salts: Positive = 10
+    epsilon: PositiveFloat | None = None
+    delta: Annotated[float, Meta(gt=0, lt=0.01)] = 1e-6
+    contributions: Positive = 20
+
+    def __post_init__(self) -> None:
+        """Check what spans several keys."""
+        if self.epsilon is None:
+            return
+        if self.key is None:
+            raise ValueError("privacy.epsilon wants privacy.key: who can draw the noise again takes it off")
+        if self.min_users > 1:
+            raise ValueError(
+                "privacy.min_users is for exact counts: with privacy.epsilon set it to 1, the noise has a threshold"
+            )
 
     @property
     def secret(self) -> str | None:

@@ -113,6 +113,11 @@ class Config(Strict, kw_only=True, dict=True):
             self.evaluate.policy.check(self.augment)
         self._check_search()
         self._check_fairness()
+        open_ones = [entry.name for entry in self.augment.generators if not entry.private]
+        if self.privacy.epsilon is not None and open_ones:
+            raise ValueError(
+                f"privacy.epsilon: {', '.join(open_ones)} cannot keep it; leave these generators out, or set it to null"
+            )
         if self.learning_curve is not None and not self.augment.generators:
             raise ValueError("learning_curve has no augment.generators to draw the curves of")
         if self.benchmark is not None:

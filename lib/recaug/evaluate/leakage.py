@@ -230,9 +230,9 @@ def _generated(learnt: DataFrame, candidates: DataFrame, words: DataFrame, peopl
 
 
 def _generators(tables: Checked, generators: Train) -> Iterator[Check]:
-    """Compare the popularity, if any, that a generator of fold k carries with that of the other folds' train events."""
+    """Compare the popularity that a generator of fold k carries, if any and without noise, with the other folds'."""
     train, expected = tables.sequences.where("split = 'train'"), dict[int | None, NDArray[np.float32]]()
-    for model in generators.models:
+    for model in generators.models if generators.spent is None else []:
         state, fold = read_weights(model.folder), model.fold
         held = next((value.numpy() for key, value in state.items() if key.endswith("informed.popularity")), None)
         if held is None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recaug.config.base import Count, NonNegative, PositiveFloat, Share, Strict
 from recaug.config.generators import Entry
+from recaug.generators.accounting import Sampling
 from recaug.generators.histories import Histories
 from recaug.generators.inputs import GeneratorInputs
 from recaug.results import TrainedModel
@@ -73,7 +74,8 @@ class Generator(Strict, Entry, kw_only=True):
     A subclass has a field `draw`, a Draw of its own: what a generator cannot do is no key.
     label, colour (CSS, on light and on dark paper): on the page. rows_label: what an arm of its rows is called there,
     the label where it is empty. writes: `continuations`, `histories` or both. control: its rows know nothing and are
-    never published; other rows have to beat them.
+    never published; other rows have to beat them. private: what it knows of users it has from GeneratorInputs.events
+    and pairs, or learns with noise: it has differential privacy where the night asks for it.
     kind: of the registry, or a class path `package.module:Class`.
     own_name: the key `name`, so that one kind can stand twice with different settings.
     draw: what is sampled from it.
@@ -84,6 +86,7 @@ class Generator(Strict, Entry, kw_only=True):
     rows_label: ClassVar[str] = ""
     writes: ClassVar[frozenset[str]]
     control: ClassVar[bool] = False
+    private: ClassVar[bool] = False
 
     kind: str
     own_name: Name | None = msgspec.field(default=None, name="name")
@@ -107,6 +110,10 @@ class Generator(Strict, Entry, kw_only=True):
     def jobs(self, inputs: GeneratorInputs) -> Sequence[Job]:
         """Give the models to train, one a fold that is left out; none where nothing is trained."""
         return []
+
+    def sampling(self, users: int) -> Sampling | None:
+        """How a network with differential privacy samples so many users; None where nothing is trained."""
+        return None
 
     @abstractmethod
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -54,6 +54,7 @@ class Classic(Generator, kw_only=True):
     label = "classic"
     colour = ("#8a5a00", "#d8b15a")
     writes = frozenset({"histories"})
+    private: ClassVar[bool] = True
 
     kind: Literal["classic"] = "classic"
     ways: Ways = Ways()

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from recaug.generators.base import Contexts, DrawContinuations, Generator
-from recaug.generators.counts import of_every_fold
 from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.samplers import Continuing, NetworkModel, opened
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import finish_model, model_folder
-from recaug.training.inputs import log_popularity
+from recaug.training.inputs import log_shares
 from recaug.training.models.popularity import PopularityGenerator
 from recaug.training.models.scores import Scores, Seen
 
@@ -37,13 +36,14 @@ class Repeated(Generator, kw_only=True):
     colour = ("#6b6b6b", "#a8a8a8")
     writes = frozenset({"continuations"})
     control: ClassVar[bool] = True
+    private: ClassVar[bool] = True
 
     kind: Literal["repeated"] = "repeated"
     draw: DrawOne = DrawOne()
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """No model: whatever the fold, the user's own events say it."""
-        return of_every_fold(inputs, self.kind)
+        return inputs.by_fold({None: self.kind})
 
     def sampler(self, folder: str) -> "Following":
         """What came next."""
@@ -58,20 +58,22 @@ class Popular(Generator, kw_only=True):
     rows_label = "rows by popularity"
     writes = frozenset({"continuations"})
     control: ClassVar[bool] = True
+    private: ClassVar[bool] = True
 
     kind: Literal["popular"] = "popular"
     draw: DrawByPopularity = DrawByPopularity()
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The popularity of the train events, written as a model or found."""
-        popularity = torch.from_numpy(log_popularity(inputs.tables.read("vocabulary")))
-        made_of = {"rows": inputs.tables.content_hash("vocabulary")}
+        popularity = torch.from_numpy(log_shares(inputs.events()))
+        private = None if inputs.private is None else inputs.rows_hash
+        made_of = {"rows": inputs.tables.content_hash("vocabulary"), "private": private}
         folder = model_folder(inputs.models, self.kind, made_of)
         if not folder.finished():
             n_items = len(popularity) - 1
             module: nn.Module = PopularityGenerator(n_items, popularity)
             finish_model(folder, module, {"arguments": {"n_items": n_items}})
-        return of_every_fold(inputs, folder.root)
+        return inputs.by_fold({None: folder.root})
 
     def sampler(self, folder: str) -> Continuing:
         """Continuations."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pyspark.sql import functions as F
 from torch import Tensor
 
 from recaug.clickstream.terms import alike, item_terms, latent_matrix
@@ -17,7 +16,7 @@ from recaug.generators.neural import counting
 from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import finish_model, model_folder
-from recaug.training.inputs import neighbours, popularity_and_head
+from recaug.training.inputs import neighbours
 from recaug.training.models.counts import CountsGenerator
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.models.scores import Scores
@@ -45,6 +44,8 @@ class Counts(Generator, kw_only=True):
     colour = ("#16736d", "#4fc3bb")
     rows_label = "counts' rows"
     writes = frozenset({"continuations"})
+
+    private: ClassVar[bool] = True
 
     kind: Literal["counts"] = "counts"
     attributes: Share = 0.2
@@ -85,19 +86,11 @@ class LeaveOneOut:
 def counts_folders(inputs: GeneratorInputs, near: Alike, earlier: bool = False) -> dict[int, str]:
     """Write the counts of the train window as models, or find them, and give their folders' addresses by fold.
 
-    earlier: counts of what came before an item, not after. One model serves all folds where every pair counts: a user's
-    own are taken out. With a least number of users taking them out would not do, for whether a pair has enough depends
-    on the user: each fold has the counts of the others. Raises ContractError where the table that says what is alike is
-    not there, or knows what the night may not.
+    earlier: counts of what came before an item, not after. Of one model of exact counts that serves all folds a user's
+    own pairs are taken out. Raises ContractError where the table that says what is alike is not there, or knows what
+    the night may not.
     """
-    if inputs.min_users > 1 or inputs.cross_fitted:
-        return {fold: _counts_folder(inputs, near, earlier, fold) for fold in inputs.folds if fold is not None}
-    return of_every_fold(inputs, _counts_folder(inputs, near, earlier, None))
-
-
-def of_every_fold(inputs: GeneratorInputs, folder: str) -> dict[int, str]:
-    """Give one folder for each fold."""
-    return {fold: folder for fold in inputs.folds if fold is not None}
+    return inputs.by_fold({fold: _counts_folder(inputs, near, earlier, fold) for fold in inputs.counted_folds})
 
 
 def _counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool, without: int | None) -> str:
@@ -111,17 +104,15 @@ def _counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool, without:
         "neighbours": inputs.counts.neighbours,
         "earlier": earlier,
         "users": (inputs.min_users, without),
+        "private": None if inputs.private is None else inputs.rows_hash,
         "rows": [inputs.tables.content_hash(name) for name in names],
     }
     folder = model_folder(inputs.models, "counts", made_of)
     if not folder.finished():
-        vocabulary, pairs = inputs.tables.read("vocabulary"), inputs.tables.read("covisitation")
-        if without is not None:
-            pairs = pairs.where(F.col("fold") != without)
+        vocabulary, events, pairs = inputs.tables.read("vocabulary"), inputs.events(without), inputs.pairs(without)
         if earlier:
-            pairs = pairs.selectExpr("other_index AS item_index", "item_index AS other_index", "weight", "users")
-        events, _ = popularity_and_head(vocabulary)
-        table = neighbours(pairs, len(events) - 1, inputs.counts.neighbours, inputs.min_users)
+            pairs = pairs.selectExpr("other_index AS item_index", "item_index AS other_index", "weight")
+        table = neighbours(pairs, len(events) - 1, inputs.counts.neighbours)
         likeness = None
         if described is not None:
             describe = latent_matrix if near.by == "latents" else item_terms
@@ -130,8 +121,12 @@ def _counts_folder(inputs: GeneratorInputs, near: Alike, earlier: bool, without:
                 *map(torch.from_numpy, alike(terms, inputs.counts.neighbours, _among(events, near)))
             )
         counts = CoVisitation(*map(torch.from_numpy, table), **counting(inputs.counts))
-        own = without is None
-        meta = {"arguments": {"share": near.share, "own": own}, "covisitation": counting(inputs.counts)}
+        own = without is None and inputs.private is None
+        meta = {
+            "arguments": {"share": near.share, "own": own},
+            "covisitation": counting(inputs.counts),
+            "private": None if inputs.private is None else inputs.private.meta,
+        }
         finish_model(folder, CountsGenerator(counts, likeness, share=near.share, own=own), meta)
     return folder.root
 

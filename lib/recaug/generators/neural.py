@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from recaug.clickstream.terms import Neighbours
 from recaug.config import CoVisitation, Optimiser
 from recaug.config.base import Positive, PositiveFloat
+from recaug.generators.accounting import Sampling
 from recaug.generators.base import DrawBoth, Generator
 from recaug.generators.inputs import GeneratorInputs, LeftOut
 from recaug.generators.learning import Watch
+from recaug.generators.private import Private
 from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Several, opened
 from recaug.lake.store import Store
 from recaug.results import TrainedModel
@@ -75,12 +77,16 @@ class Neural(Generator, kw_only=True):
 
     def jobs(self, inputs: GeneratorInputs) -> list["NeuralJob"]:
         """One a fold. With inputs.before each goes on from the same fold's model, where that fits."""
-        return [self._job(inputs, fold) for fold in inputs.folds]
+        return [self._job(inputs, fold) for fold in inputs.learnt_folds]
+
+    def sampling(self, users: int) -> Sampling:
+        """As many users a step as batch_rows says, in expectation."""
+        steps = steps_per_epoch(users, self.optimiser) * self.optimiser.epochs
+        return Sampling(min(self.optimiser.batch_rows / users, 1.0), steps)
 
     def folders(self, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> dict[int, str]:
         """The trained models' own."""
-        own = [model for model in trained if model.generator == self.name]
-        return {model.fold: model.folder for model in own if model.fold is not None}
+        return inputs.by_fold({model.fold: model.folder for model in trained if model.generator == self.name})
 
     def sampler(self, folder: str) -> Several:
         """Continuations, then generated users."""
@@ -99,6 +105,7 @@ class Neural(Generator, kw_only=True):
             discovery=inputs.discovery,
             workers=inputs.workers,
             alike=inputs.alike if self.attributes else None,
+            private=inputs.private,
         )
         if inputs.before is None or (folder := inputs.before.folders.get((self.name, fold))) is None:
             return cold
@@ -113,7 +120,7 @@ class NeuralJob:
 
     files: of sequences' train split; content_hash: of the rows and all else that is read. alike: items alike in the
     catalogue, for one that is informed by attributes. start: address of an earlier night's model of the fold, to go on
-    from, and places: (n_items + 1,), each item's index there, 0 for none.
+    from, and places: (n_items + 1,), each item's index there, 0 for none. private: noise to learn with; None: without.
     """
 
     entry: Neural
@@ -128,6 +135,7 @@ class NeuralJob:
     alike: Neighbours | None = None
     start: str | None = None
     places: np.ndarray | None = None
+    private: Private | None = None
 
     @property
     def name(self) -> str:
@@ -146,8 +154,8 @@ class NeuralJob:
 
     @property
     def watched(self) -> str | None:
-        """The ranking of the fold's validation users; None where nobody is held out."""
-        return VALIDATION_NDCG if len(self.left.validation.histories) else None
+        """The ranking of the fold's validation users; None where nobody is held out, or may decide anything."""
+        return VALIDATION_NDCG if len(self.left.validation.histories) and self.private is None else None
 
     @property
     def optimiser(self) -> Optimiser:
@@ -180,6 +188,7 @@ class NeuralJob:
         return {
             "arguments": {"n_items": self.left.n_items, **self.entry.arguments()},
             "covisitation": counting(self.counts) if self.entry.informed else None,
+            "private": None if self.private is None else self.private.meta,
         }
 
     def module(self) -> nn.Module:
@@ -208,15 +217,17 @@ class NeuralJob:
     def task(self, worker: Worker) -> TrainingTask:
         """Build the network and what is trained of it."""
         watch = Watch(self.left.validation, self.discovery, self.seed, worker.device)
-        return self.entry.task(self.module(), self.discovery, watch)
+        task = self.entry.task(self.module(), self.discovery, watch)
+        return task if self.private is None else self.private.task(task, self.optimiser, self.folder.name, worker)
 
     def batches(self, worker: Worker) -> Iterator[Batch]:
         """Rows of the other folds with something to predict."""
+        if self.private is not None:
+            return self.private.batches(self.files, self.fold, self.optimiser, self.folder.name, worker)
         rows = rows_per_rank(self.optimiser, worker)
 
         def keep(columns: Columns) -> np.ndarray:
-            chosen: np.ndarray = (columns["fold"] != self.fold) & (columns["length"] >= 2)
-            return chosen
+            return np.asarray((columns["fold"] != self.fold) & (columns["length"] >= 2))
 
         return row_batches(
             self.files,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ class PseudoPrior(Generator, kw_only=True):
     colour = ("#4d6b1f", "#b1cf7a")
     rows_label = "rows with earlier events"
     writes = frozenset({"histories"})
+    private: ClassVar[bool] = True
 
     kind: Literal["pseudo_prior"] = "pseudo_prior"
     up_to: Positive = 5

@@ -5,11 +5,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recaug.config.base import Count, NonNegative, Positive, Share
+from recaug.errors import ConfigError
+from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.learning import Watch, fast, trimmed
-from recaug.generators.neural import Neural
+from recaug.generators.neural import Neural, NeuralJob
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_vae import BehaviourVAE, negative_elbo
 from recaug.training.models.context import distinct, sample_prefixes
@@ -28,6 +30,7 @@ class VAE(Neural, kw_only=True):
     """
 
     label = "VAE"
+    private: ClassVar[bool] = True
     colour = ("#1f6fc4", "#6cb0f5")
     network: ClassVar[type[nn.Module]] = BehaviourVAE
 
@@ -49,6 +52,15 @@ class VAE(Neural, kw_only=True):
     def task(self, module: Any, discovery: bool, watch: Watch) -> "VAETask":
         """Give what is trained of the network."""
         return VAETask(module, self, discovery, watch)
+
+    def jobs(self, inputs: GeneratorInputs) -> list[NeuralJob]:
+        """As of Neural. Raises ConfigError where it would learn by candidates, of which no gradient can be bounded."""
+        jobs = super().jobs(inputs)
+        if inputs.private is not None and (n := max(job.left.n_items for job in jobs)) > self.full_softmax_items:
+            raise ConfigError(
+                f"{self.name}: with privacy.epsilon set full_softmax_items to {n} or more, for it has {n}"
+            )
+        return jobs
 
     def warm(self, epochs: int) -> Self:
         """Fewer epochs, and no annealing."""
@@ -73,17 +85,26 @@ class VAETask:
 
     def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
         """One update a batch."""
+        loss, to_come = self._losses(batch, share, exact=True)
+        yield Update("model", loss.sum(), (distinct(to_come) > 0).sum())
+
+    def losses(self, batch: Batch, share: float) -> Tensor:
+        """Each user's loss, of counts with noise, which hold no pair of the user's that could be taken out."""
+        return self._losses(batch, share, exact=False)[0]
+
+    def _losses(self, batch: Batch, share: float, exact: bool) -> tuple[Tensor, Tensor]:
+        """Each row's loss, and what is to come. exact: the row's own pairs are taken out of the counts."""
         history = trimmed(batch["items"])
         whole = self.config.predicts == "history"
         context = history if whole else sample_prefixes(history)
         to_come = history if whole else history.masked_fill(context > 0, 0)
         noise = torch.randn(len(history), self.config.z_dim, device=history.device)
-        scores, mu, log_variance = self.model(context, history, noise, to_come)
+        scores, mu, log_variance = self.model(context, history if exact else None, noise, to_come)
         if self.discovery and not whole:
             scores = scores.without(context)  # what was seen cannot come again
         beta = self.config.beta * min(1.0, share / max(self.config.anneal_share, 1e-9))
         loss = negative_elbo(scores, to_come, mu, log_variance, beta=beta, free_bits=self.config.free_bits)
-        yield Update("model", loss.sum(), (distinct(to_come) > 0).sum())
+        return loss, to_come
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
         """Collapse and validation."""

@@ -10,7 +10,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from recaug.clickstream.noisy_counts import one_row_a_user
+from recaug.errors import ConfigError
+from recaug.generators.accounting import plan
 from recaug.generators.inputs import Before, GeneratorInputs
+from recaug.generators.private import Private
+from recaug.generators.registry import generators
 from recaug.lake.store import Store
 from recaug.lake.tombstones import last_erasure
 from recaug.night.context import Context
@@ -53,6 +58,31 @@ def generator_inputs(context: Context, before: Before | None = None) -> Generato
         workers=config.training.workers,
         before=before,
         min_users=config.privacy.min_users,
+        private=private_of(context),
+    )
+
+
+def private_of(context: Context) -> Private | None:
+    """Give how the night keeps differential privacy, of which all its generators together spend privacy.epsilon.
+
+    Raises ConfigError where privacy.delta is too much for so few users, or Opacus is not there.
+    """
+    config, settings = context.config, context.config.privacy
+    if settings.epsilon is None or settings.secret is None:
+        return None
+    users = one_row_a_user(context.lake.read("sequences")).where("length >= 2").count()
+    if settings.delta * users >= 1:
+        raise ConfigError(f"privacy.delta {settings.delta:g} is 1 in {users} users or more; set it to a tenth of that")
+    samplings = {entry.name: entry.sampling(max(users, 1)) for entry in generators(config.augment.generators)}
+    planned = plan(settings, {name: sampling for name, sampling in samplings.items() if sampling is not None})
+    return Private(
+        secret=settings.secret.encode(),
+        counts=planned.counts,
+        training=planned.training,
+        delta=settings.delta / 2,
+        contributions=settings.contributions,
+        users=users,
+        spent=planned.spent,
     )
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from recaug.config import Config
 from recaug.errors import ContractError
+from recaug.generators.accounting import check_accountant
 from recaug.lake import runs
 from recaug.lake.contracts import TABLES
 from recaug.lake.disks import check
@@ -208,12 +209,14 @@ def held(context: Context, work: str) -> AbstractContextManager[None]:
 def night_context(config: Config, date: dt.date, spark: SparkSession) -> Context:
     """Give a night its tables and artifacts.
 
-    Raises ConfigError where these are on a file system that a Store lacks, or there is no key where one is named;
+    Raises ConfigError where these are on a file system that a Store lacks, there is no key where one is named, or
+    nothing that adds up what privacy is spent;
     StorageError where it lets nobody in.
     """
     artifacts = Store(config.artifacts)
     for place in (artifacts.root, config.lake.path):
         if place is not None:
             check(place)
+    check_accountant(config.privacy)
     pseudonyms = Pseudonyms(config.privacy.secret)
     return Context(spark, config, date, Lake(spark, config.lake.path, config.lake.catalog, pseudonyms), artifacts)

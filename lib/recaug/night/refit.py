@@ -12,6 +12,7 @@ from recaug.evaluate.arms import NONE
 from recaug.evaluate.gate import faults_of
 from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.evaluate.trial import refuse_leaks
+from recaug.generators.accounting import together
 from recaug.generators.inputs import Before
 from recaug.lake.contracts import REFIT
 from recaug.lake.runs import RunRecord
@@ -21,9 +22,9 @@ from recaug.night.augment import write_candidates
 from recaug.night.context import Context, StageResult
 from recaug.night.counting import counting_of
 from recaug.night.experiment import recommend_task
-from recaug.night.inputs import generator_inputs, places_in
+from recaug.night.inputs import generator_inputs, places_in, private_of
 from recaug.night.train import jobs
-from recaug.results import Arm, ArmResult, Augment, Prepare, Refit, Train, TrainedModel
+from recaug.results import Arm, ArmResult, Augment, Prepare, Refit, Spent, Train, TrainedModel
 from recaug.training.jobs import train
 
 SHARE = 3  # a model goes on for one in so many of the epochs that it was proved with
@@ -43,9 +44,10 @@ def run(context: Context) -> StageResult:
     prepared = prepare.run(whole)
     places = places_in(whole.lake.read("vocabulary"), partial(context.lake.read, "vocabulary"))
     assert places is not None  # of the night itself
-    generators = _go_on(whole, context.recorded("train").metrics, places)
+    proved = context.recorded("train").metrics
+    generators, spent = _go_on(whole, proved, places), _spent(whole, proved)
     written = write_candidates(whole, generators)
-    task = recommend_task(whole, Train(models=generators))
+    task = recommend_task(whole, Train(models=generators, spent=spent))
     fidelity = task.fidelity([served.arm]).get(served.arm.name) if served.arm.parts else None
     faults = faults_of(fidelity, context.config.evaluate.gate) if fidelity is not None else []
     learnt, drawn = prepared.metrics, written.metrics
@@ -57,6 +59,7 @@ def run(context: Context) -> StageResult:
         models=generators,
         fidelity=fidelity,
         faults=tuple(faults),
+        spent=spent,
     )
     if faults:
         return StageResult(found, prepared.content_hash, trained=_named(generators))
@@ -102,6 +105,12 @@ def _go_on(whole: Context, proved: Train, places: np.ndarray) -> list[TrainedMod
     config = whole.config
     own = jobs(whole, generator_inputs(whole, before)) if config.augment.generators else []
     return train(own, whole.spark, config.training, "refit, generators")
+
+
+def _spent(whole: Context, proved: Train) -> Spent | None:
+    """Privacy that the proved models and those of the recipe spend of the same users; as if these learnt in full."""
+    private = private_of(whole) if whole.config.augment.generators else None
+    return proved.spent if private is None or proved.spent is None else together([proved.spent, private.spent])
 
 
 def _recommender(task: RecommendTask, served: ArmResult, places: np.ndarray) -> tuple[TrainedModel, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -17,7 +18,7 @@ from recaug.report import distributions, page
 from recaug.report.cards import cards
 from recaug.report.privacy import Protection
 from recaug.report.series import generators_of
-from recaug.results import Ingest, Report
+from recaug.results import Ingest, Report, Spent
 
 EXAMPLES = 10  # generated users that the page shows
 LAST_NIGHTS = 14
@@ -61,9 +62,15 @@ def collect(context: Context) -> page.Night:
         quarantine=quarantine(context, stages["ingest"].metrics) if "ingest" in stages else None,
         history=last_nights(context),
         versions=versions(context, stages),
-        protection=Protection(context.config.privacy.min_users, context.config.privacy.key is not None),
+        protection=Protection(context.config.privacy.min_users, context.config.privacy.key is not None, _spent(stages)),
     )
     return with_likeness(night, context) if "prepare" in stages else night
+
+
+def _spent(stages: Mapping[str, RunRecord]) -> Spent | None:
+    """What privacy the night has spent: by its refit, too, where that made rows."""
+    records = (stages[name].metrics for name in ("refit", "train") if name in stages)
+    return next((metrics.spent for metrics in records if metrics.spent is not None), None)
 
 
 def last_nights(context: Context) -> list[page.PastNight]:

@@ -7,6 +7,7 @@ from recaug.config import Config
 from recaug.lake.contracts import REFIT, REFITTED, REFITTED_SEARCH
 
 SEARCHES = ("search_events", "search_quarantine", "search_grades")  # of source.search
+PRIVACY = tuple(f"privacy.{key}" for key in ("min_users", "epsilon", "delta", "contributions"))
 SERVING = (f"{REFIT}_vocabulary", f"{REFIT}_sequences")
 
 
@@ -54,7 +55,7 @@ NIGHT: Mapping[str, Stage] = {
             "train",
             reads=("vocabulary", "sequences", "covisitation", "items", "erased_users"),
             writes=(),
-            sections=("seed", "covisitation", "privacy.min_users", "training", "augment.generators"),
+            sections=("seed", "covisitation", *PRIVACY, "training", "augment.generators"),
             history=("train",),  # a warm start goes on from the last night's models
         ),
         Stage(

@@ -31,7 +31,8 @@ def run(context: Context) -> StageResult:
     models = [msgspec.structs.replace(model, counts_ndcg=of_counts[model.fold]) for model in trained]
     weights = sorted(f"{Store(model.folder).name} {read_meta(model.folder)['weights']}" for model in models)
     written = hashlib.sha256("\n".join(weights).encode()).hexdigest()
-    return StageResult(Train(models=models), written, trained=models)
+    spent = None if inputs.private is None else inputs.private.spent
+    return StageResult(Train(models=models, spent=spent), written, trained=models)
 
 
 def jobs(context: Context, inputs: GeneratorInputs) -> list[Job]:

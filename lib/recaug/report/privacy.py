@@ -1,11 +1,12 @@
 """What the audit says of generated rows: areas and shares caught, beside baselines and controls."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from recaug.report import numbers
 from recaug.report.series import Series
-from recaug.results import Audit, Interval
+from recaug.results import Audit, Interval, Spent
 
 ATTACKS = {
     "pairs": "pairs of items that the rows have more often than popularity says",
@@ -36,16 +37,35 @@ class AttackRow(NamedTuple):
 
 
 class Protection(NamedTuple):
-    """How users are protected. min_users: who must have had a pair of items; keyed: names are pseudonyms."""
+    """How users are protected. min_users: who must have had a pair of items; keyed: names are pseudonyms.
+
+    spent: differential privacy, of all that the generators know; None: there is none.
+    """
 
     min_users: int = 1
     keyed: bool = False
+    spent: Spent | None = None
+
+    @property
+    def said(self) -> str:
+        """Whose pairs the generators know, in a sentence."""
+        if self.spent is not None:
+            epsilon, delta = f"{math.ceil(100 * self.spent.epsilon) / 100:.2f}", f"{self.spent.delta:g}"
+            return (
+                f"What the generators know of users has differential privacy: epsilon {epsilon} at delta {delta}, of "
+                "counts and weights together, this night's refit included; it covers neither the users that a row "
+                "names as its source nor the recommender, and each night spends anew."
+            )
+        if self.min_users > 1:
+            return f"Only pairs of items that {self.min_users} different users had enter what the generators know."
+        return "Pairs of a single user may be in the rows: privacy.min_users is 1."
 
 
 class PrivacyTable(NamedTuple):
     """users: asked about, the most of any generator; 0 where none was audited. unseen: labels of those that were not.
 
-    bound: the gate's; None for none. min_users: who must have had a pair. unkeyed: said where names are no pseudonyms.
+    bound: the gate's; None for none. pairs: whose the generators know. noisy: with differential privacy. unkeyed: said
+    where names are no pseudonyms.
     told: sentences on the rows of the chosen arm.
     """
 
@@ -53,7 +73,8 @@ class PrivacyTable(NamedTuple):
     users: int
     unseen: list[str]
     bound: float | None
-    min_users: int
+    pairs: str
+    noisy: bool
     unkeyed: str | None
     told: list[str]
 
@@ -75,7 +96,7 @@ def privacy(
     unseen = [label for name, label in labels.items() if name not in audited]
     unkeyed = None if protection.keyed else UNKEYED
     told = [_told(audit, labels.get(audit.generator, audit.generator)) for audit in audits if audit.generator in chosen]
-    return PrivacyTable(rows, users, unseen, bound, protection.min_users, unkeyed, told)
+    return PrivacyTable(rows, users, unseen, bound, protection.said, protection.spent is not None, unkeyed, told)
 
 
 def _told(audit: Audit, label: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from recaug.results.base import Curve, Interval, Metric, Result, Slice, TrainedModel
+from recaug.results.base import Curve, Interval, Metric, Result, Slice, Spent, TrainedModel
 from recaug.results.night import (
     Augment,
     Faithfulness,
@@ -107,6 +107,7 @@ __all__ = [
     "SearchRefit",
     "Searches",
     "Slice",
+    "Spent",
     "Train",
     "TrainedModel",
     "Trial",

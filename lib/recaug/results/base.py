@@ -19,6 +19,18 @@ class Interval(Result):
     high: float | None = None
 
 
+class Spent(Result):
+    """Differential privacy that was spent of each user: epsilon at delta, an upper bound.
+
+    mechanisms: Gaussian ones, each as noise (standard deviation by the most that a user adds), chance of a user to be
+    in a step's sample, and steps.
+    """
+
+    epsilon: float
+    delta: float
+    mechanisms: list[tuple[float, float, int]]
+
+
 class TrainedModel(Result):
     """A finished model. folder: its address; seconds: of its training; reused: found finished.
 

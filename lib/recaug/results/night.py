@@ -1,6 +1,6 @@
 """What the other stages of a night counted."""
 
-from recaug.results.base import Result, TrainedModel
+from recaug.results.base import Result, Spent, TrainedModel
 from recaug.results.trial import Fidelity
 
 
@@ -73,9 +73,10 @@ class Prepare(Result):
 
 
 class Train(Result):
-    """The generators' models, one a fold that is left out."""
+    """The generators' models, one a fold that is left out. spent: of all that generators know; None: without noise."""
 
     models: list[TrainedModel]
+    spent: Spent | None = None
 
     def folds_of(self, generator: str) -> list[TrainedModel]:
         """Those of one generator."""
@@ -102,7 +103,7 @@ class Refit(Result):
 
     recommender: address of the one that the lists are of; None: those of the evaluation serve. models: all that were
     trained. leaks: check -> rows that know too much. fidelity: of the rows. faults: bounds of it that are broken, for
-    which the proved models and rows serve.
+    which the proved models and rows serve. spent: privacy, with what the proved models spent.
     """
 
     rows: int = 0
@@ -112,6 +113,7 @@ class Refit(Result):
     leaks: dict[str, int] = {}
     fidelity: Fidelity | None = None
     faults: tuple[str, ...] = ()
+    spent: Spent | None = None
 
     @property
     def serves(self) -> bool:

@@ -27,7 +27,7 @@ from recaug.night.augment import request_of
 from recaug.night.context import Context
 from recaug.night.counting import counting_of, marked
 from recaug.night.failures import one_line_errors
-from recaug.night.inputs import NightTables
+from recaug.night.inputs import NightTables, private_of
 from recaug.night.prepare import FILES
 from recaug.report.page import templates
 from recaug.report.privacy import Protection, privacy
@@ -96,7 +96,9 @@ def markdown(concluded: Sequence[Audit]) -> str:
 def render(context: Context, concluded: Sequence[Audit]) -> str:
     """Write the page."""
     settings, bound = context.config.privacy, context.config.evaluate.gate.max_attack_auc
-    protection = Protection(settings.min_users, settings.key is not None)
+    private = private_of(context)
+    spent = None if private is None else private.spent
+    protection = Protection(settings.min_users, settings.key is not None, spent)
     shown = privacy(concluded, bound, protection, generators_of(context.config))
     page = templates().get_template("audit.html")
     return page.render(privacy=shown, date=context.date, salts=settings.salts)
@@ -118,6 +120,7 @@ def _of_salt(context: Context, halves: Store, salt: int) -> dict[str, list[Exami
         workers=config.training.workers,
         min_users=config.privacy.min_users,
         cross_fitted=True,
+        private=private_of(context),
     )
     entries = [entry for entry in generators(config.augment.generators) if not entry.control]
     jobs = [job for entry in entries for job in entry.jobs(inputs)]

@@ -55,7 +55,7 @@ def row_batches(
     order = np.random.default_rng([seed, rank])
     block: list[Columns] = []
     waiting = 0
-    for group in _kept(reader_of(reader)(files, columns, rank, size), keep):
+    for group in _kept(reader_of(reader)(files, columns, rank, size, None), keep):
         block.append(group)
         waiting += len(next(iter(group.values())))
         if waiting < max(shuffle_rows, batch_rows):

@@ -30,6 +30,11 @@ def log_popularity(vocabulary: DataFrame, without: DataFrame | None = None) -> n
     if without is not None:
         less = without.groupBy("item_index").count().toPandas()
         events[less["item_index"]] -= less["count"]
+    return log_shares(events)
+
+
+def log_shares(events: np.ndarray) -> np.ndarray:
+    """Log of each item's share, smoothed. events: (n_items + 1,), 0 for padding. Returns the same, float32."""
     shares = (events + 0.1) / (events + 0.1).sum()
     return np.log(shares).astype(np.float32)
 

@@ -51,9 +51,11 @@ class BehaviourVAE(Network):
         return torch.tanh(self.decode_hidden(z))
 
     def forward(
-        self, context: Tensor, history: Tensor, noise: Tensor, to_come: Tensor
+        self, context: Tensor, history: Tensor | None, noise: Tensor, to_come: Tensor
     ) -> tuple[Scores, Tensor, Tensor]:
         """The training pass. noise: (batch, z_dim) standard normal; to_come: (batch, length), what is to be likely.
+
+        history: whose own pairs are taken out of the counts; None: none is.
 
         Returns scores that have what is to come, mu, log sigma^2.
         """

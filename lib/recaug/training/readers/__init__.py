@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-RowGroups = Callable[[Sequence[str], Sequence[str], int, int], Iterator[Mapping[str, np.ndarray]]]
+RowGroups = Callable[[Sequence[str], Sequence[str], int, int, int | None], Iterator[Mapping[str, np.ndarray]]]
 
 
 def reader_name(name: str | None) -> str:

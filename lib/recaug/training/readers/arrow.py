@@ -1,6 +1,7 @@
 """Row groups of Parquet files through pyarrow alone, for runtimes without petastorm. The same as petastorm's."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 from pyarrow import parquet
@@ -10,9 +11,9 @@ from recaug.lake.filesystems import opened
 
 
 def row_groups(
-    files: Sequence[str], columns: Sequence[str], rank: int, size: int
+    files: Sequence[str], columns: Sequence[str], rank: int, size: int, passes: int | None = None
 ) -> Iterator[Mapping[str, np.ndarray]]:
-    """This rank's row groups in the files' order, without end: column -> values as they are stored.
+    """This rank's row groups in the files' order, so many times, or without end: column -> values as they are stored.
 
     Raises TrainingError if there are fewer row groups than ranks.
     """
@@ -23,7 +24,7 @@ def row_groups(
             raise TrainingError(
                 f"{len(files)} files hold fewer row groups than {size} ranks; set training.workers lower"
             )
-        while True:
+        for _ in repeat(None) if passes is None else repeat(None, passes):
             for reader, group in places[rank::size]:
                 table = reader.read_row_group(group, columns=list(columns))
                 yield {name: table.column(name).to_numpy() for name in columns}

@@ -14,9 +14,9 @@ from recaug.lake.filesystems import opened
 
 
 def row_groups(
-    files: Sequence[str], columns: Sequence[str], rank: int, size: int
+    files: Sequence[str], columns: Sequence[str], rank: int, size: int, passes: int | None = None
 ) -> Iterator[Mapping[str, np.ndarray]]:
-    """This rank's row groups in the files' order, without end: column -> values as they are stored.
+    """This rank's row groups in the files' order, so many times, or without end: column -> values as they are stored.
 
     Raises TrainingError if there are fewer row groups than ranks.
     """
@@ -35,7 +35,7 @@ def row_groups(
             # petastorm 0.12 shuffles again for as long as its queue is full at the end of a pass, so its order
             # depends on time even with a seed; batches.py shuffles rows instead
             shuffle_row_groups=False,
-            num_epochs=None,
+            num_epochs=passes,
             cur_shard=rank,
             shard_count=size,
         )
