@@ -82,8 +82,7 @@ TABLES: dict[str, Table] = {
     "item_latents": Table("item_id string, latent array<float>, generator_version string, run_id string"),
     # Items like each other by these places, nearest first. users: who had both in the train window, 0 for too few.
     "similar_items": Table(
-        "event_date date, item_id string, similar_id string, rank int, score double, reason string, users int, "
-        "run_id string",
+        "event_date date, item_id string, similar_id string, rank int, score double, reason string, users int",
         ("event_date",),
     ),
     # Given values that the rest of what is known of the item speaks against, and what it speaks for.

@@ -72,7 +72,7 @@ def _similar(context: Context) -> StageResult:
     listed = similar_items(context.spark, look_up, settings.k)
     attributes = [*source.categorical, *source.multi_valued] if source is not None else []
     said = with_reasons(listed, lake.read("items"), _together(context), attributes)
-    dated = said.withColumns({"event_date": F.lit(context.date), "run_id": F.lit(context.run_id)})
+    dated = said.withColumn("event_date", F.lit(context.date))
     commit = lake.replace(dated, "similar_items", {"event_date": context.date}, context.run_id)
     known = lake.read("vocabulary").select("item_id")
     own = lake.read("similar_items").where(F.col("event_date") == F.lit(context.date)).select("item_id").distinct()
