@@ -74,22 +74,21 @@ class Exact:
 
     def _products(self, queries: Any) -> torch.Tensor:
         if issparse(self.vectors):
-            return torch.from_numpy((queries @ self.vectors.T).toarray())
+            return torch.from_numpy(np.ascontiguousarray((self.vectors @ queries.T.toarray()).T))
         return torch.from_numpy(queries) @ torch.from_numpy(self.vectors).T
 
 
 @dataclass(frozen=True, eq=False)
-class Approximate:
-    """Compares a query with the vectors of the cells whose middles are the nearest (faiss' inverted file).
+class Cells:
+    """Vectors in cells around middles; a query looks into those of the nearest middles (faiss' inverted file).
 
-    vectors: (n, dim) float32. cells: faiss' IndexIVFFlat of them.
+    cells: faiss' IndexIVFFlat.
     """
 
-    vectors: NDArray[np.float32]
     cells: Any
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float32], seed: int) -> "Approximate":
+    def of(cls, vectors: NDArray[np.float32], seed: int) -> "Cells":
         """Learn the cells, on one thread: the same vectors and seed give the same cells."""
         import faiss
 
@@ -100,11 +99,17 @@ class Approximate:
         cells.cp.seed, cells.cp.niter, cells.cp.max_points_per_centroid = seed + 1, ROUNDS, TRAINED_ON
         cells.cp.min_points_per_centroid = 1
         cells.nprobe = min(max(int(PROBED * n_cells), LEAST_PROBED), n_cells)
-        cells.train(vectors)
-        cells.add(vectors)
-        return cls(vectors, cells)
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+        cells.train(rows)
+        cells.add(rows)
+        return cls(cells)
 
-    def candidates(self, queries: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    @property
+    def size(self) -> int:
+        """Number of vectors."""
+        return int(self.cells.ntotal)
+
+    def nearest(self, queries: NDArray[np.float32], n: int) -> NDArray[np.int64]:
         """Places of some n of the largest inner products with each query: (queries, n), -1 where there are no more."""
         import faiss
 
@@ -112,9 +117,22 @@ class Approximate:
         places: NDArray[np.int64] = self.cells.search(np.ascontiguousarray(queries, dtype=np.float32), n)[1]
         return places
 
+
+@dataclass(frozen=True, eq=False)
+class Approximate:
+    """Compares a query with some of the vectors. vectors: (n, dim) float32; cells: of them."""
+
+    vectors: NDArray[np.float32]
+    cells: Cells
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32], seed: int) -> "Approximate":
+        """Learn the cells."""
+        return cls(vectors, Cells.of(vectors, seed))
+
     def best(self, queries: NDArray[np.float32], own: NDArray[np.int64], k: int) -> Found:
         """As of Vectors, among 4 k candidates, whose scores are those of Exact; of more ties than that some."""
-        places = self.candidates(queries, 4 * k + 1)
+        places = self.cells.nearest(queries, 4 * k + 1)
         scores = np.rint(np.einsum("qd,qcd->qc", queries, self.vectors[places]) * np.float32(UNIT))
         row, column = np.nonzero((places >= 0) & (places != own[:, None]) & (scores >= 1))
         return _ranked(row, places[row, column], scores[row, column], len(own), k)
