@@ -14,10 +14,10 @@ from recaug.config.base import Index
 from recaug.errors import ConfigError
 
 UNIT = 1e5  # scores are compared in hundred-thousandths, so that rounding of sums orders nothing
-CELL_ITEMS = 100  # vectors a cell, about
-PROBED = 0.06  # of the cells that are looked into, and at least
-LEAST_PROBED = 16
-TRAINED_ON = 64  # vectors a cell, from which its middle is learnt
+CELL_ITEMS = 100  # vectors a cell, at least
+PROBED = 0.03  # of the cells that are looked into, and at least
+LEAST_PROBED = 32
+TRAINED_ON = 40  # vectors a cell, from which its middle is learnt
 ROUNDS = 10  # of k-means
 QUERIES = 256  # at once
 
@@ -94,7 +94,7 @@ class Cells:
 
         faiss.omp_set_num_threads(1)
         n, dim = vectors.shape
-        n_cells = max(n // CELL_ITEMS, 1)
+        n_cells = max(min(n // CELL_ITEMS, int(4 * n**0.5)), 1)  # so that learning them costs about as much as n
         cells = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, n_cells, faiss.METRIC_INNER_PRODUCT)
         cells.cp.seed, cells.cp.niter, cells.cp.max_points_per_centroid = seed + 1, ROUNDS, TRAINED_ON
         cells.cp.min_points_per_centroid = 1
@@ -103,11 +103,6 @@ class Cells:
         cells.train(rows)
         cells.add(rows)
         return cls(cells)
-
-    @property
-    def size(self) -> int:
-        """Number of vectors."""
-        return int(self.cells.ntotal)
 
     def nearest(self, queries: NDArray[np.float32], n: int) -> NDArray[np.int64]:
         """Places of some n of the largest inner products with each query: (queries, n), -1 where there are no more."""

@@ -14,6 +14,7 @@ from recaug.recommend.deep import Network, load
 from recaug.recommend.index import Cells
 from recaug.recommend.scoring import best_items, history_tensor
 
+POPULAR = 500  # items that are scored for everybody
 SPARE = 4  # candidates for each place of a list, beside as many as a user has had
 Best = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -60,23 +61,29 @@ class EveryItem:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Scores what an index of the items' vectors proposes; the scores are the model's own, ties go to the lower index.
+    """Scores what an index of the items' vectors proposes, and the most popular ones; the scores are the model's own.
 
-    cells: of the model's keys without padding. A user without a history, or to whom the index proposes too few items,
-    has every item scored.
+    popular: items of the largest bias, which lie far from the middles of their cells and would be missed. others: all
+    others, in the order of cells. A user without a history, or to whom the index proposes too few items, has every item
+    scored.
     """
 
     folder: str
+    popular: NDArray[np.int64]
+    others: NDArray[np.int64]
     cells: Cells
 
     @classmethod
     def of(cls, folder: str, seed: int) -> "Candidates":
         """Learn the cells of a model's items."""
-        return cls(folder, Cells.of(load(folder).keys()[1:].numpy(), seed))
+        keys = load(folder).keys().numpy()
+        order = np.argsort(-keys[1:, -1], kind="stable") + 1
+        popular, others = order[:POPULAR], np.sort(order[POPULAR:])
+        return cls(folder, popular, others, Cells.of(keys[others], seed))
 
     def best(self, frame: pd.DataFrame, k: int, mask_seen: bool) -> Best:
         """As of Retrieval."""
-        k = min(k, self.cells.size + 1)  # with padding, as in every item's scores
+        k = min(k, len(self.popular) + len(self.others) + 1)  # with padding, as in every item's scores
         items, seen = history_tensor(frame), list(frame["seen"]) if mask_seen else [()] * len(frame)
         index, value = np.zeros((len(frame), k), np.int64), np.full((len(frame), k), -np.inf, np.float32)
         hidden = load(self.folder).hidden(items)
@@ -93,12 +100,14 @@ class Candidates:
     def _chosen(self, hidden: torch.Tensor, seen: list[NDArray[np.int32]], n: int, k: int) -> Best:
         """The best of n candidates of each row."""
         model = load(self.folder)
-        listed = torch.from_numpy(self.cells.nearest(model.queries(hidden).numpy(), n) + 1)
-        scores: NDArray[np.float32] = model.scored(hidden, listed).numpy()
-        places = listed.numpy()
+        near = self.cells.nearest(model.queries(hidden).numpy(), n)
+        near = np.where(near >= 0, self.others[near], 0)
+        places = np.concatenate([np.tile(self.popular, (len(near), 1)), near], axis=1)
+        of_popular = model.scored_all(hidden, torch.from_numpy(self.popular))
+        scores = torch.cat([of_popular, model.scored(hidden, torch.from_numpy(near))], dim=1).numpy()
         barred = np.stack([np.isin(own, had) for own, had in zip(places, seen, strict=True)])
         scores = np.where(barred | (places == 0), -np.inf, scores)
-        order = np.lexsort((places, -scores), axis=1)[:, :k]
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         index, value = np.take_along_axis(places, order, axis=1), np.take_along_axis(scores, order, axis=1)
         index[np.isneginf(value)] = 0
         more = ((0, 0), (0, k - index.shape[1]))

@@ -127,6 +127,11 @@ class SASRec(nn.Module):
         return (self.vectors(listed) @ hidden[:, :, None]).squeeze(2).float() + self.item_bias[listed]
 
     @torch.no_grad()
+    def scored_all(self, hidden: Tensor, listed: Tensor) -> Tensor:
+        """As scored, of the same items for all. listed: (n,) int64."""
+        return F.linear(hidden, self.vectors(listed), self.item_bias[listed]).float()
+
+    @torch.no_grad()
     def keys(self) -> Tensor:
         """Vectors whose inner product with `queries` orders the items as their logits do, (n_items + 1, dim + 1)."""
         bias = self.item_bias - self.item_bias[1:].mean()  # what all have orders nothing
