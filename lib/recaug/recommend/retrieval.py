@@ -78,7 +78,8 @@ class Candidates:
         """Learn the cells of a model's items."""
         keys = load(folder).keys().numpy()
         order = np.argsort(-keys[1:, -1], kind="stable") + 1
-        popular, others = order[:POPULAR], np.sort(order[POPULAR:])
+        n_popular = min(POPULAR, len(order) // 20)
+        popular, others = order[:n_popular], np.sort(order[n_popular:])
         return cls(folder, popular, others, Cells.of(keys[others], seed))
 
     def best(self, frame: pd.DataFrame, k: int, mask_seen: bool) -> Best:
