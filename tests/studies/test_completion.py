@@ -267,8 +267,8 @@ def test_a_night_that_asks_for_what_no_completion_has_written_says_so(spark: Spa
 def test_every_item_has_similar_ones_and_new_items_too(spark: SparkSession, completed: tuple[Path, str]) -> None:
     folder, _ = completed
     printed = run(spark, folder / "shop.yaml", job=cli.similar)
-    rows = DeltaTable(str(folder / "lake" / "similar_items")).to_pandas()
     lake = Lake(spark, str(folder / "lake"))
+    rows = lake.read("similar_items").toPandas()
     latents = lake.read("item_latents").select("item_id", "latent").toPandas().set_index("item_id")["latent"]
     assert set(rows["item_id"]) == set(latents.index)
     assert rows.groupby("item_id")["rank"].apply(sorted).map(lambda ranks: ranks == list(range(1, 11))).all()
