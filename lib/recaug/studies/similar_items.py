@@ -16,7 +16,7 @@ from recaug.evaluate.look_up import Order, Pairs, later_pairs, measure
 from recaug.night.context import Context, StageResult
 from recaug.night.failures import one_line_errors
 from recaug.night.features import of_completion
-from recaug.night.nightly import held, run_stage
+from recaug.night.nightly import held, run_night, run_stage
 from recaug.night.stage import Stage
 from recaug.recommend.index import INDEXES, check_index
 from recaug.recommend.similar import LookUp, similar_items, with_reasons
@@ -36,11 +36,13 @@ SIMILAR = Stage(
 def run_similar_items(context: Context, say: Callable[[str], None] = print) -> SimilarItems:
     """Replace the date's partition of similar_items: the k items most like each item of the catalogue.
 
-    Needs the latents of jobs/complete_attributes.py, of this date or an earlier one. Writes a row of `runs` (stage
-    `similar`), and results.json and results.md in `<artifacts>/<date>/similar_items/`. Raises ContractError without
-    latents, ConfigError for an index whose package is missing.
+    What ingest and prepare have not done yet is done first; the latents are those of jobs/complete_attributes.py, of
+    this date or an earlier one. Writes a row of `runs` (stage `similar`), and results.json and results.md in
+    `<artifacts>/<date>/similar_items/`. Raises ContractError without latents, ConfigError for an index whose package is
+    missing.
     """
     check_index(context.config.similar_items.index, "similar_items.index")
+    run_night(context.config, context.date, context.spark, ["ingest", "prepare"], resume=True, say=say)
     with one_line_errors(SIMILAR.name), held(context, f"similar items of {context.date}"):
         done = run_stage(context, SIMILAR, _similar)
         found: SimilarItems = done.metrics
