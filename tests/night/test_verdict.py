@@ -1,8 +1,10 @@
 """What follows the gate: generated rows are published, and recommended with, only where it says so."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from pyspark.sql import DataFrame, SparkSession
@@ -85,3 +87,18 @@ def test_what_the_gate_decides_is_what_is_published_and_recommended(night: Conte
         recommended = recommend.run(night).metrics
         assert (recommended.arm, recommended.model) == (arm, trial.arms[arm].measured.models[0].folder)
         assert recommended.recommendations == USERS * night.config.recommend.k
+        assert recommended.recall is None
+
+
+def test_an_index_makes_the_lists_of_all_items_and_says_how_many_it_found(night: Context) -> None:
+    pytest.importorskip("faiss")
+    decided(night, "hold")
+    lists = {}
+    for index in ("exact", "ann"):
+        settings = msgspec.structs.replace(night.config.recommend, index=index)
+        asked = replace(night, config=msgspec.structs.replace(night.config, recommend=settings))
+        found = recommend.run(asked).metrics
+        assert (found.index, found.recall) == (index, None if index == "exact" else 1.0)
+        rows = night.lake.read("recommendations").orderBy("user_id", "rank").select("user_id", "item_id").collect()
+        lists[index] = [tuple(row) for row in rows]
+    assert lists["ann"] == lists["exact"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 from tests.conftest import STAGES
 from tests.report.made import DATE, GENERATORS, against_none, stage, trial
 
@@ -78,6 +79,11 @@ def test_lists_are_told_with_their_reasons() -> None:
     assert told is not None
     assert "falls by 1.50, without as many others by 0.25" in told
     assert "88\u00a0% of 1,000 users" in told
+    assert "index" not in told
+    by_index = msgspec.structs.replace(listed, index="ann", recall=0.9875)
+    told = records.lists({"recommend": stage("recommend", metrics=by_index)})
+    assert told is not None
+    assert told.endswith("an approximate index, which found 98.8\u00a0% of the best items of all.")
     assert records.lists({}) is None
 
 

@@ -27,6 +27,7 @@ from recaug.night import ingest, publish
 from recaug.night.context import Context, StageResult
 from recaug.night.recommend import named
 from recaug.recommend.lists import top_lists
+from recaug.recommend.retrieval import EveryItem
 from recaug.results import (
     Arm,
     ArmResult,
@@ -243,7 +244,7 @@ def test_a_batch_that_is_killed_between_its_commits_is_there_once(
         {"user_id": ["new"], "user_index": [0], "seen": [[2, 4, 6]], "items": [binary(np.array([2, 4, 6]))]}
     )
     model = published.models.at("sasrec").root
-    expected = top_lists(lake.spark.createDataFrame(history), model, 20, True, 0.0).orderBy("rank")
+    expected = top_lists(lake.spark.createDataFrame(history), EveryItem(model), 20, True, 0.0).orderBy("rank")
     new = lake.own("recommendations").where("user_id = 'new'").orderBy("rank")
     assert [row["item_id"] for row in new.collect()] == [f"i{row['item_index']}" for row in expected.collect()]
     assert scores(new) == pytest.approx(scores(expected), abs=1e-6)

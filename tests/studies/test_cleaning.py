@@ -24,7 +24,8 @@ from recaug.lake.tables import Lake
 from recaug.results import Publish, Train, TrainedModel
 
 PUBLISHED, PAST, NEWEST = (dt.date(2017, 3, day) for day in (4, 5, 6))
-NIGHTLY = ("candidate_events", "negatives", "recommendations")  # what a night is for is the last
+LOOK_UP = "similar_items"  # not made every night: the newest one stays, whatever its age
+NIGHTLY = ("candidate_events", "negatives", "recommendations", LOOK_UP)  # lists are what a night is for
 # Model -> the nights that name it.
 MODELS = {
     "vae-published": [PUBLISHED],
@@ -95,7 +96,8 @@ def _shop(lake: Lake, folder: Path) -> Path:
         store.publish(name, {"model.safetensors": b"weights"}, "{}")
     for date in (PUBLISHED, PAST, NEWEST):
         for table in NIGHTLY:
-            _row(lake, table, date)
+            if table != LOOK_UP or date != NEWEST:
+                _row(lake, table, date)
         models = [
             TrainedModel(name=name, folder=store.address(name), seed=0, seconds=1.0)
             for name, nights in MODELS.items()
@@ -125,7 +127,8 @@ EVERY = {str(date) for date in (PUBLISHED, PAST, NEWEST)}
 
 def test_a_clean_up_leaves_what_the_newest_nights_and_the_published_one_are_of(cleaned: Cleaned) -> None:
     left, kept = cleaned.alone, {str(PUBLISHED), str(NEWEST)}
-    assert left.nights == {"candidate_events": kept, "negatives": kept, "recommendations": EVERY}
+    looked_up = {str(PUBLISHED), str(PAST)}
+    assert left.nights == {"candidate_events": kept, "negatives": kept, "recommendations": EVERY, LOOK_UP: looked_up}
     assert left.models == MODELS.keys() - {"vae-past"}
     assert "candidate_events         1 rows of nights past deleted" in left.said
     assert "models                   1 of nights past deleted" in left.said
@@ -139,7 +142,8 @@ def test_files_of_old_versions_stay_for_the_stream_of_the_night_that_published(c
 
 def test_where_no_night_has_published_the_newest_and_a_week_of_versions_stay(cleaned: Cleaned) -> None:
     left, kept = cleaned.held, {str(NEWEST)}
-    assert left.nights == {"candidate_events": kept, "negatives": kept, "recommendations": EVERY}
+    looked_up = {str(PAST)}
+    assert left.nights == {"candidate_events": kept, "negatives": kept, "recommendations": EVERY, LOOK_UP: looked_up}
     assert left.models == MODELS.keys() - {"vae-past", "vae-published"}
     assert left.files == {"young.parquet"}
     assert f"kept: 1 of 3 nights, from {NEWEST} on, and files of the versions of 168 hours" in left.said
@@ -147,7 +151,7 @@ def test_where_no_night_has_published_the_newest_and_a_week_of_versions_stay(cle
 
 def test_a_clean_up_beside_a_night_is_refused(cleaned: Cleaned) -> None:
     assert "the night of 2017-03-07" in cleaned.beside.said
-    assert cleaned.beside.nights == dict.fromkeys(NIGHTLY, EVERY)
+    assert cleaned.beside.nights == dict.fromkeys(NIGHTLY, EVERY) | {LOOK_UP: EVERY - {str(NEWEST)}}
     assert cleaned.beside.models == MODELS.keys()
 
 

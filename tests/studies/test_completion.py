@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,14 @@ def completed(spark: SparkSession, thin_source: Path, tmp_path_factory: pytest.T
     return folder, run(spark, folder / "shop.yaml")
 
 
-def run(spark: SparkSession, config: Path, code: int = 0) -> str:
+def run(spark: SparkSession, config: Path, code: int = 0, job: Callable[[list[str]], int] = cli.complete) -> str:
     """Run the job in the tests' session, and give what it printed."""
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr(cli, "build", lambda *_: spark)
         patch.setattr(type(spark), "stop", lambda _: None)
         patch.setattr(cli, "say", lambda *words: lines.append(" ".join(map(str, words))))
-        assert cli.complete(["--config", str(config), "--date", DATE]) == code
+        assert job(["--config", str(config), "--date", DATE]) == code
     return "\n".join(lines)
 
 
@@ -261,3 +262,38 @@ def test_a_night_that_asks_for_what_no_completion_has_written_says_so(spark: Spa
     night = night_context(msgspec.structs.replace(config, sasrec=sasrec, lake=places), THIN_DAY, spark)
     with pytest.raises(ContractError, match="no table completed_attributes"):
         item_features_of(night)
+
+
+def test_every_item_has_similar_ones_and_new_items_too(spark: SparkSession, completed: tuple[Path, str]) -> None:
+    folder, _ = completed
+    printed = run(spark, folder / "shop.yaml", job=cli.similar)
+    lake = Lake(spark, str(folder / "lake"))
+    rows = lake.read("similar_items").toPandas()
+    latents = lake.read("item_latents").select("item_id", "latent").toPandas().set_index("item_id")["latent"]
+    assert set(rows["item_id"]) == set(latents.index)
+    assert rows.groupby("item_id")["rank"].apply(sorted).map(lambda ranks: ranks == list(range(1, 11))).all()
+    assert not (rows["item_id"] == rows["similar_id"]).any()
+    assert set(map(str, rows["event_date"])) == {DATE}
+
+    places = np.stack(list(latents)).astype(np.float64)
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    known = {row["item_id"] for row in lake.read("vocabulary").collect()}
+    new = next(item for item in sorted(latents.index) if item not in known)
+    for item in (new, min(known)):  # brute force
+        cosine = places @ places[latents.index.get_loc(item)]
+        cosine[latents.index.get_loc(item)] = -1
+        own = rows[rows["item_id"] == item].sort_values("rank")["score"]
+        assert own.to_numpy() == pytest.approx(np.sort(cosine)[::-1][:10], abs=2e-5)
+
+    items = lake.read("items").select("item_id", "categorical").toPandas().set_index("item_id")["categorical"]
+    one = rows[rows["reason"].str.contains("both department ")].iloc[0]
+    assert items[one["item_id"]]["department"] == items[one["similar_id"]]["department"]
+    assert f"both department {items[one['item_id']]['department']}" in one["reason"]
+
+    found = json.loads((folder / "artifacts" / DATE / "similar_items" / "results.json").read_text())
+    assert (found["rows"], found["new_listed"]) == (len(rows), found["new"])
+    assert {"latents", "random", "popularity", "same brand", "content", "counts"} <= found["ways"].keys()
+    assert found["ways"]["popularity"]["hits"]["tail"]["mean"] == 0
+    assert found["ways"]["latents"]["hits"]["overall"]["mean"] > found["ways"]["random"]["hits"]["overall"]["mean"]
+    assert "| latents |" in printed
+    assert runs.find(lake, THIN_DAY, "similar").metrics.rows == len(rows)  # type: ignore[union-attr]

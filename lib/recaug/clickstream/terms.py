@@ -117,6 +117,12 @@ def unit_rows(rows: csr_matrix) -> csr_matrix:
     return csr_matrix(rows.multiply(1 / np.maximum(row_lengths(rows), 1e-9)[:, None]), dtype=np.float32)
 
 
+def unit_length(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Do as unit_rows does, of a dense matrix."""
+    scaled: NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return scaled.astype(np.float32)
+
+
 def row_lengths(rows: csr_matrix) -> NDArray[np.float64]:
     """Euclidean length of each row."""
     return np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float64)).ravel()

@@ -19,7 +19,15 @@ from recaug.config.search_ranking import Lexical, Reranker, SearchRanking, TwoTo
 from recaug.config.source import Events, Files, Items, Log, Robots, Rule, Source, Users, UsualRows
 from recaug.config.sources import Sources
 from recaug.config.stream import DeltaArrives, FilesArrive, KafkaArrives, Stream
-from recaug.config.studies import ALSGrid, Attributes, Benchmark, CountsGrid, ItemEnhancement, LearningCurve
+from recaug.config.studies import (
+    ALSGrid,
+    Attributes,
+    Benchmark,
+    CountsGrid,
+    ItemEnhancement,
+    LearningCurve,
+    SimilarItems,
+)
 from recaug.config.tasks import STAGES, TASKS, parse_stages
 from recaug.config.text import parse_date
 from recaug.config.training import Optimiser, SASRec, Training
@@ -77,6 +85,7 @@ __all__ = [
     "SASRec",
     "Search",
     "SearchRanking",
+    "SimilarItems",
     "Source",
     "Sources",
     "Spark",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
+from recaug.config.base import Count, Index, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
 from recaug.config.generators import Augment
 
 
@@ -136,7 +136,10 @@ class Recommend(Strict, kw_only=True):
 
     k: items a user.
     diversity: weight of maximal marginal relevance; 0 leaves the lists in the order of the scores.
+    index: exact: every item is scored for every user; ann: what an approximate index of the items' vectors proposes,
+        for large catalogues (package faiss-cpu); the report says how many of the best items it found.
     """
 
     k: Positive = 20
     diversity: Share = 0.0
+    index: Index = "exact"

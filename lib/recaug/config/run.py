@@ -23,7 +23,7 @@ from recaug.config.search_ranking import SearchRanking
 from recaug.config.secrets import has_credentials, hidden, secrets
 from recaug.config.sources import Sources
 from recaug.config.stream import Stream
-from recaug.config.studies import Attributes, Benchmark, LearningCurve
+from recaug.config.studies import Attributes, Benchmark, LearningCurve, SimilarItems
 from recaug.config.tasks import Tasks, stages_of
 from recaug.config.text import parse, refuse_infinite
 from recaug.config.training import SASRec, Training
@@ -90,6 +90,7 @@ class Config(Strict, kw_only=True, dict=True):
     benchmark: Benchmark | None = None
     learning_curve: LearningCurve | None = None
     attributes: Attributes | None = None
+    similar_items: SimilarItems = SimilarItems()
     images: Images | None = None
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
+from recaug.config.base import Count, Index, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
 from recaug.config.generators import Entry
 from recaug.config.prepare import Prepare
 from recaug.config.training import Optimiser
@@ -163,3 +163,15 @@ class Attributes(Strict, kw_only=True):
         """Check what spans several keys."""
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to learn from")
+
+
+class SimilarItems(Strict, kw_only=True):
+    """Items like each other by where the attribute VAE puts them, jobs/similar_items.py.
+
+    k: similar items an item. index: as of recommend.
+    users: of those with held-out events, so many at most tell how good the look-up is.
+    """
+
+    k: Positive = 10
+    index: Index = "exact"
+    users: Positive = 20_000

@@ -80,6 +80,11 @@ TABLES: dict[str, Table] = {
     ),
     # Where the attribute VAE puts each item.
     "item_latents": Table("item_id string, latent array<float>, generator_version string, run_id string"),
+    # Items like each other by these places, nearest first. users: who had both in the train window, 0 for too few.
+    "similar_items": Table(
+        "event_date date, item_id string, similar_id string, rank int, score double, reason string, users int",
+        ("event_date",),
+    ),
     # Given values that the rest of what is known of the item speaks against, and what it speaks for.
     "doubtful_attributes": Table(
         "item_id string, attribute string, value string, probability double, likelier string, "

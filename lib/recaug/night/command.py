@@ -11,6 +11,7 @@ from recaug.config import STAGES, Config, parse_date, parse_stages
 from recaug.errors import ConfigError
 from recaug.night.backfill import Nights
 from recaug.night.monitor import Say, Voice, write_event
+from recaug.recommend.index import check_index
 
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("--until", {"help": "last date of a backfill: one night a day from --date on"}),
@@ -44,6 +45,8 @@ def begin(say: Say, stage: str | None, config: Config, given: Namespace) -> Call
     stages = parse_stages(stage or given.stages, config.stages)
     if not config.augment.generators and not {"ingest", "prepare", "search", "report"}.issuperset(stages):
         raise ConfigError(f"{given.config}: augment.generators is empty; name one, such as kind: counts")
+    if "recommend" in stages:
+        check_index(config.recommend.index, "recommend.index")
     nights = Nights(config, days, stages)
 
     def planned(spark: SparkSession) -> None:

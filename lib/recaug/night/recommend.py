@@ -1,5 +1,7 @@
 """List the best items for every user, with the recommender that the gate found better."""
 
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 import torch
@@ -13,7 +15,10 @@ from recaug.lake.views import Room
 from recaug.night.context import Context, StageResult
 from recaug.night.refit import served_arm
 from recaug.recommend.explain import faithfulness
-from recaug.recommend.lists import best_of, history_tensor, item_vectors, top_lists
+from recaug.recommend.index import check_index
+from recaug.recommend.lists import best_of, item_vectors, top_lists
+from recaug.recommend.retrieval import RETRIEVALS, Retrieval
+from recaug.recommend.scoring import history_tensor
 from recaug.results import Faithfulness, Recommend
 from recaug.training.checkpoint import load_recommender
 
@@ -34,7 +39,9 @@ def run(context: Context) -> StageResult:
     folder = refitted.recommender or arm.measured.models[0].folder
     discovery = config.prepare.task == "discovery"
     users = lake.read("sequences").where("split = 'serve'")
-    listed = top_lists(users, folder, config.recommend.k, discovery, config.recommend.diversity).persist()
+    check_index(config.recommend.index, "recommend.index")
+    retrieval = RETRIEVALS[config.recommend.index](folder, config.seed)
+    listed = top_lists(users, retrieval, config.recommend.k, discovery, config.recommend.diversity).persist()
     titled = lake.read("vocabulary").join(lake.read("items").select("item_id", "title"), "item_id", how="left")
     names = titled.select("item_index", "item_id", "title").orderBy("item_index").persist()
     whole = context.lake.pseudonyms.reveal(named(listed, names), context.lake.own("events"), "user_id")
@@ -44,14 +51,16 @@ def run(context: Context) -> StageResult:
     finally:
         names.unpersist()
         listed.unpersist()
-    by_marginal, by_score, faith = _looks(context, users, folder)
+    looks = _looks(context, users, retrieval)
     metrics = Recommend(
         recommendations=commit.rows,
         arm=arm.arm.name,
         model=folder,
-        diversity=by_marginal,
-        diversity_by_score=by_score,
-        faithfulness=faith,
+        diversity=looks.diversity,
+        diversity_by_score=looks.by_score,
+        faithfulness=looks.faithfulness,
+        index=config.recommend.index,
+        recall=looks.recall,
     )
     return StageResult(metrics, commit.content_hash)
 
@@ -91,20 +100,30 @@ def named(listed: DataFrame, names: DataFrame) -> DataFrame:
     )
 
 
-def _looks(context: Context, users: DataFrame, folder: str) -> tuple[float, float, Faithfulness]:
-    """Measure the lists of some users: their diversity with and without re-ranking, and their reasons."""
+class Looks(NamedTuple):
+    """What the lists of some users are like: diversity with and without re-ranking, reasons, recall of the index."""
+
+    diversity: float
+    by_score: float
+    faithfulness: Faithfulness
+    recall: float | None
+
+
+def _looks(context: Context, users: DataFrame, retrieval: Retrieval) -> Looks:
+    """Measure the lists of some users."""
     k, weight = context.config.recommend.k, context.config.recommend.diversity
     frame = users.orderBy("user_index").limit(LOOKED_AT).select("items", "seen").toPandas()
-    model, discovery = load_recommender(folder), context.config.prepare.task == "discovery"
+    model, discovery = load_recommender(retrieval.folder), context.config.prepare.task == "discovery"
     vectors = item_vectors(model).double().numpy()
     diversity = []
     for asked in (weight, 0.0):
-        index, _ = best_of(frame, folder, k, discovery, asked)
+        index, _ = best_of(frame, retrieval, k, discovery, asked)
         diversity.append(_diversity(index, vectors))
-    first = torch.from_numpy(best_of(frame, folder, k, discovery, weight)[0][:, 0])
+    first = torch.from_numpy(best_of(frame, retrieval, k, discovery, weight)[0][:, 0])
     with torch.no_grad():
         faith = faithfulness(model, history_tensor(frame), first, context.config.seed)
-    return diversity[0], diversity[1], msgspec.convert(faith, Faithfulness)
+    recall = retrieval.recall(frame, k, discovery)
+    return Looks(diversity[0], diversity[1], msgspec.convert(faith, Faithfulness), recall)
 
 
 def _diversity(lists: NDArray[np.int64], vectors: NDArray[np.float64]) -> float:

@@ -132,7 +132,8 @@ def _published(found: Publish) -> str:
 
 def _recommended(found: Recommend) -> str:
     learnt = "real rows alone" if found.arm == NONE else f"real rows and those of {found.arm}"
-    return f"{found.recommendations:,} recommendations, learnt from {learnt}"
+    index = f"; the index found {found.recall:.1%} of the best items" if found.recall is not None else ""
+    return f"{found.recommendations:,} recommendations, learnt from {learnt}{index}"
 
 
 def _reported(found: Report) -> str:

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from recaug.recommend.deep import Network, load
+from recaug.recommend.deep import load
 from recaug.recommend.diversity import POOL, maximal_marginal_relevance
 from recaug.recommend.explain import occlusion, reasons
-from recaug.recommend.scoring import BLOCK, best_items
+from recaug.recommend.retrieval import Retrieval
+from recaug.recommend.scoring import BLOCK, history_tensor
 from recaug.training.models.sasrec import SASRec
 
 LISTS = (
@@ -21,7 +22,7 @@ LISTS = (
 )
 
 
-def top_lists(rows: DataFrame, folder: str, k: int, mask_seen: bool, diversity: float) -> DataFrame:
+def top_lists(rows: DataFrame, retrieval: Retrieval, k: int, mask_seen: bool, diversity: float) -> DataFrame:
     """List the k best items for each row's history, one row an item.
 
     Columns: `rows` needs user_id, user_index, items (int32 binary), seen (array of item_index).
@@ -32,23 +33,25 @@ def top_lists(rows: DataFrame, folder: str, k: int, mask_seen: bool, diversity: 
     the cosine of the items' embeddings.
     """
 
+    sent = rows.sparkSession.sparkContext.broadcast(retrieval)
+
     def score(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         torch.set_num_threads(1)  # one Spark task, one core
         for frame in frames:
             for start in range(0, len(frame), BLOCK):
-                yield block_lists(frame.iloc[start : start + BLOCK], folder, k, mask_seen, diversity)
+                yield block_lists(frame.iloc[start : start + BLOCK], sent.value, k, mask_seen, diversity)
 
     return rows.select("user_id", "user_index", "items", "seen").mapInPandas(score, LISTS)
 
 
 def best_of(
-    frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity: float
+    frame: pd.DataFrame, retrieval: Retrieval, k: int, mask_seen: bool, diversity: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Item indices and scores of each row's list, (rows, k), best first; index 0 where nothing is left to list."""
-    index, value = best_items(frame, Network(folder), k * POOL if diversity else k, mask_seen)
+    index, value = retrieval.best(frame, k * POOL if diversity else k, mask_seen)
     if not diversity:
         return index, value
-    vectors = item_vectors(load(folder))[torch.from_numpy(index)]
+    vectors = item_vectors(load(retrieval.folder))[torch.from_numpy(index)]
     chosen = maximal_marginal_relevance(torch.from_numpy(value), vectors, k, diversity).numpy()
     places = np.maximum(chosen, 0)
     index = np.where(chosen < 0, 0, np.take_along_axis(index, places, axis=1))
@@ -60,18 +63,12 @@ def item_vectors(model: SASRec) -> torch.Tensor:
     return F.normalize(model.table().detach(), dim=1)
 
 
-def history_tensor(frame: pd.DataFrame) -> torch.Tensor:
-    """The rows' items as (rows, length) int64."""
-    items = np.frombuffer(b"".join(frame["items"]), dtype="<i4").reshape(len(frame), -1)
-    return torch.from_numpy(items.astype(np.int64))
-
-
-def block_lists(frame: pd.DataFrame, folder: str, k: int, mask_seen: bool, diversity: float) -> pd.DataFrame:
+def block_lists(frame: pd.DataFrame, retrieval: Retrieval, k: int, mask_seen: bool, diversity: float) -> pd.DataFrame:
     """Do as top_lists for rows that are here; BLOCK of them at most, whose scores are held at once."""
-    index, value = best_of(frame, folder, k, mask_seen, diversity)
+    index, value = best_of(frame, retrieval, k, mask_seen, diversity)
     items = history_tensor(frame)
     with torch.no_grad():
-        ages, weights = reasons(occlusion(load(folder), items, torch.from_numpy(index)))
+        ages, weights = reasons(occlusion(load(retrieval.folder), items, torch.from_numpy(index)))
     places = (items > 0).sum(dim=1)[:, None, None] - 1 - ages
     past = (
         items[torch.arange(len(items))[:, None, None], places.clamp(0, items.shape[1] - 1)]

@@ -44,6 +44,12 @@ def top_k(scores: torch.Tensor, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
     return index, value
 
 
+def history_tensor(frame: pd.DataFrame) -> torch.Tensor:
+    """The rows' items as (rows, length) int64."""
+    items = np.frombuffer(b"".join(frame["items"]), dtype="<i4").reshape(len(frame), -1)
+    return torch.from_numpy(items.astype(np.int64))
+
+
 def best_items(
     frame: pd.DataFrame, scorer: Scorer, k: int, mask_seen: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -51,9 +57,8 @@ def best_items(
     lists = []
     for start in range(0, len(frame), BLOCK):
         block = frame.iloc[start : start + BLOCK]
-        items = np.frombuffer(b"".join(block["items"]), dtype="<i4").reshape(len(block), -1)
         with torch.no_grad():
-            scores = scorer.scores(torch.from_numpy(items.astype(np.int64))).clone()
+            scores = scorer.scores(history_tensor(block)).clone()
         scores[:, 0] = -torch.inf
         if mask_seen:
             row = np.repeat(np.arange(len(block)), block["seen"].map(len).to_numpy(dtype=np.int64))

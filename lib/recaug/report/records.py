@@ -186,10 +186,15 @@ def lists(stages: Stages) -> str | None:
     if listed is None or not listed.faithfulness.users:
         return None
     faith = listed.faithfulness
+    found = (
+        f" They come from an approximate index, which found {percent(listed.recall)} of the best items of all."
+        if listed.recall is not None
+        else ""
+    )
     return (
         f"Two items of a list differ by {listed.diversity:.2f} (1 - cosine of their embeddings; "
         f"{listed.diversity_by_score:.2f} in the order of the scores). Without the events that the first "
         f"recommendation names, its score falls by {faith.fall_reason:.2f}, without as many others by "
         f"{faith.fall_random:.2f}; the named ones weigh more for {percent(faith.larger, 0)} of "
-        f"{faith.users:,} users."
+        f"{faith.users:,} users.{found}"
     )

@@ -36,12 +36,14 @@ from recaug.results.search import (
 from recaug.results.studies import (
     Complete,
     Likeness,
+    LookUpWay,
     Pictures,
     PictureTrial,
     Predicted,
     Problems,
     Reliability,
     Score,
+    SimilarItems,
     Worth,
 )
 from recaug.results.trial import (
@@ -81,6 +83,7 @@ __all__ = [
     "Likeness",
     "ListExample",
     "ListedItem",
+    "LookUpWay",
     "Measured",
     "Metric",
     "Part",
@@ -106,6 +109,7 @@ __all__ = [
     "SearchLists",
     "SearchRefit",
     "Searches",
+    "SimilarItems",
     "Slice",
     "Spent",
     "Train",
@@ -131,6 +135,7 @@ METRICS: dict[str, type[Result]] = {
     "report": Report,
     "complete": Complete,
     "images": Pictures,
+    "similar": SimilarItems,
 }
 
 

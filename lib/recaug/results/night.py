@@ -138,7 +138,10 @@ class Faithfulness(Result):
 
 
 class Recommend(Result):
-    """Lists written. diversity: mean 1 - cosine within a list, with and without re-ranking (`by_score`)."""
+    """Lists written. diversity: mean 1 - cosine within a list, with and without re-ranking (`by_score`).
+
+    index: how items were found; recall: share of the best k of all items that an approximate one found.
+    """
 
     recommendations: int
     arm: str
@@ -146,6 +149,8 @@ class Recommend(Result):
     diversity: float
     diversity_by_score: float
     faithfulness: Faithfulness
+    index: str = "exact"
+    recall: float | None = None
 
 
 class Report(Result):

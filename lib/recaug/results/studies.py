@@ -62,6 +62,35 @@ class Complete(Result):
     worth: dict[str, Worth] = {}
 
 
+class LookUpWay(Result):
+    """How often a way of finding similar items lists what the user had next to the item later, by slice of the pairs.
+
+    hits: the rate over users, see evaluate/look_up.py. latents_above: by what share the latents' lies above it.
+    """
+
+    hits: dict[Slice, Interval]
+    latents_above: dict[Slice, Interval]
+
+
+class SimilarItems(Result):
+    """Rows of similar_items. items: of the catalogue; new: without train events; listed: that have similar ones.
+
+    without_latent: came after the completion. pairs, users: held-out, by which ways were measured at k; {}: there are
+    none.
+    """
+
+    rows: int
+    items: int
+    listed: int
+    new: int
+    new_listed: int
+    without_latent: int
+    k: int
+    pairs: int
+    users: int
+    ways: dict[str, LookUpWay] = {}
+
+
 class Problems(Result):
     """Pictures that could not be read, and one of them."""
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from recaug.config import Config
 from recaug.recommend.lists import block_lists
+from recaug.recommend.retrieval import EveryItem
 from recaug.recommend.scoring import BLOCK
 from recaug.stream.people import Person
 from recaug.stream.serving import Lists, Vocabulary
@@ -33,7 +34,7 @@ def _block(lists: Lists, people: Sequence[Person], config: Config) -> pd.DataFra
         items[: len(last)] = last
         rows.append((person.user_id, number, items.tobytes(), person.seen.astype(np.int32)))
     frame = pd.DataFrame(rows, columns=["user_id", "user_index", "items", "seen"])
-    listed = block_lists(frame, lists.folder, config.recommend.k, discovery, config.recommend.diversity)
+    listed = block_lists(frame, EveryItem(lists.folder), config.recommend.k, discovery, config.recommend.diversity)
     ids = lists.vocabulary.item_ids
     past = [[ids[one["item_index"]] for one in because] for because in listed["because"]]
     shares = [[one["weight"] for one in because] for because in listed["because"]]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
 
 from recaug.lake import runs
 from recaug.lake.contracts import REFIT, TABLES
@@ -20,7 +21,7 @@ from recaug.results import encode
 
 # Tables with rows of each night that later ones do not read, and the date (ISO 8601) of a row's night, as SQL.
 OF_ONE_NIGHT = {name: "left(run_id, 10)" for name, table in TABLES.items() if table.partitioned_by[:1] == ("run_id",)}
-OF_ONE_NIGHT |= dict.fromkeys(("negatives", f"{REFIT}_negatives"), "string(event_date)")
+OF_ONE_NIGHT |= dict.fromkeys(("negatives", f"{REFIT}_negatives", "similar_items"), "string(event_date)")
 
 
 class Kept(NamedTuple):
@@ -70,7 +71,9 @@ def _clean(lake: Lake, name: str, kept: Kept) -> int:
     rows = 0
     try:
         if (night := OF_ONE_NIGHT.get(name)) and kept.nights:
-            others = f"{night} NOT IN ({', '.join(repr(date.isoformat()) for date in kept.nights)})"
+            newest = lake.own(name).agg(F.max(F.expr(night))).first()[0]  # type: ignore[index]
+            stay = sorted({*(date.isoformat() for date in kept.nights), newest or ""})  # a look-up may be a month old
+            others = f"{night} NOT IN ({', '.join(map(repr, stay))})"
             if not lake.own(name).where(others).isEmpty():
                 with noted(lake, {CLEANING: True}):
                     lake.delta(name).delete(others)

@@ -112,17 +112,37 @@ class SASRec(nn.Module):
         items: (batch, length) int64, left-aligned, 0 for padding; an empty history scores by the items' bias.
         Returns (batch, n_items + 1) float32, -inf at padding.
         """
-        logits = self.logits(self._last(items)).float()
+        logits = self.logits(self.hidden(items)).float()
         logits[:, 0] = -torch.inf
         return logits
 
     @torch.no_grad()
     def next_scores(self, items: Tensor, listed: Tensor) -> Tensor:
         """As next_logits, of some items only. listed: (batch, n) int64. Returns (batch, n) float32."""
-        hidden = self._last(items)
+        return self.scored(self.hidden(items), listed)
+
+    @torch.no_grad()
+    def scored(self, hidden: Tensor, listed: Tensor) -> Tensor:
+        """As next_scores, of hidden: (batch, dim)."""
         return (self.vectors(listed) @ hidden[:, :, None]).squeeze(2).float() + self.item_bias[listed]
 
-    def _last(self, items: Tensor) -> Tensor:
+    @torch.no_grad()
+    def scored_all(self, hidden: Tensor, listed: Tensor) -> Tensor:
+        """As scored, of the same items for all. listed: (n,) int64."""
+        return F.linear(hidden, self.vectors(listed), self.item_bias[listed]).float()
+
+    @torch.no_grad()
+    def keys(self) -> Tensor:
+        """Vectors whose inner product with `queries` orders the items as their logits do, (n_items + 1, dim + 1)."""
+        bias = self.item_bias - self.item_bias[1:].mean()  # what all have orders nothing
+        return torch.cat([self.table(), bias[:, None]], dim=1).float()
+
+    def queries(self, hidden: Tensor) -> Tensor:
+        """Ask for items by a history. hidden: (batch, dim). Returns (batch, dim + 1)."""
+        return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1).float()
+
+    @torch.no_grad()
+    def hidden(self, items: Tensor) -> Tensor:
         """Hidden state after the last event of histories of any length, (batch, dim); 0 for an empty history."""
         lengths, limit = (items > 0).sum(dim=1), self.window
         if (longest := int(lengths.max())) > limit:
