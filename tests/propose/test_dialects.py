@@ -451,3 +451,10 @@ def test_rows_without_a_type_are_left_out_by_name(tmp_path: Path) -> None:
     assert made.sources.events.columns["event_type"] == "coalesce(action, 'none')"
     assert made.sources.events.ignore_types == ("none",)
     assert "have an item and no type" in made.text
+
+
+def test_a_time_that_stands_in_the_first_row_of_an_order_is_told(tmp_path: Path) -> None:
+    first = {event.session: number for number, event in reversed([*enumerate(EVENTS)])}
+    body = [[f"#{e.session}", e.user, e.at if first[e.session] == n else "", e.item, 1] for n, e in enumerate(EVENTS)]
+    made = proposed(tmp_path, {"log.csv": table(["Name", "Email", "Created at", "Lineitem sku", "Qty"], body).encode()})
+    assert "unsure: event_time stands in one row of each Name: fill it by" in made.text

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from recaug.propose.amounts import Amount
@@ -17,6 +18,7 @@ USER, ITEM, TIMELESS = 3.0, 1.7, 4.0  # what must speak for a user, an item, and
 TIME = 1.5  # what must speak for a time
 CLOSE = 0.8  # candidates whose scores are so near are both shown
 CUT = "cut them by source.events.sql (docs/logs.md, Lists in a cell)"
+FILL = "fill it by source.events.sql (docs/logs.md, Once an order)"
 FEWEST = 3  # rows that say anything
 
 
@@ -83,6 +85,9 @@ def find_people(table: Table) -> Roles | str:
     roles.choices["item_id"] = _id("item", pair.item, pair.items, pair.user)
     if time is not None:
         roles.choices["event_time"] = when(time, times)
+        if (whole := _filled_once(table, time)) is not None:
+            unsure = f"stands in one row of each {whole}: {FILL}"
+            roles.choices["event_time"] = roles.choices["event_time"]._replace(unsure=unsure)
     return roles
 
 
@@ -102,6 +107,19 @@ def _lack(table: Table, pair: Pair, time: Time | None, timed: set[str]) -> str |
     named = ideas(user.column.name).keys() & {"user", "session", "order"}
     if user.score < USER or (time is None and not named) or user.column.is_unique:
         return f"no column is a user or a session with several rows{keyed}"
+    return None
+
+
+def _filled_once(table: Table, time: Time) -> str | None:
+    """The column of orders of which each names its time in one row, as exports of several rows an order do."""
+    given = time.moments.notna().to_numpy()
+    if given.mean() > 0.9:
+        return None
+    for column in table.columns:
+        if column.name not in time.names and column.filled > 0.99 and column.is_code:
+            times_each = np.bincount(column.codes[column.codes >= 0], weights=given[column.codes >= 0])
+            if len(times_each) > 1 and float((times_each == 1).mean()) > 0.95:
+                return column.name
     return None
 
 
