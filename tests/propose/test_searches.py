@@ -9,6 +9,8 @@ from pyspark.sql import SparkSession
 from tests.propose.shop import EVENTS, table
 
 from recaug import cli
+from recaug.clickstream.search_log import mark_searches
+from recaug.clickstream.source import read_source
 from recaug.config import Config, Search, loads
 from recaug.errors import ContractError
 from recaug.propose.command import Paths, make_proposal, show
@@ -136,6 +138,34 @@ def test_a_list_in_a_row_is_taken_apart(tmp_path: Path) -> None:
     _, search = proposed(tmp_path, lines(tmp_path, answers))
     assert search.explode == "hits"
     assert search.columns["item_id"] == "hits.sku"
+
+
+def test_lists_of_what_was_shown_and_clicked_are_taken_apart(spark: SparkSession, tmp_path: Path) -> None:
+    """As arrays of JSON and as lists in the cells of a CSV; the night reads the same of both."""
+    rows = rows_of_a_log(clicks=True)
+    answers = []
+    for four in (rows[n : n + 4] for n in range(0, len(rows), 4)):
+        shown = [str(row["sku"]) for row in four]
+        clicked = [str(row["sku"]) for row in four if row["action"] == "click"]
+        answers.append({"search_time": four[0]["ts"], "query": four[0]["query"], "results": shown, "clicks": clicked})
+    log = lines(tmp_path, answers)
+    _, search = proposed(tmp_path, log)
+    assert (search.explode, search.columns["item_id"]) == ("results", "results")
+    assert search.columns["action"] == "CASE WHEN array_contains(clicks, results) THEN 'click' ELSE 'shown' END"
+    cells = tmp_path / "cells.csv"
+    row = [[row["search_time"], row["query"], "|".join(row["results"]), "|".join(row["clicks"])] for row in answers]
+    cells.write_text(table(["search_time", "query", "shown_items", "clicks"], row))
+    _, apart = proposed(tmp_path, cells)
+    assert apart.sql == "SELECT *, posexplode(split(shown_items, '[|] *')) AS (pos, shown_item) FROM cells"
+    assert (apart.columns["item_id"], apart.columns["rank"]) == ("shown_item", "pos + 1")
+    assert apart.columns["event_time"] == search.columns["event_time"] == "search_time"
+    marked = [mark_searches(read_source(spark, each, "source.search"), each) for each in (search, apart)]
+    kept = ("query", "item_id", "event_time", "rank", "action")
+    arrays, lists = (
+        sorted(tuple(row) for row in each.where("size(reasons) = 0").select(*kept).collect()) for each in marked
+    )
+    assert arrays == lists
+    assert len(lists) == len(rows)
 
 
 def test_ids_of_queries_alone_are_refused_by_name(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def _attributes(columns: Sequence[Column], sample: Sample) -> dict[str, Entry]:
         amount = read_amount(column)
         letters = float(np.mean([len(value) for value in column.looked_at]))
         several = _separator(column)
+        several = None if several == " " and letters > LONG else several  # a description of few words
         if column.native in ("time", "array") or column.share(r"https?://.*") > 0.5 or column.distinct < 2:
             continue
         if amount is not None and (amount.fractions > 0.01 or _is_amount(column)):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recaug.errors import ContractError
+from recaug.propose.answers import of_cells
 from recaug.propose.columns import Column, Table, quoted
 from recaug.propose.groups import kinds
 from recaug.propose.logs import Entry
@@ -89,6 +90,11 @@ def look_for_searches(path: str, key: str) -> Searched:
             if (ids := _ids(other.sample.views[0].table, told.sample.views[0].table)) is not None:
                 return _joined(other, told, *ids)
     part = (asked or read)[0]
+    if (answers := of_cells(part.sample.views[0].table)) is not None:
+        name, rows = _name(part.files[0]), np.arange(answers.table.rows)
+        sample = Sample(part.sample.files, part.sample.format, [View(None, answers.table, rows)])
+        sql = f"SELECT *, {answers.sql} FROM {name}"  # nosec B608: columns of the sample
+        return Searched({name: part}, sample, sql)
     return Searched({"searches": part}, part.sample)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from recaug.errors import ContractError
 from recaug.propose.actions import meaning
+from recaug.propose.answers import flags_of
 from recaug.propose.clock import times_of, weight
 from recaug.propose.columns import Column, Table, tie
 from recaug.propose.logs import Entry
@@ -46,11 +47,13 @@ def propose_searches(
         raise ContractError(f"{key} has no column of items; it has {_names(view.table)}")
     if view.explode is not None:
         keys["explode"] = Entry(view.explode, "each element of this array is a row")
+    alone = "may be the number of the row: no item is in two; a title names an item as well" if item.is_unique else ""
     columns = {
         "query": Entry(query.sql, f"{query.distinct:,} texts"),
-        "item_id": Entry(whole_id(item), f"{shared:.0%} of the values are known items"),
+        "item_id": Entry(whole_id(item), f"{shared:.0%} of the values are known items", alone),
     }
     free = [column for column in view.table.columns if column not in (query, item)]
+    free += flags_of(view, sample.records, item) if view.explode is not None else ()
     said = dict(_log(view.table, free, query))
     if said["action"] is CLICK and (grade := _grade(free)) is not None:  # a log may have scores of its own
         said = {"gain": grade}
@@ -225,8 +228,9 @@ def _flagged(columns: Sequence[Column]) -> Entry:
             and values & YES
         ):
             yes = ", ".join(f"'{value}'" for value in sorted(values & YES))
-            cases[CAME[said.ours]] = f"lower({column.sql}) IN ({yes})"
+            told = column.sql if column.native == "boolean" else f"lower({column.sql}) IN ({yes})"
+            cases[CAME[said.ours]] = told
     if not cases:
         return CLICK
-    told = " ".join(f"WHEN {cases[name]} THEN '{name}'" for name in ("purchase", "click") if name in cases)
-    return Entry(f"CASE {told} ELSE 'shown' END")
+    whens = " ".join(f"WHEN {cases[name]} THEN '{name}'" for name in ("purchase", "click") if name in cases)
+    return Entry(f"CASE {whens} ELSE 'shown' END")
