@@ -52,7 +52,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.driver.memory": "3g",
         # Forget the tables of tests that have ended, as Delta's own tests do: what it knew of all of them filled the
         # heap, and a tenth of Java's time went to clearing it.
-        "spark.databricks.delta.delta.log.cacheSize": "30",
+        "spark.databricks.delta.delta.log.cacheSize": "100",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
     }
     settings |= SMALL_PLANS
