@@ -101,7 +101,7 @@ def _lack(table: Table, pair: Pair, time: Time | None, timed: set[str]) -> str |
     unique = next(ids, None)
     keyed = f"; each row is one {unique}: a table of them, such as a catalogue" if unique else ""
     lists = next((column.name for column in table.columns if column.native == "text" and _is_list(column)), None)
-    keyed = f"; {lists} holds lists: {CUT}" if lists else keyed
+    keyed += f"; {lists} holds lists: {CUT}" if lists else ""
     if item.score < ITEM or (time is None and item.score < TIMELESS):
         return f"no column is an item that several users have{keyed}"
     named = ideas(user.column.name).keys() & {"user", "session", "order"}
