@@ -168,6 +168,16 @@ def test_lists_of_what_was_shown_and_clicked_are_taken_apart(spark: SparkSession
     assert len(lists) == len(rows)
 
 
+@pytest.mark.parametrize("title", ["product_title", "item"])
+def test_words_of_queries_and_titles_are_no_lists(tmp_path: Path, title: str) -> None:
+    draw = random.Random(2)
+    rows = [[item, draw.choice(KINDS), TITLES[item], draw.choice([1, 2, 3])] for item in ITEMS for _ in range(3)]
+    path = tmp_path / "train.csv"
+    path.write_text(table(["product_uid", "search_term", title, "relevance"], rows))
+    _, search = proposed(tmp_path, path)
+    assert (search.sql, search.columns["query"], search.columns["item_id"]) == (None, "search_term", "product_uid")
+
+
 def test_ids_of_queries_alone_are_refused_by_name(tmp_path: Path) -> None:
     path = judged(tmp_path, ["Exact", "Irrelevant"], ["id", "query_id", "product_id", "label"])
     rows = [line.split("\t") for line in path.read_text().splitlines()]

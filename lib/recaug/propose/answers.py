@@ -54,10 +54,11 @@ def of_cells(table: Table) -> Answers | None:
 def _cut(column: Column) -> tuple[str, list[list[str]]] | None:
     """The lists of items that a column holds, and what stands between them; None where it holds none.
 
-    It is called items, or what was done to them.
+    It is called items, or what was done to them; what was searched for and titles are words, which are no items.
     """
-    named = ideas(column.name).get("item", 0.0) > 0.4 or meaning(column.name).sure
-    if column.native != "text" or not named or read_time(column) is not None:
+    heard = ideas(column.name)
+    named = (heard.get("item", 0.0) > 0.4 or meaning(column.name).sure) and not heard.keys() & {"query", "label"}
+    if column.native != "text" or not named or column.is_prose or read_time(column) is not None:
         return None
     for mark in MARKS:
         cells = [[] if value is None else [part.strip() for part in value.split(mark)] for value in column.values]
