@@ -1,6 +1,6 @@
 """DP-SGD: no user moves a sum of gradients by more than a bound, and the noise is as wide as is said."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recaug.generators.learning import Watch
 from recaug.generators.vae import VAE, VAETask
 from recaug.training.inputs import Validation
-from recaug.training.loop import Batch, ParameterGroup, Update
+from recaug.training.loop import Batch, ParameterGroup
 from recaug.training.models.behaviour_vae import BehaviourVAE
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness
 from recaug.training.private import CLIP, Chance, Noise, PrivateTask, sampled_users
@@ -87,9 +87,6 @@ class Scaled:
     def losses(self, batch: Batch, share: float) -> Tensor:
         scaled: Tensor = self.module(batch["x"]).sum(dim=1) * batch["factor"]
         return scaled
-
-    def updates(self, batch: Batch, share: float, epoch: int) -> Iterator[Update]:
-        raise NotImplementedError
 
     def measure(self, epoch: int, last: bool) -> dict[str, float]:
         return {}

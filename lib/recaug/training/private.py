@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from recaug.training.batches import Keep, decode
-from recaug.training.loop import Batch, ParameterGroup, TrainingTask, Update
+from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.context import Bag
 from recaug.training.readers import reader as reader_of
 from recaug.training.worker import Worker
@@ -27,11 +27,18 @@ CLIP = 1.0  # length of a user's gradient at most
 ROWS = 256  # users whose gradients are summed at once: memory is theirs times the catalogue
 
 
-class LossesTask(TrainingTask, Protocol):
-    """A task of one part whose loss is a sum over users, of whom each is seen alone."""
+class LossesTask(Protocol):
+    """What is trained: one part, whose loss is a sum over users, of whom each is seen alone."""
+
+    module: nn.Module
+    parts: Mapping[str, ParameterGroup]
 
     def losses(self, batch: Batch, share: float) -> Tensor:
         """Give each row's loss, (rows,), which knows nothing of the other rows."""
+        ...
+
+    def measure(self, epoch: int, last: bool) -> dict[str, float]:
+        """As of TrainingTask."""
         ...
 
 
