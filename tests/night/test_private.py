@@ -17,6 +17,7 @@ from recaug.generators.counts import Counts
 from recaug.generators.samplers import opened
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
+from recaug.night import refit
 from recaug.night.context import Context
 from recaug.night.inputs import generator_inputs
 from recaug.night.train import run
@@ -77,6 +78,18 @@ def test_the_same_night_has_the_same_noise_and_another_key_another(night: Contex
     other = trained(night)
     assert Path(other.folder).name != Path(first.folder).name
     assert read_meta(other.folder)["weights"] != read_meta(first.folder)["weights"]
+
+
+def test_a_refit_adds_what_it_spends_to_what_the_proof_spent(night: Context) -> None:
+    proved = run(night).metrics
+    assert isinstance(proved, Train)
+    assert proved.spent is not None
+    both = refit._spent(night, proved)
+    assert both is not None
+    assert both.mechanisms == proved.spent.mechanisms * 2  # the toy's tables stand for those of all days
+    assert proved.spent.epsilon < both.epsilon < 2 * proved.spent.epsilon
+    exact = dataclasses.replace(night, config=small_config())
+    assert refit._spent(exact, msgspec.structs.replace(proved, spent=None)) is None
 
 
 def test_counts_and_popularity_are_the_noisy_ones(night: Context) -> None:
