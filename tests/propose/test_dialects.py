@@ -62,6 +62,9 @@ def test_catalogues_of_feeds_and_of_properties(tmp_path: Path) -> None:
     assert (read.item_id, read.title) == ("id", "title")
     lists = catalogued(tmp_path, table(["item", "tags", "colours"], [[row[0], row[3], "red|blue"] for row in feed]))
     assert (lists.item_id, "tags" in lists.multi_valued) == ("item", True)
+    packs = [[row[0], row[1], f"{n % 7 + 1},000", f"{n},50"] for n, row in enumerate(feed)]
+    weighed = catalogued(tmp_path, table(["id", "title", "quantity", "price"], packs, ";"))
+    assert weighed.numeric == {name: f"cast(replace({name}, ',', '.') AS double)" for name in ("quantity", "price")}
     pairs = [[item, name, value] for item in items for name, value in (("category", item[-1]), ("790", f"n{item}"))]
     with pytest.raises(ContractError, match=r"^--items: .* has a property and its value a row: .* source.items.sql"):
         catalogued(tmp_path, table(["itemid", "property", "value"], pairs))

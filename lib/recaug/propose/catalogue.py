@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recaug.errors import ContractError
-from recaug.propose.amounts import read_amount
+from recaug.propose.amounts import read_amount, usual_mark
 from recaug.propose.columns import Column, Table, tie
 from recaug.propose.logs import Entry
 from recaug.propose.roles import whole_id
@@ -100,9 +100,9 @@ def _kind(columns: Sequence[Column]) -> Entry:
 def _attributes(columns: Sequence[Column], sample: Sample) -> dict[str, Entry]:
     """Sort the other columns into categories, lists of categories, numbers and one long text."""
     kinds: dict[str, dict[str, str]] = {"categorical": {}, "multi_valued": _arrays(sample), "numeric": {}}
-    text = None
+    text, usual = None, usual_mark(columns)
     for column in columns:
-        amount = read_amount(column)
+        amount = read_amount(column, usual)
         letters = float(np.mean([len(value) for value in column.looked_at]))
         several = _separator(column)
         several = None if several == " " and letters > LONG else several  # a description of few words

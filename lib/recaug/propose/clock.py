@@ -131,11 +131,12 @@ def _clock(column: Column) -> Column | None:
         return column
     digits = 6 if column.share(r"\d{5,6}") > 0.5 else 4
     named = "time" in ideas(column.name) and column.share(r"\d{3,}") > 0.5
-    packed = named and column.is_integer and column.share(rf"\d{{1,{digits}}}") > 0.95
+    if not (named and column.is_integer and column.share(rf"\d{{1,{digits}}}") > 0.95):
+        return None
     padded = [None if value is None else value.zfill(digits) for value in column.values]
     texts = [None if value is None else ":".join(re.findall("..", value)) for value in padded]
     read = [re.fullmatch(r"(?:[01]\d|2[0-3])(?::[0-5]\d)+", text) for text in texts if text is not None]
-    if not packed or sum(match is not None for match in read) < 0.95 * len(read):
+    if sum(match is not None for match in read) < 0.95 * len(read):
         return None
     pairs = digits // 2
     sql = f"lpad({column.sql}, {digits}, '0')"
