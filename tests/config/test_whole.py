@@ -49,7 +49,6 @@ def test_new_items_need_a_catalogue_to_be_known_by():
         ("  path: build/weeks/lake", "  path: build/what?/lake", "path build/what?/lake has a ?, at which"),
         ("      user_id: household_id", "      user_id: 7", "$.source.events.columns[...]`; put it in quotes"),
         ("  heads: 2", "  heads: 3", "no multiple"),
-        ("  layers: sasrec", "  layers: bsarec", "bsarec sees a whole row: set sasrec.prefix_events"),
         (
             "  prefix_events: 0",
             "  prefix_events: 50",

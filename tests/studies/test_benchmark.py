@@ -42,7 +42,9 @@ SECTION = {
 
 @pytest.mark.slow
 def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config, night):
-    config = thin_config({"benchmark": SECTION})
+    thin = msgspec.to_builtins(thin_config({}).sasrec)
+    relative = thin | {"layers": "bsarec", "positions": "relative"}
+    config = thin_config({"benchmark": SECTION | {"sasrec": {"as it is": thin, "relative": relative}}})
     copied_tables(night[0], config, spark, "ingest", "prepare")
     said: list[str] = []
     context = night_context(config, THIN_DAY, spark)
@@ -57,14 +59,17 @@ def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config,
         assert result["train_seconds"] >= 0
         assert result["validation"][result["settings"]] == max(result["validation"].values())
     assert len(results["covisitation"]["validation"]) == len(results["als"]["validation"]) == 2
+    by_settings = [results["sasrec"][found] for found in ("validation", "seconds_by_settings")]
+    assert [list(each) for each in by_settings] == [["as it is", "relative"]] * 2
+    assert len(set(by_settings[0].values())) == 2
+    assert results["sasrec"]["train_seconds"] == by_settings[1][results["sasrec"]["settings"]]
     assert [results[model]["seeds"] for model in ("popularity", "vae", "sasrec", "blend")] == [1, 2, 2, 2]
     assert 0 < results["sasrec"]["train_seconds"] <= results["blend"]["train_seconds"]  # made of it
     # the grocer's bestsellers are no secret: every model is above a random list
     assert min(result["hr@10"]["mean"] for result in results.values()) > 0.02
     # a share of 0 is SASRec alone
-    assert math.isclose(
-        results["blend"]["validation"]["covisitation 0"], results["sasrec"]["validation"][""], abs_tol=1e-6
-    )
+    best = max(results["sasrec"]["validation"].values())
+    assert math.isclose(results["blend"]["validation"]["covisitation 0"], best, abs_tol=1e-6)
 
     folder = Path(config.artifacts)
     assert json.loads((folder / "results.json").read_text()) == results

@@ -114,17 +114,17 @@ def test_what_is_known_of_the_items_goes_with_the_weights(job: SASRecJob, spark:
     features = np.zeros((N_ITEMS + 1, 2), dtype=np.float32)
     features[1:, 0] = np.arange(1, N_ITEMS + 1) % 2  # the parity that the users keep to
     jobs = [job, dataclasses.replace(job, name="known", item_features=features)]
-    plain, known = train_sasrec(jobs, spark, small_config({"sasrec": {"layers": "ligr"}}), "test")
+    plain, known = train_sasrec(
+        jobs, spark, small_config({"sasrec": {"layers": "ligr", "positions": "relative"}}), "test"
+    )
     assert known.curves[0]["loss"] < plain.curves[0]["loss"]
     model = load_recommender(known.folder)
     assert np.array_equal(model.features.numpy(), features)
-    assert read_meta(known.folder)["arguments"]["layers"] == "ligr"
+    assert read_meta(known.folder)["arguments"].items() >= {"layers": "ligr", "relative": True}.items()
     assert torch.isfinite(model.next_logits(torch.tensor([[2, 4, 6]]))[:, 1:]).all()
 
 
-def test_prefixes_are_learnt_from_with_layers_that_see_a_whole_row(
-    toy: Lake, job: SASRecJob, spark: SparkSession, tmp_path: Path
-) -> None:
+def test_prefixes_are_learnt_from(toy: Lake, job: SASRecJob, spark: SparkSession, tmp_path: Path) -> None:
     config = small_config({"sasrec": {"layers": "bsarec", "prefix_events": 5}})
     (trained,) = train_sasrec([job], spark, config, "test")
     meta = read_meta(trained.folder)

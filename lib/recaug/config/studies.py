@@ -9,7 +9,7 @@ from msgspec import Meta
 from recaug.config.base import Count, Index, NonNegative, Positive, PositiveFloat, PositiveShare, Share, Strict
 from recaug.config.generators import Entry
 from recaug.config.prepare import Prepare
-from recaug.config.training import Optimiser
+from recaug.config.training import Optimiser, SASRec
 
 Model = Literal["popularity", "als", "content", "covisitation", "vae", "sasrec", "blend"]
 
@@ -46,6 +46,7 @@ class Benchmark(Strict, kw_only=True):
         catalogue's words and attributes; `blend`, a mixture of covisitation and sasrec. By default all but vae, which
         needs settings of its own.
     vae: the settings of that network, an entry as of augment.generators, of which nothing is drawn.
+    sasrec: settings to try, each as the section sasrec, by a name; none: those of the section.
     seeds: of each deep model. content: decays of older events to try. blend: shares of covisitation to try.
     step_days: between the nights of two folds.
     folds: of the cross-validation. With prepare.split `time` their nights lie step_days apart and end with `date`
@@ -62,6 +63,7 @@ class Benchmark(Strict, kw_only=True):
     covisitation: CountsGrid = CountsGrid()
     als: ALSGrid = ALSGrid()
     vae: Entry | None = None
+    sasrec: dict[str, SASRec] = msgspec.field(default_factory=dict)
     content: list[Share] = msgspec.field(default_factory=lambda: [0.8, 0.95, 1.0])
     blend: list[Share] = msgspec.field(default_factory=lambda: [0.2, 0.4, 0.6, 0.8])
 

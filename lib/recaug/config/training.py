@@ -4,8 +4,6 @@ from typing import Literal
 
 from recaug.config.base import Count, NonNegative, Positive, PositiveFloat, Share, Strict
 
-NEED_PREFIXES = ("bsarec",)  # layers whose positions see later ones
-
 
 class Training(Strict, kw_only=True):
     """How every deep model is trained.
@@ -60,7 +58,9 @@ class SASRec(Strict, kw_only=True):
     dim: numbers of an item's embedding. blocks: of attention and feed-forward layers. heads: of the attention. dropout:
         chance that a number is left out in a training step.
     layers: `sasrec`; `ligr`: a learned gate on each residual and a SwiGLU layer (Borisyuk et al. 2024); `bsarec`: a
-        low-pass filter beside attention (Shin et al. 2024), which sees a whole row and so needs prefix_events.
+        low-pass filter beside attention (Shin et al. 2024), here of earlier events alone.
+    positions: `absolute`, a vector for each place; `relative`, a number for how far back an event lies, wherever in a
+        history the two are (Raffel et al. 2020).
     prefix_events: each prefix of a history is a training row of its own, of which so many last events are seen,
         counted from the target; 0: a history is one row, whose positions predict all at once.
     item_features: so many numbers of the catalogue, and the train events' numbers, enter the items' embedding; 0: the
@@ -73,6 +73,7 @@ class SASRec(Strict, kw_only=True):
     """
 
     layers: Literal["sasrec", "ligr", "bsarec"] = "sasrec"
+    positions: Literal["absolute", "relative"] = "absolute"
     prefix_events: Count = 0
     dim: Positive = 64
     blocks: Positive = 1
@@ -85,8 +86,6 @@ class SASRec(Strict, kw_only=True):
     optimiser: SASRecOptimiser = SASRecOptimiser()
 
     def __post_init__(self) -> None:
-        """Check that each head has as many numbers, and that the layers see no target."""
-        if self.layers in NEED_PREFIXES and not self.prefix_events:
-            raise ValueError(f"sasrec.layers {self.layers} sees a whole row: set sasrec.prefix_events, such as 20")
+        """Check that each head has as many numbers."""
         if self.dim % self.heads:
             raise ValueError(f"sasrec.dim {self.dim} is no multiple of sasrec.heads {self.heads}")

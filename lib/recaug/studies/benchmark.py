@@ -1,6 +1,7 @@
 """Every recommender on the same splits: validation chooses each one's settings, the test is seen once."""
 
 import datetime as dt
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +29,7 @@ from recaug.night.failures import one_line_errors
 from recaug.night.nightly import run_night
 from recaug.recommend.scoring import Scorer
 from recaug.report import benchmark as page
-from recaug.results import Catalogue
+from recaug.results import Catalogue, TrainedModel
 from recaug.studies.fits import FIT, FitTables, Fitted, Variants
 
 CHOOSES = "ndcg@10"  # on validation
@@ -49,8 +50,9 @@ def run_benchmark(context: Context, say: Callable[[str], None] = print) -> dict[
 
     Writes results.json (the contract), results.md and index.html under artifacts, and returns the results: model ->
     hr@10, ndcg@10, recall@10, recall@20 (each mean, low, high, over the users of all folds; of cold users under
-    `cold`), catalogue, settings, validation (means over the folds), train_seconds (of one seed, or of all settings
-    tried), cpu_seconds (of all folds), seeds, by_seed (metric -> the mean of each), folds, run_id.
+    `cold`), catalogue, settings, validation (of each settings, means over the folds), train_seconds (of one seed, or
+    of all settings tried of what is not deep), seconds_by_settings (of one seed), cpu_seconds (of all folds), seeds,
+    by_seed (metric -> the mean of each), folds, run_id.
     Where results.json holds this very run it is given back: the test is seen once.
     Raises ContractError where a table leaks.
     """
@@ -100,7 +102,7 @@ def _fold(number: int, context: Context, settings: Benchmark, say: Callable[[str
             details[model] = {
                 "settings": settled,
                 "validation": ranked,
-                **_cost(context, cost, fitted, details),
+                **_cost(context, cost, fitted, settled, details),
                 "seeds": len(chosen[model]),
             }
             by = f" ({settled})" if settled else ""
@@ -126,9 +128,10 @@ def _merged(context: Context, settings: Benchmark, folds: Sequence[Fold]) -> dic
             "cold": msgspec.to_builtins(whole.get("cold", {})),
             "catalogue": _mean([fold.catalogue[model] for fold in folds]),
             "settings": "; ".join(dict.fromkeys(entry["settings"] for entry in details)),
-            "validation": {label: float(np.mean([of_fold[label] for of_fold in ranked])) for label in ranked[0]},
+            "validation": _means(ranked),
             "train_seconds": round(float(np.mean([entry["train_seconds"] for entry in details])), 1),
             "cpu_seconds": round(sum(entry["cpu_seconds"] for entry in details), 1),
+            "seconds_by_settings": _means([entry["seconds_by_settings"] for entry in details]),
             "seeds": details[0]["seeds"],
             "by_seed": {metric: by_seed[metric][model] for metric in SHORT},
             "folds": len(folds),
@@ -143,21 +146,31 @@ def _mean(folds: Sequence[Catalogue]) -> dict[str, float]:
     return {f"{name}@{LIST}": float(np.mean([getattr(fold, name) for fold in folds])) for name in names}
 
 
+def _means(folds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over the folds, by the settings tried."""
+    return {label: float(np.mean([fold[label] for fold in folds])) for label in folds[0]}
+
+
 def _seed_names(model: str, seeds: int) -> list[str]:
     return [f"{model}-seed{seed}" for seed in range(seeds)]
 
 
-def _cost(context: Context, cost: Cost, fitted: Fitted, details: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def _cost(
+    context: Context, cost: Cost, fitted: Fitted, settled: str, details: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Seconds of one training, and CPU seconds of all; a model found finished costs what its one thread a rank took."""
-    seconds = [training.seconds for training in fitted.trained]
-    wall, cpu = cost.wall_seconds, cost.cpu_seconds
-    if seconds:
-        wall = sum(seconds) / len(seconds)
-        if any(training.reused for training in fitted.trained):
-            cpu = sum(seconds) * context.config.training.workers
+    seconds = {label: _mean_seconds(trainings) for label, trainings in fitted.trained.items()}
+    wall, cpu = seconds.get(settled, cost.wall_seconds), cost.cpu_seconds
+    trainings = list(itertools.chain.from_iterable(fitted.trained.values()))
+    if any(training.reused for training in trainings):
+        cpu = sum(training.seconds for training in trainings) * context.config.training.workers
     wall += sum(details[part]["train_seconds"] for part in fitted.parts)
     cpu += sum(details[part]["cpu_seconds"] for part in fitted.parts)
-    return {"train_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1)}
+    return {"train_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1), "seconds_by_settings": seconds}
+
+
+def _mean_seconds(trainings: Sequence[TrainedModel]) -> float:
+    return round(sum(training.seconds for training in trainings) / len(trainings), 1)
 
 
 def _tables(context: Context) -> FitTables:

@@ -3,8 +3,10 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -36,11 +38,12 @@ Variants = dict[str, list[Scorer]]  # settings -> the scorer of each seed
 class Fitted(NamedTuple):
     """What fitting a model gave.
 
-    trained: the trainings of a deep one, whose seconds are known one by one. parts: the models that it is made of.
+    trained: of a deep one the trainings of each settings, whose seconds are known one by one. parts: the models that it
+    is made of.
     """
 
     variants: Variants
-    trained: Sequence[TrainedModel] = ()
+    trained: Mapping[str, Sequence[TrainedModel]] = MappingProxyType({})
     parts: Sequence[str] = ()
 
 
@@ -126,13 +129,21 @@ def _vae(context: Context, settings: Benchmark, tables: FitTables, chosen: Mappi
     seeded = [replace(inputs, seed=inputs.seed + seed) for seed in range(settings.seeds)]
     jobs = [job for each in seeded for job in entry.jobs(each)]
     trained = train(jobs, context.spark, context.config.training, entry.label)
-    return Fitted({"": [Network(model.folder) for model in trained]}, trained)
+    return _deep({"": trained})
 
 
 def _sasrec(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:
-    """One training a seed, on the real rows."""
-    trained = tables.task.train(tables.task.real_jobs("sasrec", settings.seeds), "SASRec")
-    return Fitted({"": [Network(model.folder) for model in trained]}, trained)
+    """One training a settings and seed, on the real rows."""
+    trained = {}
+    for label, sasrec in (settings.sasrec or {"": context.config.sasrec}).items():
+        task = replace(tables.task, config=msgspec.structs.replace(context.config, sasrec=sasrec))
+        trained[label] = task.train(task.real_jobs("sasrec", settings.seeds), f"SASRec {label}".strip())
+    return _deep(trained)
+
+
+def _deep(trained: Mapping[str, Sequence[TrainedModel]]) -> Fitted:
+    """Networks by their settings."""
+    return Fitted({label: [Network(model.folder) for model in models] for label, models in trained.items()}, trained)
 
 
 def _blend(context: Context, settings: Benchmark, tables: FitTables, chosen: Mapping[str, list[Scorer]]) -> Fitted:

@@ -155,6 +155,7 @@ class _Run(Plain):
                 "dropout": self.config.dropout,
                 "max_length": self.config.prefix_events + 1 if self.config.prefix_events else self.max_length,
                 "prefixes": self.config.prefix_events > 0,
+                "relative": self.config.positions == "relative",
                 "layers": self.config.layers,
                 "mark_generated": self.config.mark_generated and self.job.augmented,
                 "item_features": 0 if self.job.item_features is None else self.job.item_features.shape[1],

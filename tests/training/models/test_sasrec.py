@@ -4,21 +4,28 @@ import torch.nn.functional as F
 from tests.training.models.conftest import N_ITEMS, share_of_own_parity
 from torch import Tensor
 
-from recaug.config.training import NEED_PREFIXES
 from recaug.training.models import sasrec, softmax
-from recaug.training.models.blocks import Dropout
+from recaug.training.models.blocks import Attention, Dropout, Rows
 from recaug.training.targets import next_item_targets, prefixes
 
 N, DIM, POSITIONS = 30, 8, 300  # more positions than one chunk holds
 
 
-@pytest.fixture(params=["sasrec", "ligr with item features"])
+@pytest.fixture(params=["sasrec", "ligr with item features", "bsarec with relative positions"])
 def model(request: pytest.FixtureRequest) -> sasrec.SASRec:
     torch.manual_seed(0)
-    layers, *known = request.param.split(" with ")
-    features = torch.randn(N + 1, 3).index_fill(0, torch.tensor([0]), 0) if known else 0
+    layers, *others = request.param.split(" with ")
+    features = torch.randn(N + 1, 3).index_fill(0, torch.tensor([0]), 0) if others == ["item features"] else 0
     built = sasrec.SASRec(
-        N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6, layers=layers, item_features=features
+        N,
+        dim=DIM,
+        blocks=2,
+        heads=2,
+        dropout=0.0,
+        max_length=6,
+        layers=layers,
+        item_features=features,
+        relative=others == ["relative positions"],
     )
     torch.nn.init.normal_(built.items.weight)
     torch.nn.init.normal_(built.item_bias)
@@ -138,10 +145,14 @@ def test_long_histories_count_with_their_last_events_and_empty_ones_with_the_bia
     torch.testing.assert_close(logits[2, 1:], model.item_bias.detach()[1:])
 
 
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
 @pytest.mark.parametrize("layers", sasrec.LAYERS)
-def test_the_state_after_the_last_event_alone_is_that_of_the_whole_history(layers: str) -> None:
+def test_the_state_after_the_last_event_alone_is_that_of_the_whole_history(layers: str, relative: bool) -> None:
     torch.manual_seed(0)
-    model = sasrec.SASRec(N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6, prefixes=True, layers=layers)
+    shape = {"dim": DIM, "blocks": 2, "heads": 2, "dropout": 0.0, "max_length": 6}
+    model = sasrec.SASRec(N, **shape, prefixes=not relative, relative=relative, layers=layers)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
     rows = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [0, 0, 0, 0, 0], [8, 0, 0, 0, 0]])
     last = model(rows)[torch.arange(4), torch.tensor([4, 1, 0, 0])]
     torch.testing.assert_close(model.last(rows), last)
@@ -162,10 +173,25 @@ def test_positions_of_a_prefix_are_counted_from_its_end() -> None:
     assert not torch.allclose(model(followed)[0, 0], states[1])
 
 
-def test_layers_that_see_later_events_need_prefixes() -> None:
-    assert tuple(name for name, layer in sasrec.LAYERS.items() if not layer.causal) == NEED_PREFIXES
-    with pytest.raises(ValueError, match="bsarec"):
-        sasrec.SASRec(N, dim=DIM, blocks=1, heads=1, dropout=0.0, max_length=6, layers="bsarec")
+def test_relative_positions_add_to_each_logit_what_its_distance_says() -> None:
+    torch.manual_seed(0)
+    attention, x = Attention(DIM, 2, distances=5), torch.randn(4, DIM)
+    torch.nn.init.normal_(attention.by_distance)
+    query, key, value = (part.view(4, 2, DIM // 2) for part in attention.query_key_value(x).chunk(3, dim=1))
+    attended = []
+    for now in range(4):
+        logits = (query[now] * key[: now + 1]).sum(dim=2) / (DIM / 2) ** 0.5  # (events, heads)
+        told = logits + torch.stack([attention.by_distance[now - then] for then in range(now + 1)])
+        attended.append((torch.softmax(told, dim=0)[:, :, None] * value[: now + 1]).sum(dim=0).flatten())
+    rows = Rows(torch.arange(4), torch.tensor([4]), 4)
+    torch.testing.assert_close(attention(x, rows, last=False), attention.out(torch.stack(attended)))
+    torch.testing.assert_close(attention(x, rows, last=True), attention.out(attended[-1])[None])
+
+
+def test_relative_positions_stand_in_place_of_absolute_ones() -> None:
+    model = sasrec.SASRec(N, dim=DIM, blocks=2, heads=2, dropout=0.0, max_length=6, relative=True)
+    assert not [name for name, _ in model.named_parameters() if "positions" in name]
+    assert {tuple(block.attention.by_distance.shape) for block in model.blocks} == {(5, 2)}
 
 
 def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
@@ -211,7 +237,9 @@ def test_items_that_are_described_alike_are_alike_before_anything_is_learnt() ->
     torch.testing.assert_close(model.vectors(torch.tensor([3, 7])), model.table()[[3, 7]])
 
 
-@pytest.mark.parametrize(("layers", "events"), [("sasrec", 0), ("ligr", 0), ("sasrec", 8), ("bsarec", 8)])
+@pytest.mark.parametrize(
+    ("layers", "events"), [("sasrec", 0), ("ligr", 0), ("bsarec", 0), ("sasrec", 8), ("bsarec", 8)]
+)
 def test_it_learns_the_checkerboard(checkerboard: Tensor, layers: str, events: int) -> None:
     torch.manual_seed(0)
     length = events + 1 if events else 12

@@ -49,25 +49,42 @@ class Dropout(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention of each event over those before it and itself; only here are the events seen as rows."""
+    """Self-attention of each event over those before it and itself; only here are the events seen as rows.
 
-    def __init__(self, dim: int, heads: int) -> None:
+    by_distance: (distances, heads), of relative positions: what a head adds to a logit by how far back the event lies
+        (Raffel et al. 2020, with a number for each distance), wherever in a row the two are.
+    """
+
+    def __init__(self, dim: int, heads: int, distances: int = 0) -> None:
+        """distances: events of the longest row, where positions are relative; 0: attention does not tell them apart."""
         super().__init__()
         self.heads = heads
         self.query_key_value, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.by_distance = nn.Parameter(torch.zeros(distances, heads)) if distances else None
 
     def forward(self, x: Tensor, rows: Rows, last: bool) -> Tensor:
         """x: (events, dim). last: of each row's last event only. Returns (events, dim), or (batch, dim)."""
         if not last:
             query, key, value = self._heads(rows.padded(self.query_key_value(x)), 3)
-            return self._joined(F.scaled_dot_product_attention(query, key, value, is_causal=True), rows.places)
+            places = torch.arange(rows.length, device=x.device)
+            mask = self._mask(places[:, None] - places)
+            return self._joined(F.scaled_dot_product_attention(query, key, value, attn_mask=mask), rows.places)
         dim = x.shape[1]
         weights, biases = self.query_key_value.weight, self.query_key_value.bias
         (query,) = self._heads(F.linear(x[rows.last], weights[:dim], biases[:dim])[:, None], 1)
         key, value = self._heads(rows.padded(F.linear(x, weights[dim:], biases[dim:])), 2)
-        real = torch.arange(rows.length, device=x.device) < rows.lengths[:, None]  # (batch, length)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=real[:, None, None])
-        return self._joined(attended, slice(None))
+        mask = self._mask((rows.lengths[:, None] - 1 - torch.arange(rows.length, device=x.device))[:, None])
+        return self._joined(F.scaled_dot_product_attention(query, key, value, attn_mask=mask), slice(None))
+
+    def _mask(self, distance: Tensor) -> Tensor:
+        """What is added to logits. distance: (..., queries, keys), how many events back a key is, below 0 later ones.
+
+        Returns (..., heads, queries, keys), or (..., 1, queries, keys) bool, which keys are seen, alike for every head.
+        """
+        seen = (distance >= 0)[..., None]
+        if self.by_distance is not None:
+            seen = torch.where(seen, self.by_distance[distance.clamp(min=0)], -torch.inf)
+        return seen.movedim(-1, -3)
 
     def _heads(self, mixed: Tensor, parts: int) -> Tensor:
         """(batch, length, parts * dim) to (parts, batch, heads, length, dim / heads)."""
@@ -83,18 +100,16 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block: causal self-attention, then a GELU layer of twice the width.
 
-    causal: whether no event sees a later one of its row. If one does, a row can have but one target, that after its
-    last event. norm_first: whether a block normalises what it takes, and not what it gives.
+    norm_first: whether a block normalises what it takes, and not what it gives.
     """
 
-    causal: ClassVar[bool] = True
     norm_first: ClassVar[bool] = True
 
-    def __init__(self, dim: int, heads: int, dropout: float, window: int) -> None:
-        """window: events of the longest row."""
+    def __init__(self, dim: int, heads: int, dropout: float, window: int, distances: int = 0) -> None:
+        """window: events of the longest row. distances: see Attention."""
         super().__init__()
         self.attention_norm, self.hidden_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = Attention(dim, heads)
+        self.attention = Attention(dim, heads, distances)
         self.hidden_in, self.hidden_out = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
         self.dropout = Dropout(dropout)
 
@@ -118,8 +133,8 @@ class Block(nn.Module):
 class LiGRBlock(Block):
     """The same with a learned gate on each residual and SwiGLU for GELU (LiRank, Borisyuk et al. 2024)."""
 
-    def __init__(self, dim: int, heads: int, dropout: float, window: int) -> None:
-        super().__init__(dim, heads, dropout, window)
+    def __init__(self, dim: int, heads: int, dropout: float, window: int, distances: int = 0) -> None:
+        super().__init__(dim, heads, dropout, window, distances)
         self.attention_gate, self.hidden_gate = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.hidden_in = nn.Linear(dim, 4 * dim)  # values and their gates
 

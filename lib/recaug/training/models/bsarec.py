@@ -17,24 +17,25 @@ def low_pass(window: int, frequencies: int = FREQUENCIES) -> Tensor:
 
     It is circulant: an entry depends on the distance of the two events alone, so that events before the first, which
     count as 0, and where in the window a history lies, make no difference, and a shorter row needs but a corner of it.
+    Entries of later events are 0, so that every event of a row can predict its next one: for a row's last event, which
+    has none, it is the published filter.
     """
-    return torch.fft.irfft(torch.fft.rfft(torch.eye(window), dim=0)[:frequencies], n=window, dim=0)
+    return torch.fft.irfft(torch.fft.rfft(torch.eye(window), dim=0)[:frequencies], n=window, dim=0).tril()
 
 
 class BSARecBlock(nn.Module):
     """Frequency rescaler beside self-attention, then a GELU layer of four times the width (Shin et al. 2024).
 
-    Each of the three is added to its input and normalised after it. The filter sees the whole row, so causal is False.
+    Each of the three is added to its input and normalised after it.
     """
 
-    causal: ClassVar[bool] = False
     norm_first: ClassVar[bool] = False
 
-    def __init__(self, dim: int, heads: int, dropout: float, window: int) -> None:
-        """window: events of the longest row, over which frequencies are counted."""
+    def __init__(self, dim: int, heads: int, dropout: float, window: int, distances: int = 0) -> None:
+        """window: events of the longest row, over which frequencies are counted. distances: see Attention."""
         super().__init__()
         self.filter_norm, self.attention_norm, self.hidden_norm = (nn.LayerNorm(dim) for _ in range(3))
-        self.attention = Attention(dim, heads)
+        self.attention = Attention(dim, heads, distances)
         self.hidden_in, self.hidden_out = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
         self.dropout = Dropout(dropout)
         self.sqrt_beta = nn.Parameter(torch.randn(dim))  # its square scales the high frequencies

@@ -16,7 +16,7 @@ class SASRec(nn.Module):
 
     max_length: events of a training window; the model sees max_length - 1 of them and predicts the next.
     prefixes: a row has one target, that after its last event, from which its positions are counted; else each position
-    has one, and they are counted from the first.
+    has one, and they are counted from the first. relative: instead of positions, how far apart two events are.
     log_popularity: (n_items + 1,), what the items' bias starts from. layers: of LAYERS.
     item_features: (n_items + 1, f), what is known of each item, which a learned projection adds to its embedding; or f
     alone, for weights to be loaded. mark_generated: a learned vector is added to each event of a generated history.
@@ -32,6 +32,7 @@ class SASRec(nn.Module):
         dropout: float,
         max_length: int,
         prefixes: bool = False,
+        relative: bool = False,
         layers: str = "sasrec",
         item_features: Tensor | int = 0,
         log_popularity: Tensor | None = None,
@@ -39,12 +40,11 @@ class SASRec(nn.Module):
     ) -> None:
         super().__init__()
         kind, self.window = LAYERS[layers], max_length - 1
-        if not (kind.causal or prefixes):
-            raise ValueError(f"{layers} looks at a row's later events, too: it needs prefixes")
         self.prefixes, self.norm_first = prefixes, kind.norm_first
         self.items = nn.Embedding(n_items + 1, dim, padding_idx=0)
-        self.positions = nn.Embedding(self.window, dim)
-        self.blocks = nn.ModuleList(kind(dim, heads, dropout, self.window) for _ in range(blocks))
+        self.positions = None if relative else nn.Embedding(self.window, dim)
+        distances = self.window if relative else 0
+        self.blocks = nn.ModuleList(kind(dim, heads, dropout, self.window, distances) for _ in range(blocks))
         self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
         self.item_bias = nn.Parameter(initial_bias(n_items, log_popularity))
         self.scale = dim**0.5 / 2
@@ -54,7 +54,8 @@ class SASRec(nn.Module):
         self.mark = nn.Parameter(torch.zeros(dim)) if mark_generated else None
         self.project = nn.Linear(features.shape[1], dim, bias=False) if features.shape[1] else None
         nn.init.normal_(self.items.weight, std=0.02)
-        nn.init.normal_(self.positions.weight, std=0.02)
+        if self.positions is not None:
+            nn.init.normal_(self.positions.weight, std=0.02)
         with torch.no_grad():
             self.items.weight[0].zero_()
 
@@ -95,8 +96,9 @@ class SASRec(nn.Module):
         places = (items.flatten() > 0).nonzero().squeeze(1)  # the real positions
         row, position = places // length, places % length
         lengths = (items > 0).sum(dim=1)
-        positions = lengths[row] - 1 - position if self.prefixes else position
-        x = self.vectors(items.flatten()[places]) * self.scale + self.positions(positions)
+        x = self.vectors(items.flatten()[places]) * self.scale
+        if self.positions is not None:
+            x = x + self.positions(lengths[row] - 1 - position if self.prefixes else position)
         if self.mark is not None and generated is not None:
             x = x + generated[row, None] * self.mark
         return self.dropout(x if self.norm_first else self.norm(x)), Rows(places, lengths, length)
