@@ -5,7 +5,8 @@ results.py --config conf/bench/strongest_beauty.yaml   writes docs/results/stron
 results.py                                             writes the tables anew
 
 A file holds the means with intervals by slice of users (of recommenders the seeds' figures, too), the whole
-configuration, and the commit. A table stands between `<!-- results: prefixes_beauty -->` and `<!-- end -->`.
+configuration, and the commit. A table stands between `<!-- results: prefixes_beauty -->` and `<!-- end -->`; with
+`<!-- results: ingredients_beauty, settings of sasrec -->` that of what validation chose from.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from recaug.report.learning_curve import lift_cell
 
 ROOT = Path(__file__).parents[2]
 FOLDER, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
-TABLE = re.compile(r"(<!-- results: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- results: (\w+)(?:, settings of (\w+))? -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -57,13 +58,13 @@ def keep(path: Path, settings: Sequence[str], commit: str) -> None:
 
 def with_tables(text: str) -> str:
     """The page with every table as its files have it."""
-    return TABLE.sub(lambda place: f"{place[1]}{table(place[2])}\n{place[4]}", text)
+    return TABLE.sub(lambda place: f"{place[1]}{table(place[2], place[3])}\n{place[5]}", text)
 
 
-def table(name: str) -> str:
-    """The table of a benchmark."""
+def table(name: str, chosen: str | None) -> str:
+    """The table of a benchmark, or of the settings that one of its models was chosen from."""
     kept = [json.loads(path.read_text()) for path in sorted((FOLDER / name).glob("*.json"))]
-    head, *rows = STUDIES[kept[0]["study"]][1](kept)
+    head, *rows = STUDIES[kept[0]["study"]][1](kept) if chosen is None else _settings(kept, chosen)
     first, *others = (f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows))
     return "\n".join([first, f"|{'---|' * len(head)}", *others])
 
@@ -81,6 +82,14 @@ def _recommenders(kept: Sequence[dict[str, Any]]) -> Iterator[Sequence[object]]:
         cold = _interval(result["cold"]["ndcg@10"]) if result["cold"] else ""
         measures = (_interval(result["hr@10"]), _interval(result["ndcg@10"]), _deviation(result), cold)
         yield MODELS[model], len(result["by_seed"]["ndcg@10"]), *measures, f"{result['train_seconds']:,.0f}"
+
+
+def _settings(kept: Sequence[dict[str, Any]], chosen: str) -> Iterator[Sequence[object]]:
+    """What validation says of each settings of a model, in the order in which they were given."""
+    yield "settings", "NDCG@10 on validation", "train, s"
+    (result,) = (part["result"] for part in kept if part["model"] == chosen)
+    for label, measured in result["validation"].items():
+        yield label, _figure(measured), f"{result['seconds_by_settings'][label]:,.0f}"
 
 
 def _arms(results: dict[str, Any]) -> dict[str, Any]:

@@ -45,15 +45,15 @@ class Optimiser(Strict, kw_only=True):
 
 
 class SASRecOptimiser(Optimiser, kw_only=True):
-    """As on Beauty, Toys, Complete Journey and Online Retail: quick steps, and an end where nothing gets better."""
+    """As on Beauty and Toys, with an end where nothing gets better."""
 
-    epochs: Positive = 16
+    epochs: Positive = 24
     patience: Positive | None = 4
-    learning_rate: PositiveFloat = 0.004
+    learning_rate: PositiveFloat = 0.003
 
 
 class SASRec(Strict, kw_only=True):
-    """Self-attentive sequential recommendation (Kang and McAuley 2018).
+    """Self-attentive sequential recommendation (Kang and McAuley 2018), by default with BSARec's layers.
 
     dim: numbers of an item's embedding. blocks: of attention and feed-forward layers. heads: of the attention. dropout:
         chance that a number is left out in a training step.
@@ -72,13 +72,13 @@ class SASRec(Strict, kw_only=True):
         Spark negatives and the correction by their probability.
     """
 
-    layers: Literal["sasrec", "ligr", "bsarec"] = "sasrec"
-    positions: Literal["absolute", "relative"] = "absolute"
+    layers: Literal["sasrec", "ligr", "bsarec"] = "bsarec"
+    positions: Literal["absolute", "relative"] = "relative"
     prefix_events: Count = 0
     dim: Positive = 64
-    blocks: Positive = 1
-    heads: Positive = 2
-    dropout: Share = 0.4
+    blocks: Positive = 2
+    heads: Positive = 1
+    dropout: Share = 0.5
     item_features: Count = 0
     item_features_from: Literal["catalogue", "completed", "latents"] = "catalogue"
     mark_generated: bool = False
