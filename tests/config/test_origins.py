@@ -54,7 +54,7 @@ def test_the_resolved_configuration_says_where_each_value_comes_from_and_means_t
         "  catalog: null # default",
         "      purchase: purchase # given",
         "  dim: 32 # --set",
-        "  heads: 2 # default",
+        "  heads: 1 # default",
         "    - kind: vae # given",
         "      hidden: 200 # default",
         "        weight: 0.3 # given",

@@ -39,7 +39,7 @@ def test_new_items_need_a_catalogue_to_be_known_by():
     ("old", "new", "said"),
     [
         ("  dim: 64", "  dims: 64", "`dims` - at `$.sasrec`"),
-        ("  dropout: 0.4", "  dropout: 1.3", "$.sasrec.dropout"),
+        ("  dropout: 0.5", "  dropout: 1.3", "$.sasrec.dropout"),
         ("learning_rate: 0.001", "learning_rate: fast", "learning_rate"),
         ("    min_lift: 0.0", "    min_lift: .nan", "got nan - at `$.evaluate.gate.min_lift`"),
         ("  alpha: 0.75", "  alpha: .inf", "got inf - at `$.negatives.alpha`"),
@@ -48,7 +48,7 @@ def test_new_items_need_a_catalogue_to_be_known_by():
         ("  path: build/weeks/lake", "  path: build/#1/lake", "path build/#1/lake has a #, at which"),
         ("  path: build/weeks/lake", "  path: build/what?/lake", "path build/what?/lake has a ?, at which"),
         ("      user_id: household_id", "      user_id: 7", "$.source.events.columns[...]`; put it in quotes"),
-        ("  heads: 2", "  heads: 3", "no multiple"),
+        ("  heads: 1", "  heads: 3", "no multiple"),
         (
             "  prefix_events: 0",
             "  prefix_events: 50",
