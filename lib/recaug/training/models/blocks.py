@@ -67,8 +67,9 @@ class Attention(nn.Module):
         if not last:
             query, key, value = self._heads(rows.padded(self.query_key_value(x)), 3)
             places = torch.arange(rows.length, device=x.device)
-            mask = self._mask(places[:, None] - places)
-            return self._joined(F.scaled_dot_product_attention(query, key, value, attn_mask=mask), rows.places)
+            mask = None if self.by_distance is None else self._mask(places[:, None] - places)
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+            return self._joined(attended, rows.places)
         dim = x.shape[1]
         weights, biases = self.query_key_value.weight, self.query_key_value.bias
         (query,) = self._heads(F.linear(x[rows.last], weights[:dim], biases[:dim])[:, None], 1)
