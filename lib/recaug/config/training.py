@@ -48,7 +48,7 @@ class SASRecOptimiser(Optimiser, kw_only=True):
     """As on Beauty and Toys, with an end where nothing gets better."""
 
     epochs: Positive = 24
-    patience: Positive | None = 4
+    patience: Positive | None = 8
     learning_rate: PositiveFloat = 0.003
 
 
