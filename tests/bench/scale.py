@@ -1,0 +1,167 @@
+"""What a night takes as its log grows: `make scale` runs ingest to recommend on 1, 3, 10 and 30 million events.
+
+scale.py --millions 1 3                 each a million events more (enlarged.py), users and items of its own, in local mode
+scale.py --millions 3 --others users    the same items for all; `--others` alone: the same users and items, more events
+scale.py --millions 1 --executors 1     on a standalone cluster of so many executors, of one core each
+scale.py --check                        runs nothing: the largest night, as the others foretell it
+scale.py --draw                         runs nothing: the table and the plot anew
+
+Each night is a process of its own, jobs/nightly.py with conf/bench/scale.yaml. What its stages took, as its table `runs`
+has it, goes into conf/capacity/measured.json, which jobs/plan_capacity.py reads, in place of a night of the same size.
+"""
+
+import argparse
+import contextlib
+import datetime as dt
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+from deltalake import DeltaTable
+from tests.bench.enlarged import STEPS, write_log
+from tests.cluster.standalone import environment, standalone
+
+from recaug import config
+from recaug.results.growth import Growth, GrownNight, Size, StageCost
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "conf" / "bench" / "scale.yaml"
+MEASURED = ROOT / "conf" / "capacity" / "measured.json"
+FOLDER = ROOT / "build" / "bench" / "scale"
+DATE = "2017-12-31"
+STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend")
+HEAP = "3g"  # of Java, as conf/bench/scale.yaml has it
+
+
+def main() -> None:
+    """Run nights and keep what they took, or look at those that are kept."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--millions", type=float, nargs="+", default=[1, 3, 10, 30], help="of events")
+    parser.add_argument("--others", nargs="*", choices=[*STEPS], default=[*STEPS], help="what each copy has of its own")
+    parser.add_argument("--executors", type=int, default=0, help="of a standalone cluster; 0: local mode")
+    given = parser.parse_args()
+    for millions in given.millions:
+        keep(run(millions, tuple(given.others), given.executors))
+
+
+def run(copies: float, others: tuple[str, ...], executors: int) -> GrownNight:
+    """Make a log, run its night, and give what that took; log, lake and artifacts are gone then."""
+    folder = FOLDER / "-".join([f"{copies:g}", *others, str(executors)])
+    shutil.rmtree(folder, ignore_errors=True)
+    size = write_log(folder, copies, others)
+    print(f"{size.events:,} events of {size.users:,} users and {size.items:,} items", flush=True)
+    before, (load, cores) = busy(), ((0.0, 0.0), 0)
+    with cluster(folder, executors) as master:
+        submit(folder, master)
+    load = tuple(now - then for now, then in zip(busy(), before, strict=True))
+    stages = recorded(folder / "lake")
+    own = sum(stage.cpu_seconds for stage in stages.values())
+    cores = executors or os.cpu_count() or 1
+    shutil.rmtree(folder)
+    return GrownNight(
+        copies=copies,
+        others=others,
+        size=size,
+        executors=executors,
+        cores=cores,
+        beside=round(max(0.0, load[0] - own) / load[1], 2),
+        made=dt.date.today().isoformat(),
+        commit=commit(),
+        stages=stages,
+    )
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, executors: int) -> Iterator[str | None]:
+    """The master of a standalone cluster with so many executors; None for local mode."""
+    if executors == 0:
+        yield None
+        return
+    with standalone(folder / "cluster", executors, "4g") as address:
+        yield address
+
+
+def submit(folder: Path, master: str | None) -> None:
+    """Run the night on the log in a folder; without a master, in local mode."""
+    values = {
+        "artifacts": folder / "artifacts",
+        "lake.path": folder / "lake",
+        "source.events.path": folder / "events",
+        "source.items.path": folder / "items",
+    }
+    command = [sys.executable]
+    if master is not None:
+        command = [str(Path(environment(folder)["SPARK_HOME"]) / "bin" / "spark-submit"), "--master", master]
+        command += ["--driver-memory", HEAP, "--executor-memory", HEAP, "--conf", "spark.driver.host=127.0.0.1"]
+        command += ["--conf", "spark.sql.shuffle.partitions=2", "--conf", "spark.databricks.delta.snapshotPartitions=2"]
+    command += [str(ROOT / "jobs" / "nightly.py"), "--config", str(CONFIG), "--date", DATE, "--trace"]
+    command += ["--stages", ",".join(STAGES), *(word for key in values for word in ("--set", f"{key}={values[key]}"))]
+    path = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(command, check=True, cwd=ROOT, env=environment(folder) | {"PYTHONPATH": path})
+
+
+def recorded(lake: Path) -> dict[str, StageCost]:
+    """What the stages of the night in a lake took."""
+    rows = DeltaTable(lake / "runs").to_pyarrow_table().to_pylist()
+    costs = {row["stage"]: row for row in rows}
+    return {
+        name: StageCost(
+            wall_seconds=costs[name]["wall_seconds"],
+            cpu_seconds=costs[name]["cpu_seconds"],
+            shuffle_mb=costs[name]["shuffle_mb"],
+            memory_mb=dict(costs[name]["memory_mb"]),
+        )
+        for name in STAGES
+    }
+
+
+def busy() -> tuple[float, float]:
+    """Seconds of processor time that this machine has spent so far, and of the clock."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait, (sum(times)) / (psutil.cpu_count() or 1)
+
+
+def keep(night: GrownNight) -> None:
+    """Put a night into the file, in place of one of the same size, and say what it took."""
+    growth = load()
+    same = (night.copies, night.others, night.executors)
+    nights = [one for one in growth.nights if (one.copies, one.others, one.executors) != same]
+    growth = msgspec.structs.replace(growth, nights=sorted([*nights, night], key=order))
+    MEASURED.parent.mkdir(exist_ok=True)
+    MEASURED.write_text(json.dumps(msgspec.to_builtins(growth), indent=1) + "\n")
+    for name, stage in night.stages.items():
+        memory = ", ".join(f"{kind} {most:,.0f}" for kind, most in stage.memory_mb.items())
+        print(f"  {name:<10} {stage.wall_seconds:8.1f} s {stage.cpu_seconds:8.1f} s of the processor, "
+              f"{stage.shuffle_mb:8,.0f} MB shuffled, MB held: {memory}", flush=True)
+
+
+def order(night: GrownNight) -> tuple[int, int, float]:
+    """Local mode first, what has all of its own first, by size."""
+    return night.executors, -len(night.others), night.copies
+
+
+def load() -> Growth:
+    """The nights that are kept."""
+    if MEASURED.exists():
+        return msgspec.json.decode(MEASURED.read_bytes(), type=Growth)
+    prepare = config.load(CONFIG).prepare
+    days = prepare.train_days + prepare.validation_days + prepare.test_days
+    machine = f"{os.cpu_count()} cores of {platform.machine()}, {psutil.virtual_memory().total / 2**30:.0f} GB"
+    return Growth(config="conf/bench/scale.yaml", machine=machine, days=days, nights=[])
+
+
+def commit() -> str:
+    """The checkout's."""
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(asked, check=True, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
