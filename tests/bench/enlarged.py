@@ -56,9 +56,8 @@ def copies(log: pd.DataFrame, millions: float) -> Iterator[pd.DataFrame]:
 
 def shifted(rows: pd.DataFrame, number: int, others: Collection[str]) -> pd.DataFrame:
     """A copy of rows with ids and days of its own; days go round within the 52 weeks of the year."""
-    own = {column: rows[column] + number * step for name, (column, step) in STEPS.items() if name in others & {*STEPS}
-           and column in rows}
-    moved = rows.assign(**own)
+    own = [column_and_step for name, column_and_step in STEPS.items() if name in others]
+    moved = rows.assign(**{column: rows[column] + number * step for column, step in own if column in rows})
     if "transaction_timestamp" in rows and number % WEEKS:
         times = rows["transaction_timestamp"]
         start = times.min().normalize()

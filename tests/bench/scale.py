@@ -57,21 +57,20 @@ def run(copies: float, others: tuple[str, ...], executors: int) -> GrownNight:
     shutil.rmtree(folder, ignore_errors=True)
     size = write_log(folder, copies, others)
     print(f"{size.events:,} events of {size.users:,} users and {size.items:,} items", flush=True)
-    before, (load, cores) = busy(), ((0.0, 0.0), 0)
+    before = busy()
     with cluster(folder, executors) as master:
         submit(folder, master)
-    load = tuple(now - then for now, then in zip(busy(), before, strict=True))
+    seconds, clock = (now - then for now, then in zip(busy(), before, strict=True))
     stages = recorded(folder / "lake")
     own = sum(stage.cpu_seconds for stage in stages.values())
-    cores = executors or os.cpu_count() or 1
     shutil.rmtree(folder)
     return GrownNight(
         copies=copies,
         others=others,
         size=size,
         executors=executors,
-        cores=cores,
-        beside=round(max(0.0, load[0] - own) / load[1], 2),
+        cores=executors or os.cpu_count() or 1,
+        beside=round(max(0.0, seconds - own) / clock, 2),
         made=dt.date.today().isoformat(),
         commit=commit(),
         stages=stages,
@@ -103,8 +102,7 @@ def submit(folder: Path, master: str | None) -> None:
         command += ["--conf", "spark.sql.shuffle.partitions=2", "--conf", "spark.databricks.delta.snapshotPartitions=2"]
     command += [str(ROOT / "jobs" / "nightly.py"), "--config", str(CONFIG), "--date", DATE, "--trace"]
     command += ["--stages", ",".join(STAGES), *(word for key in values for word in ("--set", f"{key}={values[key]}"))]
-    path = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
-    subprocess.run(command, check=True, cwd=ROOT, env=environment(folder) | {"PYTHONPATH": path})
+    subprocess.run(command, check=True, cwd=ROOT, env=environment(folder))
 
 
 def recorded(lake: Path) -> dict[str, StageCost]:
