@@ -49,7 +49,13 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, tmp_path):
         *(str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE),
     ]
     ended = subprocess.run(
-        command, env=environment(tmp_path, BRIEF), cwd=tmp_path, capture_output=True, text=True, timeout=1500, check=False
+        command,
+        env=environment(tmp_path, BRIEF),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-3000:]
     summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())

@@ -46,3 +46,49 @@ class Growth(Result):
     machine: str
     days: int
     nights: list[GrownNight]
+
+
+class Load(Result):
+    """What a night is planned for, or was measured on.
+
+    taken: events that it takes from the log; events: of its windows, which all later stages read.
+    """
+
+    taken: float
+    events: float
+    users: float
+    items: float
+
+
+class Planned(Result):
+    """A stage as planned.
+
+    core_hours: of the processor measured with. driver_gb: of the driver's Python; worker_gb: of the largest Python
+    worker or rank. exponent: of its processor time from the last night measured but one to the last.
+    """
+
+    hours: float
+    core_hours: float
+    shuffle_gb: float
+    driver_gb: float
+    worker_gb: float
+    exponent: float | None
+
+
+class Plan(Result):
+    """A night as planned.
+
+    executor_gb, driver_gb: memory that a machine needs. beyond: by what, how many times more than was measured.
+    enough: executors that keep to the hours asked for; None where none was asked for, or none are enough.
+    """
+
+    cluster: str
+    load: Load
+    stages: dict[str, Planned]
+    hours: float
+    dollars: float
+    executor_gb: float
+    driver_gb: float
+    beyond: dict[str, float]
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
