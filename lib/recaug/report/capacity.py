@@ -18,7 +18,15 @@ def _table(plan: Plan) -> Iterator[str]:
     load = ", ".join(f"{getattr(plan.load, name):,.0f} {told}" for name, told in TOLD.items())
     yield f"a night of {load} on {plan.cluster}"
     yield ""
-    yield f"  {'stage':<10}{'hours':>10}{'core hours':>13}{'shuffle, GB':>13}{'driver, GB':>12}{'worker, GB':>12}{'exponent':>10}"
+    heads = (
+        ("hours", 10),
+        ("core hours", 13),
+        ("shuffle, GB", 13),
+        ("driver, GB", 12),
+        ("worker, GB", 12),
+        ("exponent", 10),
+    )
+    yield f"  {'stage':<10}" + "".join(f"{head:>{width}}" for head, width in heads)
     for name, stage in plan.stages.items():
         grows = "" if stage.exponent is None else f"{stage.exponent:.2f}"
         yield (
