@@ -1,13 +1,15 @@
 """What a night takes as its log grows: `make scale` runs ingest to recommend on 1, 3, 10 and 30 million events.
 
-scale.py --millions 1 3                 each a million events more (enlarged.py), users and items of its own, in local mode
-scale.py --millions 3 --others users    the same items for all; `--others` alone: the same users and items, more events
-scale.py --millions 1 --executors 1     on a standalone cluster of so many executors, of one core each
-scale.py --check                        runs nothing: the largest night, as the others foretell it
-scale.py --draw                         runs nothing: the table and the plot anew
+scale.py --millions 1 3                local mode; a quarter of a real log again and again (enlarged.py), with users and
+                                       items of its own each time
+scale.py --millions 3 --others users   the same items each time; `--others` alone: the same users and items
+scale.py --millions 1 --executors 1    on a standalone cluster of so many executors, of one core each
+scale.py --check                       runs nothing: the largest night, as the others foretell it
+scale.py --draw                        runs nothing: the table, and the plot anew
 
-Each night is a process of its own, jobs/nightly.py with conf/bench/scale.yaml. What its stages took, as its table `runs`
-has it, goes into conf/capacity/measured.json, which jobs/plan_capacity.py reads, in place of a night of the same size.
+Each night is a process of its own, jobs/nightly.py with conf/bench/scale.yaml. What its stages took, as its table
+`runs` has it, goes into conf/capacity/measured.json, in place of a night of the same size; jobs/plan_capacity.py reads
+it. The plot is docs/images/scale.svg.
 """
 
 import argparse
