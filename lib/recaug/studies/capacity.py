@@ -91,9 +91,10 @@ def load_of(night: GrownNight) -> Load:
 def fit(loads: Sequence[Load], values: Sequence[float], terms: Sequence[str]) -> Fit:
     """Least squares of relative errors over what is fixed and the terms, with weights of 0 or more.
 
-    Lawson and Hanson 1974, chapter 23, by scipy.
+    Of the terms only the first are taken where there are too few values to tell all apart. Method: Lawson and Hanson
+    1974, chapter 23, by scipy.
     """
-    names = ("fixed", *terms)
+    names = ("fixed", *terms[: len(values) - 1])
     wanted = np.maximum(np.asarray(values, dtype=float), 1e-3)
     rows = np.array([[TERMS[name](load) for name in names] for load in loads]) / wanted[:, None]
     scale = rows.max(axis=0)
