@@ -26,9 +26,9 @@ from pathlib import Path
 
 import msgspec
 import psutil
-from deltalake import DeltaTable
 from tests.bench.enlarged import STEPS, write_log
 from tests.cluster.standalone import environment, standalone
+from tests.night.nights import rows_of
 
 from recaug import config
 from recaug.report.capacity import errors
@@ -93,7 +93,7 @@ def run(copies: float, others: tuple[str, ...], executors: int) -> GrownNight:
     with cluster(folder, executors) as master:
         submit(folder, master)
     seconds, clock = (now - then for now, then in zip(busy(), before, strict=True))
-    stages = recorded(folder / "lake")
+    stages = recorded(folder)
     own = sum(stage.cpu_seconds for stage in stages.values())
     shutil.rmtree(folder)
     return GrownNight(
@@ -137,10 +137,9 @@ def submit(folder: Path, master: str | None) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env=environment(folder))
 
 
-def recorded(lake: Path) -> dict[str, StageCost]:
-    """What the stages of the night in a lake took."""
-    rows = DeltaTable(lake / "runs").to_pyarrow_table().to_pylist()
-    costs = {row["stage"]: row for row in rows}
+def recorded(folder: Path) -> dict[str, StageCost]:
+    """What the stages of the night in `<folder>/lake` took."""
+    costs = {row["stage"]: row for row in rows_of(folder, "runs")}
     return {
         name: StageCost(
             wall_seconds=costs[name]["wall_seconds"],

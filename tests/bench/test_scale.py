@@ -64,7 +64,7 @@ def test_the_last_copy_has_so_many_users_as_are_asked_for(data, tmp_path):
     assert set(events.groupby("household_id").size()) == {5}
 
 
-def test_what_the_table_runs_has_is_read(lake, monkeypatch):
+def test_what_the_table_runs_has_is_read(lake, tmp_path, monkeypatch):
     monkeypatch.setattr(scale, "STAGES", ("publish", "recommend"))
     found = {"publish": Publish(augmented=1), "recommend": Publish(augmented=2)}
     for number, stage in enumerate(scale.STAGES, 1):
@@ -85,7 +85,7 @@ def test_what_the_table_runs_has_is_read(lake, monkeypatch):
                 shuffle_mb=5.5,
             ),
         )
-    costs = scale.recorded(scale.Path(lake.path))
+    costs = scale.recorded(tmp_path)
     assert [cost.cpu_seconds for cost in costs.values()] == [2.0, 4.0]
     assert costs["publish"].memory_mb == {"driver": 40.0, "java": 30.0}
     assert (costs["publish"].shuffle_mb, costs["publish"].wall_seconds) == (5.5, 3.0)

@@ -5,7 +5,7 @@ from recaug.night.cost import Cost
 
 def test_a_shuffle_is_counted_once_and_memory_is_told_by_kind_of_process(spark):
     with Cost(spark) as first:
-        spark.range(200_000, numPartitions=4).repartition(3).count()
+        spark.range(200_000, numPartitions=4).repartition(3, "id").agg({"id": "sum"}).collect()
         spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
     with Cost(spark) as second:
         spark.range(10).collect()
