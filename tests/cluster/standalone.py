@@ -40,7 +40,7 @@ def standalone(folder: Path, workers: int, memory: str, java: str = "") -> Itera
             with (work / "log").open("w") as log:
                 started.append(subprocess.Popen(command, env=environment(work, java), stdout=log, stderr=log))
         log = folder / "daemon0" / "log"
-        for _ in range(120):
+        for _ in range(600):
             if log.read_text().count("Registering worker") == workers:
                 break
             time.sleep(0.5)

@@ -51,7 +51,7 @@ class Fit(NamedTuple):
     @property
     def fixed(self) -> float:
         """What does not grow."""
-        return self.of["fixed"]
+        return self.of.get("fixed", 0.0)
 
 
 class StageFits(NamedTuple):
@@ -71,8 +71,8 @@ def load_growth(path: Path) -> Growth:
         raise ConfigError(f"{path}: {error.strerror}; make scale writes it") from error
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{path}: {error}; make scale writes it") from error
-    if len(curve(growth)) < 2 or any(set(night.stages) != set(GROWS) for night in growth.nights):
-        raise ConfigError(f"{path}: two nights with all stages are needed; run make scale")
+    if not curve(growth) or any(set(night.stages) != set(GROWS) for night in growth.nights):
+        raise ConfigError(f"{path}: a night in local mode with all stages is needed; run make scale")
     return growth
 
 
@@ -91,10 +91,10 @@ def load_of(night: GrownNight) -> Load:
 def fit(loads: Sequence[Load], values: Sequence[float], terms: Sequence[str]) -> Fit:
     """Least squares of relative errors over what is fixed and the terms, with weights of 0 or more.
 
-    Of the terms only the first are taken where there are too few values to tell all apart. Method: Lawson and Hanson
-    1974, chapter 23, by scipy.
+    Of the terms only the first are taken where there are too few values to tell all apart; of one value all grows with
+    the first. Method: Lawson and Hanson 1974, chapter 23, by scipy.
     """
-    names = ("fixed", *terms[: len(values) - 1])
+    names = ("fixed", *terms[: len(values) - 1]) if len(values) > 1 else terms[:1]
     wanted = np.maximum(np.asarray(values, dtype=float), 1e-3)
     rows = np.array([[TERMS[name](load) for name in names] for load in loads]) / wanted[:, None]
     scale = rows.max(axis=0)
@@ -171,7 +171,7 @@ def plan(growth: Growth, load: Load, name: str, cluster: Cluster) -> Plan:
         executor_gb=executor,
         driver_gb=driver,
         beyond=beyond(nights, load),
-        assumptions=(why, *assumptions(growth, cluster)),
+        assumptions=(measured(nights), why, *assumptions(growth, cluster)),
         warnings=short_of_memory(executor, driver, cluster),
     )
 
@@ -198,6 +198,8 @@ def seconds(night: GrownNight) -> float:
 
 def exponent(nights: Sequence[GrownNight], stage: str) -> float | None:
     """Of the processor time over the events from the last night but one to the last; 1: in proportion."""
+    if len(nights) < 2:
+        return None
     before, last = nights[-2:]
     times = last.stages[stage].cpu_seconds, before.stages[stage].cpu_seconds
     if min(times) <= 0 or last.size.events == before.size.events:
@@ -214,6 +216,15 @@ def beyond(nights: Sequence[GrownNight], load: Load) -> dict[str, float]:
         if not least <= asked <= most:
             found[name] = asked / (most if asked > most else least)
     return found
+
+
+def measured(nights: Sequence[GrownNight]) -> str:
+    """How much a plan rests on."""
+    busiest = max(night.beside for night in nights)
+    said = f"each stage grows as over {len(nights)} nights of {nights[0].size.events:,} to {nights[-1].size.events:,} events"
+    if len(nights) == 1:
+        said = f"all grows in proportion, for one night was measured alone, of {nights[0].size.events:,} events"
+    return f"{said}; other work took up to {busiest:g} cores beside"
 
 
 def assumptions(growth: Growth, cluster: Cluster) -> tuple[str, ...]:
