@@ -221,20 +221,20 @@ def beyond(nights: Sequence[GrownNight], load: Load) -> dict[str, float]:
 def measured(nights: Sequence[GrownNight]) -> str:
     """How much a plan rests on."""
     busiest = max(night.beside for night in nights)
-    said = f"each stage grows as over {len(nights)} nights of {nights[0].size.events:,} to {nights[-1].size.events:,} events"
+    least, most = (f"{night.size.events:,} events" for night in (nights[0], nights[-1]))
+    said = f"each stage grows as it did over {len(nights)} nights, from {least} to {most}"
     if len(nights) == 1:
-        said = f"all grows in proportion, for one night was measured alone, of {nights[0].size.events:,} events"
+        said = f"all grows in proportion, for one night alone was measured, of {most}"
     return f"{said}; other work took up to {busiest:g} cores beside"
 
 
 def assumptions(growth: Growth, cluster: Cluster) -> tuple[str, ...]:
     """What else a plan rests on, a line each."""
-    heap = f"{HEAP_GB:g} GB of Java a core, beside the largest Python worker; twice that for the driver"
     return (
         f"trainings as in {growth.config}, and as many ranks as there are cores; exact lists score every item",
         "users and items grew together with the events: which of them a stage grows with is read from the code",
         "a stage takes what is fixed on one core, and the rest on all; nothing waits for disks or the network",
-        heap,
+        f"{HEAP_GB:g} GB of Java a core, beside the largest Python worker; twice that for the driver",
         f"a core does {cluster.core_speed:g} of one of {growth.machine}",
         f"prices: {cluster.source} ({cluster.checked})",
     )
