@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.conftest import CONF
+from tests.conftest import CONF, STAGES
 
 from recaug.cli import plan_capacity
 from recaug.config.capacity import Cluster, Machine, load_clusters
@@ -119,28 +119,32 @@ def test_the_check_foretells_the_largest_night_from_the_others():
     assert found["together"]["CPU seconds"] == pytest.approx((len(GROWS) * 110, len(GROWS) * 210), rel=1e-6)
 
 
-def test_the_shipped_files_cover_every_stage_and_a_plan_prints_its_assumptions(monkeypatch, capsys):
-    monkeypatch.chdir(CONF.parent)
-    assert curve(load_growth(SHIPPED / "measured.json"))
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    path = tmp_path / "measured.json"
+    path.write_bytes(msgspec.json.encode(grown(night(1), night(3))))
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.name)
+def test_shipped_measurements_cover_every_stage(path):
+    assert set(plan(load_growth(path), LOADS[0], "made", CLUSTER).stages) == set(GROWS) == {*STAGES} - {"report"}
+
+
+def test_a_plan_on_a_shipped_cluster_prints_stages_and_assumptions(measured, capsys):
+    assert set(GROWS) == {*STAGES} - {"report"}
     for name in load_clusters(SHIPPED / "clusters.yaml"):
-        assert plan_capacity([*ASKED, "--cluster", name, "--hours", "1000"]) == 0
+        given = ["--clusters", str(SHIPPED / "clusters.yaml"), "--measured", str(measured), "--cluster", name]
+        assert plan_capacity([*ASKED, *given]) == 0
         told = capsys.readouterr().out
         assert all(f"\n  {stage} " in told for stage in (*GROWS, "together"))
         for words in (
             "assumed:",
             "prices:",
             "dollars",
-            "beyond what was measured: events of the windows",
-            "1000 hours: ",
+            "beyond what was measured: events of the windows are 190.0 times",
         ):
             assert words in told
-
-
-@pytest.fixture
-def measured(tmp_path: Path) -> Path:
-    path = tmp_path / "measured.json"
-    path.write_bytes(msgspec.json.encode(grown(night(1), night(3))))
-    return path
 
 
 def test_hours_that_are_asked_for_take_so_many_executors(measured, capsys):
