@@ -78,8 +78,8 @@ class Planned(Result):
 class Plan(Result):
     """A night as planned.
 
-    executor_gb, driver_gb: memory that a machine needs. beyond: by what, how many times more than was measured.
-    enough: executors that keep to the hours asked for; None where none was asked for, or none are enough.
+    executor_gb, driver_gb: memory that a machine needs. beyond: of what more than was measured, or less, is asked for,
+    and how many times.
     """
 
     cluster: str
