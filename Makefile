@@ -10,9 +10,10 @@ PYTEST_ARGS ?=
 MUTANTS ?=
 FAULTS ?=
 BENCHMARK ?=
+SCALE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against results docs lint \
+.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against scale results docs lint \
 	format audit faults clean
 
 help: ## this list
@@ -54,6 +55,9 @@ bench: $(READY) ## measures the throughput of each stage
 
 bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
 	@$(PYTHON) tests/bench/against.py $(COMMIT)
+
+scale: $(READY) ## nights on 1, 3, 10 and 30 million events, hours: what each stage takes (SCALE="--millions 1 3")
+	@PYTHONPATH=. $(PYTHON) -m tests.bench.scale $(SCALE)
 
 results: $(READY) ## writes the tables of docs/results.md from docs/results/ (BENCHMARK=conf/bench/toys.yaml keeps its results first)
 	@PYTHONPATH=. $(PYTHON) tests/bench/results.py $(if $(BENCHMARK),--config $(BENCHMARK))

@@ -37,7 +37,7 @@ from recaug.report import look_up as look_up_page
 from recaug.report import search as search_page
 from recaug.session import build
 from recaug.stream import command as streaming
-from recaug.studies import privacy, search_lists
+from recaug.studies import planning, privacy, search_lists
 from recaug.studies.benchmark import run_benchmark
 from recaug.studies.cleaning import clean
 from recaug.studies.completion import run_completion
@@ -114,6 +114,12 @@ def init(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     paths = Paths(given.events, given.items, given.search)
     return exit_code(partial(run_init, paths, given.out, given.force, say))
+
+
+def plan_capacity(argv: Sequence[str] | None = None) -> int:
+    """Foretell what a larger shop's night takes. Returns the exit code: 0 or 2."""
+    given = planning.parser().parse_args(argv)
+    return exit_code(partial(planning.run, given, say))
 
 
 def main(argv: Sequence[str] | None = None, stage: str | None = None) -> int:

@@ -1,73 +1,27 @@
 """A real standalone cluster: a master and two workers of one core each, started here."""
 
 import json
-import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyspark
 import pytest
+from tests.cluster.standalone import SPARK_HOME, environment, standalone
 from tests.conftest import BRIEF, THIN_DAY, write_thin
 from tests.faults.source import few_households
 
 from recaug.session import LOCAL
 
 ROOT = Path(__file__).parents[2]
-SPARK_HOME = Path(pyspark.__file__).parent
 DATE = THIN_DAY.isoformat()
 JAVA = LOCAL["spark.driver.extraJavaOptions"]  # of the driver; five more, on two cores, do little
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def environment(work: Path) -> dict[str, str]:
-    return os.environ | {
-        "SPARK_HOME": str(SPARK_HOME),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_WORKER_DIR": str(work),
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_DAEMON_JAVA_OPTS": BRIEF,
-    }
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """Address of the master, once both workers have joined."""
-    port, started = free_port(), []
-    command = [str(SPARK_HOME / "bin" / "spark-class"), "org.apache.spark.deploy"]
-    address = f"spark://127.0.0.1:{port}"
-    daemons = [["master.Master", "-h", "127.0.0.1", "-p", str(port), "--webui-port", "0"]]
-    daemons += [["worker.Worker", "-h", "127.0.0.1", "-c", "1", "-m", "2g", "--webui-port", "0", address]] * 2
-    try:
-        for number, (name, *arguments) in enumerate(daemons):
-            work = tmp_path / f"daemon{number}"
-            work.mkdir()
-            log = (work / "log").open("w")
-            started.append(
-                subprocess.Popen(
-                    [command[0], f"{command[1]}.{name}", *arguments], env=environment(work), stdout=log, stderr=log
-                )
-            )
-        for _ in range(120):
-            if sum("Registering worker" in line for line in (tmp_path / "daemon0" / "log").open()) == 2:
-                break
-            time.sleep(0.5)
-        else:
-            pytest.fail((tmp_path / "daemon0" / "log").read_text()[-2000:])
+    with standalone(tmp_path, 2, "2g", BRIEF) as address:
         yield address
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(timeout=30)
 
 
 @pytest.mark.cluster
@@ -95,7 +49,13 @@ def test_a_night_by_spark_submit_trains_on_two_executors(cluster, tmp_path):
         *(str(ROOT / "jobs" / "nightly.py"), "--config", str(path), "--date", DATE),
     ]
     ended = subprocess.run(
-        command, env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=1500, check=False
+        command,
+        env=environment(tmp_path, BRIEF),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-3000:]
     summary = json.loads((path.parent / "artifacts" / DATE / "summary.json").read_text())

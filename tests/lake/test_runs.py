@@ -36,6 +36,8 @@ RUN = RunRecord(
     cpu_seconds=1.5,
     wall_seconds=1.0,
     peak_memory_mb=100.0,
+    memory_mb={"driver": 80.5, "java": 100.0},
+    shuffle_mb=2.5,
 )
 
 

@@ -213,11 +213,12 @@ TABLES: dict[str, Table] = {
     # reads; inputs, the content hashes of the records that it reads: stage -> hash of this night's, "stage, history" ->
     # hash of those of the nights before, "code" -> of the release, "key" -> of the
     # pseudonyms' key. outputs: each slice that the stage wrote, "table slice" -> "version content_hash".
+    # memory_mb: of the largest process by kind: driver, java, python.
     "runs": Table(
         "run_id string, event_date date, stage string, started timestamp, finished timestamp, decision string, "
         "reasons array<string>, metrics string, input_versions map<string,bigint>, inputs map<string,string>, "
         "config_hash string, content_hash string, cpu_seconds double, wall_seconds double, peak_memory_mb double, "
-        "outputs map<string,string>",
+        "outputs map<string,string>, memory_mb map<string,double>, shuffle_mb double",
         ("event_date", "stage"),
     ),
 }

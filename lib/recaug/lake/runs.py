@@ -29,7 +29,7 @@ class RunRecord:
     metrics: typed by stage (results.METRICS) here and JSON in the table. outputs: of Ledger.written; None where an
     earlier release has recorded none. content: what its readers know it by, see contents; of one that was read.
     started, finished: UTC, without a time zone. cpu_seconds: of all processes of the driver's machine that belong to
-    the stage.
+    the stage. memory_mb, shuffle_mb: see night/cost.py; None where an earlier release has recorded none.
     """
 
     run_id: str
@@ -48,6 +48,8 @@ class RunRecord:
     cpu_seconds: float
     wall_seconds: float
     peak_memory_mb: float
+    memory_mb: dict[str, float] | None = field(default_factory=dict)
+    shuffle_mb: float | None = 0.0
     content: str = field(default="", compare=False)
 
 

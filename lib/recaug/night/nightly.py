@@ -190,6 +190,8 @@ def run_stage(
         cpu_seconds=round(cost.cpu_seconds, 2),
         wall_seconds=round(cost.wall_seconds, 2),
         peak_memory_mb=round(cost.peak_memory_mb, 1),
+        memory_mb={kind: round(most, 1) for kind, most in cost.memory_mb.items()},
+        shuffle_mb=round(cost.shuffle_mb, 1),
     )
     with one_line_errors(stage.name):
         runs.record(context.lake, record)
