@@ -50,6 +50,8 @@ PEERS = {
         ["rectools", "torch"],
         [
             "ours_rectools.py --users {users} --epochs {epochs} --learning-rate 0.004",
+            "peer_rectools.py --users {users} --epochs {epochs} --learning-rate 0.001",
+            "ours_rectools.py --users {users} --epochs {epochs} --learning-rate 0.004",
             "peer_rectools.py --users {users} --epochs {epochs} --learning-rate 0.004",
         ],
         {"users": 5000, "epochs": 12},
@@ -119,7 +121,7 @@ def beside(name: str, turns: int, quick: bool) -> dict[str, Any]:
     """Run a peer and ours in turn. Raises Failed."""
     peer = PEERS[name]
     python, sizes = environment(name), peer.quick if quick else peer.full
-    folder = BUILD / "rows" / f"{name}{'-quick' if quick else ''}"
+    folder = BUILD / "rows" / name
     folder.mkdir(parents=True, exist_ok=True)
     load = [os.getloadavg()[0]]
     runs = []

@@ -84,4 +84,10 @@ MODEL = SASRecModel(
     ),
 )
 MODEL.fit(DATASET)
-clock.tell("SASRec, training rows", "RecTools", len(USERS) * given.epochs, WATCH.clock, curve=WATCH.curve)
+clock.tell(
+    "SASRec, training rows",
+    f"RecTools, learning rate {given.learning_rate}",
+    len(USERS) * given.epochs,
+    WATCH.clock,
+    curve=WATCH.curve,
+)
