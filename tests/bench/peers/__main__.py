@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.only:
         try:
             path = keep(name, beside(name, given.turns, given.quick))
-            print(f"{name}: written to {path.relative_to(ROOT)}", flush=True)
+            print(f"{name}: written to {short(str(path))}", flush=True)
         except Failed as error:
             failed = True
             print(f"{name}: {error}", file=sys.stderr, flush=True)
@@ -154,17 +154,18 @@ def environment(name: str) -> Path:
     if stamp.exists() and stamp.read_text() == pins.read_text():
         return python
     run([*UV, "venv", "--clear", "--python", sys.executable, str(venv)])
-    run([*UV, "pip", "install", "--python", str(python), "--requirement", str(pins)])
+    run([*UV, "pip", "install", "--python", str(python), "--requirement", str(pins)], lines=10)  # uv folds its words
     shutil.copy(pins, stamp)
     return python
 
 
-def run(words: Sequence[str], settings: dict[str, str] | None = None) -> str:
-    """Run a command and give its output. Raises Failed with the last line that it said."""
+def run(words: Sequence[str], settings: dict[str, str] | None = None, lines: int = 1) -> str:
+    """Run a command and give its output. Raises Failed with the last so many lines that it said, in one."""
     done = subprocess.run(words, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["it said nothing"]
-        raise Failed(f"{' '.join(map(short, words))} ended with {done.returncode}: {said[-1].strip()}")
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        told = " ".join(said[-lines:]) or "it said nothing"
+        raise Failed(f"{' '.join(map(short, words))} ended with {done.returncode}: {told}")
     return done.stdout
 
 
