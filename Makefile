@@ -9,10 +9,11 @@ DEMO_DATE ?= 2017-02-26
 PYTEST_ARGS ?=
 MUTANTS ?=
 FAULTS ?=
+PEERS ?=
 BENCHMARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against results docs lint \
+.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against peers results docs lint \
 	format audit faults clean
 
 help: ## this list
@@ -54,6 +55,9 @@ bench: $(READY) ## measures the throughput of each stage
 
 bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a)
 	@$(PYTHON) tests/bench/against.py $(COMMIT)
+
+peers: $(READY) ## measures other software beside ours, each in an environment of its own (PEERS="--only rectools --quick")
+	@PYTHONPATH=. $(PYTHON) -m tests.bench.peers $(PEERS)
 
 results: $(READY) ## writes the tables of docs/results.md from docs/results/ (BENCHMARK=conf/bench/toys.yaml keeps its results first)
 	@PYTHONPATH=. $(PYTHON) tests/bench/results.py $(if $(BENCHMARK),--config $(BENCHMARK))

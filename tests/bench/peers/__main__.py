@@ -123,7 +123,7 @@ def beside(name: str, turns: int, quick: bool) -> dict[str, Any]:
     python, sizes = environment(name), peer.quick if quick else peer.full
     folder = BUILD / "rows" / name
     folder.mkdir(parents=True, exist_ok=True)
-    load = [os.getloadavg()[0]]
+    commit, load = run(["git", "describe", "--always", "--dirty"]).strip(), [os.getloadavg()[0]]
     runs = []
     for turn, lines in [(0, peer.before), *((turn, peer.turn) for turn in range(1, turns + 1)), (0, peer.after)]:
         for line in lines:
@@ -134,7 +134,7 @@ def beside(name: str, turns: int, quick: bool) -> dict[str, Any]:
                 runs.append({"who": who, "turn": turn, **said})
     load.append(os.getloadavg()[0])
     machine = {"cores": os.cpu_count(), "load": [round(value, 1) for value in load]}
-    return {"sizes": sizes, "versions": versions(name, python), "machine": machine, "runs": runs}
+    return {"commit": commit, "sizes": sizes, "versions": versions(name, python), "machine": machine, "runs": runs}
 
 
 def spoken(words: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -186,11 +186,9 @@ def versions(name: str, python: Path) -> dict[str, str]:
 
 def keep(name: str, found: dict[str, Any]) -> Path:
     """Write what was found as one file."""
-    asked = ["git", "describe", "--always", "--dirty"]
-    commit = run(asked).strip()
     KEPT.mkdir(parents=True, exist_ok=True)
     path = KEPT / f"{name}.json"
-    path.write_text(json.dumps({"study": "peers", "peer": name, "commit": commit, **found}, indent=1) + "\n")
+    path.write_text(json.dumps({"study": "peers", "peer": name, **found}, indent=1) + "\n")
     return path
 
 
