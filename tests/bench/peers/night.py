@@ -22,7 +22,7 @@ def settled(folder: Path, share: float, written: tuple[str, ...] = ()) -> config
     """Beauty's night on a share of its users, an arm a generator: ours, and the rows of each file of `written`."""
     values: dict[str, Any] = msgspec.to_builtins(config.load(CONFIG, [f"prepare.user_share={share}"]))
     values["artifacts"], values["lake"]["path"] = str(folder / "artifacts"), str(folder / "lake")
-    files = [{"kind": WRITTEN, "name": name, "path": str(folder / f"{name}.parquet")} for name in written]
+    files = [{"kind": WRITTEN, "name": name, "path": str(folder / f"{name}.csv")} for name in written]
     ours = [entry for entry in values["augment"]["generators"] if entry["kind"] in OURS]
     values["augment"]["generators"] = [*ours, *files]
     values["evaluate"] |= {"policy": None, "seeds": 2}

@@ -16,14 +16,14 @@ from recaug.night.inputs import generator_inputs
 
 
 def prepare(folder: Path, share: float) -> None:
-    """Write train.parquet: user_id, place, item_index, each user's train events in their order."""
+    """Write train.csv: user_id, place, item_index, each user's train events in their order."""
     context = night.after("train", night.settled(folder, share), cores=2)
     rows = context.lake.read("sequences").where("split = 'train' AND window = 0").select("user_id", "items").toPandas()
     items = [own[own > 0] for own in (np.frombuffer(bytes(own), "<i4") for own in rows["items"])]
     lengths = [len(own) for own in items]
     places = np.concatenate([np.arange(length) for length in lengths])
     frame = pd.DataFrame({"user_id": np.repeat(rows["user_id"].to_numpy(), lengths), "place": places})
-    frame.assign(item_index=np.concatenate(items)).to_parquet(folder / "train.parquet")
+    frame.assign(item_index=np.concatenate(items)).to_csv(folder / "train.csv", index=False)
 
 
 def sample(folder: Path, share: float) -> None:

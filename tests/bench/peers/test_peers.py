@@ -109,6 +109,6 @@ def test_the_seconds_are_those_of_the_first_epoch_that_came_to_what_all_came_to(
 
 def test_an_item_comes_once_in_a_written_history(tmp_path):
     pandas = pytest.importorskip("pandas")
-    path = tmp_path / "rows.parquet"
-    pandas.DataFrame({"user_id": [2, 2, 2, 1], "item_index": [5, 4, 5, 9]}).to_parquet(path)
+    path = tmp_path / "rows.csv"
+    pandas.DataFrame({"user_id": [2, 2, 2, 1], "item_index": [5, 4, 5, 9]}).to_csv(path, index=False)
     assert [own.tolist() for own in read(str(path))] == [[9], [5, 4]]

@@ -16,7 +16,7 @@ from recaug.results import TrainedModel
 
 
 class Written(Generator, kw_only=True):
-    """Each generated user is a user of the file. path: Parquet with user_id and item_index, in the order of events."""
+    """Each generated user is a user of the file. path: CSV with user_id and item_index, in the order of events."""
 
     label = "rows of a file"
     colour = ("#444444", "#bbbbbb")
@@ -56,5 +56,5 @@ class FromFile:
 @lru_cache(maxsize=4)
 def read(path: str) -> list[NDArray[np.int64]]:
     """Items of each of the file's users, an item once."""
-    rows = pd.read_parquet(path).drop_duplicates(["user_id", "item_index"])
+    rows = pd.read_csv(path).drop_duplicates(["user_id", "item_index"])
     return [own.to_numpy(dtype=np.int64) for _, own in rows.groupby("user_id")["item_index"]]
