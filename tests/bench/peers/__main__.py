@@ -51,11 +51,9 @@ PEERS = {
         [
             "ours_rectools.py --users {users} --epochs {epochs} --learning-rate 0.004",
             "peer_rectools.py --users {users} --epochs {epochs} --learning-rate 0.001",
-            "ours_rectools.py --users {users} --epochs {epochs} --learning-rate 0.004",
-            "peer_rectools.py --users {users} --epochs {epochs} --learning-rate 0.004",
         ],
-        {"users": 5000, "epochs": 12},
-        {"users": 1000, "epochs": 8},
+        {"users": 22_363, "epochs": 12},
+        {"users": 2000, "epochs": 8},
     ),
     "sdv": Peer(
         ["sdv", "ctgan", "deepecho", "torch"],

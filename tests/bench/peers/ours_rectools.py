@@ -74,7 +74,8 @@ def main() -> None:
         )
         with patch.object(recommender, "validation_ndcg", ranked):
             recommender.train_sasrec([job], None, settings(given), "SASRec")  # type: ignore[arg-type] # no Spark
-    clock.tell("SASRec, training rows", "recaug", len(users) * given.epochs, training, curve=curve[1:])
+    start = {"popularity": curve[0][-1]}  # what it begins with
+    clock.tell("SASRec, training rows", "recaug", len(users) * given.epochs, training, curve=curve[1:], **start)
 
 
 def settings(given: argparse.Namespace) -> Config:

@@ -86,7 +86,7 @@ MODEL = SASRecModel(
 MODEL.fit(DATASET)
 clock.tell(
     "SASRec, training rows",
-    f"RecTools, learning rate {given.learning_rate}",
+    "RecTools",
     len(USERS) * given.epochs,
     WATCH.clock,
     curve=WATCH.curve,

@@ -49,7 +49,9 @@ made = made.sort_values(["user_id", "place"], kind="stable").assign(item_index=m
 made[["user_id", "item_index"]].to_csv(given.folder / "par.csv", index=False)
 
 flat = {"columns": {name: columns[name] for name in ("place", "item")}}
-ctgan = CTGANSynthesizer(Metadata.load_from_dict({"tables": {TABLE: flat}}), epochs=given.ctgan_epochs, cuda=False)
+ctgan = CTGANSynthesizer(
+    Metadata.load_from_dict({"tables": {TABLE: flat}}), epochs=given.ctgan_epochs, enable_gpu=False
+)
 learnt("CTGAN", ctgan, train[["place", "item"]], given.ctgan_epochs)
 with clock.Clock() as running:
     made = ctgan.sample(num_rows=len(train))[TABLE]

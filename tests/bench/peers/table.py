@@ -59,11 +59,13 @@ def seconds_to(run: Run, value: float) -> tuple[float, float]:
 
 
 def _reached(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
-    """What each trained for until all had come to one NDCG@10, in seconds; the ratio is theirs over ours."""
+    """What each trained for until all had come to one NDCG@10, in seconds; the ratio is theirs over ours.
+
+    Nothing where one of them knows no more than popularity at the end.
+    """
     curves = [run for run in runs if "curve" in run]
-    if not curves:
+    if not curves or (value := target(curves)) <= max(run.get("popularity", 0) for run in curves):
         return
-    value = target(curves)
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for run in sorted(curves, key=lambda run: run["who"], reverse=True):
         found.setdefault((run["who"], run["by"]), []).append(seconds_to(run, value))

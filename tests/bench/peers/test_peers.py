@@ -105,6 +105,8 @@ def test_the_seconds_are_those_of_the_first_epoch_that_came_to_what_all_came_to(
         ["seconds to a validation NDCG@10 of .0309", "b", "20.0 s", "18.0 s", "", ""],
         ["seconds to a validation NDCG@10 of .0309", "a", "2.0 s", "1.0 s", "18.00", ""],
     ]
+    known = ours | {"popularity": 0.0309}
+    assert len(list(table.rows([{"runs": [known, theirs]}]))) == 3  # nothing was learnt by all
 
 
 def test_an_item_comes_once_in_a_written_history(tmp_path):
