@@ -30,7 +30,7 @@ class Failed(Exception):
 
 
 class Peer(NamedTuple):
-    """What is run of a peer: command lines, `{folder}` and the sizes in braces.
+    """What is run of a peer: command lines, `{night}` (a folder for Beauty's night) and the sizes in braces.
 
     packages: whose versions the file names. turn: ours and theirs, which are repeated. before, after: once each.
     full, quick: sizes. here: it needs no more than recaug does, and has no environment of its own.
@@ -58,19 +58,19 @@ PEERS = {
     "sdv": Peer(
         ["sdv", "ctgan", "deepecho", "torch"],
         [
-            "ours_sdv.py sample {folder} --share {share}",
-            "peer_sdv.py {folder} --par-epochs {par} --ctgan-epochs {ctgan}",
+            "ours_sdv.py sample {night} --share {share}",
+            "peer_sdv.py {night} --par-epochs {par} --ctgan-epochs {ctgan}",
         ],
         {"share": 0.03, "par": 30, "ctgan": 300},
         {"share": 0.015, "par": 4, "ctgan": 20},
-        before=["ours_sdv.py prepare {folder} --share {share}"],
-        after=["ours_sdv.py judge {folder} --share {share}"],
+        before=["ours_sdv.py prepare {night} --share {share}"],
+        after=["ours_sdv.py judge {night} --share {share}"],
     ),
     "rules": Peer(
         ["pyspark", "delta-spark"],
         [
-            "ours_rules.py {folder} --share {share} --copies {copies}",
-            "peer_rules.py {folder} --rows {rows}",
+            "ours_rules.py {night} --share {share} --copies {copies}",
+            "peer_rules.py {night} --rows {rows}",
         ],
         {"share": 1.0, "copies": 4, "rows": 4_000_000},
         {"share": 0.015, "copies": 40, "rows": 500_000},
@@ -119,13 +119,13 @@ def beside(name: str, turns: int, quick: bool) -> dict[str, Any]:
     """Run a peer and ours in turn. Raises Failed."""
     peer = PEERS[name]
     python, sizes = environment(name), peer.quick if quick else peer.full
-    folder = BUILD / "rows" / name
-    folder.mkdir(parents=True, exist_ok=True)
+    night = BUILD / "night"
+    night.mkdir(parents=True, exist_ok=True)
     commit, load = run(["git", "describe", "--always", "--dirty"]).strip(), [os.getloadavg()[0]]
     runs = []
     for turn, lines in [(0, peer.before), *((turn, peer.turn) for turn in range(1, turns + 1)), (0, peer.after)]:
         for line in lines:
-            words = line.format(folder=folder, **sizes).split()
+            words = line.format(night=night, **sizes).split()
             who = "peer" if words[0].startswith("peer_") else "ours"
             for said in spoken([str(python if who == "peer" else sys.executable), *words]):
                 print(f"{name}: {json.dumps(said)[:200]}", flush=True)

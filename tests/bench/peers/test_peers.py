@@ -60,7 +60,7 @@ def test_every_peer_has_its_pins_or_needs_none_and_its_scripts():
         assert peer.here != (runner.PINS / f"{name}.txt").exists()
         for line in [*peer.before, *peer.turn, *peer.after]:
             for sizes in (peer.full, peer.quick):
-                assert (runner.SCRIPTS / line.format(folder="x", **sizes).split()[0]).exists()
+                assert (runner.SCRIPTS / line.format(night="x", **sizes).split()[0]).exists()
 
 
 def test_the_clock_counts_what_is_inside_and_what_others_do():
