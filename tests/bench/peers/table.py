@@ -61,10 +61,11 @@ def seconds_to(run: Run, value: float) -> tuple[float, float]:
 def _reached(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
     """What each trained for until all had come to one NDCG@10, in seconds; the ratio is theirs over ours.
 
-    Nothing where one of them knows no more than popularity at the end.
+    Nothing where one of them knows no more at the end than popularity, or nobody has measured that.
     """
     curves = [run for run in runs if "curve" in run]
-    if not curves or (value := target(curves)) <= max(run.get("popularity", 0) for run in curves):
+    known = [run["popularity"] for run in curves if "popularity" in run]
+    if not known or (value := target(curves)) <= max(known):
         return
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for run in sorted(curves, key=lambda run: run["who"], reverse=True):

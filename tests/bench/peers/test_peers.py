@@ -97,7 +97,7 @@ def test_the_table_has_each_work_of_each_software_beside_the_other():
 
 
 def test_the_seconds_are_those_of_the_first_epoch_that_came_to_what_all_came_to():
-    ours = RUNS[0] | {"curve": [[1.0, 0.5, 0.01], [2.0, 1.0, 0.04], [3.0, 1.5, 0.02]]}
+    ours = RUNS[0] | {"popularity": 0.02, "curve": [[1.0, 0.5, 0.01], [2.0, 1.0, 0.04], [3.0, 1.5, 0.02]]}
     theirs = RUNS[1] | {"curve": [[10.0, 9.0, 0.01], [20.0, 18.0, 0.0309], [30.0, 27.0, 0.03099]]}
     assert table.target([ours, theirs]) == 0.0309
     assert table.seconds_to(ours, 0.0309) == (2.0, 1.0)
