@@ -81,7 +81,7 @@ def main() -> None:
 def settings(given: argparse.Namespace) -> Config:
     """The model as the peer has it, in this process, for a thread."""
     optimiser = {"epochs": given.epochs, "patience": "null", "batch_rows": 128, "learning_rate": given.learning_rate}
-    model = {"dim": 64, "blocks": 1, "heads": 2, "dropout": 0.4}
+    model = {"layers": "sasrec", "positions": "absolute", "dim": 64, "blocks": 1, "heads": 2, "dropout": 0.4}
     lines = [f"sasrec.{key}={value}" for key, value in model.items()]
     lines += [f"sasrec.optimiser.{key}={value}" for key, value in optimiser.items()]
     return load(CONFIG, [*lines, "training.launcher=local", f"prepare.max_length={WIDTH}"])
