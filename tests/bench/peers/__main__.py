@@ -104,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (ROOT / DATA).exists():
         print(f"peers: {DATA} is not there; nothing is measured")
         return 0
-    failed = False
+    commit, failed = run(["git", "describe", "--always", "--dirty"]).strip(), False
     for name in given.only:
         try:
-            path = keep(name, beside(name, given.turns, given.quick))
+            path = keep(name, {"commit": commit, **beside(name, given.turns, given.quick)})
             print(f"{name}: written to {short(str(path))}", flush=True)
         except Failed as error:
             failed = True
@@ -121,7 +121,7 @@ def beside(name: str, turns: int, quick: bool) -> dict[str, Any]:
     python, sizes = environment(name), peer.quick if quick else peer.full
     night = BUILD / "night"
     night.mkdir(parents=True, exist_ok=True)
-    commit, load = run(["git", "describe", "--always", "--dirty"]).strip(), [os.getloadavg()[0]]
+    load = [os.getloadavg()[0]]
     runs = []
     for turn, lines in [(0, peer.before), *((turn, peer.turn) for turn in range(1, turns + 1)), (0, peer.after)]:
         for line in lines:
@@ -132,7 +132,7 @@ def beside(name: str, turns: int, quick: bool) -> dict[str, Any]:
                 runs.append({"who": who, "turn": turn, **said})
     load.append(os.getloadavg()[0])
     machine = {"cores": os.cpu_count(), "load": [round(value, 1) for value in load]}
-    return {"commit": commit, "sizes": sizes, "versions": versions(name, python), "machine": machine, "runs": runs}
+    return {"sizes": sizes, "versions": versions(name, python), "machine": machine, "runs": runs}
 
 
 def spoken(words: Sequence[str]) -> Iterator[dict[str, Any]]:
