@@ -9,11 +9,12 @@ DEMO_DATE ?= 2017-02-26
 PYTEST_ARGS ?=
 MUTANTS ?=
 FAULTS ?=
+PEERS ?=
 BENCHMARK ?=
 SCALE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against scale results docs lint \
+.PHONY: help setup environment runtime demo demo-catalogue test inputs mutants bench bench-against peers scale results docs lint \
 	format audit faults clean
 
 help: ## this list
@@ -58,6 +59,9 @@ bench-against: $(READY) ## measures ingest beside another commit (COMMIT=219723a
 
 scale: $(READY) ## nights on 1, 3, 10 and 30 million events, hours: what each stage takes (SCALE="--millions 1 3")
 	@PYTHONPATH=. $(PYTHON) -m tests.bench.scale $(SCALE)
+
+peers: $(READY) ## measures other software beside ours, each in an environment of its own (PEERS="--only rectools --quick")
+	@PYTHONPATH=. $(PYTHON) -m tests.bench.peers $(PEERS)
 
 results: $(READY) ## writes the tables of docs/results.md from docs/results/ (BENCHMARK=conf/bench/toys.yaml keeps its results first)
 	@PYTHONPATH=. $(PYTHON) tests/bench/results.py $(if $(BENCHMARK),--config $(BENCHMARK))

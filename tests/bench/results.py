@@ -4,9 +4,10 @@ results.py --config conf/bench/prefixes_beauty.yaml    writes docs/results/prefi
 results.py --config conf/bench/strongest_beauty.yaml   writes docs/results/strongest_beauty/<share>-<arm>.json, the same
 results.py                                             writes the tables anew
 
-A file holds the means with intervals by slice of users (of recommenders the seeds' figures, too), the whole
-configuration, and the commit. A table stands between `<!-- results: prefixes_beauty -->` and `<!-- end -->`; with
-`<!-- results: ingredients_beauty, settings of sasrec -->` that of what validation chose from.
+A benchmark's file holds the means with intervals by slice of users (of recommenders the seeds' figures, too), the whole
+configuration, and the commit; tests.bench.peers writes those under docs/results/peers. A table stands between
+`<!-- results: prefixes_beauty -->` and `<!-- end -->`; with `<!-- results: ingredients_beauty, settings of sasrec -->`
+that of what validation chose from.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from tests.bench.peers import table as peers
 
 from recaug import config
 from recaug.evaluate.arms import NONE
@@ -50,7 +52,7 @@ def keep(path: Path, settings: Sequence[str], commit: str) -> None:
     folder = FOLDER / path.stem
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"config": f"conf/bench/{path.name}", "commit": commit, "configuration": msgspec.to_builtins(asked)}
-    for study, (parts, _) in STUDIES.items():
+    for study, parts in FILES.items():
         if getattr(asked, study) is not None:
             for name, part in parts(results).items():
                 (folder / f"{name}.json").write_text(json.dumps(whole | {"study": study} | part, indent=1) + "\n")
@@ -64,7 +66,7 @@ def with_tables(text: str) -> str:
 def table(name: str, chosen: str | None) -> str:
     """The table of a benchmark, or of the settings that one of its models was chosen from."""
     kept = [json.loads(path.read_text()) for path in sorted((FOLDER / name).glob("*.json"))]
-    head, *rows = STUDIES[kept[0]["study"]][1](kept) if chosen is None else _settings(kept, chosen)
+    head, *rows = TABLES[kept[0]["study"]](kept) if chosen is None else _settings(kept, chosen)
     first, *others = (f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows))
     return "\n".join([first, f"|{'---|' * len(head)}", *others])
 
@@ -133,7 +135,8 @@ def _figure(value: float) -> str:
     return f"{value:.4f}".lstrip("0")
 
 
-STUDIES = {"benchmark": (_models, _recommenders), "learning_curve": (_arms, _curve)}  # section: files, table
+FILES = {"benchmark": _models, "learning_curve": _arms}  # of a section of the configuration
+TABLES = {"benchmark": _recommenders, "learning_curve": _curve, "peers": peers.rows}
 
 
 def _commit() -> str:
