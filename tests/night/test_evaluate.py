@@ -21,8 +21,9 @@ from recaug.night.experiment import recommend_task, recorded_arms
 from recaug.night.nightly import night_context
 from recaug.results import Arm, ArmResult, Catalogue, Measured, Train, TrainedModel, Trial, Verdict
 
-SASREC = {
+SASREC = {  # slow enough that the best epoch, of validation users who had no new item, knows these
     "epochs": 20,
+    "patience": 4,
     "batch_rows": 16,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
@@ -83,7 +84,7 @@ def with_new_items(spark: SparkSession, tmp_path: Path) -> Context:
         prepare={"train_days": 2, "validation_days": 1, "test_days": 1, "min_item_users": 0, "max_length": 8},
         negatives={"per_user": 5, "alpha": 0.0},
         training={"launcher": "local", "workers": 1},
-        sasrec={"dropout": 0.1, "optimiser": SASREC},
+        sasrec={"layers": "sasrec", "positions": "absolute", "blocks": 1, "dropout": 0.1, "optimiser": SASREC},
         augment={"generators": [{"kind": "rare_items", "events": 0, "draw": {"continuations": 2, "weight": 0.3}}]},
         evaluate={"seeds": 1},
     )
