@@ -43,8 +43,8 @@ SECTION = {
 @pytest.mark.slow
 def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config, night):
     thin = msgspec.to_builtins(thin_config({}).sasrec)
-    relative = thin | {"layers": "bsarec", "positions": "relative"}
-    config = thin_config({"benchmark": SECTION | {"sasrec": {"as it is": thin, "relative": relative}}})
+    absolute = thin | {"positions": "absolute"}
+    config = thin_config({"benchmark": SECTION | {"sasrec": {"as it is": thin, "absolute": absolute}}})
     copied_tables(night[0], config, spark, "ingest", "prepare")
     said: list[str] = []
     context = night_context(config, THIN_DAY, spark)
@@ -60,8 +60,7 @@ def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config,
         assert result["validation"][result["settings"]] == max(result["validation"].values())
     assert len(results["covisitation"]["validation"]) == len(results["als"]["validation"]) == 2
     by_settings = [results["sasrec"][found] for found in ("validation", "seconds_by_settings")]
-    assert [list(each) for each in by_settings] == [["as it is", "relative"]] * 2
-    assert len(set(by_settings[0].values())) == 2
+    assert [list(each) for each in by_settings] == [["absolute", "as it is"]] * 2
     assert results["sasrec"]["train_seconds"] == by_settings[1][results["sasrec"]["settings"]]
     assert [results[model]["seeds"] for model in ("popularity", "vae", "sasrec", "blend")] == [1, 2, 2, 2]
     assert 0 < results["sasrec"]["train_seconds"] <= results["blend"]["train_seconds"]  # made of it
@@ -72,6 +71,8 @@ def test_every_model_is_chosen_on_validation_and_tested_once(spark, thin_config,
     assert math.isclose(results["blend"]["validation"]["covisitation 0"], best, abs_tol=1e-6)
 
     folder = Path(config.artifacts)
+    trained = [json.loads(path.read_text()) for path in folder.glob("models/sasrec-*/meta.json")]
+    assert sorted(meta["arguments"]["relative"] for meta in trained) == [False, False, True, True]
     assert json.loads((folder / "results.json").read_text()) == results
     assert len((folder / "results.md").read_text().splitlines()) == 2 + len(MODELS)
     page = (folder / "index.html").read_text()
