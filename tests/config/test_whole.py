@@ -154,6 +154,13 @@ def test_an_unfilled_template_is_no_date():
         parse_date("{{job.start_time}}", "--date")
 
 
+def test_settings_that_a_benchmark_tries_are_checked_as_the_section_is():
+    values = shipped("bench/ingredients_beauty")
+    values["benchmark"]["sasrec"]["each prefix a row"]["prefix_events"] = 50
+    with pytest.raises(ConfigError, match=r"benchmark\.sasrec\.each prefix a row\.prefix_events 50 is more than"):
+        loads(yaml.safe_dump(values))
+
+
 def test_the_benchmarks_network_has_settings_of_its_own():
     values = shipped("bench/beauty")
     del values["benchmark"]["vae"]

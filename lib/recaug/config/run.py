@@ -105,11 +105,12 @@ class Config(Strict, kw_only=True, dict=True):
                 f"prepare.event_types: {', '.join(sorted(unknown))} is none of {', '.join(of_log)}, which "
                 "source.events gives"
             )
-        if self.sasrec.prefix_events >= prepare.max_length:
-            raise ValueError(
-                f"sasrec.prefix_events {self.sasrec.prefix_events} is more than prepare.max_length "
-                f"{prepare.max_length} leaves beside a target: set it to {prepare.max_length - 1} or less"
-            )
+        for key, sasrec in self._recommenders().items():
+            if sasrec.prefix_events >= prepare.max_length:
+                raise ValueError(
+                    f"{key}.prefix_events {sasrec.prefix_events} is more than prepare.max_length "
+                    f"{prepare.max_length} leaves beside a target: set it to {prepare.max_length - 1} or less"
+                )
         if self.evaluate.policy is not None:
             self.evaluate.policy.check(self.augment)
         self._check_search()
@@ -138,6 +139,11 @@ class Config(Strict, kw_only=True, dict=True):
                 raise ValueError(
                     f"evaluate.fairness.{kind}: {key} has no {', '.join(missing)}; it has {', '.join(known) or 'none'}"
                 )
+
+    def _recommenders(self) -> dict[str, SASRec]:
+        """Every setting of the recommender, by its key."""
+        tried = self.benchmark.sasrec if self.benchmark is not None else {}
+        return {"sasrec": self.sasrec} | {f"benchmark.sasrec.{name}": sasrec for name, sasrec in tried.items()}
 
     def _check_search(self) -> None:
         """Raise ValueError where the searches lack what they are asked for."""

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.generators.registry import generators
 from recaug.night.context import Context
 from recaug.night.counting import counting_of
-from recaug.night.features import content_items
+from recaug.night.features import content_items, item_features_of
 from recaug.night.inputs import generator_inputs
 from recaug.recommend.als import fit_als
 from recaug.recommend.baselines import CoVisitationCounts, Popularity
@@ -136,7 +137,9 @@ def _sasrec(context: Context, settings: Benchmark, tables: FitTables, chosen: Ma
     """One training a settings and seed, on the real rows."""
     trained = {}
     for label, sasrec in (settings.sasrec or {"": context.config.sasrec}).items():
-        task = replace(tables.task, config=msgspec.structs.replace(context.config, sasrec=sasrec))
+        own = replace(context, config=msgspec.structs.replace(context.config, sasrec=sasrec))
+        inputs = replace(tables.task.inputs, item_features=partial(item_features_of, own))
+        task = replace(tables.task, config=own.config, inputs=inputs)
         trained[label] = task.train(task.real_jobs("sasrec", settings.seeds), f"SASRec {label}".strip())
     return _deep(trained)
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 from tests.bench.peers import __main__ as runner
@@ -70,9 +69,7 @@ def test_the_clock_counts_what_is_inside_and_what_others_do():
     inside = running.processor
     assert inside > 0
     assert running.wall > 0
-    started = time.process_time()
-    while time.process_time() - started < 0.05:
-        pass
+    sum(i * i for i in range(1_000_000))
     assert running.processor == inside  # it stands
 
 
