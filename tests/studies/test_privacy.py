@@ -27,20 +27,29 @@ def audit_context(spark: SparkSession, config: Config, artifacts: Path, **privac
 
 
 @pytest.mark.slow
-def test_every_generator_is_asked_over_both_halves_and_no_half_stays(
+def test_rows_and_weights_are_asked_over_both_halves_and_no_half_stays(
     spark: SparkSession, night: tuple[Config, dict[str, Any]], tmp_path: Path
 ) -> None:
     lines: list[str] = []
     audits = run_audit(audit_context(spark, night[0], tmp_path, salts=1), lines.append)
-    assert {audit.generator: audit.releases for audit in audits} == {"vae": 2, "gan": 2}
+    assert [(audit.generator, audit.subject, audit.releases) for audit in audits] == [
+        ("gan", "rows", 2),
+        ("vae", "rows", 2),
+        ("gan", "weights", 2),
+        ("the recommender", "weights", 2),
+        ("vae", "weights", 2),
+    ]
     for audit in audits:
         assert min(control.mean for control in audit.controls.values()) > 0.9
         assert abs(audit.baselines["permuted"].mean - 0.5) < 0.15
-    assert lines == ["salt 1 of 1: gan, vae"]
+    assert [attack.name for attack in audits[2].attacks] == ["next", "rest", "fidelity", "user"]
+    # the models hold counts of the pairs of their own users
+    assert max(attack.auc.mean for attack in audits[4].attacks) > 0.7
+    assert lines == ["salt 1 of 1: gan, the recommender, vae"]
     place = tmp_path / THIN_DAY.isoformat() / "privacy"
     assert {file.name for file in place.iterdir()} == {"audit.json", "audit.md", "index.html"}
-    assert [entry["generator"] for entry in json.loads((place / "audit.json").read_text())] == ["gan", "vae"]
-    assert "VAE" in (place / "index.html").read_text()
+    assert len(json.loads((place / "audit.json").read_text())) == 5
+    assert "VAE, its weights" in (place / "index.html").read_text()
 
 
 def test_an_audit_of_nobody_is_refused(

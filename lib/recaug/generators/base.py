@@ -126,6 +126,10 @@ class Generator(Strict, Entry, kw_only=True):
     def sampler(self, folder: str) -> "Sampler":
         """Open what one of `folders` holds. Called in Python workers."""
 
+    def model(self, folder: str) -> "Model | None":
+        """Open what says what comes next, if anything in one of `folders` does: what an audit of weights asks."""
+        return None
+
 
 class Contexts(NamedTuple):
     """What users had until an event. items: (batch, length) int64 left-aligned, 0 for padding.

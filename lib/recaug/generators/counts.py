@@ -11,8 +11,7 @@ from torch import Tensor
 from recaug.clickstream.terms import alike, item_terms, latent_matrix
 from recaug.config.base import Share
 from recaug.generators.base import Contexts, DrawContinuations, Generator
-from recaug.generators.inputs import GeneratorInputs
-from recaug.generators.neural import counting
+from recaug.generators.inputs import GeneratorInputs, counting
 from recaug.generators.samplers import Continuing, opened
 from recaug.results import TrainedModel
 from recaug.training.checkpoint import finish_model, model_folder
@@ -55,9 +54,13 @@ class Counts(Generator, kw_only=True):
         """The counts; see counts_folders."""
         return counts_folders(inputs, Alike(self.attributes))
 
+    def model(self, folder: str) -> "LeaveOneOut":
+        """The counts."""
+        return LeaveOneOut(opened(folder))
+
     def sampler(self, folder: str) -> Continuing:
         """Continuations."""
-        return Continuing(LeaveOneOut(opened(folder)), self.draw)
+        return Continuing(self.model(folder), self.draw)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from recaug.generators.base import Contexts, DrawBoth
 from recaug.generators.learning import Watch, fast, trimmed
 from recaug.generators.neural import NetworkOptimiser, Neural
 from recaug.generators.rejection import reject
-from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Several, opened
+from recaug.generators.samplers import Continuing, NewUsers, Several
 from recaug.training.loop import Batch, ParameterGroup, Update
 from recaug.training.models.behaviour_gan import (
     DISCRIMINATOR_LOSSES,
@@ -94,7 +94,7 @@ class GAN(Neural, kw_only=True):
 
     def sampler(self, folder: str) -> Several:
         """Continuations, of which some are rejected, then generated users."""
-        model = NetworkModel(opened(folder))
+        model = self.model(folder)
         return Several((Rejecting(model, self.draw, self.draw.oversampling), NewUsers(model, self.draw)))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -217,3 +217,8 @@ class GeneratorInputs:
             )
             for fold in self.counted_folds
         }
+
+
+def counting(counts: CoVisitation) -> dict[str, Any]:
+    """Give how a table of neighbours scores, as the arguments of models.covisitation.CoVisitation."""
+    return {"window": counts.window, "backward": counts.backward, "decay": counts.decay}

@@ -15,7 +15,7 @@ from recaug.config import CoVisitation, Optimiser
 from recaug.config.base import Positive, PositiveFloat
 from recaug.generators.accounting import Sampling
 from recaug.generators.base import DrawBoth, Generator
-from recaug.generators.inputs import GeneratorInputs, LeftOut
+from recaug.generators.inputs import GeneratorInputs, LeftOut, counting
 from recaug.generators.learning import Watch
 from recaug.generators.private import Private
 from recaug.generators.samplers import Continuing, NetworkModel, NewUsers, Several, opened
@@ -88,9 +88,13 @@ class Neural(Generator, kw_only=True):
         """The trained models' own."""
         return inputs.by_fold({model.fold: model.folder for model in trained if model.generator == self.name})
 
+    def model(self, folder: str) -> NetworkModel:
+        """The network."""
+        return NetworkModel(opened(folder))
+
     def sampler(self, folder: str) -> Several:
         """Continuations, then generated users."""
-        model = NetworkModel(opened(folder))
+        model = self.model(folder)
         return Several((Continuing(model, self.draw), NewUsers(model, self.draw)))
 
     def _job(self, inputs: GeneratorInputs, fold: int | None) -> "NeuralJob":
@@ -243,8 +247,3 @@ class NeuralJob:
 
     def _places(self) -> Tensor:
         return torch.from_numpy(self.places) if self.places is not None else torch.zeros(0, dtype=torch.int64)
-
-
-def counting(counts: CoVisitation) -> dict[str, Any]:
-    """Give how a table of neighbours scores, as the arguments of models.covisitation.CoVisitation."""
-    return {"window": counts.window, "backward": counts.backward, "decay": counts.decay}

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from recaug.clickstream import covisitation
 from recaug.config import WAYS
 from recaug.config import CoVisitation as Counting
-from recaug.generators.neural import counting
+from recaug.generators.inputs import counting
 from recaug.night.context import Context
 from recaug.training.inputs import log_popularity, neighbours, validation_sample
 from recaug.training.models.covisitation import CoVisitation, Informed

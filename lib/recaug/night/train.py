@@ -5,8 +5,7 @@ import hashlib
 import msgspec
 import torch
 
-from recaug.generators.inputs import GeneratorInputs, LeftOut
-from recaug.generators.neural import counting
+from recaug.generators.inputs import GeneratorInputs, LeftOut, counting
 from recaug.generators.registry import generators
 from recaug.lake.store import Store
 from recaug.night.context import Context, StageResult

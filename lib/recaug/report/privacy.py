@@ -13,13 +13,17 @@ ATTACKS = {
     "alone": "pairs that no other user had",
     "nearest": "the nearest record of the rows",
     "density": "how dense the rows lie about the user",
+    "next": "chance of the next event, beyond popularity",
+    "rest": "chance of all that follows, beyond popularity",
+    "fidelity": "how real the model takes it for",
+    "shadows": "both chances beside those of models with and without the user (LiRA)",
     "user": "all of these, weighed for the whole user",
 }
 BESIDE = {
-    "popularity": "popularity alone, sees no row",
-    "length": "length of the history alone, sees no row",
+    "popularity": "popularity alone, sees nothing",
+    "length": "length of the history alone, sees nothing",
     "permuted": "whole user, labels permuted",
-    "copied": "control: rows that copy the users",
+    "copied": "control: copies of the users",
     "canaries": "control: planted users",
 }
 
@@ -109,6 +113,7 @@ def _told(audit: Audit, label: str) -> str:
 
 def rows_of(audit: Audit, label: str) -> list[AttackRow]:
     """The attacks, then what they stand beside."""
+    label += {"rows": "", "weights": ", its weights"}[audit.subject]
     attacks = [
         AttackRow(label, ATTACKS.get(attack.name, attack.name), numbers.interval(attack.auc), _share(attack.tpr))
         for attack in audit.attacks

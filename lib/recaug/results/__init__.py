@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from recaug.results.base import Curve, Interval, Metric, Result, Slice, Spent, TrainedModel
+from recaug.results.base import Curve, Interval, Metric, Result, Slice, Spent, Subject, TrainedModel
 from recaug.results.night import (
     Augment,
     Faithfulness,
@@ -112,6 +112,7 @@ __all__ = [
     "SimilarItems",
     "Slice",
     "Spent",
+    "Subject",
     "Train",
     "TrainedModel",
     "Trial",

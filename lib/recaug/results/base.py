@@ -1,9 +1,12 @@
 """What all results are made of: floats are finite; what was not measured is None."""
 
+from typing import Literal
+
 import msgspec
 
 Slice = str  # of units: overall, cold, warm
 Metric = str  # ndcg@10, hr@10, recall@20 rare, ...
+Subject = Literal["rows", "weights"]  # of an attack
 Curve = dict[str, float]  # one epoch of a training: epoch, seconds, losses, what was measured
 
 

@@ -1,6 +1,6 @@
 """What an experiment found: arms, what each measured, and the verdict."""
 
-from recaug.results.base import Interval, Metric, Result, Slice, TrainedModel
+from recaug.results.base import Interval, Metric, Result, Slice, Subject, TrainedModel
 
 
 class Part(Result):
@@ -147,10 +147,11 @@ class Attack(Result):
 
 
 class Audit(Result):
-    """What a generator's rows tell of the users that its models learnt from.
+    """What a generator's rows, or its models' weights, tell of the users that the models learnt from.
 
-    users: that were asked about. releases: sets of rows, of a fold's model each. strongest: of the attacks, by area.
-    baselines, controls: areas; the first see no row and are .5, the others see rows that leak and are near 1.
+    users: that were asked about. releases: sets of rows, of a fold's model each, or models. strongest: of the attacks,
+    by area. baselines, controls: areas; the first see no row and are .5, the others see rows that leak and are near 1.
+    subject: what is attacked.
     """
 
     generator: str
@@ -160,6 +161,7 @@ class Audit(Result):
     strongest: str
     baselines: dict[str, Interval]
     controls: dict[str, Interval]
+    subject: Subject = "rows"
 
     @property
     def bound(self) -> float | None:

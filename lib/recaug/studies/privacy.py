@@ -1,86 +1,77 @@
 """The full audit of a night's generators: halves of the users again and again, models of one half, rows for the other.
 
-The tables of a half are copies of the night's without ids that leave it; they and their models are removed at the end.
+The tables and models of the halves are removed as it goes.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recaug.clickstream import covisitation
-from recaug.clickstream.sequences import histories
-from recaug.clickstream.splits import window_events
 from recaug.errors import ConfigError
-from recaug.evaluate.privacy.audit import Examined, audits, examine
+from recaug.evaluate.privacy.audit import Asked, Examined, asked_of, audits, examine
 from recaug.evaluate.privacy.rows import Watched
-from recaug.generators.base import Generator
+from recaug.evaluate.privacy.weights import Seen, examine_weights
+from recaug.generators.base import Generator, Model
 from recaug.generators.inputs import GeneratorInputs
+from recaug.generators.likelihood import found_by
 from recaug.generators.registry import generators
 from recaug.generators.sampling import generate
-from recaug.lake.store import Store
-from recaug.lake.tables import Lake
 from recaug.night.augment import request_of
 from recaug.night.context import Context
-from recaug.night.counting import counting_of, marked
 from recaug.night.failures import one_line_errors
-from recaug.night.inputs import NightTables, private_of
-from recaug.night.prepare import FILES
+from recaug.night.inputs import private_of
 from recaug.report.page import templates
 from recaug.report.privacy import Protection, privacy
 from recaug.report.privacy import markdown as table
 from recaug.report.series import generators_of
-from recaug.results import Audit, TrainedModel
+from recaug.results import Audit
+from recaug.studies.halves import Halves
 from recaug.training.jobs import train
 
 FOLDER = "privacy"  # below the night's
-HALVES = ("sequences", "covisitation")  # tables whose folds are the halves of a salt
+RECOMMENDER = "the recommender"  # as the table names it; no generator can have this name
 
 
 @dataclass(frozen=True)
-class HalfTables:
-    """The night's tables with the users in salted halves in place of its folds."""
+class Looked:
+    """What the attacks have seen so far. rows, weights: by the name of a generator, or of the recommender."""
 
-    night: NightTables
-    lake: Lake
+    rows: dict[str, list[Examined]] = field(default_factory=dict)
+    weights: dict[str, list[Seen]] = field(default_factory=dict)
 
-    def read(self, name: str) -> DataFrame:
-        """Read a table."""
-        return self.lake.read(name) if name in HALVES else self.night.read(name)
-
-    def content_hash(self, name: str, partition: Mapping[str, str] | None = None) -> str | None:
-        """Hash the rows of a table, or of a partition of it."""
-        return (self.lake if name in HALVES else self.night).content_hash(name, partition)
-
-    def snapshot_files(self, name: str, partition: Mapping[str, str]) -> list[str]:
-        """Give the addresses of a partition's files."""
-        return (self.lake if name in HALVES else self.night).snapshot_files(name, partition)
+    def conclude(self, context: Context) -> list[Audit]:
+        """What they say, rows first."""
+        gate, seed = context.config.evaluate.gate, context.config.seed
+        weights = {name: examine_weights(models, seed) for name, models in self.weights.items()}
+        return audits(self.rows, gate, seed) + audits(weights, gate, seed, "weights")
 
 
 def run_audit(context: Context, say: Callable[[str], None] = print) -> list[Audit]:
-    """Attack the rows of the configured generators, those of counts among them, over privacy.salts halves.
+    """Attack the rows of the configured generators, those of counts among them, and all models' weights.
 
+    Over privacy.salts halves; the recommender learns from real rows alone.
     Needs the tables of prepare. Writes audit.json, audit.md and index.html into privacy/ of the night's folder. Raises
     ContractError where prepare has not run, ConfigError where there is nothing to audit.
     """
     if not context.config.privacy.users or not context.config.augment.generators:
         raise ConfigError("privacy.users is 0, or augment.generators is empty: there is nothing to audit")
-    settings, place = context.config.privacy, context.folder.at(FOLDER)
-    found: dict[str, list[Examined]] = {}
+    settings, place, looked = context.config.privacy, context.folder.at(FOLDER), Looked()
     with one_line_errors("audit_privacy"):
         context.recorded("prepare")
         for salt in range(settings.salts):
-            halves = place.at(f"halves-{salt}")
+            halves = Halves(context, salt, place.at(f"halves-{salt}"))
             try:
-                for name, examined in _of_salt(context, halves, salt).items():
-                    found.setdefault(name, []).extend(examined)
+                halves.write()
+                _look(halves, looked)
             finally:
                 halves.remove()
-            say(f"salt {salt + 1} of {settings.salts}: {', '.join(sorted(found))}")
-        concluded = audits(found, context.config.evaluate.gate, context.config.seed)
+            say(f"salt {salt + 1} of {settings.salts}: {', '.join(sorted(looked.rows.keys() | looked.weights))}")
+        concluded = looked.conclude(context)
         place.write("audit.json", json.dumps(msgspec.to_builtins(concluded), indent=2) + "\n")
         place.write("audit.md", markdown(concluded) + "\n")
         place.write("index.html", render(context, concluded))
@@ -89,7 +80,10 @@ def run_audit(context: Context, say: Callable[[str], None] = print) -> list[Audi
 
 def markdown(concluded: Sequence[Audit]) -> str:
     """Write the table, and how much it rests on."""
-    rests = ", ".join(f"{audit.generator} {audit.users} users, {audit.releases} sets of rows" for audit in concluded)
+    what = {"rows": "sets of rows", "weights": "models"}
+    rests = ", ".join(
+        f"{audit.generator} {audit.users} users, {audit.releases} {what[audit.subject]}" for audit in concluded
+    )
     return f"{table(concluded)}\n\n{rests}"
 
 
@@ -104,57 +98,43 @@ def render(context: Context, concluded: Sequence[Audit]) -> str:
     return page.render(privacy=shown, date=context.date, salts=settings.salts)
 
 
-def _of_salt(context: Context, halves: Store, salt: int) -> dict[str, list[Examined]]:
-    """Write the tables of two halves, train on each, draw for the other, and attack the rows."""
-    config, lake = context.config, Lake(context.spark, path=halves.address("lake"))
-    _write_halves(context, lake, salt)
-    tables = HalfTables(NightTables(context), lake)
-    inputs = GeneratorInputs(
-        models=halves.at("models"),
-        tables=tables,
-        counts=counting_of(context),
-        seed=config.seed + salt,
-        folds=range(2),
-        max_length=config.prepare.max_length,
-        discovery=config.prepare.task == "discovery",
-        workers=config.training.workers,
-        min_users=config.privacy.min_users,
-        cross_fitted=True,
-        private=private_of(context),
-    )
+def _look(halves: Halves, looked: Looked) -> None:
+    """Train on each half, draw for the other, and attack the rows; and ask every model of both halves."""
+    config, inputs, tables = halves.context.config, halves.inputs(), halves.tables
     entries = [entry for entry in generators(config.augment.generators) if not entry.control]
     jobs = [job for entry in entries for job in entry.jobs(inputs)]
-    trained = train(jobs, context.spark, config.training, f"audit, salt {salt}") if jobs else []
-    found: dict[str, list[Examined]] = {}
+    trained = train(jobs, halves.context.spark, config.training, f"audit, salt {halves.salt}") if jobs else []
+    models: dict[str, dict[int, Model]] = {RECOMMENDER: dict(halves.recommenders())}
+    sequences = tables.read("sequences").where("split = 'train'")
+    known = (sequences, tables.read("covisitation"), tables.read("vocabulary"))
     for entry in entries:
-        rows = _drawn(context, entry, inputs, trained).persist()
+        folders = entry.folders(inputs, trained)
+        opened = {half: entry.model(folder) for half, folder in folders.items()}
+        models[entry.name] = {half: model for half, model in opened.items() if model is not None}
+        rows = _drawn(halves.context, entry, inputs, folders).persist()
         try:
-            sequences = tables.read("sequences").where("split = 'train'")
-            watched = Watched(sequences, tables.read("covisitation"), tables.read("vocabulary"), rows)
-            found |= examine(watched, config.privacy, config.seed)
+            watched = Watched(*known, rows)
+            for name, examined in examine(watched, config.privacy, config.seed).items():
+                looked.rows.setdefault(name, []).extend(examined)
         finally:
             rows.unpersist()
-    return found
+    asked = asked_of(Watched(*known, rows), config.privacy, config.seed, np.random.default_rng(config.seed))
+    for name, by_half in models.items():
+        seen = [_seen(halves, asked, half, model) for half, model in by_half.items()]
+        looked.weights.setdefault(name, []).extend(seen)
 
 
-def _write_halves(context: Context, lake: Lake, salt: int) -> None:
-    """Write sequences and covisitation with the half of each user, by a salted hash, as its fold."""
-    config, night = context.config, context.lake
-    half = F.pmod(F.xxhash64(F.lit(f"half {salt}"), F.col("user_id")), F.lit(2)).cast("int")
-    rows = night.read("sequences").withColumn("fold", half)
-    lake.replace(rows, "sequences", {}, context.run_id, files=FILES, by=("user_index", "window"))
-    people = rows.where("split = 'serve'").select("user_id", "user_index", "fold")
-    events = window_events(night.read("events"), context.date, config.prepare)
-    codes = covisitation.train_codes(histories(events, night.read("vocabulary"), people))
-    way = counting_of(context)
-    counts = covisitation.counts(codes, way.window, way.backward)
-    lake.replace(marked(counts, way), "covisitation", {}, context.run_id)
+def _seen(halves: Halves, asked: Asked, half: int, model: Model) -> Seen:
+    """Ask a model about the users."""
+    config = halves.context.config
+    found = found_by(model, asked.histories, config.prepare.max_length, config.seed + halves.salt)
+    return Seen(halves.salt, asked, half, found)
 
 
-def _drawn(context: Context, entry: Generator, inputs: GeneratorInputs, trained: Sequence[TrainedModel]) -> DataFrame:
+def _drawn(context: Context, entry: Generator, inputs: GeneratorInputs, folders: Mapping[int, str]) -> DataFrame:
     """Draw a generator's rows for each half from the model of the other, with their items' ids."""
     augment, sequences = context.config.augment, inputs.tables.read("sequences").where("split = 'train'")
-    folders, request = entry.folders(inputs, trained), request_of(context, entry.name)
+    request = request_of(context, entry.name)
     rows = generate(sequences, entry, folders, request, augment.buckets, augment.max_users)
     words = F.broadcast(inputs.tables.read("vocabulary").select("item_id", "item_index"))
     kept = rows.where(F.col("fidelity") >= entry.draw.min_fidelity).join(words, "item_index", how="inner")

@@ -8,6 +8,7 @@ from recaug.config import Gate
 from recaug.evaluate.gate import private
 from recaug.evaluate.privacy.attacks import Pairs, Records, of_pairs, of_records, of_user
 from recaug.evaluate.privacy.measures import Judged, area, caught, matched, tell
+from recaug.evaluate.privacy.weights import of_shadows
 from recaug.results import Attack, Audit, Interval, Verdict
 
 RANDOM = np.random.default_rng(7)
@@ -128,3 +129,18 @@ def test_the_gate_bounds_the_upper_end_of_every_attack() -> None:
     assert held.decision == "hold"
     assert held.reasons[0].startswith("vae: vae's rows may tell who taught it")
     assert held.reasons[1:] == ("it helps",)
+
+
+def test_shadow_models_tell_a_user_whom_a_model_finds_as_those_that_knew_the_user() -> None:
+    users, models = 1000, 8
+    member, usual = RANDOM.random((models + 1, users)) < 0.5, RANDOM.normal(size=users) * 10
+    member[1:3], member[3:5] = True, False  # two of either side of everybody
+    found = usual + 0.5 * member + 0.5 * RANDOM.normal(size=(models + 1, users))
+    once = np.ones((1, users))
+    alone = area(judged(found[0], member[0]), once)[0]
+    beside = area(judged(of_shadows(found[0], found[1:], member[1:]), member[0]), once)[0]
+    assert abs(alone - 0.5) < 0.06  # what users differ by hides whether they were there
+    assert beside > 0.68
+    nothing = usual + RANDOM.normal(size=(models + 1, users))
+    told = area(judged(of_shadows(nothing[0], nothing[1:], member[1:]), member[0]), once)[0]
+    assert abs(told - 0.5) < 0.06

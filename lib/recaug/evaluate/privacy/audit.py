@@ -17,23 +17,26 @@ from recaug.config import Gate, Privacy
 from recaug.evaluate.privacy.attacks import ATTACKS, Floats, Pairs, Records, of_pairs, of_records, of_user
 from recaug.evaluate.privacy.measures import Judged, matched, tell
 from recaug.evaluate.privacy.rows import RECORDS, Collected, Watched, collect, drawn_users, had_by, pairs_of, steps
-from recaug.results import Attack, Audit
+from recaug.results import Attack, Audit, Subject
 
 CANARY = 10  # events of a planted user
 BASELINES = ("popularity", "length", "permuted")
 CONTROLS = ("copied", "canaries")
+LEAST_SIDE = 10  # users of either side, else nothing is judged
 
 
 @dataclass(frozen=True)
 class Asked:
     """The users of an audit, the canaries last, and what is known of each without the rows.
 
-    user: (n,) who, -1 a canary. fold: (n,), -1 of a canary. sets: (n, n_items + 1). pairs: user (place), item, next.
-    alone: (pairs,), nobody else had it. events: (n_items + 1,) of the train window.
+    user: (n,) who, -1 a canary. fold: (n,), -1 of a canary. histories: items in order, of all but the canaries.
+    sets: (n, n_items + 1). pairs: user (place), item, next. alone: (pairs,), nobody else had it.
+    events: (n_items + 1,) of the train window.
     """
 
     user: NDArray[np.int64]
     fold: NDArray[np.int64]
+    histories: Sequence[NDArray[np.int64]]
     sets: csr_matrix
     pairs: pd.DataFrame
     alone: NDArray[np.bool_]
@@ -57,7 +60,7 @@ def examine(watched: Watched, settings: Privacy, seed: int) -> dict[str, list[Ex
     A fold is left out where it has no rows, or fewer than ten users to ask about on either side.
     """
     random = np.random.default_rng(seed)
-    asked = _asked(watched, settings, seed, random)
+    asked = asked_of(watched, settings, seed, random)
     seen = steps(watched).persist()
     try:
         n = watched.train.where("window = 0").count()
@@ -75,32 +78,35 @@ def examine(watched: Watched, settings: Privacy, seed: int) -> dict[str, list[Ex
     return examined
 
 
-def conclude(generator: str, examined: Sequence[Examined], gate: Gate, seed: int) -> Audit:
-    """Area and share caught of each attack over all sets of rows, with intervals by user."""
+def conclude(generator: str, subject: Subject, examined: Sequence[Examined], gate: Gate, seed: int) -> Audit:
+    """Area and share caught of each attack over all sets of rows, or models, with intervals by user."""
 
     def told(name: str) -> Attack:
         over = [one.judged[name] for one in examined]
         auc, tpr = tell(over, gate.bootstraps, gate.confidence, seed)
         return Attack(name=name, auc=auc, tpr=tpr)
 
-    attacks = [told(name) for name in ATTACKS]
+    names = list(examined[0].judged)
+    attacks = [told(name) for name in names if name not in BASELINES + CONTROLS]
     return Audit(
         generator=generator,
-        users=len(np.unique(np.concatenate([one.judged[ATTACKS[0]].user for one in examined]))),
+        subject=subject,
+        users=len(np.unique(np.concatenate([one.judged["user"].user for one in examined]))),
         releases=len(examined),
         attacks=attacks,
         strongest=max(attacks, key=lambda attack: attack.auc.mean).name,
         baselines={name: told(name).auc for name in BASELINES},
-        controls={name: told(name).auc for name in CONTROLS},
+        controls={name: told(name).auc for name in CONTROLS if name in names},
     )
 
 
-def audits(examined: Mapping[str, Sequence[Examined]], gate: Gate, seed: int) -> list[Audit]:
-    """Conclude for each generator, by name."""
-    return [conclude(name, examined[name], gate, seed) for name in sorted(examined)]
+def audits(examined: Mapping[str, Sequence[Examined]], gate: Gate, seed: int, subject: Subject = "rows") -> list[Audit]:
+    """Conclude for each generator, by name; those of which nothing could be judged are left out."""
+    return [conclude(name, subject, examined[name], gate, seed) for name in sorted(examined) if examined[name]]
 
 
-def _asked(watched: Watched, settings: Privacy, seed: int, random: np.random.Generator) -> Asked:
+def asked_of(watched: Watched, settings: Privacy, seed: int, random: np.random.Generator) -> Asked:
+    """Draw the users of an audit, and make the canaries."""
     words = watched.vocabulary.select("item_index", "events").toPandas()
     events = np.zeros(int(words["item_index"].max()) + 1)
     events[words["item_index"]] = words["events"]
@@ -114,6 +120,7 @@ def _asked(watched: Watched, settings: Privacy, seed: int, random: np.random.Gen
     return Asked(
         user=np.concatenate([users["user_index"].to_numpy(np.int64), none]),
         fold=np.concatenate([users["fold"].to_numpy(np.int64), none]),
+        histories=[items.astype(np.int64) for items in users["items"]],
         sets=_sets(histories, len(events)),
         pairs=pairs,
         alone=had.fillna(1).to_numpy() <= 1,
@@ -129,32 +136,58 @@ def _sets(histories: Iterable[Sequence[int]], columns: int) -> csr_matrix:
     return csr_matrix((np.ones(len(flat)), flat, ends), (len(distinct), columns))
 
 
+def sides(asked: Asked, fold: int, random: np.random.Generator) -> NDArray[np.int64] | None:
+    """Places of as many users of the other folds as of this one, of like lengths; None if fewer than ten of each."""
+    real = np.flatnonzero(asked.user >= 0)
+    places = real[matched(asked.fold[real] != fold, asked.length[real], random)]
+    member = asked.fold[places] != fold
+    return None if min(member.sum(), (~member).sum()) < LEAST_SIDE else places
+
+
+def baselines(
+    asked: Asked,
+    places: NDArray[np.int64],
+    member: NDArray[np.bool_],
+    known: Mapping[str, Floats],
+    random: np.random.Generator,
+) -> dict[str, Judged]:
+    """What is said without a look, and what is known under labels that are dealt anew."""
+    user, popularity = asked.user[places], np.log(asked.events + 1)
+    mean = np.asarray(asked.sets[places] @ popularity).ravel() / np.maximum(asked.length[places], 1)
+    shuffled = random.permutation(member)
+    return {
+        "popularity": Judged(user, member, mean),
+        "length": Judged(user, member, asked.length[places].astype(np.float64)),
+        "permuted": Judged(user, shuffled, of_user(known, shuffled)),
+    }
+
+
+def copied(asked: Asked, places: NDArray[np.int64], member: NDArray[np.bool_]) -> Floats:
+    """What the same users would see of rows, or of a model, that copy the members: the positive control."""
+    named, alone = _of(asked, places)
+    mine = named.assign(n=member[named["user"]].astype(np.float64))
+    seen, start = (mine.groupby(by)["n"].transform("sum").to_numpy(np.float64) for by in (["item", "next"], ["item"]))
+    pairs = Pairs(named["user"].to_numpy(np.int64), seen, start, _chance(asked, named["next"]), alone)
+    return of_pairs(pairs, len(places))["pairs"]
+
+
 def _examined(asked: Asked, fold: int, found: Collected, random: np.random.Generator) -> Examined | None:
     """Attack the rows of one fold's model: members are the users of the other folds."""
-    real = np.flatnonzero(asked.user >= 0)
-    members = asked.fold[real] != fold
-    places = real[matched(members, asked.length[real], random)]
-    member = asked.fold[places] != fold
-    if min(member.sum(), (~member).sum()) < 10:
+    places = sides(asked, fold, random)
+    if places is None:
         return None
-    user, rarity = asked.user[places], 1 / np.log(2 + asked.events)
+    member, rarity = asked.fold[places] != fold, 1 / np.log(2 + asked.events)
     pairs = _pairs(asked, places, found.seen)
     records = _records(asked, places, found.records)
-    sets = csr_matrix(asked.sets[places])
-    known = of_pairs(pairs, len(places)) | of_records(sets, records, rarity, random)
-    popularity = np.log(asked.events + 1)
+    known = of_pairs(pairs, len(places)) | of_records(csr_matrix(asked.sets[places]), records, rarity, random)
     scores = {
         **{name: known[name] for name in ATTACKS if name in known},
         "user": of_user(known, member),
-        "popularity": np.asarray(sets @ popularity).ravel() / np.maximum(asked.length[places], 1),
-        "length": asked.length[places].astype(np.float64),
-        "copied": of_pairs(_copied(pairs, asked, places, member), len(places))["pairs"],
+        "copied": copied(asked, places, member),
     }
-    judged = {name: Judged(user, member, score) for name, score in scores.items()}
-    shuffled = random.permutation(member)
-    judged["permuted"] = Judged(user, shuffled, of_user(known, shuffled))
-    judged["canaries"] = _canaries(asked, found.seen)
-    return Examined(judged)
+    judged = {name: Judged(asked.user[places], member, score) for name, score in scores.items()}
+    judged |= baselines(asked, places, member, known, random)
+    return Examined(judged | {"canaries": _canaries(asked, found.seen)})
 
 
 def _chance(asked: Asked, items: pd.Series) -> Floats:
@@ -197,15 +230,6 @@ def _records(asked: Asked, places: NDArray[np.int64], records: pd.DataFrame) -> 
     ]
     left_out = np.asarray(own, dtype=np.int64).reshape(-1, 2)
     return Records(_sets(records["items"], asked.sets.shape[1]), left_out)
-
-
-def _copied(pairs: Pairs, asked: Asked, places: NDArray[np.int64], member: NDArray[np.bool_]) -> Pairs:
-    """What the same users would see of rows that copy the members: the positive control of the whole audit."""
-    named, _ = _of(asked, places)
-    copied = member[pairs.user].astype(np.float64)
-    seen = named.assign(n=copied).groupby(["item", "next"])["n"].transform("sum")
-    start = named.assign(n=copied).groupby("item")["n"].transform("sum")
-    return pairs._replace(seen=seen.to_numpy(np.float64), start=start.to_numpy(np.float64))
 
 
 def _canaries(asked: Asked, seen: pd.DataFrame) -> Judged:

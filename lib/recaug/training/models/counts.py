@@ -1,5 +1,7 @@
 """The counts as a generator: the next item by leave-one-out co-visitation and likeness."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,6 +10,14 @@ from recaug.training.models.candidates import WHOLE
 from recaug.training.models.covisitation import CoVisitation, ItemLikeness, near_entries
 from recaug.training.models.entries import joined
 from recaug.training.models.scores import CandidateScores, Scores
+
+TINY = torch.finfo(torch.float32).tiny
+IMPOSSIBLE = math.log(TINY) + 0.01  # and below
+
+
+def log_chances(chances: Tensor) -> Tensor:
+    """Log, -inf where there is no chance. At zeros the logarithm itself takes ten times as long as elsewhere."""
+    return F.threshold(torch.log(chances.clamp(min=TINY)), IMPOSSIBLE, -torch.inf)
 
 
 class CountsGenerator(nn.Module):
@@ -41,7 +51,7 @@ class CountsGenerator(nn.Module):
         chances = (1 - self.share) * self.covisitation(*self._context(items, history))
         if self.likeness is not None:
             chances += self.share * self.likeness(items, self.covisitation.ages(items))
-        return torch.log(chances)
+        return log_chances(chances)
 
     @torch.no_grad()
     def scores(self, items: Tensor, history: Tensor) -> Scores:
@@ -53,7 +63,7 @@ class CountsGenerator(nn.Module):
         chances = (1 - self.share) * found.values[0]
         if self.likeness is not None:
             chances += self.share * found.values[1]
-        logits = F.pad(found.padded(torch.log(chances), -torch.inf), (1, 0), value=-torch.inf)
+        logits = F.pad(found.padded(log_chances(chances), -torch.inf), (1, 0), value=-torch.inf)
         own = found.padded(found.item, none)
         return CandidateScores(logits, own, own.new_zeros(0), torch.zeros_like(logits), none)
 

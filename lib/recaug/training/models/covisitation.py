@@ -53,28 +53,28 @@ class CoVisitation(nn.Module):
         scores[:, 0] = 0
         return scores
 
-    def own(self, context: Tensor, history: Tensor) -> Iterator[Part]:
-        """What the row's own pairs added to `near`, gap by gap: items and weights, each (batch, pairs).
+    def own(self, context: Tensor, history: Tensor) -> Part:
+        """What the row's own pairs added to `near`: items and weights, an event of the history each, (batch, length).
 
         An item that the context has weighs, in each pair of the history, as all of its events in the context do.
         context: (batch, length), a prefix of history: (batch, length), both left-aligned.
         """
         ages, length = self.ages(context), history.shape[1]
         of_item = torch.where(history[:, :, None] == context[:, None, :], ages[:, None, :], 0.0).sum(dim=2)
+        added = torch.zeros_like(of_item)
         for gap in range(1, min(self.window, length - 1) + 1):
-            first, later = history[:, :-gap], history[:, gap:]
-            apart = first != later  # an item with itself is no pair
-            yield later, torch.where(apart, of_item[:, :-gap] / gap, 0.0)
-            yield first, torch.where(apart, of_item[:, gap:] * self.backward / gap, 0.0)
+            apart = history[:, :-gap] != history[:, gap:]  # an item with itself is no pair
+            added[:, gap:] += torch.where(apart, of_item[:, :-gap] / gap, 0.0)
+            added[:, :-gap] += torch.where(apart, of_item[:, gap:] * self.backward / gap, 0.0)
+        return history, added
 
     def own_score(self, context: Tensor, history: Tensor) -> Tensor:
         """The part of `score` that comes from the row's own pairs: what a training row must not see of itself.
 
         context, history: see own. Returns (batch, n_items + 1) float32.
         """
-        scores = self.weights.new_zeros(len(history), len(self.neighbours))
-        for items, weights in self.own(context, history):
-            scores.scatter_add_(1, items, weights)
+        items, weights = self.own(context, history)
+        scores = weights.new_zeros(len(history), len(self.neighbours)).scatter_add_(1, items, weights)
         scores[:, 0] = 0
         return scores
 
@@ -83,7 +83,7 @@ class CoVisitation(nn.Module):
         scores = self.score(context)
         if history is not None:
             scores = scores - self.own_score(context, history)
-            scores = scores.masked_fill(scores < ROUNDING, 0.0)
+            scores = F.threshold(scores, ROUNDING, 0.0)
         return scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
 
 
@@ -171,10 +171,12 @@ def near_entries(
     (or 0), and above 0 at targets.
     """
     ages = covisitation.ages(context)
-    own = [] if history is None else [(items, -weights) for items, weights in covisitation.own(context, history)]
+    own = None if history is None else covisitation.own(context, history)
     for rows in torch.arange(len(context), device=context.device).split(ROWS):
         items = context[rows, : max(int((context[rows] > 0).sum(dim=1).max()), 1)]
-        kinds = [[covisitation.near(items), *((items[rows], weights[rows]) for items, weights in own)]]
+        kinds = [[covisitation.near(items)]]
+        if own is not None:
+            kinds[0].append((own[0][rows], -own[1][rows]))
         if likeness is not None:
             kinds.append([likeness.near(items, ages[rows, : items.shape[1]])])
         counted = len(kinds)
@@ -182,7 +184,7 @@ def near_entries(
             kinds.append([(targets[rows], (targets[rows] > 0).float())])
         found = add_up(kinds, len(covisitation.neighbours))
         if history is not None:
-            found.values[0].masked_fill_(found.values[0] < ROUNDING, 0.0)
+            F.threshold(found.values[0], ROUNDING, 0.0, inplace=True)
             found = found.some(found.values.any(dim=0))
         for values in found.values[:counted]:
             values.div_(found.sums(values).clamp(min=1e-9))

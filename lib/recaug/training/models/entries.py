@@ -46,10 +46,12 @@ class Entries(NamedTuple):
 
     def padded(self, values: Tensor, fill: float) -> Tensor:
         """Put values (n,) into a table of a line a row, in order. Returns (rows, longest)."""
-        row, starts = self.row, self.counts.cumsum(0) - self.counts
-        table = values.new_full((len(self.counts), int(self.counts.max())), fill)
-        table[row, torch.arange(len(row), device=row.device) - starts.index_select(0, row)] = values
-        return table
+        longest, starts = int(self.counts.max()), self.counts.cumsum(0) - self.counts
+        shift = torch.arange(len(starts), device=starts.device) * longest - starts
+        places = shift.repeat_interleave(self.counts, output_size=len(values))
+        places += torch.arange(len(values), device=starts.device)
+        table = values.new_full((len(starts) * longest,), fill)
+        return table.scatter_(0, places, values).view(len(starts), longest)
 
 
 def add_up(kinds: Sequence[Sequence[Part]], stride: int) -> Entries:

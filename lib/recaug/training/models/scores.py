@@ -44,7 +44,7 @@ class Scores:
     def relative(self, items: Tensor) -> Tensor:
         """Likelihood of items over that of the likeliest one. items: (batch, n). Returns (batch, n) in 0 to 1."""
         own = self.logits.gather(1, self.find(self._rows(), items))
-        return torch.exp(own - self.logits.max(dim=1, keepdim=True).values)
+        return torch.exp(own - self.logits.amax(dim=1, keepdim=True))
 
     def draw(self, n: int, temperature: float, random: torch.Generator, seen: Seen | None = None) -> Tensor:
         """Draw n distinct items a row, one after the other, in proportion to softmax(logits / temperature).
@@ -57,7 +57,7 @@ class Scores:
         if seen is not None:
             scores[seen[0], self.find(*seen)] = -torch.inf
         chances = torch.softmax(self.weighed(scores), dim=1)
-        cumulated = chances.cumsum(dim=1, dtype=torch.float64)  # not a number where all are seen
+        cumulated = chances.double().cumsum(dim=1)  # not a number where all are seen
         batch, n_columns = scores.shape
         left = cumulated[:, -1].clone()
         drawn = torch.zeros(batch, n, dtype=torch.int64)
