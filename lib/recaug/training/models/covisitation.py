@@ -11,7 +11,7 @@ from recaug.training.models.entries import Entries, Part, add_up
 
 A_OF_ONE = math.log(math.expm1(1.0))  # softplus of it is 1
 ROUNDING = 1e-4  # weights carry six decimals; what is left below it of a row's own pairs is no count
-ROWS = 16  # contexts whose neighbours are sorted at once, in the cache
+ROWS = 16  # contexts whose neighbours are added up at once, in the cache
 
 
 class CoVisitation(nn.Module):
@@ -182,10 +182,7 @@ def near_entries(
         counted = len(kinds)
         if targets is not None:
             kinds.append([(targets[rows], (targets[rows] > 0).float())])
-        found = add_up(kinds, len(covisitation.neighbours))
-        if history is not None:
-            F.threshold(found.values[0], ROUNDING, 0.0, inplace=True)
-            found = found.some(found.values.any(dim=0))
+        found = add_up(kinds, len(covisitation.neighbours), 0.0 if history is None else ROUNDING)
         for values in found.values[:counted]:
             values.div_(found.sums(values).clamp(min=1e-9))
         yield found

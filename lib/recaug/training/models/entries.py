@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Part = tuple[Tensor, Tensor]  # items and weights, both (batch, n); an item may stand several times, 0 for none
@@ -54,44 +55,36 @@ class Entries(NamedTuple):
         return table.scatter_(0, places, values).view(len(starts), longest)
 
 
-def add_up(kinds: Sequence[Sequence[Part]], stride: int) -> Entries:
-    """Add up the weights of each row's items, those of every kind by themselves, in double precision.
+def add_up(kinds: Sequence[Sequence[Part]], stride: int, least: float = 0.0) -> Entries:
+    """Add up the weights of each row's items, those of every kind by themselves, and keep the items that have any.
 
-    kinds: of each the parts that it is made of. stride: above every item. The weights of padding are left out.
+    In a table as wide as the items that stand in any row: rows that are near each other share most of them.
+    kinds: of each the parts that it is made of. stride: above every item. least: sums of the first kind up to it are 0.
+    The weights of padding are left out.
     """
-    rows, sizes = len(kinds[0][0][0]), [sum(weight.numel() for _, weight in parts) for parts in kinds]
-    narrow = torch.int32 if rows * stride < 2**31 else torch.int64  # sorts twice as fast
-    items, weights = zip(*(part for parts in kinds for part in parts), strict=True)
-    starts = torch.arange(0, rows * stride + 1, stride, dtype=narrow, device=items[0].device)
-    keys, order = torch.cat([(each.to(narrow) + starts[:-1, None]).flatten() for each in items]).sort()  # by radix
-    ordered = torch.cat([weight.flatten() for weight in weights]).index_select(0, order)
-    unique, times = keys.unique_consecutive(return_counts=True)
-    ends = times.cumsum(0) - 1
-    values = torch.stack([_differences(own, ends) for own in _of_kinds(ordered, order, sizes)])
-    counts = torch.searchsorted(unique, starts).diff()
-    item = unique.long() - starts[:-1].long().repeat_interleave(counts, output_size=len(unique))
-    found = Entries(counts, item, values)
-    there = item > 0
-    return found if bool(there.all()) else found.some(there)
+    rows = len(kinds[0][0][0])
+    stands = torch.zeros(stride, dtype=torch.bool, device=kinds[0][0][0].device)
+    for items in (items for parts in kinds for items, _ in parts):
+        stands.index_fill_(0, items.flatten(), True)
+    stands[0] = False
+    listed = stands.nonzero().squeeze(1)
+    columns = torch.zeros(stride, dtype=torch.int64, device=listed.device)
+    columns[listed] = torch.arange(1, len(listed) + 1, device=listed.device)
+    sums = kinds[0][0][1].new_zeros(len(kinds), rows, len(listed) + 1)
+    for table, parts in zip(sums, kinds, strict=True):
+        for items, weights in parts:
+            table.scatter_add_(1, columns[items], weights)
+    if least:
+        F.threshold(sums[0], least, 0.0, inplace=True)
+    sums[:, :, 0] = 0
+    found = (sums != 0).any(dim=0).flatten().nonzero().squeeze(1)
+    width = sums.shape[2]
+    row = torch.div(found, width, rounding_mode="floor")
+    item = listed.index_select(0, found - row * width - 1)
+    return Entries(torch.bincount(row, minlength=rows), item, sums.flatten(1).index_select(1, found))
 
 
 def joined(parts: Sequence[Entries]) -> Entries:
     """The rows of each after those of the one before."""
     counts, item, values = zip(*parts, strict=True)
     return Entries(torch.cat(counts), torch.cat(item), torch.cat(values, dim=1))
-
-
-def _of_kinds(ordered: Tensor, order: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-    """The weights of each kind, 0 where another kind's lie. sizes: of the kinds, one after the other."""
-    if len(sizes) == 1:
-        return [ordered]
-    ends = torch.tensor(sizes).cumsum(0).tolist()
-    return [
-        torch.where((order < end) & (order >= end - size), ordered, 0.0) for end, size in zip(ends, sizes, strict=True)
-    ]
-
-
-def _differences(weights: Tensor, ends: Tensor) -> Tensor:
-    """Sums up to and with each of ends, from the one before."""
-    cumulated = weights.cumsum(0, dtype=torch.float64).index_select(0, ends)
-    return torch.diff(cumulated, prepend=cumulated.new_zeros(1)).float()
