@@ -68,7 +68,8 @@ def add_up(kinds: Sequence[Sequence[Part]], stride: int, least: float = 0.0) -> 
         stands.index_fill_(0, items.flatten(), True)
     stands[0] = False
     listed = stands.nonzero().squeeze(1)
-    columns = torch.zeros(stride, dtype=torch.int64, device=listed.device)
+    columns = torch.empty(stride, dtype=torch.int64, device=listed.device)  # of items that stand there, and padding
+    columns[0] = 0
     columns[listed] = torch.arange(1, len(listed) + 1, device=listed.device)
     sums = kinds[0][0][1].new_zeros(len(kinds), rows, len(listed) + 1)
     for table, parts in zip(sums, kinds, strict=True):
