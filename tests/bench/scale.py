@@ -18,6 +18,7 @@ import datetime as dt
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import msgspec
 import psutil
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 from tests.bench.enlarged import STEPS, write_log
 from tests.cluster.standalone import environment, standalone
 from tests.night.nights import rows_of
@@ -43,6 +45,7 @@ FOLDER = ROOT / "build" / "bench" / "scale"
 PLOT = ROOT / "docs" / "images" / "scale.svg"
 DATE = "2017-04-01"
 STAGES = ("ingest", "prepare", "train", "augment", "evaluate", "refit", "publish", "recommend")
+DRAWN = tuple(stage for stage in STAGES if stage != "publish")  # which takes next to nothing
 COLOURS = {"--blue": "#1f6fc4", "--orange": "#b04c06", "--teal": "#16736d", "--violet": "#5a4aa8"}
 INKED = COLOURS | {"--ink": "#1d1f23", "--faint": "#5f646d", "--grid": "#e1e0db"}  # of the report page, on light paper
 TOTALS: dict[str, Callable[[GrownNight], float]] = {
@@ -57,7 +60,7 @@ TOTALS: dict[str, Callable[[GrownNight], float]] = {
         )
         for kind, what in (("driver", "the driver's Python"), ("java", "Java"), ("python", "a worker"))
     },
-    "cores that other work took": lambda night: night.beside,
+    "hundredths of a core that other work took": lambda night: 100 * night.beside,
 }
 HEAP = "3g"  # of Java, as conf/bench/scale.yaml has it
 
@@ -215,7 +218,7 @@ def drawn(growth: Growth) -> str:
     with canvas(FULL, 4.2) as drawing:
         seconds, memory = drawing.figure.subplots(1, 2)
         events = [night.size.events for night in nights]
-        for place, stage in enumerate(STAGES):
+        for place, stage in enumerate(DRAWN):
             of = [night.stages[stage] for night in nights]
             looks = {
                 "marker": MARKERS[place],
@@ -234,8 +237,11 @@ def drawn(growth: Growth) -> str:
             axes.set_yscale("log")
             axes.set_title(title)
             axes.set_xlabel("events")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(StrMethodFormatter("{x:,.9g}"))
             axes.minorticks_off()
-        drawing.figure.legend(loc="outside lower center", ncols=len(STAGES))
+        drawing.figure.legend(loc="outside lower center", ncols=len(DRAWN))
         return inked(drawing.svg()) + "\n"
 
 
@@ -243,6 +249,9 @@ def inked(svg: str) -> str:
     """A figure of the report page as a file of its own."""
     for variable, colour in INKED.items():
         svg = svg.replace(f"var({variable})", colour)
+    svg = re.sub(r"\s*\n\s*", "\n", re.sub(r"<!--.*?-->", "", svg))
+    svg = re.sub(r"font-family: [^;]*", "font-family: sans-serif", svg.replace("; stroke-linecap: round", ""))
+    svg = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}", svg)
     title = "<title>What an event costs by stage, as the log grows</title>"
     return svg.replace(">", f'>{title}<rect width="100%" height="100%" fill="#ffffff"/>', 1)
 
