@@ -3,7 +3,9 @@
 import datetime as dt
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from tests.training.test_loop import EIGHT_EPOCHS, Line, numbers
 
 from recaug.errors import StorageError
 from recaug.lake import filesystems
+from recaug.lake.claims import claim
 from recaug.lake.disks import ArrowDisk, check
 from recaug.lake.store import META, Store
 from recaug.training.checkpoint import finish_model, weights_hash, working_folder
@@ -161,6 +164,17 @@ def test_what_is_refused_is_one_line_that_names_the_place(s3: Server, monkeypatc
     for refused in (lambda: check(store.root), lambda: store.write("a", ""), lambda: store.exists("a")):
         with pytest.raises(StorageError, match=r"^s3a://nights/.*: it cannot be reached; check .*fs.s3a.endpoint"):
             refused()
+
+
+def test_of_two_that_claim_a_lake_at_once_one_has_it(s3: Server) -> None:
+    together = threading.Barrier(2)
+
+    def claimed(_: int) -> bool:
+        together.wait()
+        return claim(Store("s3a://nights/claimed"), settle=2.0)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(claimed, range(2))) == 1
 
 
 def test_a_name_node_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

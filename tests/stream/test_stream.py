@@ -130,6 +130,9 @@ def test_late_and_doubled_rows_and_broken_files_stop_nothing(spark: SparkSession
     other = Context(spark, msgspec.structs.replace(night.config, source=source), NIGHT, night.lake, night.artifacts)
     with pytest.raises(ConfigError, match="another configuration"):
         stream(other)
+    on_s3 = Context(spark, night.config, NIGHT, Lake(spark, "s3a://nights/lake"), night.artifacts)
+    with pytest.raises(ConfigError, match="s3a://nights/lake a stream and a night can undo each other's commits"):
+        stream(on_s3)
 
 
 def test_only_what_is_no_night_keeps_the_stream_waiting(lake: Lake) -> None:

@@ -159,11 +159,15 @@ def _by_fsspec(protocol: str, **options: Any) -> fs.FileSystem:
 
 
 class Scheme(NamedTuple):
-    """How an address is opened. system: of its authority and the settings. path: in that system."""
+    """How an address is opened. system: of its authority and the settings. path: in that system.
+
+    overwrites: whether a file that must not be there yet can still take another's place.
+    """
 
     system: Callable[[str, Settings], fs.FileSystem]
     path: Callable[[Place], str]
     needs: str = "a folder that can be read and written"
+    overwrites: bool = False
 
 
 def _local(_: str, __: Settings) -> fs.FileSystem:
@@ -183,7 +187,7 @@ def _mounted(place: Place) -> str:
     return place.path if place.path.startswith("/Volumes/") else f"/dbfs{place.path}"
 
 
-S3 = Scheme(_s3, _below_bucket, "spark.hadoop.fs.s3a.endpoint, .access.key and .secret.key, or AWS_* or a role")
+S3 = Scheme(_s3, _below_bucket, "spark.hadoop.fs.s3a.endpoint, .access.key and .secret.key, or AWS_* or a role", True)
 AZURE = Scheme(_azure, _below_bucket, "spark.hadoop.fs.azure.account.*, or AZURE_* or an identity, and adlfs")
 SCHEMES: Mapping[str, Scheme] = {
     "file": Scheme(_local, _from_root),

@@ -19,9 +19,11 @@ from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from recaug.errors import StorageError
+from recaug.lake.claims import claim, overwrites
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
 from recaug.lake.literals import literal_rows
+from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 
 LEASES = "leases"
@@ -135,10 +137,7 @@ def hold(lake: Lake, work: str, seconds: float, wait: float = 0) -> Iterator[Non
 def _take(lake: Lake, holder: Holder, seconds: float, until: float) -> Lease:
     """Take the lease: a commit that succeeds only where the row is still that which was seen to be free."""
     while True:
-        row = _row(lake)
-        if row is None:
-            row = _created(lake)
-        if not row["holder"] or row["expires"] < time.time() or Holder(**json.loads(row["holder"])).is_dead():
+        if (row := _to_take(lake)) is not None:
             token = row["token"] + 1
             with suppress(PySparkException, Py4JError):  # another took it first
                 _update(lake, row["token"], token, holder, seconds)
@@ -147,9 +146,25 @@ def _take(lake: Lake, holder: Holder, seconds: float, until: float) -> Lease:
                 return Lease(lake, holder, token, seconds)
         if time.time() >= until:
             raise LakeHeldError(
-                f"lake {place(lake)} is held by {_said(row)}; wait for it to end, or give --wait SECONDS"
+                f"lake {place(lake)} is held by {_said(_row(lake))}; wait for it to end, or give --wait SECONDS"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _to_take(lake: Lake) -> Row | None:
+    """The lease where it is free, and nobody else takes it in this moment; else None."""
+    row = _row(lake)
+    if overwrites(lake) and (row is None or _is_free(row)):
+        if not claim(Store(str(lake.path))):
+            return None
+        row = _row(lake)  # somebody may have been through meanwhile
+    if row is None:
+        row = _created(lake)
+    return row if _is_free(row) else None
+
+
+def _is_free(row: Row) -> bool:
+    return not row["holder"] or row["expires"] < time.time() or Holder(**json.loads(row["holder"])).is_dead()
 
 
 def _created(lake: Lake) -> Row:
@@ -207,7 +222,7 @@ def held_by(lake: Lake) -> Holder | None:
 def _said(row: Row | None) -> str:
     """Who holds it, since when and until when it is certain."""
     if row is None or not row["holder"]:
-        return "nobody any more"
+        return "another job that is about to take it, or has just ended"
     holder = Holder(**json.loads(row["holder"]))
     since, expires = (f"{dt.datetime.fromtimestamp(row[name], dt.UTC):%F %T}" for name in ("since", "expires"))
     who = f"{holder.work} (process {holder.pid} on {holder.host})"

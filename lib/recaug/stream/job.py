@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 
 from recaug.config import Config
 from recaug.errors import ConfigError, RecaugError
+from recaug.lake.claims import overwrites
 from recaug.lake.store import Store
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
@@ -77,6 +78,11 @@ def run_stream(
     done: is called with each batch. ended: when it is set, the batch that runs is the last. Raises a RecaugError, from
     which a restart goes on.
     """
+    if overwrites(context.lake):
+        raise ConfigError(
+            f"lake.path: on {context.lake.path} a stream and a night can undo each other's commits; set Delta's log "
+            "store (spark.delta.logStore.*; docs/operations.md, Two writers), or keep the lake elsewhere"
+        )
     config, folder = context.config, checkpoint_of(context.config, context.artifacts)
     with one_line_errors("stream"):
         source = arrivals(Place(context.spark, config, _columns(context)))
