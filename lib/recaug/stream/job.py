@@ -17,6 +17,7 @@ from recaug.config import Config
 from recaug.errors import ConfigError, RecaugError
 from recaug.lake.claims import overwrites
 from recaug.lake.store import Store
+from recaug.lake.tables import Lake
 from recaug.night.context import Context
 from recaug.night.failures import one_line_errors
 from recaug.results import encode
@@ -66,6 +67,15 @@ def _hashed(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]
 
 
+def refuse_beside_nights(lake: Lake) -> None:
+    """Raise ConfigError where a stream and a night could undo each other's commits."""
+    if overwrites(lake):
+        raise ConfigError(
+            f"lake.path: on {lake.path} a stream and a night can undo each other's commits; set Delta's log store "
+            "(spark.delta.logStore.*; docs/operations.md, Two writers), or keep the lake elsewhere"
+        )
+
+
 def run_stream(
     context: Context,
     say: Say,
@@ -78,11 +88,7 @@ def run_stream(
     done: is called with each batch. ended: when it is set, the batch that runs is the last. Raises a RecaugError, from
     which a restart goes on.
     """
-    if overwrites(context.lake):
-        raise ConfigError(
-            f"lake.path: on {context.lake.path} a stream and a night can undo each other's commits; set Delta's log "
-            "store (spark.delta.logStore.*; docs/operations.md, Two writers), or keep the lake elsewhere"
-        )
+    refuse_beside_nights(context.lake)
     config, folder = context.config, checkpoint_of(context.config, context.artifacts)
     with one_line_errors("stream"):
         source = arrivals(Place(context.spark, config, _columns(context)))
