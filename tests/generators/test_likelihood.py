@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recaug.generators.base import Contexts
-from recaug.generators.likelihood import LEAST, found_by
+from recaug.generators.likelihood import LEAST, likelihoods
 from recaug.training.models.scores import Scores
 
 CHANCES = torch.tensor([0.0, 0.5, 0.25, 0.25, 0.0])  # of items 1 to 4, whatever came before
@@ -34,7 +34,7 @@ class Known:
 
 def test_a_model_is_asked_what_comes_after_places_of_a_history() -> None:
     model = Known()
-    found = found_by(model, [np.array([1, 2, 3]), np.array([3, 4])], length=2, seed=0)
+    found = likelihoods(model, [np.array([1, 2, 3]), np.array([3, 4])], length=2, seed=0)
     assert model.given == [[1], [1, 2], [3]]
     # after [1]: 2 has .5, then 3 .25; after [1, 2]: 3 has .25
     half, quarter = math.log(0.5), math.log(0.25)
@@ -45,6 +45,6 @@ def test_a_model_is_asked_what_comes_after_places_of_a_history() -> None:
 
 def test_a_long_history_is_asked_at_eight_places_of_which_the_last_events_are_given() -> None:
     model = Known()
-    found_by(model, [np.tile([1, 2], 50)], length=3, seed=0)
+    likelihoods(model, [np.tile([1, 2], 50)], length=3, seed=0)
     assert len(model.given) == 8
     assert {len(items) for items in model.given} == {1, 3}

@@ -59,7 +59,7 @@ def test_who_is_first_looks_whether_somebody_has_been_through(
     lake, other = Lake(spark, str(tmp_path / "lake")), Holder("another night", "elsewhere", "", 1, 0.0)
     monkeypatch.setattr(lease, "claim", lambda place: True)
     with hold(lake, "a night", 60):
-        pass
+        assert lake.exists("leases")
 
     def late(place: Store) -> bool:
         lease._update(lake, 1, 2, other, 60)

@@ -1,6 +1,7 @@
 """The full audit, of one half of a thin night's users."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.conftest import THIN_DAY
 
 from recaug.config import Config
 from recaug.errors import ConfigError
+from recaug.generators.controls import Repeated
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 from recaug.night.context import Context
@@ -50,6 +52,20 @@ def test_rows_and_weights_are_asked_over_both_halves_and_no_half_stays(
     assert {file.name for file in place.iterdir()} == {"audit.json", "audit.md", "index.html"}
     assert len(json.loads((place / "audit.json").read_text())) == 5
     assert "VAE, its weights" in (place / "index.html").read_text()
+
+
+@pytest.mark.slow
+def test_where_all_rows_are_controls_the_recommender_alone_is_asked(
+    spark: SparkSession, night: tuple[Config, dict[str, Any]], tmp_path: Path
+) -> None:
+    night_context = audit_context(spark, night[0], tmp_path, salts=1)
+    config = msgspec.structs.replace(
+        night_context.config,
+        augment=msgspec.structs.replace(night_context.config.augment, generators=[Repeated()]),
+        training=msgspec.structs.replace(night_context.config.training, launcher="local", workers=1),
+    )
+    (audit,) = run_audit(replace(night_context, config=config))
+    assert (audit.generator, audit.subject, audit.releases) == ("the recommender", "weights", 2)
 
 
 def test_an_audit_of_nobody_is_refused(

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 @torch.no_grad()
-def found_by(model: Model, histories: Sequence[NDArray[np.int64]], length: int, seed: int) -> dict[str, Floats]:
+def likelihoods(model: Model, histories: Sequence[NDArray[np.int64]], length: int, seed: int) -> dict[str, Floats]:
     """Ask a model what comes after CUTS places of each history, of which it is given the last `length` events before.
 
     histories: of two events or more. Nothing is taken out of what the model knows of pairs across a cut.

@@ -12,7 +12,7 @@ from recaug.lake.store import Store
 from recaug.lake.tables import Lake
 
 CLAIM = "_claim"  # in the lake's folder
-SETTLE_SECONDS = 5.0  # longer than anybody takes from a look at the lease to the write of a claim
+SETTLE_SECONDS = 10.0  # longer than anybody takes from a claim that stood to the lease's commit, which others see
 ON_DATABRICKS = "spark.databricks.clusterUsageTags.clusterId"  # whose commits go through a service of its own
 
 
@@ -21,7 +21,7 @@ def overwrites(lake: Lake) -> bool:
     if lake.path is None:  # the catalogue's
         return False
     scheme, conf = parts(lake.path).scheme, lake.spark.conf
-    spoken_for = (f"spark.delta.logStore.{scheme}.impl", ON_DATABRICKS)
+    spoken_for = (f"spark.delta.logStore.{scheme}.impl", "spark.delta.logStore.class", ON_DATABRICKS)
     return SCHEMES[scheme].overwrites and all(conf.get(key, None) is None for key in spoken_for)
 
 

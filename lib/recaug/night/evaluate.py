@@ -3,12 +3,13 @@
 import hashlib
 
 import msgspec
+import numpy as np
 from pyspark.sql import functions as F
 
 from recaug.evaluate.arms import NONE, arms_of, controls_of
 from recaug.evaluate.gate import private
 from recaug.evaluate.policy import choose
-from recaug.evaluate.privacy.audit import audits, examine
+from recaug.evaluate.privacy.audit import asked_of, audits, examine
 from recaug.evaluate.privacy.rows import Watched
 from recaug.evaluate.tasks.recommend import RecommendTask
 from recaug.evaluate.trial import run_trial
@@ -58,8 +59,9 @@ def _audited(context: Context, task: RecommendTask, trial: Trial) -> Trial:
         return trial
     rows = tables.candidates.where(F.col("generator").isin(*sorted(filter(None, cross_fitted))))
     train = tables.sequences.where("split = 'train'")
-    watched = Watched(train, tables.covisitation, tables.vocabulary, rows)
-    found = audits(examine(watched, config.privacy, config.seed), config.evaluate.gate, config.seed)
+    watched, random = Watched(train, tables.covisitation, tables.vocabulary), np.random.default_rng(config.seed)
+    asked = asked_of(watched, config.privacy, config.seed, random)
+    found = audits(examine(asked, watched, rows, random), config.evaluate.gate, config.seed)
     own = [audit for audit in found if audit.generator in trial.generators]
     verdict = private(trial.verdict, str(trial.chosen), own, config.evaluate.gate)
     return msgspec.structs.replace(trial, privacy=found, verdict=verdict)

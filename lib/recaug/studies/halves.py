@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -132,7 +133,8 @@ class Halves:
         rows = RowFiles(lake.snapshot_files("sequences", train), str(lake.content_hash("sequences", train)))
         tables = replace(task.inputs.tables, sequences=lake.read("sequences"))
         inputs = replace(task.inputs, tables=tables, train_files=rows, models=self.place.at("models"))
-        return replace(task, inputs=inputs)
+        config = msgspec.structs.replace(task.config, seed=task.config.seed + self.salt)
+        return replace(task, config=config, inputs=inputs)
 
     def _lake(self, name: str) -> Lake:
         return Lake(self.context.spark, path=self.place.address(name))

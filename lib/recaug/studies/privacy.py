@@ -3,6 +3,7 @@
 The tables and models of the halves are removed as it goes.
 """
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from pyspark.sql import functions as F
 from recaug.errors import ConfigError
 from recaug.evaluate.privacy.audit import Asked, Examined, asked_of, audits, examine
 from recaug.evaluate.privacy.rows import Watched
-from recaug.evaluate.privacy.weights import Seen, examine_weights
+from recaug.evaluate.privacy.weights import ModelScores, examine_weights
 from recaug.generators.base import Generator, Model
 from recaug.generators.inputs import GeneratorInputs
-from recaug.generators.likelihood import found_by
+from recaug.generators.likelihood import likelihoods
 from recaug.generators.registry import generators
 from recaug.generators.sampling import generate
 from recaug.night.augment import request_of
@@ -38,11 +39,11 @@ RECOMMENDER = "the recommender"  # as the table names it; no generator can have 
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What the attacks have seen so far. rows, weights: by the name of a generator, or of the recommender."""
+class Evidence:
+    """What salts have given so far. rows, weights: by the name of a generator, or of the recommender."""
 
     rows: dict[str, list[Examined]] = field(default_factory=dict)
-    weights: dict[str, list[Seen]] = field(default_factory=dict)
+    weights: dict[str, list[ModelScores]] = field(default_factory=dict)
 
     def conclude(self, context: Context) -> list[Audit]:
         """What they say, rows first."""
@@ -60,18 +61,18 @@ def run_audit(context: Context, say: Callable[[str], None] = print) -> list[Audi
     """
     if not context.config.privacy.users or not context.config.augment.generators:
         raise ConfigError("privacy.users is 0, or augment.generators is empty: there is nothing to audit")
-    settings, place, looked = context.config.privacy, context.folder.at(FOLDER), Looked()
+    settings, place, evidence = context.config.privacy, context.folder.at(FOLDER), Evidence()
     with one_line_errors("audit_privacy"):
         context.recorded("prepare")
         for salt in range(settings.salts):
             halves = Halves(context, salt, place.at(f"halves-{salt}"))
             try:
                 halves.write()
-                _look(halves, looked)
+                _attack(halves, evidence)
             finally:
                 halves.remove()
-            say(f"salt {salt + 1} of {settings.salts}: {', '.join(sorted(looked.rows.keys() | looked.weights))}")
-        concluded = looked.conclude(context)
+            say(f"salt {salt + 1} of {settings.salts}: {', '.join(sorted(evidence.rows.keys() | evidence.weights))}")
+        concluded = evidence.conclude(context)
         place.write("audit.json", json.dumps(msgspec.to_builtins(concluded), indent=2) + "\n")
         place.write("audit.md", markdown(concluded) + "\n")
         place.write("index.html", render(context, concluded))
@@ -98,37 +99,37 @@ def render(context: Context, concluded: Sequence[Audit]) -> str:
     return page.render(privacy=shown, date=context.date, salts=settings.salts)
 
 
-def _look(halves: Halves, looked: Looked) -> None:
+def _attack(halves: Halves, evidence: Evidence) -> None:
     """Train on each half, draw for the other, and attack the rows; and ask every model of both halves."""
     config, inputs, tables = halves.context.config, halves.inputs(), halves.tables
     entries = [entry for entry in generators(config.augment.generators) if not entry.control]
     jobs = [job for entry in entries for job in entry.jobs(inputs)]
     trained = train(jobs, halves.context.spark, config.training, f"audit, salt {halves.salt}") if jobs else []
+    train_rows = tables.read("sequences").where("split = 'train'")
+    watched = Watched(train_rows, tables.read("covisitation"), tables.read("vocabulary"))
+    random = np.random.default_rng(config.seed)
+    asked = asked_of(watched, config.privacy, config.seed, random)
     models: dict[str, dict[int, Model]] = {RECOMMENDER: dict(halves.recommenders())}
-    sequences = tables.read("sequences").where("split = 'train'")
-    known = (sequences, tables.read("covisitation"), tables.read("vocabulary"))
     for entry in entries:
         folders = entry.folders(inputs, trained)
         opened = {half: entry.model(folder) for half, folder in folders.items()}
         models[entry.name] = {half: model for half, model in opened.items() if model is not None}
         rows = _drawn(halves.context, entry, inputs, folders).persist()
         try:
-            watched = Watched(*known, rows)
-            for name, examined in examine(watched, config.privacy, config.seed).items():
-                looked.rows.setdefault(name, []).extend(examined)
+            for name, examined in examine(asked, watched, rows, copy.deepcopy(random)).items():
+                evidence.rows.setdefault(name, []).extend(examined)
         finally:
             rows.unpersist()
-    asked = asked_of(Watched(*known, rows), config.privacy, config.seed, np.random.default_rng(config.seed))
     for name, by_half in models.items():
-        seen = [_seen(halves, asked, half, model) for half, model in by_half.items()]
-        looked.weights.setdefault(name, []).extend(seen)
+        scores = [_asked_about(halves, asked, half, model) for half, model in by_half.items()]
+        evidence.weights.setdefault(name, []).extend(scores)
 
 
-def _seen(halves: Halves, asked: Asked, half: int, model: Model) -> Seen:
-    """Ask a model about the users."""
+def _asked_about(halves: Halves, asked: Asked, half: int, model: Model) -> ModelScores:
+    """What a model says of the users."""
     config = halves.context.config
-    found = found_by(model, asked.histories, config.prepare.max_length, config.seed + halves.salt)
-    return Seen(halves.salt, asked, half, found)
+    by_name = likelihoods(model, asked.histories, config.prepare.max_length, config.seed + halves.salt)
+    return ModelScores(halves.salt, asked, half, by_name)
 
 
 def _drawn(context: Context, entry: Generator, inputs: GeneratorInputs, folders: Mapping[int, str]) -> DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recaug.config import Gate, Privacy
-from recaug.evaluate.privacy.audit import audits, examine
+from recaug.evaluate.privacy.audit import asked_of, audits, examine
 from recaug.evaluate.privacy.rows import Watched, drawn_users, pairs_of
 from recaug.results import Audit
 
@@ -103,9 +103,10 @@ def audited(spark: SparkSession) -> dict[str, Audit]:
         train=train_rows(spark),
         covisitation=spark.createDataFrame(counted),
         vocabulary=spark.createDataFrame(words, "item_id string, item_index int, events int"),
-        candidates=spark.createDataFrame(rows, schema),
     )
-    examined = examine(watched, Privacy(users=USERS, canaries=40), 3)
+    random = np.random.default_rng(3)
+    asked = asked_of(watched, Privacy(users=USERS, canaries=40), 3, random)
+    examined = examine(asked, watched, spark.createDataFrame(rows, schema), random)
     return {audit.generator: audit for audit in audits(examined, Gate(bootstraps=200), 3)}
 
 

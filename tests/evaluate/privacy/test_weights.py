@@ -8,7 +8,7 @@ from tests.evaluate.privacy.test_audit import HISTORIES, ITEMS, USERS
 from recaug.config import Gate
 from recaug.evaluate.privacy.audit import Asked, audits
 from recaug.evaluate.privacy.rows import pairs_of
-from recaug.evaluate.privacy.weights import Seen, examine_weights
+from recaug.evaluate.privacy.weights import ModelScores, examine_weights
 from recaug.results import Audit
 
 SALTS = 5
@@ -25,7 +25,7 @@ def asked(fold: np.ndarray) -> Asked:
     )
 
 
-def models(taught: float) -> list[Seen]:
+def models(taught: float) -> list[ModelScores]:
     """Two a salt, that find their users likelier by so much; users differ by far more."""
     usual, found = RANDOM.normal(size=USERS) * 5, []
     for salt in range(SALTS):
@@ -34,7 +34,7 @@ def models(taught: float) -> list[Seen]:
             known = taught * (users.fold != half)
             rest, fidelity = usual + known + 0.3 * RANDOM.normal(size=USERS), known + RANDOM.normal(size=USERS)
             seen = {"next": RANDOM.normal(size=USERS), "rest": rest, "fidelity": fidelity}
-            found.append(Seen(salt, users, half, seen))
+            found.append(ModelScores(salt, users, half, seen))
     return found
 
 

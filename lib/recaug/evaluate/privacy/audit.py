@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyspark.sql import DataFrame
 from scipy.sparse import csr_matrix
 
 from recaug.config import Gate, Privacy
@@ -54,14 +55,15 @@ class Examined(NamedTuple):
     judged: Mapping[str, Judged]
 
 
-def examine(watched: Watched, settings: Privacy, seed: int) -> dict[str, list[Examined]]:
+def examine(
+    asked: Asked, watched: Watched, candidates: DataFrame, random: np.random.Generator
+) -> dict[str, list[Examined]]:
     """Attack each generator's rows, those of each fold's model by themselves. Gives generator -> a set of rows each.
 
+    asked: of watched. candidates: see rows.steps.
     A fold is left out where it has no rows, or fewer than ten users to ask about on either side.
     """
-    random = np.random.default_rng(seed)
-    asked = asked_of(watched, settings, seed, random)
-    seen = steps(watched).persist()
+    seen = steps(watched, candidates).persist()
     try:
         n = watched.train.where("window = 0").count()
         folds = watched.train.select("fold").distinct().count()

@@ -17,16 +17,11 @@ RECORDS = 4000  # of a generator and a fold that a user is held beside, about
 
 
 class Watched(NamedTuple):
-    """What an audit looks at. train: sequences' train split; covisitation, vocabulary: the tables.
-
-    candidates: generator, item_id, user_id, source_users, parent_event_id, event_id, event_time. Fold k's are of models
-    that learnt from the other folds.
-    """
+    """Whom an audit asks about. train: sequences' train split; covisitation, vocabulary: the tables."""
 
     train: DataFrame
     covisitation: DataFrame
     vocabulary: DataFrame
-    candidates: DataFrame
 
 
 class Collected(NamedTuple):
@@ -71,14 +66,16 @@ def pairs_of(histories: Sequence[np.ndarray]) -> pd.DataFrame:
     return pairs[pairs["item"] != pairs["next"]].drop_duplicates(ignore_index=True)
 
 
-def steps(watched: Watched) -> DataFrame:
+def steps(watched: Watched, candidates: DataFrame) -> DataFrame:
     """Steps of the rows: series, fold, record, owners (user_index of whom it was drawn from), item, next.
 
     A continuation's is from its real event to it, and its record is of its user; a history's from an event to the next.
     A history whose source users are of several folds is left out: which model drew it is not in the table.
+    Columns: `candidates` needs generator, item_id, user_id, source_users, parent_event_id, event_id and event_time.
+    Those of fold k are of models that learnt from the other folds.
     """
     index = F.broadcast(watched.vocabulary.select("item_id", F.col("item_index").alias("next")))
-    rows = watched.candidates.withColumnRenamed("generator", "series").join(index, "item_id", how="inner")
+    rows = candidates.withColumnRenamed("generator", "series").join(index, "item_id", how="inner")
     continued = _continued(rows.where(F.col("parent_event_id").isNotNull()), watched.train)
     return continued.unionByName(_following(rows.where(F.col("parent_event_id").isNull()), watched.train))
 

@@ -20,18 +20,18 @@ NARROWEST = 1e-6  # nats, a deviation at least
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a model of a salt finds of the users that are asked about, who are the same of every salt.
+class ModelScores:
+    """What a model of a salt says of the users that are asked about, who are the same of every salt.
 
     asked: with the halves of the salt as folds. half: whom the model has not learnt from.
-    found: of each user, canaries left out, after some places of the history: `next` and `rest`, mean log chance of the
-    next event and of all that follow (nats); `fidelity`, mean log of how real the model takes these for.
+    by_name: of each user, canaries left out, after some places of the history: `next` and `rest`, mean log chance of
+    the next event and of all that follow (nats); `fidelity`, mean log of how real the model takes these for.
     """
 
     salt: int
     asked: Asked
     half: int
-    found: Mapping[str, Floats]
+    by_name: Mapping[str, Floats]
 
     @property
     def member(self) -> NDArray[np.bool_]:
@@ -39,7 +39,7 @@ class Seen:
         return self.asked.fold[self.asked.user >= 0] != self.half
 
 
-def examine_weights(models: Sequence[Seen], seed: int) -> list[Examined]:
+def examine_weights(models: Sequence[ModelScores], seed: int) -> list[Examined]:
     """Attack the models of a generator, each beside those of other salts.
 
     `next`, `rest`: beyond the mean log popularity of the history, which needs no other model. `fidelity`. `shadows`:
@@ -60,14 +60,15 @@ def examine_weights(models: Sequence[Seen], seed: int) -> list[Examined]:
     return examined
 
 
-def _attacks(model: Seen, models: Sequence[Seen]) -> dict[str, Floats]:
+def _attacks(model: ModelScores, models: Sequence[ModelScores]) -> dict[str, Floats]:
     """What each attack says of every user; all (users,)."""
     usual = _popularity(model.asked)
-    known = {name: model.found[name] - usual for name in CHANCES} | {"fidelity": model.found["fidelity"]}
+    known = {name: model.by_name[name] - usual for name in CHANCES} | {"fidelity": model.by_name["fidelity"]}
     others = [other for other in models if other.salt != model.salt]
     if len(others) >= 2 * SHADOWS:
         member = np.stack([other.member for other in others])
-        ratios = [of_shadows(model.found[name], np.stack([o.found[name] for o in others]), member) for name in CHANCES]
+        shadows = {name: np.stack([other.by_name[name] for other in others]) for name in CHANCES}
+        ratios = [of_shadows(model.by_name[name], shadows[name], member) for name in CHANCES]
         known["shadows"] = np.sum(ratios, axis=0)
     return known
 
