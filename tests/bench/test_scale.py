@@ -107,5 +107,5 @@ def test_the_table_and_the_plot_show_every_stage():
     assert lines[0] == "|  | 1,000,000 events | 10,000,000 events | 1,000,000 events, 2 executors |"
     assert "| train | 20 | 11 | 20 |" in lines
     words = "".join(ElementTree.fromstring(scale.drawn(growth)).itertext())
-    assert all(stage in words for stage in scale.STAGES)
+    assert all((stage in words) is (stage in scale.DRAWN) for stage in scale.STAGES)
     assert "var(" not in scale.drawn(growth)
