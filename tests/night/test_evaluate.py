@@ -14,6 +14,7 @@ from recaug.clickstream.splits import windows
 from recaug.config import Config
 from recaug.errors import ContractError
 from recaug.evaluate.fidelity import ranking
+from recaug.evaluate.tasks import recommend
 from recaug.evaluate.trial import refuse_leaks
 from recaug.night import augment, evaluate, ingest, prepare, train
 from recaug.night.context import Context
@@ -110,6 +111,15 @@ def test_generated_rows_teach_the_recommender_items_that_nobody_had(with_new_ite
     lake.replace(lake.read("vocabulary").withColumn("events", counted).persist(), "vocabulary", {}, "r")
     with pytest.raises(ContractError, match="leak.* 1 rows of vocabulary .item_id kind1-new, events 20, n 0"):
         refuse_leaks(recommend_task(with_new_items), recorded_arms(with_new_items))
+
+
+def test_an_epoch_is_judged_by_as_many_users_as_are_named(
+    night: tuple[Config, dict[str, Any]], spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommend, "WATCHED_USERS", 7)
+    watched = recommend_task(night_context(night[0], THIN_DAY, spark)).validation
+    assert watched is not None
+    assert len(watched.histories) == 7
 
 
 def test_an_arm_ranks_as_the_worst_of_the_generators_it_draws_from() -> None:

@@ -31,11 +31,12 @@ def test_items_without_neighbours_make_an_empty_table(spark: SparkSession) -> No
 def test_the_validation_sample_is_padded_and_counts_every_target(toy: Lake) -> None:
     sample = validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH, users=20)
     assert sample.histories.shape == (20, MAX_LENGTH)
-    assert sample.seen.shape == (20, MAX_LENGTH)
+    users, items = sample.seen
     assert sample.targets.shape == (20, 2)
     assert sample.n_targets.tolist() == [2] * 20
-    for history, seen in zip(sample.histories, sample.seen, strict=True):
-        assert torch.equal(history.sort().values, seen.sort().values)
+    assert users.tolist() == sorted(users.tolist())
+    for user, history in enumerate(sample.histories):
+        assert torch.equal(history[history > 0].sort().values, items[users == user].sort().values)
     assert len(validation_sample(toy.read("sequences").where("split = 'validation'"), MAX_LENGTH).targets) == USERS
     # fold_without_validation: a fold of few users may have none to watch
     nobody = validation_sample(toy.read("sequences").where("false"), MAX_LENGTH)

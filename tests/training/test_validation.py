@@ -6,7 +6,7 @@ from torch import Tensor
 
 from recaug.training.inputs import Validation
 from recaug.training.models.scores import Scores
-from recaug.training.validation import ndcg_at_k, sample_diversity, validation_ndcg
+from recaug.training.validation import BATCH_ROWS, ndcg_at_k, sample_diversity, validation_ndcg
 
 
 class Always:
@@ -42,10 +42,18 @@ def test_targets_outside_the_vocabulary_count_in_the_denominator() -> None:
 
 
 def test_seen_items_are_masked_in_discovery_only() -> None:
-    sample = Validation(torch.tensor([[1, 0]]), torch.tensor([[1, 0]]), torch.tensor([[2]]), torch.tensor([1]))
-    generator = Always(LOGITS)
-    assert validation_ndcg(generator.next_logits, sample, True, CPU) == 1.0
-    assert validation_ndcg(generator.next_logits, sample, False, CPU) == pytest.approx(1 / math.log2(3))
+    """Of a user in the last, shorter batch as well: nobody else has seen what one has."""
+    users = BATCH_ROWS + 2
+    sample = Validation(
+        histories=torch.tensor([[1, 0]]).expand(users, -1),
+        seen=torch.tensor([[0, users - 1], [1, 1]]),
+        targets=torch.tensor([[2]]).expand(users, -1),
+        n_targets=torch.ones(users, dtype=torch.int64),
+    )
+    generator, second = Always(LOGITS), 1 / math.log2(3)
+    assert validation_ndcg(generator.next_logits, sample, False, CPU) == pytest.approx(second)
+    ranked = validation_ndcg(generator.next_logits, sample, True, CPU)
+    assert ranked == pytest.approx((2 + (users - 2) * second) / users)
 
 
 def test_a_collapsed_generator_is_seen() -> None:

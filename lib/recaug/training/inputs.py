@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from torch import Tensor
 
@@ -133,10 +134,10 @@ def _widened(table: Neighbours, width: int) -> Neighbours:
 
 
 class Validation(NamedTuple):
-    """A sample of the validation users, each array padded with 0.
+    """A sample of the validation users.
 
-    histories: (users, max_length) left-aligned; seen, targets: (users, longest); n_targets: (users,), with those
-    outside the vocabulary.
+    histories: (users, max_length) left-aligned and targets: (users, longest), padded with 0; n_targets: (users,), with
+    those outside the vocabulary. seen: (2, pairs), a user's place, ascending, and an item: one user may know thousands.
     """
 
     histories: Tensor
@@ -158,12 +159,17 @@ def validation_sample(sequences: DataFrame, max_length: int, users: int = VALIDA
     rows = sequences.orderBy("user_index").limit(users).select("items", "seen", "targets").toPandas()
     histories = np.frombuffer(b"".join(map(bytes, rows["items"])), np.int32)
     width = len(histories) // len(rows) if len(rows) else max_length
+    n_seen = [len(items) for items in rows["seen"]]
     return Validation(
         torch.from_numpy(histories.astype(np.int64)).reshape(len(rows), width)[:, :max_length],
-        _padded(rows["seen"]),
+        torch.from_numpy(np.stack([np.repeat(np.arange(len(rows)), n_seen), _flat(rows["seen"])])),
         _padded(rows["targets"]),
         torch.tensor([len(targets) for targets in rows["targets"]], dtype=torch.int64),
     )
+
+
+def _flat(lists: Sequence[Sequence[int]] | pd.Series) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(0, np.int64), *lists]).astype(np.int64)
 
 
 def _padded(lists: Sequence[Sequence[int]] | pd.Series) -> Tensor:

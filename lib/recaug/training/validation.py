@@ -47,10 +47,13 @@ def validation_ndcg(
     total = 0.0
     for start in range(0, len(sample.histories), BATCH_ROWS):
         part = slice(start, start + BATCH_ROWS)
-        histories, seen, targets, n_targets = (values[part].to(device) for values in sample)
+        ranked = (sample.histories, sample.targets, sample.n_targets)
+        histories, targets, n_targets = (values[part].to(device) for values in ranked)
         logits = next_logits(histories)
         if mask_seen:
-            logits = logits.scatter(1, seen, -torch.inf)
+            first, last = torch.searchsorted(sample.seen[0], torch.tensor([start, start + BATCH_ROWS])).tolist()
+            users, items = sample.seen[:, first:last].to(device)
+            logits = logits.index_put((users - start, items), logits.new_tensor(-torch.inf))
         total += float(ndcg_at_k(logits, targets, n_targets).sum())
     return total / max(len(sample.histories), 1)
 

@@ -30,7 +30,8 @@ def sample(users: list[beauty.User], index: dict[str, int]) -> tuple[np.ndarray,
         row[: len(user.items)] = [index[item] for item in user.items]
     histories = torch.from_numpy(items.astype(np.int64))
     targets = torch.tensor([[index.get(user.validation, 0)] for user in users])
-    return items, Validation(histories, histories, targets, torch.ones(len(users), dtype=torch.int64))
+    seen = torch.stack([histories.nonzero()[:, 0], histories[histories > 0]])
+    return items, Validation(histories, seen, targets, torch.ones(len(users), dtype=torch.int64))
 
 
 def main() -> None:
