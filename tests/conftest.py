@@ -37,7 +37,7 @@ settings.load_profile("recaug")
 
 
 # Thousands of small plans: each is made once, and run as it is rather than compiled. What a night writes does not
-# depend on it: those of drivers that are killed compile theirs and adapt them, and one on a cluster adapts them.
+# depend on it: those of `make faults` and of the demo compile theirs and adapt them, and one on a cluster adapts them.
 SMALL_PLANS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
@@ -214,6 +214,28 @@ def night(spark: SparkSession, thin_source: Path, shared: Path) -> tuple[Config,
             config = load(write_thin(shared / "night", thin_source, more))
             summary.write_bytes(pickle.dumps(run_night(config, THIN_DAY, spark, say=lambda line: None)))
     return load(shared / "night" / "night.yaml"), pickle.loads(summary.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def night_of_few(shared: Path) -> Iterator[Any]:
+    """A night of few households by a driver of its own: tests.faults.nights.Undisturbed, made once for all processes.
+
+    Its Java process is alive where this process made the night; the next driver starts one where it is not.
+    """
+    from tests.faults.nights import Java
+    from tests.faults.run import begin
+
+    kept, folder, java = shared / "few.pickle", shared / "few", None
+    with FileLock(shared / "few.lock"):
+        if not kept.exists():
+            folder.mkdir()
+            made = begin(folder, SMALL_PLANS | {"spark.driver.extraJavaOptions": BRIEF})
+            java = made.java
+            kept.write_bytes(pickle.dumps(made._replace(java=None)))
+    made = pickle.loads(kept.read_bytes())
+    made = made._replace(java=java or Java(made.config))
+    yield made
+    made.java.kill()
 
 
 @pytest.fixture(scope="session")

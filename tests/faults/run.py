@@ -5,8 +5,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 from tests.conftest import THIN_DAY, write_thin
@@ -14,6 +15,7 @@ from tests.faults.nights import CHANGES, SAME, WAYS, Undisturbed, outcome, undis
 from tests.faults.source import few_households
 from tests.faults.writes import Point
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 WITH_JAVA = 10  # of so many points one ends the Java process, too
 
 
@@ -30,19 +32,20 @@ def distinct(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if point in kept]
 
 
-def written(folder: Path) -> Path:
-    """Write the configuration of a thin night of few households, its log beside it."""
+def written(folder: Path, spark: Mapping[str, str] = NO_SETTINGS) -> Path:
+    """Write the configuration of a thin night of few households, its log beside it. spark: settings of the session."""
     config = write_thin(folder / "night", few_households(folder), CHANGES)
     settings = yaml.safe_load(config.read_text())
     generators = [entry for entry in settings["augment"]["generators"] if entry["kind"] in ("vae", "counts")]
     settings["augment"]["generators"] = generators
+    settings["spark"]["settings"] |= spark
     config.write_text(yaml.safe_dump(settings))
     return config
 
 
-def begin(folder: Path) -> Undisturbed:
-    """Run the undisturbed night in a folder."""
-    return undisturbed(written(folder), THIN_DAY.isoformat())
+def begin(folder: Path, spark: Mapping[str, str] = NO_SETTINGS) -> Undisturbed:
+    """Run the undisturbed night in a folder that is there. spark: settings of its session, and of those that end."""
+    return undisturbed(written(folder, spark), THIN_DAY.isoformat())
 
 
 def main() -> int:

@@ -1,13 +1,12 @@
 """A night that is ended anywhere comes to the same; `make faults` ends it at every point, each day's test at a few."""
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.conftest import STAGES
 from tests.faults.nights import SAME, WAYS, Undisturbed, outcome
-from tests.faults.run import begin, distinct, spread
+from tests.faults.run import distinct, spread
 
 from recaug.night.stage import NIGHT
 
@@ -15,12 +14,10 @@ TODAY = dt.date.today().toordinal()
 A_DAY = 2  # points
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
+@pytest.fixture
+def night(night_of_few: Undisturbed) -> Undisturbed:
     """A night with all its points. Its gate holds, so that no published row is among what is written."""
-    night = begin(tmp_path_factory.mktemp("faults"))
-    yield night
-    night.java.kill()
+    return night_of_few
 
 
 @pytest.mark.slow

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from tests.conftest import BRIEF, SMALL_PLANS, THIN_DAY
-from tests.faults.nights import SAME, came_to, differs
-from tests.faults.run import written
+from tests.conftest import THIN_DAY
+from tests.faults.nights import SAME, Undisturbed, came_to, differs
 from tests.faults.writes import kill
 from tests.lake.remote import SECRET, SERVERS, Server
 from tests.night.drivers import Java, Night, run
@@ -231,20 +230,18 @@ class Nights(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def nights(started: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
+def nights(
+    started: Callable[[str], Server], night_of_few: Undisturbed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nights]:
     """Of a thin night of few households, with all stages."""
-    config = written(tmp_path_factory.mktemp("local"))
-    given = yaml.safe_load(config.read_text())
+    night_of_few.java.kill()
+    given, config = yaml.safe_load(night_of_few.config.read_text()), tmp_path_factory.mktemp("servers") / "night.yaml"
     jars = ":".join(filter(None, (started(name).jars for name in OF_TODAY)))
-    java = {"spark.driver.extraJavaOptions": BRIEF, "spark.driver.extraClassPath": jars}
-    given["spark"]["settings"] |= SMALL_PLANS | java | {"spark.hadoop.fs.s3a.path.style.access": "true"}
+    given["spark"]["settings"] |= {"spark.driver.extraClassPath": jars, "spark.hadoop.fs.s3a.path.style.access": "true"}
     config.write_text(yaml.safe_dump(given))
     process = Java(config)
-    try:
-        assert run(Night(config, DATE, config.with_name("log")), process) == 0, config.with_name("log").read_text()
-        yield Nights(config, process, came_to(config.parent, DATE))
-    finally:
-        process.kill()
+    yield Nights(config, process, night_of_few.came_to)
+    process.kill()
 
 
 @pytest.mark.slow

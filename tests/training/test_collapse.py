@@ -69,7 +69,9 @@ def last_epoch(work: Path, **changes: Any) -> dict[str, float]:
         spectral_norm=config.spectral_norm,
         minibatch_statistics=config.minibatch_statistics,
     )
-    sample = Validation(ROWS, torch.zeros(2, 0, dtype=torch.int64), ROWS[:, 1:2], torch.ones(len(ROWS), dtype=torch.int64))
+    sample = Validation(
+        ROWS, torch.zeros(2, 0, dtype=torch.int64), ROWS[:, 1:2], torch.ones(len(ROWS), dtype=torch.int64)
+    )
     curves = fit(
         GANTask(model, config, False, Watch(sample, False, 0, torch.device("cpu"))),
         batches(),
