@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from recaug.lake.runs import Attempt, RunRecord, attempts, begin, contents, find, history, record
+from recaug.lake.runs import Attempt, RunRecord, attempts, before, begin, contents, find, history, record
 from recaug.lake.tables import Lake
 from recaug.results import Ingest, Prepare
 
@@ -72,6 +72,35 @@ def test_records_are_read_anew_where_one_may_be_another_and_only_there(
     begin(lake, attempt)
     assert find(lake, RUN.event_date, "ingest").content_hash == "new"  # type: ignore[union-attr]
     assert list(attempts(lake, RUN.event_date)) == ["ingest"]
+
+
+def test_what_this_process_records_itself_is_not_read_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = dataclasses.replace(RUN, event_date=dt.date(2017, 3, 3))
+    new = dataclasses.replace(RUN, content_hash="new")
+    prepare = dataclasses.replace(RUN, stage="prepare", metrics=PREPARE)
+
+    def asked() -> list[object]:
+        nights = [find(lake, date, "ingest") for date in (earlier.event_date, RUN.event_date)]
+        return [*nights, find(lake, RUN.event_date, "prepare"), history(lake, "ingest"), contents(lake)]
+
+    def known(*runs: RunRecord) -> dict[tuple[str, dt.date], str | None]:
+        return {(run.stage, run.event_date): run.content_hash for run in runs}
+
+    record(lake, earlier)
+    record(lake, RUN)
+    assert asked() == [earlier, RUN, None, [earlier, RUN], known(earlier, RUN)]
+    assert before(lake, dt.date(2017, 3, 5), "ingest", 1) == [RUN]
+    record(lake, new)
+    record(lake, prepare)
+    with monkeypatch.context() as patch:
+        patch.delattr(Lake, "read")
+        assert asked() == [earlier, new, prepare, [earlier, new], known(earlier, new, prepare)]
+    assert before(lake, dt.date(2017, 3, 5), "ingest", 1) == [new]
+    record(Lake(lake.spark, lake.path), RUN)  # another writer's
+    record(lake, prepare)
+    assert asked() == [earlier, RUN, prepare, [earlier, RUN], known(earlier, RUN, prepare)]
+    record(lake, dataclasses.replace(RUN, content_hash=None))  # known by its end, in words of Spark's
+    assert contents(lake)["ingest", RUN.event_date] == "2017-03-05 01:02:04.5"
 
 
 def test_a_record_is_known_by_its_content_or_by_its_end(lake: Lake) -> None:

@@ -1,7 +1,7 @@
 """The runs table: one row a stage of a night; what --resume and the report read."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from recaug.config.secrets import hide
 from recaug.lake.contracts import TABLES
 from recaug.lake.literals import literal_rows
+from recaug.lake.records import Asked
 from recaug.lake.tables import Lake
 from recaug.results import METRICS, Result, decode, encode
 
@@ -92,10 +93,7 @@ def _attempt(lake: Lake, attempt: Attempt, decision: str, reasons: list[str]) ->
         peak_memory_mb=0.0,
     )
     before = lake.version("runs")
-    after = lake.append(_row(lake, row), "runs", {"run_id": row.run_id})
-    if before is not None and after == before + 1:  # no record is another than it was
-        held = lake.whole.collected
-        held |= {query: (after, rows) for query, (version, rows) in held.items() if version == before}
+    lake.whole.records.carry(before, lake.append(_row(lake, row), "runs", {"run_id": row.run_id}))
 
 
 def attempts(lake: Lake, date: dt.date) -> dict[str, Attempt]:
@@ -117,18 +115,30 @@ def attempts(lake: Lake, date: dt.date) -> dict[str, Attempt]:
 
 def record(lake: Lake, run: RunRecord) -> None:
     """Write a stage's row; the same stage of the same night is replaced."""
-    slice_ = {"event_date": run.event_date, "stage": run.stage}
-    lake.write(_row(lake, run), "runs", slice_, {"run_id": run.run_id})
+    slice_, before = {"event_date": run.event_date, "stage": run.stage}, lake.version("runs")
+    after = lake.write(_row(lake, run), "runs", slice_, {"run_id": run.run_id})
+    lake.whole.records.carry(before, after, run.event_date, run.stage, _added(run))
 
 
 def _row(lake: Lake, run: RunRecord) -> DataFrame:
-    values = asdict(run) | {
+    values = _values(run)
+    return literal_rows(lake.spark, [[values[column] for column in COLUMNS]], TABLES["runs"].columns)
+
+
+def _values(run: RunRecord) -> dict[str, Any]:
+    return asdict(run) | {
         "reasons": [hide(reason) for reason in run.reasons],
         "metrics": hide(encode(run.metrics)),
         "started": _utc(run.started),
         "finished": _utc(run.finished),
     }
-    return literal_rows(lake.spark, [[values[column] for column in COLUMNS]], TABLES["runs"].columns)
+
+
+def _added(run: RunRecord) -> dict[str, Any] | None:
+    """What a record is read as; None without a content hash: it is known by its end then, in words of Spark's."""
+    values = _values(run)
+    moments = {column: values[column].timestamp() for column in ("started", "finished")}
+    return values | moments | {"content": run.content_hash} if run.content_hash is not None else None
 
 
 def find(lake: Lake, date: dt.date, stage: str) -> RunRecord | None:
@@ -140,7 +150,7 @@ def night(lake: Lake, date: dt.date) -> dict[str, RunRecord]:
     """Give what is recorded of a night, by stage; empty where nothing is."""
     if not lake.exists("runs"):
         return {}
-    return {run.stage: run for run in _records(lake, f"event_date = DATE'{date.isoformat()}'")}
+    return {run.stage: run for run in _records(lake, Asked(f"event_date = DATE'{date.isoformat()}'", date=date))}
 
 
 def consistent(lake: Lake, date: dt.date, order: Iterable[str]) -> dict[str, RunRecord]:
@@ -162,12 +172,12 @@ def consistent(lake: Lake, date: dt.date, order: Iterable[str]) -> dict[str, Run
 
 def history(lake: Lake, stage: str) -> list[RunRecord]:
     """Give every night's record of a stage, by date."""
-    return _records(lake, f"stage = '{stage}'") if lake.exists("runs") else []
+    return _records(lake, Asked(f"stage = '{stage}'", stage=stage)) if lake.exists("runs") else []
 
 
 def all_records(lake: Lake) -> list[RunRecord]:
     """Give every record of every night and study, by date."""
-    return _records(lake, "true") if lake.exists("runs") else []
+    return _records(lake, Asked("true")) if lake.exists("runs") else []
 
 
 def before(lake: Lake, date: dt.date, stage: str, nights: int) -> list[RunRecord]:
@@ -178,14 +188,19 @@ def before(lake: Lake, date: dt.date, stage: str, nights: int) -> list[RunRecord
     days = lake.read("runs").where(earlier).select("event_date").orderBy(F.desc("event_date")).limit(nights).collect()
     if not days:
         return []
-    return _records(lake, f"{earlier} AND event_date >= DATE'{days[-1]['event_date'].isoformat()}'")
+    since = f"{earlier} AND event_date >= DATE'{days[-1]['event_date'].isoformat()}'"
+    return _records(lake, Asked(since, stage=stage, part=True))
 
 
 def contents(lake: Lake) -> dict[tuple[str, dt.date], str]:
     """Give the content hash of every record by stage and night; where the stage has none, when it ended."""
     if not lake.exists("runs"):
         return {}
-    rows = _collected(lake, "contents", lambda: lake.read("runs").where(FINISHED).selectExpr(*KNOWN_BY).collect())
+
+    def collect() -> list[Row]:
+        return lake.read("runs").where(FINISHED).selectExpr(*KNOWN_BY).collect()
+
+    rows = lake.whole.records.rows(Asked("contents"), lake.version("runs"), collect)
     return {(row["stage"], row["event_date"]): row["content"] for row in rows}
 
 
@@ -199,32 +214,23 @@ def latest(lake: Lake, stage: str) -> tuple[dt.date | None, dt.date | None]:
     return row[0], row[1]
 
 
-def _records(lake: Lake, condition: str) -> list[RunRecord]:
+def _records(lake: Lake, asked: Asked) -> list[RunRecord]:
     """Read records, by date. Timestamps leave Spark as epoch seconds, since the driver's own time zone may differ."""
 
     def collect() -> list[Row]:
-        table = lake.read("runs").where(f"({condition}) AND {FINISHED}")
+        table = lake.read("runs").where(f"({asked.condition}) AND {FINISHED}")
         absent = [f"NULL AS {column}" for column in COLUMNS if column not in table.columns]  # of an earlier release
         times = [f"double({column}) AS {column}" for column in ("started", "finished")]
         others = [column for column in COLUMNS if column in table.columns and column not in ("started", "finished")]
         return table.selectExpr(*others, *times, *absent, CONTENT).collect()
 
-    rows = _collected(lake, condition, collect)
     records = []
-    for row in sorted(rows, key=lambda row: row["event_date"]):
-        values = row.asDict()
+    for row in sorted(lake.whole.records.rows(asked, lake.version("runs"), collect), key=lambda row: row["event_date"]):
+        values = dict(row)
         for column in ("started", "finished"):
             values[column] = dt.datetime.fromtimestamp(values[column], dt.UTC).replace(tzinfo=None)
         records.append(RunRecord(**(values | {"metrics": decode(values["metrics"], METRICS[values["stage"]])})))
     return records
-
-
-def _collected(lake: Lake, query: str, collect: Callable[[], list[Row]]) -> list[Row]:
-    """Give a query's rows, read anew only where the table has another version."""
-    version, held = lake.version("runs"), lake.whole.collected
-    if query not in held or held[query][0] != version:
-        held[query] = version, collect()
-    return held[query][1]
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.errors import ContractError
@@ -18,6 +18,7 @@ from recaug.lake.failures import storage_error
 from recaug.lake.layout import balance, conform, lay, local_address
 from recaug.lake.ledger import Ledger
 from recaug.lake.pseudonyms import BARE, Pseudonyms
+from recaug.lake.records import Records
 from recaug.lake.slices import NOTHING, Settings, Where, condition, sql
 from recaug.lake.versions import newest_of_name, newest_of_path
 
@@ -47,7 +48,7 @@ class Lake:
         self.catalog = catalog
         self.pseudonyms = pseudonyms
         self.ledger = Ledger()
-        self.collected: dict[str, tuple[int | None, list[Row]]] = {}  # of runs: a query's rows and their version
+        self.records = Records()  # of runs
 
     @property
     def whole(self) -> "Lake":
