@@ -4,7 +4,9 @@ import dataclasses
 import datetime as dt
 
 import pytest
+from pyspark.sql import Row
 
+from recaug.lake.records import Asked, Records
 from recaug.lake.runs import Attempt, RunRecord, attempts, before, begin, contents, find, history, record
 from recaug.lake.tables import Lake
 from recaug.results import Ingest, Prepare
@@ -101,6 +103,14 @@ def test_what_this_process_records_itself_is_not_read_again(lake: Lake, monkeypa
     assert asked() == [earlier, RUN, prepare, [earlier, RUN], known(earlier, RUN, prepare)]
     record(lake, dataclasses.replace(RUN, content_hash=None))  # known by its end, in words of Spark's
     assert contents(lake)["ingest", RUN.event_date] == "2017-03-05 01:02:04.5"
+
+
+def test_where_another_writer_came_between_rows_are_read_anew() -> None:
+    records, night = Records(), Asked("a night's", date=RUN.event_date)
+    row = {"stage": "ingest", "event_date": RUN.event_date}
+    assert records.rows(night, 1, lambda: []) == []
+    records.carry(1, 3, RUN.event_date, "prepare", row | {"stage": "prepare"})
+    assert records.rows(night, 3, lambda: [Row(**row)]) == [row]
 
 
 def test_a_record_is_known_by_its_content_or_by_its_end(lake: Lake) -> None:

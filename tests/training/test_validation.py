@@ -42,18 +42,17 @@ def test_targets_outside_the_vocabulary_count_in_the_denominator() -> None:
 
 
 def test_seen_items_are_masked_in_discovery_only() -> None:
-    """Of a user in the last, shorter batch as well: nobody else has seen what one has."""
+    """The first and the last user, who is in a shorter batch, know item 1 and had 2 next; the others had 1 next."""
     users = BATCH_ROWS + 2
-    sample = Validation(
-        histories=torch.tensor([[1, 0]]).expand(users, -1),
-        seen=torch.tensor([[0, users - 1], [1, 1]]),
-        targets=torch.tensor([[2]]).expand(users, -1),
-        n_targets=torch.ones(users, dtype=torch.int64),
-    )
-    generator, second = Always(LOGITS), 1 / math.log2(3)
-    assert validation_ndcg(generator.next_logits, sample, False, CPU) == pytest.approx(second)
-    ranked = validation_ndcg(generator.next_logits, sample, True, CPU)
-    assert ranked == pytest.approx((2 + (users - 2) * second) / users)
+    targets = torch.ones(users, 1, dtype=torch.int64)
+    targets[[0, -1]] = 2
+    seen = torch.tensor([[0, users - 1], [1, 1]])
+    sample = Validation(torch.ones(users, 2, dtype=torch.int64), seen, targets, torch.ones(users, dtype=torch.int64))
+    generator = Always(LOGITS)
+    assert validation_ndcg(generator.next_logits, sample, True, CPU) == pytest.approx(1.0)
+    second = 1 / math.log2(3)
+    ranked = validation_ndcg(generator.next_logits, sample, False, CPU)
+    assert ranked == pytest.approx((users - 2 + 2 * second) / users)
 
 
 def test_a_collapsed_generator_is_seen() -> None:
