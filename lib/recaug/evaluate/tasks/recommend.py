@@ -236,8 +236,7 @@ class RecommendTask:
 
     def by_arm(self, arms: Sequence[Arm]) -> DataFrame:
         """Every arm's candidates, with the column arm."""
-        named = (self.candidates(arm).withColumn("arm", F.lit(arm.name)) for arm in arms)
-        return reduce(DataFrame.unionByName, named)
+        return reduce(DataFrame.unionByName, (self.candidates(arm).withColumn("arm", F.lit(arm.name)) for arm in arms))
 
     def groups(self) -> Groups:
         """Users by what the shop says of them, and by the categories of what they had in the test window."""
