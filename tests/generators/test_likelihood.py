@@ -1,6 +1,7 @@
 """What a model that is known says of histories."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from recaug.generators.base import Contexts
 from recaug.generators.likelihood import LEAST, likelihoods
+from recaug.generators.samplers import NetworkModel
+from recaug.training.models.behaviour_vae import BehaviourVAE
 from recaug.training.models.scores import Scores
 
 CHANCES = torch.tensor([0.0, 0.5, 0.25, 0.25, 0.0])  # of items 1 to 4, whatever came before
@@ -48,3 +51,16 @@ def test_a_long_history_is_asked_at_eight_places_of_which_the_last_events_are_gi
     likelihoods(model, [np.tile([1, 2], 50)], length=3, seed=0)
     assert len(model.given) == 8
     assert {len(items) for items in model.given} == {1, 3}
+
+
+def test_every_item_of_a_large_catalogue_has_a_chance() -> None:
+    """A network says of all that is no candidate of a draw that it is impossible."""
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {"hidden": 8, "z_dim": 4, "dropout": 0.0}
+    large = BehaviourVAE(5000, **settings, full_softmax_items=10).eval()
+    small = BehaviourVAE(5000, **settings).eval()
+    small.load_state_dict(large.state_dict(), strict=False)
+    histories = [np.array([1, 900, 3000, 4400, 2]), np.array([70, 5000, 12])]
+    found, expected = (likelihoods(NetworkModel(vae), histories, 5, seed=3) for vae in (large, small))
+    for name in ("next", "rest", "fidelity"):
+        assert found[name] == pytest.approx(expected[name])

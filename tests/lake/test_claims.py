@@ -1,17 +1,21 @@
 """Who takes a lake on a store where two drivers can make the same commit."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from recaug.lake import lease
-from recaug.lake.claims import claim, overwrites
+from recaug.lake.claims import away, claim, overwrites
 from recaug.lake.lease import Holder, LakeHeldError, hold
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
+
+SETTLE = 3.0  # seconds; a commit here takes less
 
 
 def test_of_all_who_claim_at_once_the_last_one_has_it(tmp_path: Path) -> None:
@@ -35,6 +39,8 @@ def test_a_commit_can_take_the_place_of_anothers_on_s3_without_a_log_store(spark
     session.conf.set("spark.delta.logStore.s3a.impl", "io.delta.storage.S3DynamoDBLogStore")
     assert not overwrites(Lake(session, "s3a://nights/lake"))
     assert overwrites(Lake(session, "s3://nights/lake"))
+    session.conf.set("spark.delta.logStore.s3a.impl", "io.delta.storage.S3SingleDriverLogStore")  # Delta's default
+    assert overwrites(Lake(session, "s3a://nights/lake"))
 
 
 @pytest.fixture
@@ -68,3 +74,32 @@ def test_who_is_first_looks_whether_somebody_has_been_through(
     monkeypatch.setattr(lease, "claim", late)
     with pytest.raises(LakeHeldError, match="held by another night"), hold(lake, "a second night", 60):
         raise AssertionError("two hold it")
+
+
+def test_two_who_wait_do_not_keep_each_other_out(
+    spark: SparkSession, tmp_path: Path, overwritten: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has just lost leaves who claimed last in peace; else each claims again while the other's claim settles."""
+    monkeypatch.setattr(lease, "claim", lambda place: claim(place, SETTLE))
+    monkeypatch.setattr(lease, "away", lambda: away(SETTLE))
+    monkeypatch.setattr(lease, "POLL_SECONDS", SETTLE / 5)
+    with hold(Lake(spark, str(tmp_path / "lake")), "the first night", 60):
+        pass
+
+    def night(number: int) -> int:
+        time.sleep(number * SETTLE / 2)
+        with hold(Lake(spark, str(tmp_path / "lake")), f"night {number}", 60, wait=12 * SETTLE):
+            return number
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(night, range(2))] == [0, 1]
+
+
+def test_a_lease_of_the_same_number_is_not_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    lake, other = Lake(spark, str(tmp_path / "lake")), Holder("another night", "elsewhere", "", 1, 0.0)
+    with pytest.raises(LakeHeldError, match="lost its lease.*another night"), hold(lake, "a night", 60):
+        lake.delta("leases").update(F.lit(True), {"holder": F.lit(other.said)})
+        lake.ledger.guard()
+    row = lake.read("leases").first()
+    assert row is not None
+    assert row["holder"] == other.said  # which is not released either

@@ -135,11 +135,12 @@ class Contexts(NamedTuple):
     """What users had until an event. items: (batch, length) int64 left-aligned, 0 for padding.
 
     future: the same and what the users had next, as much as the model says that it takes out of what it knows;
-    (batch, length + after).
+    (batch, length + after). whole: of every item is asked, not of those alone from which one is drawn.
     """
 
     items: Tensor
     future: Tensor
+    whole: bool = False
 
 
 class Model(Protocol):

@@ -32,7 +32,7 @@ def likelihoods(model: Model, histories: Sequence[NDArray[np.int64]], length: in
         batch = asked[start : start + BATCH_ROWS]
         given = _padded([histories[user][:cut][-length:] for user, cut in batch])
         to_come = _padded([histories[user][cut:] for user, cut in batch])
-        scores = model.scores(Contexts(given, given), random)
+        scores = model.scores(Contexts(given, given, whole=True), random)
         chances, real = scores.log_chances(to_come), torch.log(model.fidelity(given, to_come, scores))
         means = [_mean(values, to_come[:, : values.shape[1]] > 0) for values in (chances[:, :1], chances, real)]
         parts.append(torch.stack(means, dim=1))

@@ -28,6 +28,8 @@ class NetworkModel:
 
     def scores(self, contexts: Contexts, random: torch.Generator) -> Scores:
         """What may come next of each context, and how likely."""
+        if contexts.whole:
+            return Scores(self.module.next_logits(contexts.items, random))
         scores: Scores = self.module.scores(contexts.items, random)
         return scores
 

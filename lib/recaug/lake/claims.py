@@ -21,8 +21,9 @@ def overwrites(lake: Lake) -> bool:
     if lake.path is None:  # the catalogue's
         return False
     scheme, conf = parts(lake.path).scheme, lake.spark.conf
-    spoken_for = (f"spark.delta.logStore.{scheme}.impl", "spark.delta.logStore.class", ON_DATABRICKS)
-    return SCHEMES[scheme].overwrites and all(conf.get(key, None) is None for key in spoken_for)
+    stores = (conf.get(key, None) for key in (f"spark.delta.logStore.{scheme}.impl", "spark.delta.logStore.class"))
+    one_driver = all(store is None or "SingleDriver" in store for store in stores)  # as without, in Delta's own words
+    return SCHEMES[scheme].overwrites and one_driver and conf.get(ON_DATABRICKS, None) is None
 
 
 def claim(folder: Store, settle: float = SETTLE_SECONDS) -> bool:
@@ -35,3 +36,8 @@ def claim(folder: Store, settle: float = SETTLE_SECONDS) -> bool:
     folder.write(CLAIM, own)
     time.sleep(settle)
     return folder.read(CLAIM).decode() == own
+
+
+def away(settle: float = SETTLE_SECONDS) -> float:
+    """Seconds before who did not have it may claim again: until the last one is through; not all at once then."""
+    return settle * (2 + secrets.randbelow(1000) / 1000)

@@ -19,7 +19,7 @@ from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from recaug.errors import StorageError
-from recaug.lake.claims import claim, overwrites
+from recaug.lake.claims import away, claim, overwrites
 from recaug.lake.contracts import TABLES
 from recaug.lake.failures import storage_error
 from recaug.lake.literals import literal_rows
@@ -54,6 +54,11 @@ class Holder:
             machine = f"{boot.read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
             return cls(work, socket.gethostname(), machine, os.getpid(), psutil.Process().create_time())
         return cls(work, socket.gethostname(), "", os.getpid(), psutil.Process().create_time())
+
+    @property
+    def said(self) -> str:
+        """As the lease's row has it."""
+        return json.dumps(asdict(self))
 
     def is_dead(self) -> bool:
         """Whether it was a process of this machine that is no more; of another machine nobody knows."""
@@ -106,7 +111,7 @@ class Lease:
         began = time.time()
         _update(self._own, self.token, self.token, self.holder, self.seconds)
         row = _row(self._own)
-        if row is None or row["token"] != self.token:
+        if row is None or row["token"] != self.token or row["holder"] != self.holder.said:
             raise LakeHeldError(
                 f"lake {place(self.lake)}: this job lost its lease, which it did not renew in time, to "
                 f"{_said(row)}; nothing was written since. Run it again with --resume"
@@ -142,13 +147,13 @@ def _take(lake: Lake, holder: Holder, seconds: float, until: float) -> Lease:
             with suppress(PySparkException, Py4JError):  # another took it first
                 _update(lake, row["token"], token, holder, seconds)
             row = _row(lake)
-            if row is not None and row["token"] == token and json.loads(row["holder"]) == asdict(holder):
+            if row is not None and row["token"] == token and row["holder"] == holder.said:
                 return Lease(lake, holder, token, seconds)
         if time.time() >= until:
-            raise LakeHeldError(
-                f"lake {place(lake)} is held by {_said(_row(lake))}; wait for it to end, or give --wait SECONDS"
-            )
-        time.sleep(POLL_SECONDS)
+            row = _row(lake)
+            who = _said(None if row is None or _is_free(row) else row)
+            raise LakeHeldError(f"lake {place(lake)} is held by {who}; wait for it to end, or give --wait SECONDS")
+        time.sleep(away() if overwrites(lake) else POLL_SECONDS)
 
 
 def _to_take(lake: Lake) -> Row | None:
@@ -198,8 +203,11 @@ def _update(lake: Lake, token: int, after: int, holder: Holder, seconds: float) 
     }
     if after != token:
         values |= {"since": _moment(now)}
-    values["holder"] = F.lit(json.dumps(asdict(holder)) if seconds else "")
-    lake.delta(LEASES).update(F.col("token") == token, values)
+    values["holder"] = F.lit(holder.said if seconds else "")
+    own = F.col("token") == token
+    if after == token:  # which it renews or releases: nobody else's of the same number
+        own &= F.col("holder") == holder.said
+    lake.delta(LEASES).update(own, values)
 
 
 def _row(lake: Lake) -> Row | None:

@@ -70,7 +70,7 @@ class PrivacyTable(NamedTuple):
 
     bound: the gate's; None for none. pairs: whose the generators know. noisy: with differential privacy. unkeyed: said
     where names are no pseudonyms.
-    told: sentences on the rows of the chosen arm.
+    told: sentences on the rows of the chosen arm. weights: models' weights were attacked, too.
     """
 
     rows: list[AttackRow]
@@ -81,6 +81,7 @@ class PrivacyTable(NamedTuple):
     noisy: bool
     unkeyed: str | None
     told: list[str]
+    weights: bool
 
 
 def privacy(
@@ -100,7 +101,8 @@ def privacy(
     unseen = [label for name, label in labels.items() if name not in audited]
     unkeyed = None if protection.keyed else UNKEYED
     told = [_told(audit, labels.get(audit.generator, audit.generator)) for audit in audits if audit.generator in chosen]
-    return PrivacyTable(rows, users, unseen, bound, protection.said, protection.spent is not None, unkeyed, told)
+    noisy, weights = protection.spent is not None, any(audit.subject == "weights" for audit in audits)
+    return PrivacyTable(rows, users, unseen, bound, protection.said, noisy, unkeyed, told, weights)
 
 
 def _told(audit: Audit, label: str) -> str:

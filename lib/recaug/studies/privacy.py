@@ -5,7 +5,7 @@ The tables and models of the halves are removed as it goes.
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,6 +21,7 @@ from recaug.generators.base import Generator, Model
 from recaug.generators.inputs import GeneratorInputs
 from recaug.generators.likelihood import likelihoods
 from recaug.generators.registry import generators
+from recaug.generators.samplers import opened
 from recaug.generators.sampling import generate
 from recaug.night.augment import request_of
 from recaug.night.context import Context
@@ -109,27 +110,28 @@ def _attack(halves: Halves, evidence: Evidence) -> None:
     watched = Watched(train_rows, tables.read("covisitation"), tables.read("vocabulary"))
     random = np.random.default_rng(config.seed)
     asked = asked_of(watched, config.privacy, config.seed, random)
-    models: dict[str, dict[int, Model]] = {RECOMMENDER: dict(halves.recommenders())}
+    _ask(halves, asked, evidence, RECOMMENDER, halves.recommenders().items())
     for entry in entries:
         folders = entry.folders(inputs, trained)
-        opened = {half: entry.model(folder) for half, folder in folders.items()}
-        models[entry.name] = {half: model for half, model in opened.items() if model is not None}
+        _ask(halves, asked, evidence, entry.name, ((half, entry.model(folder)) for half, folder in folders.items()))
         rows = _drawn(halves.context, entry, inputs, folders).persist()
         try:
             for name, examined in examine(asked, watched, rows, copy.deepcopy(random)).items():
                 evidence.rows.setdefault(name, []).extend(examined)
         finally:
             rows.unpersist()
-    for name, by_half in models.items():
-        scores = [_asked_about(halves, asked, half, model) for half, model in by_half.items()]
-        evidence.weights.setdefault(name, []).extend(scores)
 
 
-def _asked_about(halves: Halves, asked: Asked, half: int, model: Model) -> ModelScores:
-    """What a model says of the users."""
-    config = halves.context.config
-    by_name = likelihoods(model, asked.histories, config.prepare.max_length, config.seed + halves.salt)
-    return ModelScores(halves.salt, asked, half, by_name)
+def _ask(
+    halves: Halves, asked: Asked, evidence: Evidence, name: str, models: Iterable[tuple[int, Model | None]]
+) -> None:
+    """Add what the models of the halves say of the users, opened one after the other; None: there is no model."""
+    config, said = halves.context.config, evidence.weights.setdefault(name, [])
+    for half, model in models:
+        if model is not None:
+            by_name = likelihoods(model, asked.histories, config.prepare.max_length, config.seed + halves.salt)
+            said.append(ModelScores(halves.salt, asked, half, by_name))
+            opened.cache_clear()  # of a million items it takes gigabytes
 
 
 def _drawn(context: Context, entry: Generator, inputs: GeneratorInputs, folders: Mapping[int, str]) -> DataFrame:

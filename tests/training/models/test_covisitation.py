@@ -1,7 +1,8 @@
+import numpy as np
 import torch
 
 from recaug.training.models.counts import CountsGenerator
-from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness
+from recaug.training.models.covisitation import CoVisitation, Informed, ItemLikeness, near_entries
 from recaug.training.models.scores import Scores
 
 
@@ -68,6 +69,23 @@ def test_what_rounding_leaves_of_a_rows_own_pairs_is_no_count() -> None:
     context = torch.tensor([[1, 0, 0, 0]])
     assert 0 < float((near.score(context) - near.own_score(context, history))[0, 2]) < 1e-5
     assert near(context, history).tolist() == [[0, 0, 0, 0, 0]]
+
+
+def test_no_pair_is_left_of_a_long_row_over_few_items() -> None:
+    """A hundred large weights round by more than a single pair's do."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        history = random.integers(1, 6, 100)
+        weights = np.zeros((6, 6))
+        for gap in range(1, 51):
+            one, two = history[:-gap], history[gap:]
+            for rows, others in ((one, two), (two, one)):
+                np.add.at(weights, (rows[one != two], others[one != two]), 1 / gap)
+        ids = torch.arange(6).expand(6, -1).clone()
+        near = CoVisitation(ids, torch.from_numpy(weights.round(6)), window=50, backward=1.0, decay=0.95)
+        context = torch.from_numpy(np.where(np.arange(100) < 99, history, 0))[None]
+        (found,) = near_entries(near, None, context, torch.from_numpy(history)[None])
+        assert found.item.tolist() == []
 
 
 def test_counts_continue_without_the_users_own_pairs_and_by_likeness() -> None:

@@ -11,6 +11,7 @@ from recaug.training.models.entries import Entries, Part, add_up
 
 A_OF_ONE = math.log(math.expm1(1.0))  # softplus of it is 1
 ROUNDING = 1e-4  # weights carry six decimals; what is left below it of a row's own pairs is no count
+SHARE = 2e-6  # of all that a row counts: what sums of single precision leave of pairs taken out is no count either
 ROWS = 16  # contexts whose neighbours are added up at once, in the cache
 
 
@@ -174,15 +175,16 @@ def near_entries(
     own = None if history is None else covisitation.own(context, history)
     for rows in torch.arange(len(context), device=context.device).split(ROWS):
         items = context[rows, : max(int((context[rows] > 0).sum(dim=1).max()), 1)]
-        kinds = [[covisitation.near(items)]]
+        kinds, least = [[covisitation.near(items)]], None
         if own is not None:
+            least = ROUNDING + SHARE * kinds[0][0][1].sum(dim=1, keepdim=True)
             kinds[0].append((own[0][rows], -own[1][rows]))
         if likeness is not None:
             kinds.append([likeness.near(items, ages[rows, : items.shape[1]])])
         counted = len(kinds)
         if targets is not None:
             kinds.append([(targets[rows], (targets[rows] > 0).float())])
-        found = add_up(kinds, len(covisitation.neighbours), 0.0 if history is None else ROUNDING)
+        found = add_up(kinds, len(covisitation.neighbours), least)
         for values in found.values[:counted]:
             values.div_(found.sums(values).clamp(min=1e-9))
         yield found

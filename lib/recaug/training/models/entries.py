@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 Part = tuple[Tensor, Tensor]  # items and weights, both (batch, n); an item may stand several times, 0 for none
@@ -55,12 +54,12 @@ class Entries(NamedTuple):
         return table.scatter_(0, places, values).view(len(starts), longest)
 
 
-def add_up(kinds: Sequence[Sequence[Part]], stride: int, least: float = 0.0) -> Entries:
+def add_up(kinds: Sequence[Sequence[Part]], stride: int, least: Tensor | None = None) -> Entries:
     """Add up the weights of each row's items, those of every kind by themselves, and keep the items that have any.
 
     In a table as wide as the items that stand in any row: rows that are near each other share most of them.
-    kinds: of each the parts that it is made of. stride: above every item. least: sums of the first kind up to it are 0.
-    The weights of padding are left out.
+    kinds: of each the parts that it is made of. stride: above every item. least: (rows, 1), up to which sums of the
+    first kind are 0. The weights of padding are left out.
     """
     rows = len(kinds[0][0][0])
     stands = torch.zeros(stride, dtype=torch.bool, device=kinds[0][0][0].device)
@@ -75,8 +74,8 @@ def add_up(kinds: Sequence[Sequence[Part]], stride: int, least: float = 0.0) -> 
     for table, parts in zip(sums, kinds, strict=True):
         for items, weights in parts:
             table.scatter_add_(1, columns[items], weights)
-    if least:
-        F.threshold(sums[0], least, 0.0, inplace=True)
+    if least is not None:
+        sums[0].masked_fill_(sums[0] <= least, 0.0)
     sums[:, :, 0] = 0
     found = (sums != 0).any(dim=0).flatten().nonzero().squeeze(1)
     width = sums.shape[2]

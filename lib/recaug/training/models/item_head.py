@@ -106,10 +106,11 @@ class ItemHead(nn.Module):
         if self.informed is not None:
             yield from near_entries(self.informed.covisitation, self.informed.likeness, context, history, targets)
             return
-        kinds = [[(context[:, :0], context[:, :0].float())]]
-        if targets is not None:
-            kinds.append([(targets, (targets > 0).float())])
-        yield add_up(kinds, len(self.output.bias))
+        for some in torch.arange(len(context), device=context.device).split(ROWS):
+            kinds = [[(context[some, :0], context[some, :0].float())]]
+            if targets is not None:
+                kinds.append([(targets[some], (targets[some] > 0).float())])
+            yield add_up(kinds, len(self.output.bias))
 
     def _learnt(self, hidden: Tensor, own: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the linear layer. own: (batch, K), shared: (T,) items. Returns (batch, K) and (batch, T)."""
