@@ -1,7 +1,6 @@
 """Who takes a lake on a store where two drivers can make the same commit."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,12 +9,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recaug.lake import lease
-from recaug.lake.claims import away, claim, overwrites
+from recaug.lake.claims import SETTLE_SECONDS, claim, overwrites
 from recaug.lake.lease import Holder, LakeHeldError, hold
 from recaug.lake.store import Store
 from recaug.lake.tables import Lake
-
-SETTLE = 3.0  # seconds; a commit here takes less
 
 
 def test_of_all_who_claim_at_once_the_last_one_has_it(tmp_path: Path) -> None:
@@ -76,23 +73,17 @@ def test_who_is_first_looks_whether_somebody_has_been_through(
         raise AssertionError("two hold it")
 
 
-def test_two_who_wait_do_not_keep_each_other_out(
+def test_who_lost_a_claim_stays_away_until_the_winner_is_through(
     spark: SparkSession, tmp_path: Path, overwritten: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has just lost leaves who claimed last in peace; else each claims again while the other's claim settles."""
-    monkeypatch.setattr(lease, "claim", lambda place: claim(place, SETTLE))
-    monkeypatch.setattr(lease, "away", lambda: away(SETTLE))
-    monkeypatch.setattr(lease, "POLL_SECONDS", SETTLE / 5)
-    with hold(Lake(spark, str(tmp_path / "lake")), "the first night", 60):
-        pass
-
-    def night(number: int) -> int:
-        time.sleep(number * SETTLE / 2)
-        with hold(Lake(spark, str(tmp_path / "lake")), f"night {number}", 60, wait=12 * SETTLE):
-            return number
-
-    with ThreadPoolExecutor(2) as pool:
-        assert [*pool.map(night, range(2))] == [0, 1]
+    """Else two who wait keep each other out: each claims again while the other's claim settles."""
+    answers, slept = iter([False, True]), list[float]()
+    monkeypatch.setattr(lease, "claim", lambda place: next(answers))
+    with monkeypatch.context() as patch:
+        patch.setattr(lease.time, "sleep", slept.append)
+        with hold(Lake(spark, str(tmp_path / "lake")), "a night", 60, wait=60):
+            pass
+    assert sum(2 * SETTLE_SECONDS <= seconds < 3 * SETTLE_SECONDS for seconds in slept) == 1  # others' are short
 
 
 def test_a_lease_of_the_same_number_is_not_the_same(spark: SparkSession, tmp_path: Path) -> None:
