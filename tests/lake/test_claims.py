@@ -82,7 +82,7 @@ def test_who_lost_a_claim_stays_away_until_the_winner_is_through(
     with monkeypatch.context() as patch:
         patch.setattr(lease.time, "sleep", slept.append)
         with hold(Lake(spark, str(tmp_path / "lake")), "a night", 60, wait=60):
-            pass
+            assert next(answers, None) is None  # it claimed twice
     assert sum(2 * SETTLE_SECONDS <= seconds < 3 * SETTLE_SECONDS for seconds in slept) == 1  # others' are short
 
 

@@ -51,7 +51,9 @@ def test_rows_and_weights_are_asked_over_both_halves_and_no_half_stays(
     place = tmp_path / THIN_DAY.isoformat() / "privacy"
     assert {file.name for file in place.iterdir()} == {"audit.json", "audit.md", "index.html"}
     assert len(json.loads((place / "audit.json").read_text())) == 5
-    assert "VAE, its weights" in (place / "index.html").read_text()
+    page = (place / "index.html").read_text()
+    assert "VAE, its weights" in page
+    assert "of a model's weights, which are asked what comes next in each user's history, nothing is" in page
 
 
 @pytest.mark.slow
