@@ -80,9 +80,8 @@ EXTRAS = {
         "flask-cors>=5",  # the same
         "py-partiql-parser>=0.6",  # moto's extra `s3`
         "deltalake>=0.18",  # reads our tables without Spark, as an outsider would
-        "nbclient>=0.10",  # runs the notebooks from top to bottom
         "nbformat>=5",  # reads them
-        "ipykernel>=6",  # their kernel
+        "ipykernel>=6",  # their kernel, whose IPython runs them from top to bottom in the tests
         "ruff>=0.6",  # lint and format
         "mypy>=1.11",  # types
         "types-PyYAML",  # types of yaml

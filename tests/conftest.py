@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import pickle
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,24 @@ SMALL_PLANS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # Run as it is, a plan that computes an expression once for two columns clears a cache a row; nobody reads the plan;
+    # and of tables of some rows the least and the most of each column choose no file.
+    "spark.sql.subexpressionElimination.enabled": "false",
+    "spark.sql.ui.explainMode": "simple",
+    "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "0",
 }
+# A night away from this folder and process takes as long as a tenth of all other tests: each day has one of them.
+PLACES = ("s3", "hdfs", "cluster")
+PLACES_OF_TODAY = os.environ.get("PLACES", PLACES[dt.date.today().toordinal() % len(PLACES)]).split(",")
+
+
+UNTIL = float(os.environ.get("SLOW_TESTS_UNTIL", "inf"))  # epoch seconds; .ci/run says when the demo must begin
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out the slow tests that a slow machine has no time for: what it tells is then less, and not nothing."""
+    if item.get_closest_marker("slow") is not None and time.time() > UNTIL:
+        pytest.skip("the time for tests is over on this machine; `make test` runs it")
 
 
 @pytest.fixture(scope="session")

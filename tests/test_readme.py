@@ -1,12 +1,15 @@
 """The commands and the YAML of README and of docs/ run as they stand there."""
 
+import contextlib
 import datetime as dt
+import io
 import json
 import os
-import re
+import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pyspark
 import pytest
 import yaml
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 from tests.conftest import SMALL_PLANS
 from tests.markdown import DOCS, README, ROOT, code, commands
 
@@ -87,39 +91,37 @@ def test_sections_that_a_page_shows_go_with_its_first_file(page: Path) -> None:
         assert convert(whole | section).hash
 
 
-# Runs job after job as __main__, and prints each one's exit code.
-ONE_BY_ONE = """
-import json, runpy, sys
-for words in json.loads(sys.argv[1]):
-    sys.argv = words
-    try:
-        runpy.run_path(words[0], run_name="__main__")
-    except SystemExit as end:
-        print(f"--- exit {end.code}", flush=True)
-"""
-
-
-# Java lives for a few small stages.
-BRIEF = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"}
+@pytest.fixture
+def in_session(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Jobs find the tests' session, as they find the one of Databricks; it is then as it was."""
+    before = {key: spark.conf.get(key) for key in ("spark.sql.session.timeZone", "spark.sql.shuffle.partitions")}
+    monkeypatch.setattr(type(spark), "stop", lambda _: None)
+    monkeypatch.chdir(ROOT)
+    yield
+    for key, value in before.items():
+        spark.conf.set(key, value)
 
 
 def run(commands: list[str]) -> list[str]:
-    """Run lines in one process with this interpreter, each of which must end well, and give what each printed."""
-    jobs = [shlex.split(command)[1:] for command in commands]
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_BY_ONE, json.dumps(jobs)],
-        cwd=ROOT,
-        env=os.environ | BRIEF,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
-    printed = re.split(r"^--- exit ", done.stdout, flags=re.M)
-    assert [rest.split()[0] for rest in printed[1:]] == ["0"] * len(commands), done.stdout + done.stderr
-    return printed[:-1]
+    """Run each line's job as __main__, each of which must end well, and give what each printed."""
+    printed = []
+    for command in commands:
+        words, out = shlex.split(command)[1:], io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patched,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(out),
+            pytest.raises(SystemExit) as ended,
+        ):
+            patched.setattr(sys, "argv", words)
+            runpy.run_path(words[0], run_name="__main__")
+        assert ended.value.code == 0, f"{command}\n{out.getvalue()}"
+        printed.append(out.getvalue())
+    return printed
 
 
+# Java lives for one small stage.
+BRIEF = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"}
 # A cluster's own 200 and 50 tasks, for some hundred rows, would take a minute.
 ONE_TASK = ["--conf", "spark.sql.shuffle.partitions=1", "--conf", "spark.databricks.delta.snapshotPartitions=1"]
 
@@ -174,8 +176,8 @@ def readable(command: str) -> bool:
 
 
 @pytest.mark.slow
-def test_the_commands_of_nights_run(shop: Path) -> None:
-    """One Java process plans the shipped configurations and an own table's nights, and takes its log in."""
+def test_the_commands_of_nights_run(shop: Path, in_session: None) -> None:
+    """One session plans the shipped configurations and an own table's nights, and takes its log in."""
     lines = [command.replace("conf/shop.yaml", str(shop / "shop.yaml")) for command in OWN_TABLE]
     # the backfill's nights are planned only, and two of the 23
     lines = [line.replace("--until 2026-11-23", "--until 2026-11-02") for line in lines]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.standalone import SPARK_HOME, environment, standalone
-from tests.conftest import BRIEF, THIN_DAY, write_thin
+from tests.conftest import BRIEF, PLACES_OF_TODAY, THIN_DAY, write_thin
 from tests.faults.source import few_households
 
 from recaug.session import LOCAL
@@ -26,6 +26,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.cluster
 @pytest.mark.slow
+@pytest.mark.skipif("cluster" not in PLACES_OF_TODAY, reason="its turn is another day's, or PLACES=cluster")
 def test_a_night_by_spark_submit_trains_on_two_executors(cluster, tmp_path):
     places = {
         "artifacts": "night/artifacts",

@@ -1,8 +1,6 @@
 """A lake and artifacts on real servers of files: S3 and HDFS."""
 
-import datetime as dt
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from tests.conftest import THIN_DAY
+from tests.conftest import PLACES_OF_TODAY, THIN_DAY
 from tests.faults.nights import SAME, Undisturbed, came_to, differs
 from tests.faults.writes import kill
 from tests.lake.remote import SECRET, SERVERS, Server
@@ -31,8 +29,7 @@ from recaug.training.wholeness import damage
 from recaug.training.worker import Worker
 
 DATE = THIN_DAY.isoformat()
-# Each day a night on one of them; SERVERS=s3,hdfs runs both.
-OF_TODAY = os.environ.get("SERVERS", [*SERVERS][dt.date.today().toordinal() % len(SERVERS)]).split(",")
+OF_TODAY = [place for place in SERVERS if place in PLACES_OF_TODAY]
 
 
 @pytest.fixture(scope="module")
