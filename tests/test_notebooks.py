@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from pyspark.sql import SparkSession
 from tests.conftest import merged
+from traitlets.config import Config
 
 ROOT = Path(__file__).parents[1]
 MADE = {  # a table of each
@@ -65,9 +66,10 @@ def shell(checkout: Path, spark: SparkSession) -> Iterator[Shell]:
     """Notebooks find the tests' session, which is then as it was."""
     partitions, backend = spark.conf.get("spark.sql.shuffle.partitions"), plt.get_backend()
     with contextlib.chdir(checkout / "notebooks"), plt.rc_context():
-        shell = Shell.instance()
+        shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         shell.run_line_magic("matplotlib", "inline")
         yield shell
+    shell.restore_sys_module_state()  # such as __main__, by which processes that are started later find their code
     Shell.clear_instance()
     plt.switch_backend(backend)
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
