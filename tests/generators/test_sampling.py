@@ -152,6 +152,21 @@ def test_the_rows_depend_on_the_seed_and_not_on_partitions_or_the_order_of_rows(
     assert names.count() == 0
 
 
+@pytest.mark.parametrize("kind", ["vae"], indirect=True)
+def test_few_bytes_are_sampled_by_every_slot(spark, train, models, kind):
+    """An adaptive plan puts what is small into one task, though it takes a model minutes."""
+    adaptive = spark.conf.get("spark.sql.adaptive.enabled")
+    spark.conf.set("spark.sql.adaptive.enabled", "true")
+    try:
+        slots = spark.sparkContext.defaultParallelism
+        for buckets, tasks in ((2, 2), (64, 4 * slots)):
+            rows = generate(train, neural(kind), models, Request("vae", 1, DATE, L, False, 16), buckets)
+            rows.count()  # the plan is settled
+            assert rows.rdd.getNumPartitions() == tasks
+    finally:
+        spark.conf.set("spark.sql.adaptive.enabled", adaptive)
+
+
 @pytest.mark.parametrize("kind", ["vae"])
 def test_other_seeds_and_other_buckets_draw_other_items(spark, models, kind):
     """Users who had the same, a bucket each: whoever shares random numbers with another draws what the other does."""

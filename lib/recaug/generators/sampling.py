@@ -51,7 +51,10 @@ def generate(
         return to_events(pd.concat(parts), request)[columns] if parts else pd.DataFrame(columns=columns)
 
     sources = _sources(train, max_users).withColumn("bucket", F.pmod(F.xxhash64("user_id"), F.lit(buckets)))
-    return _events(sources.groupBy("bucket").applyInPandas(sample, SAMPLES), request, version_of(at))
+    # told how many, for the few bytes of what takes minutes would be one task of an adaptive plan
+    tasks = min(buckets, 4 * train.sparkSession.sparkContext.defaultParallelism)
+    samples = sources.repartition(tasks, "bucket").groupBy("bucket").applyInPandas(sample, SAMPLES)
+    return _events(samples, request, version_of(at))
 
 
 def _sources(train: DataFrame, max_users: int | None) -> DataFrame:
