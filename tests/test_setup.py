@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from tests import conftest
 
 ROOT = Path(__file__).parents[1]
 RUNTIMES = sorted((ROOT / "conf" / "constraints").glob("*.txt"))
@@ -268,3 +269,15 @@ def test_ci_runs_every_step_and_closes_with_the_count(tmp_path: Path, failing: s
     assert {path.name for path in checkout.glob("done-*")} == {"done-lint", "done-test", "done-demo"} - {
         f"done-{failing}"
     }
+
+
+def test_a_slow_test_that_would_begin_too_late_is_left_out_and_others_are_not(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conftest, "UNTIL", 0.0)
+    conftest.pytest_runtest_setup(request.node)
+    request.node.add_marker("slow")
+    with pytest.raises(pytest.skip.Exception, match="the time for tests is over"):
+        conftest.pytest_runtest_setup(request.node)
+    monkeypatch.setattr(conftest, "UNTIL", float("inf"))
+    conftest.pytest_runtest_setup(request.node)
