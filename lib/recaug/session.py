@@ -111,6 +111,14 @@ def build(config: Spark, app_name: str, workers: int = 1, time_zone: str = "UTC"
     return session
 
 
+def tasks_of(spark: SparkSession, units: int) -> int:
+    """Give the tasks for units that each take a model a while: four a slot, at most one a unit.
+
+    An adaptive plan that is not told goes by bytes, and puts what is small into one task.
+    """
+    return min(units, 4 * spark.sparkContext.defaultParallelism)
+
+
 def _start(config: Spark, app_name: str, workers: int) -> SparkSession:
     """Start a SparkContext; the Java settings of a driver that spark-submit started stay as they are."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

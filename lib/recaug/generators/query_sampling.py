@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from recaug.clickstream.search_terms import normalised
 from recaug.generators.query_samplers import QuerySampler
+from recaug.session import tasks_of
 
 BUCKETS = 32  # that items are hashed into: one bucket is drawn for at once
 DRAWN = "item_index int, text string, bucket int, number int, source_indexes array<int>, source_queries array<string>"
@@ -37,7 +38,8 @@ def draw_queries(items: DataFrame, sampler: QuerySampler, identity: str, seed: i
         )
 
     bucketed = items.select("item_index", F.pmod(F.xxhash64("item_id"), F.lit(BUCKETS)).cast("int").alias("bucket"))
-    drawn = bucketed.groupBy("bucket").applyInPandas(sample, DRAWN)
+    tasks = tasks_of(items.sparkSession, BUCKETS)
+    drawn = bucketed.repartition(tasks, "bucket").groupBy("bucket").applyInPandas(sample, DRAWN)
     return _rows(drawn, items, sampler, f"{identity}|{name}")
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from recaug.generators.base import Generator, Request
 from recaug.generators.histories import gather
 from recaug.lake.store import Store
+from recaug.session import tasks_of
 
 SAMPLES = (
     "event_id string, user_id string, item_index int, event_second bigint, parent_event_id string, "
@@ -51,8 +52,7 @@ def generate(
         return to_events(pd.concat(parts), request)[columns] if parts else pd.DataFrame(columns=columns)
 
     sources = _sources(train, max_users).withColumn("bucket", F.pmod(F.xxhash64("user_id"), F.lit(buckets)))
-    # told how many, for the few bytes of what takes minutes would be one task of an adaptive plan
-    tasks = min(buckets, 4 * train.sparkSession.sparkContext.defaultParallelism)
+    tasks = tasks_of(train.sparkSession, buckets)
     samples = sources.repartition(tasks, "bucket").groupBy("bucket").applyInPandas(sample, SAMPLES)
     return _events(samples, request, version_of(at))
 

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recaug.recommend.index import Found, Vectors
+from recaug.session import tasks_of
 
 BLOCK = 1024  # items that a task looks up at once, the same whatever the partitions
 LISTED = "item_id string, similar_id string, rank int, score double"
@@ -66,7 +67,7 @@ def similar_items(spark: SparkSession, look_up: LookUp, k: int) -> DataFrame:
                 yield listed(sent.value, np.arange(block * BLOCK, min((block + 1) * BLOCK, n)), k)
 
     blocks = -(-n // BLOCK)
-    return spark.range(0, blocks, 1, min(blocks, 4 * spark.sparkContext.defaultParallelism)).mapInPandas(look, LISTED)
+    return spark.range(0, blocks, 1, tasks_of(spark, blocks)).mapInPandas(look, LISTED)
 
 
 def listed(look_up: LookUp, rows: NDArray[np.int64], k: int) -> pd.DataFrame:
